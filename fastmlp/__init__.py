@@ -1,0 +1,1 @@
+"""fastmlp trains multi-layer perceptrons on a CPU, fast."""

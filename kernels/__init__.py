@@ -1,0 +1,1 @@
+"""Hot kernels of fastmlp: numba functions over arrays; they check nothing and allocate nothing."""
