@@ -1,0 +1,31 @@
+"""Set up before fastmlp is imported: one cache for all runs, no display, repeatable examples."""
+
+import getpass
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+
+def _private_cache():
+    """Return a folder of ours alone that stays, so that kernels are compiled once."""
+    folder = Path(tempfile.gettempdir()) / f"fastmlp-tests-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        return tempfile.mkdtemp(prefix="fastmlp-tests-")
+    return str(folder)
+
+
+os.environ.setdefault("FASTMLP_CACHE_DIR", _private_cache())
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+settings.register_profile(
+    "fastmlp",
+    deadline=None,  # the first example compiles
+    derandomize=True,
+    max_examples=20,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("fastmlp")

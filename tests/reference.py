@@ -1,0 +1,352 @@
+"""Every formula once more, in plain float64 numpy, so that a person can check it by eye.
+
+It imports nothing of fastmlp, shares no code with it and makes no attempt to be fast. Shapes by
+letters: N rows, D inputs, H outputs of a layer, C classes. Functions return new arrays and never
+change their arguments.
+"""
+
+import math
+
+import numpy as np
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def affine(x, weight, bias):
+    """y = x W + b; x (N, D), weight (D, H), bias (H,)."""
+    return x @ weight + bias
+
+
+def affine_backward(dy, x, weight):
+    """Return dx (N, D), dweight (D, H), dbias (H,)."""
+    return dy @ weight.T, x.T @ dy, dy.sum(axis=0)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)) without overflow for either sign."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+
+
+def softplus(x):
+    """log(1 + exp(x)) without overflow."""
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def activation(kind, x, alpha=0.0):
+    """Return f(x), elementwise."""
+    negative = np.minimum(x, 0.0)
+    if kind == "relu":
+        return np.maximum(x, 0.0)
+    if kind == "leaky_relu":
+        return np.where(x > 0, x, alpha * x)
+    if kind == "elu":
+        return np.where(x > 0, x, alpha * np.expm1(negative))
+    if kind == "selu":
+        return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(negative))
+    if kind == "gelu":
+        return x * 0.5 * (1.0 + erf(x / math.sqrt(2.0)))
+    if kind == "silu":
+        return x * sigmoid(x)
+    if kind == "mish":
+        return x * np.tanh(softplus(x))
+    if kind == "sigmoid":
+        return sigmoid(x)
+    if kind == "tanh":
+        return np.tanh(x)
+    raise KeyError(kind)
+
+
+def activation_derivative(kind, x, alpha=0.0):
+    """Return f'(x), elementwise; at the kink of a ReLU the derivative from the left."""
+    negative = np.minimum(x, 0.0)
+    if kind == "relu":
+        return np.where(x > 0, 1.0, 0.0)
+    if kind == "leaky_relu":
+        return np.where(x > 0, 1.0, alpha)
+    if kind == "elu":
+        return np.where(x > 0, 1.0, alpha * np.exp(negative))
+    if kind == "selu":
+        return SELU_SCALE * np.where(x > 0, 1.0, SELU_ALPHA * np.exp(negative))
+    if kind == "gelu":
+        density = np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+        return 0.5 * (1.0 + erf(x / math.sqrt(2.0))) + x * density
+    if kind == "silu":
+        s = sigmoid(x)
+        return s + x * s * (1.0 - s)
+    if kind == "mish":
+        t = np.tanh(softplus(x))
+        return t + x * (1.0 - t * t) * sigmoid(x)
+    if kind == "sigmoid":
+        s = sigmoid(x)
+        return s * (1.0 - s)
+    if kind == "tanh":
+        return 1.0 - np.tanh(x) ** 2
+    raise KeyError(kind)
+
+
+def dropout(x, kept, p):
+    """y = x kept / (1 - p); kept (N, D) is the 0/1 mask."""
+    return x * kept / (1.0 - p)
+
+
+def normalise(x, mean, var, eps):
+    return (x - mean) / np.sqrt(var + eps)
+
+
+def batchnorm(x, gamma, beta, eps=1e-5):
+    """Training mode: each column by its own batch mean and variance (divided by N)."""
+    return gamma * normalise(x, x.mean(axis=0), x.var(axis=0), eps) + beta
+
+
+def batchnorm_backward(dy, x, gamma, eps=1e-5):
+    """Return dx, dgamma, dbeta of the training mode (Ioffe and Szegedy 2015, section 3)."""
+    inv_std = 1.0 / np.sqrt(x.var(axis=0) + eps)
+    x_hat = (x - x.mean(axis=0)) * inv_std
+    dx_hat = dy * gamma
+    dx = inv_std * (dx_hat - dx_hat.mean(axis=0) - x_hat * (dx_hat * x_hat).mean(axis=0))
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+def running(old, batch, momentum=0.9):
+    """Running statistic of a BatchNorm after one more batch."""
+    return momentum * old + (1.0 - momentum) * batch
+
+
+def layernorm(x, gamma, beta, eps=1e-5):
+    """The same within each row (Ba, Kiros and Hinton 2016)."""
+    mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
+    return gamma * normalise(x, mean, var, eps) + beta
+
+
+def layernorm_backward(dy, x, gamma, eps=1e-5):
+    """Return dx, dgamma, dbeta."""
+    inv_std = 1.0 / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    x_hat = (x - x.mean(axis=1, keepdims=True)) * inv_std
+    dx_hat = dy * gamma
+    along = (dx_hat * x_hat).mean(axis=1, keepdims=True)
+    dx = inv_std * (dx_hat - dx_hat.mean(axis=1, keepdims=True) - x_hat * along)
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+# --- losses ---------------------------------------------------------------------------------------
+
+
+def softmax(z):
+    """Rows of exp(z) / sum exp(z)."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def row_losses(kind, z, t, parameter=0.0):
+    """Return the loss of each row (N,) and its gradient by that row's outputs (N, C).
+
+    z (N, C) are the outputs; t are labels (N,) for cross_entropy and hinge, else targets (N, C).
+    parameter is the label smoothing, the delta of huber or the quantile.
+    """
+    N, C = z.shape
+    rows = np.arange(N)
+    if kind == "cross_entropy":
+        target = np.full((N, C), parameter / C)
+        target[rows, t] += 1.0 - parameter
+        top = z.max(axis=1, keepdims=True)
+        log_sum = top + np.log(np.exp(z - top).sum(axis=1, keepdims=True))
+        return (target * (log_sum - z)).sum(axis=1), softmax(z) - target
+    if kind == "hinge":
+        margin = z - z[rows, t][:, None] + 1.0
+        margin[rows, t] = 0.0
+        gradient = np.where(margin > 0, 1.0, 0.0)
+        gradient[rows, t] = -gradient.sum(axis=1)
+        return np.maximum(margin, 0.0).sum(axis=1), gradient
+    error = z - t
+    if kind == "mse":
+        value, slope = error**2, 2.0 * error
+    elif kind == "mae":
+        value, slope = np.abs(error), np.sign(error)
+    elif kind == "huber":
+        inside = np.abs(error) <= parameter
+        value = np.where(inside, 0.5 * error**2, parameter * (np.abs(error) - 0.5 * parameter))
+        slope = np.where(inside, error, parameter * np.sign(error))
+    elif kind == "quantile":
+        value = np.where(error < 0, -parameter * error, (1.0 - parameter) * error)
+        slope = np.where(error < 0, -parameter, np.where(error > 0, 1.0 - parameter, 0.0))
+    elif kind == "binary_cross_entropy":
+        value, slope = softplus(z) - t * z, sigmoid(z) - t
+    elif kind == "poisson":
+        value, slope = np.exp(z) - t * z, np.exp(z) - t
+    else:
+        raise KeyError(kind)
+    return value.mean(axis=1), slope / C
+
+
+def loss(kind, z, t, weights=None, parameter=0.0):
+    """Return sum_i w_i l_i / sum_i w_i over the rows and its gradient by z (N, C)."""
+    w = np.ones(len(z)) if weights is None else weights
+    values, gradients = row_losses(kind, z, t, parameter)
+    return float((w * values).sum() / w.sum()), gradients * (w / w.sum())[:, None]
+
+
+# --- optimizers -----------------------------------------------------------------------------------
+
+
+def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, decoupled=0.0):
+    """Return the new weights, and write the new "first" and "second" arrays into the dict state.
+
+    beta1 is the momentum, beta2 the decay of the mean square, t the number of this step counted
+    from 1, and decoupled the weight decay of AdamW. A coupled one belongs into g, which the caller
+    adds.
+    """
+    first = state.setdefault("first", np.zeros_like(w))
+    second = state.setdefault("second", np.zeros_like(w))
+    if kind == "sgd":
+        return w - lr * g
+    if kind in ("momentum", "nesterov"):
+        state["first"] = v = beta1 * first - lr * g
+        return w + v if kind == "momentum" else w + beta1 * v - lr * g
+    if kind == "adagrad":
+        state["second"] = c = second + g * g
+        return w - lr * g / (np.sqrt(c) + eps)
+    state["second"] = c = beta2 * second + (1.0 - beta2) * g * g
+    if kind == "rmsprop":
+        return w - lr * g / (np.sqrt(c) + eps)
+    if kind == "rmsprop_in_root":
+        return w - lr * g / np.sqrt(c + eps)
+    if kind in ("adam", "adamw"):
+        state["first"] = m = beta1 * first + (1.0 - beta1) * g
+        m_hat, c_hat = m / (1.0 - beta1**t), c / (1.0 - beta2**t)
+        return w - lr * decoupled * w - lr * m_hat / (np.sqrt(c_hat) + eps)
+    raise KeyError(kind)
+
+
+def clip_by_norm(gradients, limit):
+    """Scale a list of arrays together so that the norm of all of them is at most limit."""
+    norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
+    scale = min(1.0, limit / norm) if norm > 0 else 1.0
+    return [g * scale for g in gradients], norm
+
+
+def max_norm(weight, limit):
+    """Scale each column of weight (D, H), a unit's incoming weights, down to at most that norm."""
+    norm = np.sqrt((weight**2).sum(axis=0))
+    return weight * np.where(norm > limit, limit / np.maximum(norm, 1e-300), 1.0)
+
+
+# --- a whole network ------------------------------------------------------------------------------
+#
+# A network is a list of (kind, argument) pairs: ("linear", None), ("batchnorm", None), ("layernorm", None),
+# ("normalize", (mean, std)), or an activation's name with its alpha. Parameters are a dict "index.name" -> array.
+
+
+def forward(network, params, x):
+    """Return the outputs and the input of each layer (training mode)."""
+    inputs = []
+    for i, (kind, argument) in enumerate(network):
+        inputs.append(x)
+        if kind == "linear":
+            x = affine(x, params[f"{i}.weight"], params.get(f"{i}.bias", 0.0))
+        elif kind == "batchnorm":
+            x = batchnorm(x, params[f"{i}.gamma"], params[f"{i}.beta"])
+        elif kind == "layernorm":
+            x = layernorm(x, params[f"{i}.gamma"], params[f"{i}.beta"])
+        elif kind == "normalize":
+            x = (x - argument[0]) / argument[1]
+        else:
+            x = activation(kind, x, argument)
+    return x, inputs
+
+
+def backward(network, params, inputs, dy):
+    """Return the gradients by name and the gradient by the network's input."""
+    grads = {}
+    for i, (kind, argument) in reversed(list(enumerate(network))):
+        x = inputs[i]
+        if kind == "linear":
+            dy, grads[f"{i}.weight"], dbias = affine_backward(dy, x, params[f"{i}.weight"])
+            if f"{i}.bias" in params:
+                grads[f"{i}.bias"] = dbias
+        elif kind in ("batchnorm", "layernorm"):
+            rule = batchnorm_backward if kind == "batchnorm" else layernorm_backward
+            dy, grads[f"{i}.gamma"], grads[f"{i}.beta"] = rule(dy, x, params[f"{i}.gamma"])
+        elif kind == "normalize":
+            dy = dy / argument[1]
+        else:
+            dy = dy * activation_derivative(kind, x, argument)
+    return grads, dy
+
+
+def loss_and_grads(network, params, x, t, kind, *, weights=None, parameter=0.0, l2=0.0):
+    """Return the loss with 0.5 l2 sum(W W) over the weight matrices, and the gradients by name."""
+    z, inputs = forward(network, params, x)
+    value, dz = loss(kind, z, t, weights, parameter)
+    grads, _ = backward(network, params, inputs, dz)
+    for name in grads:
+        if name.endswith("weight"):
+            value += 0.5 * l2 * (params[name] ** 2).sum()
+            grads[name] = grads[name] + l2 * params[name]
+    return float(value), grads
+
+
+def train_step(
+    network, params, state, x, t, loss_kind, rule, *, l2=0.0, weight_decay=0.0, **limits
+):
+    """Return the loss before the step and the parameters after it; state is kept between steps.
+
+    rule is the pair (kind, hyper-parameters) of `update`; limits are clip_norm and max_norm.
+    """
+    kind, hyper = rule
+    value, grads = loss_and_grads(network, params, x, t, loss_kind, l2=l2)
+    if limits.get("clip_norm") is not None:
+        clipped, _ = clip_by_norm(list(grads.values()), limits["clip_norm"])
+        grads = dict(zip(grads, clipped, strict=True))
+    state["t"] = state.get("t", 0) + 1
+    new = {}
+    for name, w in params.items():
+        is_weight = name.endswith("weight")
+        g, decoupled = grads[name], 0.0
+        if is_weight and kind == "adamw":
+            decoupled = weight_decay
+        elif is_weight:
+            g = g + weight_decay * w
+        own = state.setdefault(name, {})
+        new[name] = update(kind, w, g, own, t=state["t"], decoupled=decoupled, **hyper)
+        if is_weight and limits.get("max_norm") is not None:
+            new[name] = max_norm(new[name], limits["max_norm"])
+    return value, new
+
+
+# --- learning-rate schedules ----------------------------------------------------------------------
+
+
+def step_rate(lr, every, factor, epoch):
+    return lr * factor ** (epoch // every)
+
+
+def exponential_rate(lr, decay, epoch):
+    return lr * decay**epoch
+
+
+def cosine_rate(lr, final, step, total_steps):
+    """Half a cosine from lr to final (Loshchilov and Hutter 2017, equation 5)."""
+    return final + 0.5 * (lr - final) * (1.0 + math.cos(math.pi * step / total_steps))
+
+
+# --- numerical gradients --------------------------------------------------------------------------
+
+
+def numerical_gradient(f, x):
+    """Central differences of the scalar f at x, an array of any shape, in float64."""
+    h = np.finfo(np.float64).eps ** (1 / 3)
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        step = h * max(1.0, abs(x[index]))
+        above, below = x.copy(), x.copy()
+        above[index] += step
+        below[index] -= step
+        gradient[index] = (f(above) - f(below)) / (above[index] - below[index])
+    return gradient
