@@ -1,0 +1,94 @@
+"""What `fastmlp train` trains on: a dataset by name or a CSV file, divided in three."""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.cli.defaults import DATASETS, Defaults
+from fastmlp.datasets import Dataset
+from fastmlp.datasets.splits import train_test_rows
+from fastmlp.errors import unknown
+
+__all__ = ["Task", "load_task"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Rows to train, validate and test on, and what is to be learned.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        All rows, with the names of classes and columns.
+    X_train, y_train, X_val, y_val : ndarray
+        The dataset's training rows, divided; no validation rows for ``--val-fraction 0``.
+
+    """
+
+    dataset: Dataset
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_val: np.ndarray
+    y_val: np.ndarray
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the network gives for a row."""
+        return self.dataset.n_classes or 1
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return "mse" if self.dataset.classes is None else "cross_entropy"
+
+    @property
+    def validation_data(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What `Sequential.fit` takes."""
+        return (self.X_val, self.y_val) if len(self.X_val) else None
+
+    def describe(self) -> str:
+        """Return one line about the data."""
+        data = self.dataset
+        kind = "regression" if data.classes is None else f"{data.n_classes} classes"
+        return (
+            f"{data.name}: {len(self.X_train):,} training, {len(self.X_val):,} validation, "
+            f"{len(data.X_test):,} test rows of {data.n_features} inputs, {kind}"
+        )
+
+
+def load_task(arguments: argparse.Namespace, options: Defaults) -> Task:
+    """Read the data that the command line names and divide it by the seed.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is not known and no CSV file, or an option does not go with it.
+    OSError
+        If a file is not where it should be.
+
+    """
+    dataset = _read(arguments)
+    X, y = dataset.X_train, dataset.y_train
+    if not options.val_fraction:
+        return Task(dataset, X, y, X[:0], y[:0])
+    labels = None if dataset.classes is None else y
+    train, val = train_test_rows(len(X), options.val_fraction, arguments.seed, labels)
+    return Task(dataset, X[train], y[train], X[val], y[val])
+
+
+def _read(arguments: argparse.Namespace) -> Dataset:
+    from fastmlp import datasets
+
+    name = arguments.dataset
+    if name in DATASETS:
+        if arguments.target is not None:
+            raise ValueError(f"--target names a column of a CSV file; {name} has no columns")
+        if name == "digits":
+            return datasets.digits()
+        return getattr(datasets, name)(arguments.data_dir)
+    if not name.lower().endswith((".csv", ".csv.gz")):
+        raise unknown("dataset", name, [*DATASETS, "FILE.csv"])
+    if arguments.target is None:
+        raise ValueError(f"--target is needed: which column of {name} is to be predicted?")
+    return datasets.csv(name, target=arguments.target, seed=arguments.seed)

@@ -1,0 +1,63 @@
+"""What `fastmlp train` does when it is not told otherwise: one row a dataset."""
+
+from dataclasses import dataclass
+
+__all__ = ["DATASETS", "Defaults", "defaults_for"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Network and training parameters; each is also an option of the command line.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of each hidden layer.
+    activation : str
+        Name of the hidden layers' activation.
+    dropout : float
+        Probability of dropping a hidden unit.
+    batch_norm : bool
+        Normalise each hidden layer before its activation.
+    optimizer, schedule : str
+        Names of the update rule and of the course of its learning rate.
+    lr : float
+        Learning rate, the highest one where the schedule moves it.
+    weight_decay : float
+        Given to the optimizer; decoupled with adamw.
+    epochs, batch_size : int
+        Passes over the training rows, and rows a step.
+    val_fraction : float
+        Share of the training rows kept for validation.
+    early_stopping : int
+        Epochs without a better validation loss before training stops; 0 for never.
+
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    dropout: float = 0.1
+    batch_norm: bool = False
+    optimizer: str = "adamw"
+    lr: float = 2e-3
+    schedule: str = "one-cycle"
+    weight_decay: float = 1e-2
+    epochs: int = 30
+    batch_size: int = 128
+    val_fraction: float = 0.1
+    early_stopping: int = 0
+
+
+DATASETS = {
+    "digits": Defaults(hidden=(128, 64), dropout=0.2, lr=5e-3, epochs=40, batch_size=64),
+    "mnist": Defaults(hidden=(256, 128), dropout=0.2, lr=2e-3, epochs=12),
+    "fashion_mnist": Defaults(hidden=(256, 128), dropout=0.2, lr=2e-3, epochs=15),
+    "cifar10": Defaults(
+        hidden=(1024, 512), dropout=0.4, batch_norm=True, lr=2e-3, epochs=16, batch_size=256
+    ),
+}
+
+
+def defaults_for(dataset: str) -> Defaults:
+    """Return the row of a known dataset, or the one for tables of any other origin."""
+    return DATASETS.get(dataset, Defaults())

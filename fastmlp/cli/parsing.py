@@ -1,0 +1,117 @@
+"""A command line parser whose every error is one sentence, and the types of its values."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from fastmlp.errors import unknown
+
+__all__ = ["Parser", "fraction", "hidden_sizes", "name_of", "number", "whole_number"]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, without its usage block and with the nearest name for an unknown one."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Write one sentence to standard error and exit with code 2."""
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse unknown options here, where the known ones can be named."""
+        parsed, extra = super().parse_known_args(args, namespace)
+        options = [text for text in extra if text.startswith("--")]
+        if options:
+            known = [text for text in self._option_string_actions if text.startswith("--")]
+            self.error(str(unknown("option", options[0].partition("=")[0], known)))
+        if extra:
+            self.error(f"unexpected argument {extra[0]!r}: see {self.prog} --help")
+        return parsed, extra
+
+
+def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
+    """Return the type of an option that takes one of the known names.
+
+    Parameters
+    ----------
+    kind : str
+        What is named, in words.
+    known : iterable of str
+        The names; ``-`` and ``_`` are the same, as are capitals.
+
+    """
+    names = list(known)
+
+    def parse(text: str) -> str:
+        for name in names:
+            if text.lower().replace("_", "-") == name.replace("_", "-"):
+                return name
+        raise argparse.ArgumentTypeError(str(unknown(kind, text, names)))
+
+    return parse
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return the type of an option that takes a whole number, ``least`` or more."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number, {least} or more, got {text!r}"
+            )
+        return value
+
+    return parse
+
+
+def number(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]:
+    """Return the type of an option that takes a finite number, ``least`` or more (or above it)."""
+
+    def parse(text: str) -> float:
+        value = _float(text)
+        if not math.isfinite(value) or value < least or (above and value == least):
+            bound = f"above {least:g}" if above else f"{least:g} or more"
+            raise argparse.ArgumentTypeError(f"expected a number {bound}, got {text!r}")
+        return value
+
+    return parse
+
+
+def fraction(text: str) -> float:
+    """Parse a share, at least 0 and below 1."""
+    value = _float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
+    return value
+
+
+def hidden_sizes(text: str) -> tuple[int, ...]:
+    """Parse ``256,128``; an empty text or ``none`` is a network without a hidden layer."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = (0,)
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected the units of each hidden layer as whole numbers with commas between, "
+            f"such as 256,128, got {text!r}"
+        )
+    return sizes
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,273 @@
+"""`fastmlp train`: data in, a trained, evaluated and saved network out."""
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp import plots
+from fastmlp.cli import INTERRUPTED
+from fastmlp.cli.data import Task, load_task
+from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
+from fastmlp.cli.network import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    build_model,
+    build_optimizer,
+)
+from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.threads import default_n_threads
+
+__all__ = ["add_parser", "add_training_options", "resolve_options", "run"]
+
+PRECISIONS = ("highest", "high", "medium")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network, say how good it is, and save it",
+        epilog="Options that are not given have a default for each dataset: see the README.",
+    )
+    add_data_options(parser)
+    add_training_options(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="save the trained network here")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw loss, accuracy and confusion matrix here"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="make the last line of output one JSON object"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which data to train on."""
+    parser.add_argument(
+        "dataset", metavar="DATASET", help=f"{', '.join(DATASETS)}, or the path of a CSV file"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="folder of the dataset's official files"
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="CSV only: the column to predict")
+    parser.add_argument(
+        "--val-fraction", type=fraction, metavar="SHARE", help="share of rows kept for validation"
+    )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how to train; `Defaults` has a field for each but the last three."""
+    add = parser.add_argument
+    add("--hidden", type=hidden_sizes, metavar="N,N", help="units of each hidden layer")
+    add(
+        "--activation",
+        type=name_of("activation", ACTIVATIONS),
+        metavar="NAME",
+        help=_list(ACTIVATIONS),
+    )
+    add("--dropout", type=fraction, metavar="P", help="probability of dropping a hidden unit")
+    add(
+        "--batch-norm",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="normalise each hidden layer before its activation",
+    )
+    add(
+        "--optimizer", type=name_of("optimizer", OPTIMIZERS), metavar="NAME", help=_list(OPTIMIZERS)
+    )
+    add(
+        "--lr",
+        type=number(above=True),
+        metavar="RATE",
+        help="learning rate (its peak, if scheduled)",
+    )
+    add("--schedule", type=name_of("schedule", SCHEDULES), metavar="NAME", help=_list(SCHEDULES))
+    add("--weight-decay", type=number(), metavar="RATE", help="decay of the weight matrices")
+    add("--epochs", type=whole_number(1), metavar="N", help="passes over the training rows")
+    add("--batch-size", type=whole_number(1), metavar="N", help="rows a step")
+    add(
+        "--early-stopping",
+        type=whole_number(0),
+        metavar="N",
+        help="stop after N epochs without a better validation loss, keep the best; 0: never",
+    )
+    add("--seed", type=whole_number(0), default=0, metavar="N", help="of everything random [0]")
+    add("--threads", type=whole_number(1), metavar="N", help="default: all this process may use")
+    add(
+        "--precision",
+        type=name_of("precision", PRECISIONS),
+        default="highest",
+        metavar="NAME",
+        help=f"of matrix products: {_list(PRECISIONS)} [highest]",
+    )
+
+
+def resolve_options(arguments: argparse.Namespace) -> Defaults:
+    """Return the dataset's defaults, overridden by what was given."""
+    given = {
+        field.name: getattr(arguments, field.name, None) for field in dataclasses.fields(Defaults)
+    }
+    return dataclasses.replace(
+        defaults_for(arguments.dataset), **{k: v for k, v in given.items() if v is not None}
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, report, save and draw."""
+    options = resolve_options(arguments)
+    _check_destinations(arguments)
+    task = load_task(arguments, options)
+    print(task.describe(), flush=True)
+
+    model = build_model(options, task.X_train, task.n_outputs, arguments.seed)
+    history = fit(model, task, options, arguments)
+    interrupted = history.stopped == "interrupted"
+
+    report = build_report(model, task, history, options, arguments)
+    _print_report(report)
+    written = _write_results(model, task, history, arguments)
+    if arguments.json:
+        print(json.dumps(_finite_only(report), allow_nan=False), flush=True)
+    if interrupted:
+        return INTERRUPTED
+    return 0 if written else 1
+
+
+def fit(model: Any, task: Task, options: Defaults, arguments: argparse.Namespace) -> Any:
+    """Train the model by the options and return its history."""
+    steps_per_epoch = -(-len(task.X_train) // options.batch_size)
+    return model.fit(
+        task.X_train,
+        task.y_train,
+        loss=task.loss,
+        optimizer=build_optimizer(options, steps_per_epoch),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        validation_data=task.validation_data,
+        seed=arguments.seed,
+        n_threads=arguments.threads,
+        matmul_precision=arguments.precision,
+        early_stopping=options.early_stopping or None,
+        restore_best=options.early_stopping > 0,
+        verbose=True,
+    )
+
+
+def build_report(
+    model: Any, task: Task, history: Any, options: Defaults, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what `--json` prints: one dict of plain values."""
+    data = task.dataset
+    test_loss, test_accuracy = model.evaluate(data.X_test, data.y_test, loss=task.loss)
+    val_loss, val_accuracy = None, None
+    if task.validation_data is not None:
+        val_loss, val_accuracy = model.evaluate(*task.validation_data, loss=task.loss)
+    seconds = float(sum(history["seconds"]))
+    n_epochs = len(history.epochs)
+    report = {
+        "dataset": data.name,
+        "test_accuracy": test_accuracy,
+        "val_accuracy": val_accuracy,
+        "test_loss": test_loss,
+        "val_loss": val_loss,
+    }
+    if data.classes is None:
+        report["test_r2"] = 1 - test_loss / max(float(np.var(data.y_test)), 1e-300)
+    return report | {
+        "train_seconds": seconds,
+        "compile_seconds": history.compile_seconds,
+        "samples_per_second": n_epochs * len(task.X_train) / seconds if seconds else None,
+        "n_parameters": model.n_parameters,
+        "epochs": n_epochs,
+        "stopped": history.stopped,
+        "seed": arguments.seed,
+        "precision": arguments.precision,
+        "threads": arguments.threads or default_n_threads(),
+        "options": dataclasses.asdict(options),
+    }
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    parts = []
+    for part in ("val", "test"):
+        if report[f"{part}_accuracy"] is not None:
+            parts.append(f"{part} accuracy {report[f'{part}_accuracy']:.2%}")
+        elif report[f"{part}_loss"] is not None:
+            parts.append(f"{part} loss {report[f'{part}_loss']:.4g}")
+    if "test_r2" in report:
+        parts.append(f"test R2 {report['test_r2']:.3f}")
+    print(", ".join(parts))
+    print(
+        f"{report['n_parameters']:,} parameters, {report['epochs']} epochs in "
+        f"{report['train_seconds']:.1f} s (compilation {report['compile_seconds']:.1f} s), "
+        f"{report['samples_per_second'] or 0:,.0f} samples/s",
+        flush=True,
+    )
+
+
+def _check_destinations(arguments: argparse.Namespace) -> None:
+    """Refuse before training what could not be written after it."""
+    for option in ("out", "plot"):
+        path = getattr(arguments, option)
+        if path is None:
+            continue
+        folder = path.parent
+        if not folder.is_dir():
+            raise ValueError(
+                f"--{option} {path}: the folder {folder} does not exist, create it first"
+            )
+        if path.is_dir():
+            raise ValueError(f"--{option} {path} is a folder: give the name of a file")
+        if not os.access(folder, os.W_OK):
+            raise ValueError(f"--{option} {path}: the folder {folder} cannot be written to")
+    if arguments.plot is not None:
+        plots.require_format(arguments.plot)
+
+
+def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Namespace) -> bool:
+    """Save and draw what was asked for; a failure is told and does not lose the other."""
+    written = True
+    for path, write in (
+        (arguments.out, model.save),
+        (arguments.plot, lambda path: _draw(model, task, history, path)),
+    ):
+        if path is None:
+            continue
+        try:
+            write(path)
+            print(f"wrote {path}", flush=True)
+        except OSError as error:
+            print(f"fastmlp: {path} could not be written: {error}", file=sys.stderr)
+            written = False
+    return written
+
+
+def _draw(model: Any, task: Task, history: Any, path: Path) -> None:
+    data = task.dataset
+    confusion = None
+    if data.classes is not None:
+        predicted = np.argmax(model.predict(data.X_test), axis=1)
+        confusion = np.zeros((len(data.classes),) * 2, dtype=np.int64)
+        np.add.at(confusion, (data.y_test, predicted), 1)
+    plots.save(plots.training_summary(history, confusion, data.classes), path)
+
+
+def _finite_only(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not have, by None."""
+    if isinstance(value, dict):
+        return {key: _finite_only(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,37 @@
+"""Writing a file whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that nobody ever sees a part of it.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; an older file is replaced in one move once the new one is complete.
+    content : bytes
+        All of the file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written (a full disk, no permission); an older file is then as it was, and
+        no part of the new one stays behind.
+
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
