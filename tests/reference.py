@@ -239,8 +239,9 @@ def max_norm(weight, limit):
 
 # --- a whole network ------------------------------------------------------------------------------
 #
-# A network is a list of (kind, argument) pairs: ("linear", None), ("batchnorm", None), ("layernorm", None),
-# ("normalize", (mean, std)), or an activation's name with its alpha. Parameters are a dict "index.name" -> array.
+# A network is a list of (kind, argument) pairs: ("linear", None), ("batchnorm", None),
+# ("layernorm", None), ("normalize", (mean, std)), or an activation's name with its alpha.
+# Parameters are a dict "index.name" -> array.
 
 
 def forward(network, params, x):

@@ -1,4 +1,4 @@
-"""The reference itself: derivatives against central differences, losses against hand-worked values."""
+"""The reference itself: derivatives by central differences, losses by values worked by hand."""
 
 import numpy as np
 import pytest

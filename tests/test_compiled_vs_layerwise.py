@@ -1,0 +1,134 @@
+"""Both ways in must agree: the compiled epoch, and the loop over layers it falls back to."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import OPTIMIZERS, Identity, architectures, targets
+from strategies import LOSSES, dtypes, filled, seeds
+from tolerance import assert_close
+
+import fastmlp
+
+BATCH = 16
+
+
+def both_ways(build, dtype, seed):
+    """Return a network that compiles and its twin, which a layer of the user's keeps from it."""
+    compiled = fastmlp.Sequential(*build(), seed=seed, dtype=dtype)
+    layerwise = fastmlp.Sequential(*build(), Identity(), seed=seed, dtype=dtype)
+    np.testing.assert_array_equal(compiled.theta, layerwise.theta)
+    return compiled, layerwise
+
+
+def held(model, optimizer):
+    """Return what training changed: parameters, statistics, optimizer state, in float64."""
+    arrays = {f"state {n}": a for n, a in optimizer.state.items()} | dict(model.params)
+    for i, layer in enumerate(model.layers):
+        arrays |= {f"{i}.{n}": a for n, a in getattr(layer, "state", {}).items()}
+    return {name: np.asarray(a, np.float64) for name, a in arrays.items()}
+
+
+def assert_agree(ours, other, dtype, *, K, size):
+    assert ours.keys() == other.keys()
+    for name in ours:
+        scale = np.maximum(size, np.abs(other[name]))
+        assert_close(ours[name], other[name], dtype=dtype, K=K, scale=scale)
+
+
+@settings(max_examples=40)
+@given(
+    architectures(),
+    st.sampled_from(list(LOSSES)),
+    st.sampled_from(list(OPTIMIZERS)),
+    st.integers(1, 3 * BATCH),
+    dtypes,
+    seeds,
+    st.data(),
+)
+def test_training_agrees(architecture, loss, optimizer, N, dtype, seed, data):
+    D, C, build = architecture
+    compiled, layerwise = both_ways(build, dtype, seed)
+    X, y = filled((N, D), "normal", seed).astype(dtype), targets(loss, N, C, seed)
+    limits = {
+        "weight_decay": data.draw(st.sampled_from([0.0, 0.02])),
+        "clip_norm": data.draw(st.sampled_from([None, 0.5])),
+        "max_norm": data.draw(st.sampled_from([None, 1.5])),
+    }
+    options = {
+        "loss": loss,
+        "epochs": 2,
+        "batch_size": min(BATCH, N),
+        "l2": data.draw(st.sampled_from([0.0, 0.01])),
+        "sample_weight": np.linspace(1, 2, N) if data.draw(st.booleans()) else None,
+        "seed": seed,
+        "validation_data": (X, y),
+        "verbose": False,
+    }
+    if loss == "cross_entropy":
+        options["label_smoothing"] = data.draw(st.sampled_from([0.0, 0.1]))
+    fast, slow = OPTIMIZERS[optimizer](**limits), OPTIMIZERS[optimizer](**limits)
+
+    ours = compiled.fit(X, y, optimizer=fast, **options)
+    other = layerwise.fit(X, y, optimizer=slow, **options)
+
+    # Rounding grows along the way: every product of every layer in every step adds its own.
+    K = len(other.steps) * len(compiled.layers) * 40 * BATCH
+    size = max(1.0, float(np.max(np.abs(other.steps))))
+    assert_close(ours.steps, other.steps, dtype=dtype, K=K, scale=size)
+    assert_close(ours["val_loss"], other["val_loss"], dtype=dtype, K=K, scale=size)
+    assert_agree(held(compiled, fast), held(layerwise, slow), dtype, K=K, size=size)
+
+
+@settings(max_examples=25)
+@given(architectures(), st.sampled_from(list(LOSSES)), dtypes, seeds, st.booleans())
+def test_gradients_agree_with_the_reference_free_way(architecture, loss, dtype, seed, train):
+    D, C, build = architecture
+    compiled, layerwise = both_ways(build, dtype, seed)
+    X, y = filled((BATCH, D), "normal", seed).astype(dtype), targets(loss, BATCH, C, seed)
+
+    value, grads = compiled.loss_and_grads(X, y, loss=loss, l2=0.01, train=train)
+    other_value, other_grads = layerwise.loss_and_grads(X, y, loss=loss, l2=0.01, train=train)
+
+    K = len(compiled.layers) * 40 * BATCH
+    size = max(1.0, abs(other_value), *(float(np.abs(g).max()) for g in other_grads.values()))
+    assert_close(value, other_value, dtype=dtype, K=K, scale=size)
+    assert_agree(grads, other_grads, dtype, K=K, size=size)
+
+
+@settings(max_examples=25)
+@given(architectures(), st.integers(1, 90), dtypes, seeds)
+def test_predictions_agree(architecture, N, dtype, seed):
+    D, _, build = architecture
+    compiled, layerwise = both_ways(build, dtype, seed)
+    X = filled((N, D), "normal", seed).astype(dtype)
+
+    ours, other = compiled.predict(X), layerwise.predict(X)
+
+    K = len(compiled.layers) * 40
+    assert_close(ours, other, dtype=dtype, K=K, scale=max(1.0, float(np.abs(other).max())))
+
+
+@pytest.mark.parametrize("source", ["uint8", "float32", "float64"])
+def test_raw_inputs_of_every_type_agree(source):
+    from fastmlp.layers import Linear, Normalize, ReLU
+
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (64, 30)).astype(source)
+    y = rng.integers(0, 4, 64)
+
+    def build():
+        return [
+            Normalize(np.full(30, 128.0), np.full(30, 70.0)),
+            Linear(30, 20),
+            ReLU(),
+            Linear(20, 4),
+        ]
+
+    compiled, layerwise = both_ways(build, "float32", 1)
+    options = {"epochs": 2, "batch_size": BATCH, "seed": 1, "verbose": False}
+
+    ours = compiled.fit(X, y, optimizer=OPTIMIZERS["adam"](), **options)
+    other = layerwise.fit(X, y, optimizer=OPTIMIZERS["adam"](), **options)
+
+    assert_close(ours.steps, other.steps, dtype="float32", K=8 * 4 * 30 * BATCH, scale=10.0)

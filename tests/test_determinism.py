@@ -1,0 +1,116 @@
+"""The same seed gives the same bits: twice, when continued, and for any number of threads."""
+
+import numpy as np
+import pytest
+from networks import ACTIVATION_LAYERS, OPTIMIZERS, blobs, every_layer, targets
+from strategies import LOSSES
+
+from fastmlp import layers
+
+X, Y = blobs(700, 100, 10)
+STATE = ("running_mean", "running_var")
+
+
+def trained(*, epochs=2, activation=layers.ReLU, optimizer="adam", seed=0, dtype="float32", **fit):
+    """Train a network wide enough to be shared among threads; return all that it holds."""
+    model = every_layer(100, 192, 10, activation=activation, seed=seed, dtype=dtype)
+    options = {"y": Y, "batch_size": 128, "seed": seed, "verbose": False} | fit
+    y = options.pop("y")
+    rule = OPTIMIZERS[optimizer]()
+    history = model.fit(X.astype(dtype), y, epochs=epochs, optimizer=rule, **options)
+    return contents(model, rule, history)
+
+
+def contents(model, optimizer, history):
+    """Return every array that training writes, by name."""
+    held = {"theta": model.theta, "losses": np.asarray(history.steps)}
+    held |= optimizer.state
+    held |= {f"{i}.{n}": a for i, la in enumerate(model.layers) for n, a in la.state.items()}
+    return {name: np.array(a) for name, a in held.items()}
+
+
+def assert_same_bits(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_seed_gives_the_same_bits_twice(dtype):
+    assert_same_bits(trained(dtype=dtype), trained(dtype=dtype))
+
+
+def test_another_seed_gives_other_bits():
+    assert not np.array_equal(trained(seed=0)["theta"], trained(seed=1)["theta"])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_threads_do_not_change_bits_for_any_optimizer(optimizer):
+    one = trained(optimizer=optimizer, n_threads=1)
+
+    for n_threads in (2, 3, 8):
+        assert_same_bits(trained(optimizer=optimizer, n_threads=n_threads), one)
+
+
+@pytest.mark.parametrize("activation", ACTIVATION_LAYERS.values())
+def test_threads_do_not_change_bits_for_any_activation(activation):
+    one = trained(activation=activation, n_threads=1)
+
+    for n_threads in (2, 3):
+        assert_same_bits(trained(activation=activation, n_threads=n_threads), one)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_threads_do_not_change_bits_for_any_loss(loss):
+    y = targets(loss, 700, 10)
+    one = trained(loss=loss, y=y, n_threads=1)
+
+    for n_threads in (2, 3):
+        assert_same_bits(trained(loss=loss, y=y, n_threads=n_threads), one)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_do_not_change_bits_with_penalties_clipping_and_weights(n_threads):
+    options = {
+        "l2": 0.01,
+        "sample_weight": np.linspace(0.5, 2.0, 700),
+        "class_weight": {0: 2.0, 3: 0.5},
+        "label_smoothing": 0.1,
+        "validation_data": (X[:50], Y[:50]),
+    }
+
+    one = trained(n_threads=1, **options)
+
+    assert_same_bits(trained(n_threads=n_threads, **options), one)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_fit_continues_where_it_stopped(optimizer):
+    def build():
+        return every_layer(100, 192, 10, seed=3), OPTIMIZERS[optimizer]()
+
+    options = {"batch_size": 128, "seed": 5, "verbose": False}
+    model, rule = build()
+    whole = model.fit(X, Y, epochs=3, optimizer=rule, **options)
+    parts, parts_rule = build()
+
+    first = parts.fit(X, Y, epochs=1, optimizer=parts_rule, **options)
+    second = parts.fit(X, Y, epochs=2, optimizer=parts_rule, **options)
+
+    np.testing.assert_array_equal([*first.steps, *second.steps], whole.steps)
+    np.testing.assert_array_equal(parts.theta, model.theta)
+    assert parts_rule.t == rule.t
+
+
+@pytest.mark.parametrize("poison", [0.0, np.nan])
+def test_predictions_do_not_depend_on_threads_or_batches(poison):
+    model = every_layer(100, 192, 10, seed=3)
+    rows = X.copy()
+    rows[5, 7] = poison
+
+    outputs = model.predict(rows)
+
+    for n in (1, 2, 63, 300):
+        np.testing.assert_array_equal(model.predict(rows[:n]), outputs[:n])
+    assert np.isnan(outputs[5]).all() == np.isnan(poison)
+    assert np.isfinite(np.delete(outputs, 5, axis=0)).all()

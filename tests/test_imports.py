@@ -1,0 +1,157 @@
+"""What importing fastmlp costs, and which way the dependency arrows point."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+
+PACKAGE = Path(fastmlp.__file__).parent
+KERNELS = PACKAGE.parent / "kernels"
+if not KERNELS.exists():  # installed, not editable
+    KERNELS = PACKAGE / "kernels"
+
+HEAVY = ("matplotlib", "sklearn", "scipy", "rich", "pandas", "joblib", "tqdm", "pooch")
+
+RUNGS = {
+    "": 5,  # fastmlp/__init__.py shows everything
+    "__main__": 5,
+    "cli": 5,
+    "sklearn": 5,
+    "compat": 5,
+    "autoencoder": 4,
+    "sweep": 4,
+    "training": 3,
+    "model": 2,
+    "compiled": 2,
+    "lowering": 2,
+    "layers": 2,
+    "losses": 2,
+    "optimizers": 2,
+    "ops": 1,
+    "kernels": 0,
+}
+"""A module may import what stands on its rung or lower; those not named here stand anywhere."""
+
+
+def run(code):
+    """Run Python code in a fresh interpreter and return what it printed, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300
+    )
+    return json.loads(done.stdout)
+
+
+def modules():
+    """Yield (module name, its path) for every file of the package and of the kernels."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if PACKAGE / "kernels" in path.parents:
+            continue
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+    for path in sorted(KERNELS.glob("*.py")):
+        name = "fastmlp.kernels" if path.stem == "__init__" else f"fastmlp.kernels.{path.stem}"
+        yield name, path
+
+
+def imports(name, path, *, top_level_only=False):
+    """Return the absolute names that a module imports, wherever the statement stands."""
+    tree = ast.parse(path.read_text())
+    package = name if path.stem == "__init__" else name.rpartition(".")[0]
+    found = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*up, base]).rstrip(".")
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rung(module):
+    """Return the height of a fastmlp module, None if it may stand anywhere."""
+    inner = module.removeprefix("fastmlp").removeprefix(".").split(".")[0]
+    return RUNGS.get(inner)
+
+
+def test_importing_loads_nothing_heavy_and_compiles_nothing():
+    seen = run(
+        "import json, sys, fastmlp\n"
+        f"heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
+        "dispatchers = []\n"
+        "if 'numba' in sys.modules:\n"
+        "    import gc\n"
+        "    from numba.core.dispatcher import Dispatcher\n"
+        "    dispatchers = [str(d) for d in gc.get_objects()\n"
+        "                   if isinstance(d, Dispatcher) and d.signatures\n"
+        "                   and d.py_func.__module__.startswith('fastmlp')]\n"
+        "print(json.dumps([heavy, dispatchers]))"
+    )
+
+    assert seen == [[], []]
+
+
+def test_kernels_know_nothing_of_fastmlp():
+    allowed = {"numpy", "numba", "llvmlite", "platformdirs", *sys.stdlib_module_names}
+    for name, path in modules():
+        if name.startswith("fastmlp.kernels"):
+            for imported in imports(name, path):
+                if imported.startswith("fastmlp"):
+                    assert imported.startswith("fastmlp.kernels"), f"{name} imports {imported}"
+                else:
+                    assert imported.split(".")[0] in allowed, f"{name} imports {imported}"
+
+
+def test_no_module_imports_from_a_higher_rung():
+    names = {name for name, _ in modules()}
+    for name, path in modules():
+        height = rung(name)
+        for imported in imports(name, path) & names:
+            if imported in ("fastmlp", name) or height is None or rung(imported) is None:
+                continue
+            assert rung(imported) <= height, f"{name} imports {imported}, which is above it"
+
+
+def test_only_kernels_and_the_modules_next_to_them_touch_numba():
+    for name, path in modules():
+        if not name.startswith("fastmlp.kernels"):
+            found = {i for i in imports(name, path, top_level_only=True) if i.startswith("numba")}
+            assert not found, f"{name} imports numba when it is imported itself"
+
+
+def test_no_import_cycles():
+    paths = dict(modules())
+    graph = {
+        name: {
+            imported
+            for imported in imports(name, path, top_level_only=True) & paths.keys()
+            if imported != name and not name.startswith(imported + ".")
+        }
+        for name, path in paths.items()
+    }
+    done = set()
+
+    def visit(name, above):
+        assert name not in above, f"cycle: {' -> '.join([*above, name])}"
+        if name not in done:
+            for imported in sorted(graph[name]):
+                visit(imported, [*above, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+
+
+@pytest.mark.parametrize("name", fastmlp.__all__)
+def test_every_public_name_exists_and_says_what_it_is(name):
+    thing = getattr(fastmlp, name)
+
+    if callable(thing):
+        assert thing.__doc__

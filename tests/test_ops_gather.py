@@ -1,0 +1,56 @@
+"""Gathering a minibatch, converted and standardised on the way, against the reference."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import columns, dtypes, filled, seeds
+from tolerance import assert_close
+
+from fastmlp import ops
+
+sources = st.sampled_from(["uint8", "float32", "float64"])
+
+
+def data(N, D, source, seed):
+    if source == "uint8":
+        return np.random.default_rng(seed).integers(0, 256, (N, D), dtype=np.uint8)
+    return filled((N, D), "mixed", seed).astype(source)
+
+
+@given(st.integers(1, 40), st.integers(1, 50), columns, sources, dtypes, seeds)
+def test_rows_are_converted(n, N, D, source, dtype, seed):
+    X = data(N, D, source, seed)
+    chosen = np.random.default_rng(seed + 1).integers(0, N, n)
+    out = np.full((n, D), np.nan, dtype)
+
+    ops.gather(X, chosen, None, None, out)
+
+    np.testing.assert_array_equal(out, X[chosen].astype(dtype))
+
+
+@given(st.integers(1, 40), st.integers(1, 50), columns, sources, dtypes, seeds)
+def test_rows_are_standardised(n, N, D, source, dtype, seed):
+    X = data(N, D, source, seed)
+    rng = np.random.default_rng(seed + 1)
+    chosen = rng.integers(0, N, n)
+    mean, std = filled((D,), "normal", seed + 2) * 100, rng.uniform(0.5, 50.0, D).astype("float32")
+    out = np.full((n, D), np.nan, dtype)
+
+    ops.gather(X, chosen, mean.astype(dtype), std.astype(dtype), out)
+
+    # Converting float64 data to float32 first costs one more rounding of X, which the scale holds.
+    expected = (X[chosen].astype(np.float64) - mean.astype(dtype)) / std
+    assert_close(out, expected, scale=(np.abs(X[chosen].astype(np.float64)) + np.abs(mean)) / std)
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_and_infinity_come_through(source, dtype):
+    X = np.ones((4, 21), source)
+    X[1, 20], X[3, 0] = np.nan, np.inf
+    out = np.empty((4, 21), dtype)
+
+    ops.gather(X, np.arange(4), np.zeros(21, dtype), np.ones(21, dtype), out)
+
+    np.testing.assert_array_equal(out, X.astype(dtype))
