@@ -1,0 +1,284 @@
+"""The kernels as functions over whole arrays: results are allocated here, one thread runs.
+
+Layers, losses and optimizers call these; the compiled path calls the kernels themselves. Arrays
+come in as row-major matrices (``as_rows``) of one floating type, float32 or float64, so that every
+kernel is compiled once for each type and no more.
+"""
+
+import threading
+
+import numpy as np
+
+from .kernels import (
+    activations,
+    affine as _affine,
+    dropout as _dropout,
+    gather as _gather,
+    losses,
+    normalization,
+    opcodes,
+    optimizers,
+)
+
+__all__ = [
+    "activation",
+    "activation_backward",
+    "affine",
+    "affine_backward",
+    "aligned_zeros",
+    "as_rows",
+    "batchnorm",
+    "batchnorm_backward",
+    "batchnorm_inference",
+    "clip_by_norm",
+    "dropout",
+    "dropout_backward",
+    "dropout_key",
+    "gather",
+    "hyper",
+    "layernorm",
+    "layernorm_backward",
+    "loss",
+    "max_norm",
+    "update",
+]
+
+_NO_KEY = np.uint64(0)
+_RAW_CODES = {"uint8": opcodes.UINT8, "float32": opcodes.FLOAT32, "float64": opcodes.FLOAT64}
+_local = threading.local()
+
+
+def as_rows(x, dtype=None):
+    """Return x as a row-major matrix ``(N, D)`` of float32 or float64, flattening trailing axes.
+
+    Parameters
+    ----------
+    x : array_like
+        At least one row; any numeric dtype. float32 and float64 are kept, others become float32.
+    dtype : dtype, optional
+        The type to convert to instead.
+
+    """
+    x = np.asarray(x)
+    if dtype is None:
+        dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
+    rows = x.reshape(len(x), -1) if x.size else x.reshape(len(x), int(np.prod(x.shape[1:])))
+    rows = np.ascontiguousarray(rows, dtype)
+    return rows if rows.flags.writeable else rows.copy()
+
+
+def aligned_zeros(size, dtype):
+    """Return ``size`` zeros whose first byte lies on a multiple of 64."""
+    dtype = np.dtype(dtype)
+    memory = np.zeros(size * dtype.itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+def affine(x, weight, bias=None):
+    """Return ``x @ weight + bias``: (N, D), (D, H), (H,) -> (N, H)."""
+    zero = x.dtype.type(0)
+    (n, d), h = x.shape, weight.shape[1]
+    y = np.empty((n, h), x.dtype)
+    _affine.affine_forward(
+        x, weight, _or_nothing(bias, x.dtype), bias is not None, opcodes.IDENTITY, zero, zero,
+        _NO_KEY, False, y, y, d, _scratch(x.dtype), 0, n, 0, h,
+    )  # fmt: skip
+    return y
+
+
+def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
+    """Return ``dy @ weight.T`` (None without ``need_dx``) and overwrite dweight, dbias.
+
+    dy (N, H), x (N, D), weight and dweight (D, H), dbias (H,).
+    """
+    zero = x.dtype.type(0)
+    (n, d), h, scratch = x.shape, weight.shape[1], _scratch(x.dtype)
+    gradient = dweight.reshape(-1)
+    step = _affine.BLOCK_ROWS
+    for first in range(0, d, step):
+        last = min(d, first + step)
+        _affine.weight_gradient(x, dy, n, h, gradient, first * h, scratch, first, last)
+    if dbias is not None:
+        _affine.bias_gradient(dy, n, h, dbias, 0)
+    if not need_dx:
+        return None
+    dx = np.empty_like(x)
+    _affine.affine_backward(
+        dy, weight, opcodes.IDENTITY, zero, zero, _NO_KEY, dx, dx, h, scratch, 0, n, 0, d
+    )
+    return dx
+
+
+def activation(kind, x, alpha=0.0):
+    """Return f(x) for the activation named ``kind``, a key of ``opcodes.ACTIVATIONS``."""
+    y = x.copy()
+    activations.activate(opcodes.ACTIVATIONS[kind], x.dtype.type(alpha), y, 0, *_extent(y))
+    return y
+
+
+def activation_backward(kind, dy, x, y, alpha=0.0):
+    """Return ``dy * f'(x)``, given the forward pass's input x and output y."""
+    code, dx = opcodes.ACTIVATIONS[kind], dy.copy()
+    saved = x if code >= opcodes.NEEDS_INPUT else y
+    activations.scale_by_derivative(code, x.dtype.type(alpha), dx, saved, 0, *_extent(dx))
+    return dx
+
+
+def dropout_key(seed, step, layer):
+    """Return the key of the mask that layer number ``layer`` draws in training step ``step``."""
+    return int(_dropout.mask_key(int(seed), int(step), int(layer)))
+
+
+def dropout(x, p, key):
+    """Return x with each element zeroed with probability p, the others times 1 / (1 - p)."""
+    y = x.copy()
+    _dropout.drop(y, x.dtype.type(p), np.uint64(key), 0, *_extent(y))
+    return y
+
+
+dropout_backward = dropout  # the mask is a function of the key, and its own transpose
+
+
+def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
+    """Return ``(y, mean, inv_std)``; with ``train`` the running statistics are updated in place."""
+    real, (n, d) = x.dtype.type, x.shape
+    if not train:
+        y = batchnorm_inference(x, gamma, beta, running_mean, running_var, eps)
+        return y, running_mean.copy(), 1 / np.sqrt(running_var + real(eps))
+    y, mean, inv_std = np.empty_like(x), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    normalization.batch_norm_train(
+        x, gamma, beta, running_mean, running_var, mean, inv_std, y, real(momentum), real(eps),
+        n, 0, d,
+    )  # fmt: skip
+    return y, mean, inv_std
+
+
+def batchnorm_inference(x, gamma, beta, mean, var, eps):
+    """Return gamma (x - mean) / sqrt(var + eps) + beta with given statistics."""
+    y, (n, d) = np.empty_like(x), x.shape
+    normalization.batch_norm_inference(x, gamma, beta, mean, var, y, x.dtype.type(eps), 0, n, d)
+    return y
+
+
+def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+    """Return dx of the training-mode pass and overwrite dgamma, dbeta."""
+    dx, (n, d) = np.empty_like(x), x.shape
+    normalization.batch_norm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n, 0, d)
+    return dx
+
+
+def layernorm(x, gamma, beta, eps):
+    """Return ``(y, mean, inv_std)``, the statistics of each row."""
+    y, (n, d) = np.empty_like(x), x.shape
+    mean, inv_std = np.empty(n, x.dtype), np.empty(n, x.dtype)
+    normalization.layer_norm_forward(x, gamma, beta, mean, inv_std, y, x.dtype.type(eps), 0, n, d)
+    return y, mean, inv_std
+
+
+def layernorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+    """Return dx and overwrite dgamma, dbeta."""
+    dx, (n, d) = np.empty_like(x), x.shape
+    normalization.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
+    normalization.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
+    return dx
+
+
+def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
+    """Return ``(mean loss, number of hits)``, and write dL/doutputs where an array is given.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``opcodes.LOSSES``.
+    outputs : array (N, C)
+        Logits or predictions.
+    targets : int64 array (N,) or array (N, C) of outputs' dtype
+        Labels for cross_entropy and hinge, values for the others.
+    weights : array (N,), optional
+        Rows count in proportion; default 1 each.
+    parameter : float
+        Label smoothing, Huber's threshold or the quantile.
+    doutputs : array (N, C), optional
+        Overwritten with the gradient of the mean loss.
+
+    """
+    code, real, (n, c) = opcodes.LOSSES[kind], outputs.dtype.type, outputs.shape
+    weights = np.ones(n, outputs.dtype) if weights is None else weights
+    gradient = np.empty_like(outputs) if doutputs is None else doutputs
+    row_losses, row_hits = np.empty(n), np.empty(n, np.int64)
+    run = losses.classify_rows if code < opcodes.FIRST_DENSE else losses.regress_rows
+    scale = real(1 / weights.sum(dtype=np.float64))
+    run(code, real(parameter), outputs, targets, weights, scale, gradient, row_losses, row_hits,
+        0, n, c)  # fmt: skip
+    return float(row_losses.sum()), int(row_hits.sum())
+
+
+def hyper(lr, beta1=0.0, beta2=0.0, eps=1e-8, weight_decay=0.0, l2=0.0, t=1):
+    """Return the numbers of an update in the order that the kernels read them."""
+    values = np.zeros(opcodes.N_HYPER)
+    values[opcodes.LEARNING_RATE] = lr
+    values[opcodes.BETA1] = beta1
+    values[opcodes.BETA2] = beta2
+    values[opcodes.EPSILON] = eps
+    values[opcodes.WEIGHT_DECAY] = weight_decay
+    values[opcodes.L2] = l2
+    values[opcodes.STEP] = t
+    return values
+
+
+def update(kind, theta, grad, state1, state2, hyper, is_weight=True):
+    """Update the flat array theta, and its states, by one step of the optimizer ``kind``.
+
+    ``state1`` and ``state2`` may be None where the optimizer keeps none. Weight decay and l2 act
+    only where ``is_weight``.
+    """
+    state1 = _or_nothing(state1, theta.dtype)
+    state2 = _or_nothing(state2, theta.dtype)
+    code = opcodes.OPTIMIZERS[kind]
+    optimizers.update(code, theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
+
+
+def clip_by_norm(grad, max_norm):
+    """Scale grad in place so that its norm is at most ``max_norm``; return the norm it had."""
+    norm = float(np.sqrt(optimizers.sum_of_squares(grad, 0, grad.size)))
+    if norm > max_norm:
+        optimizers.scale(grad, max_norm / norm, 0, grad.size)
+    return norm
+
+
+def max_norm(weight, limit):
+    """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
+    optimizers.limit_column_norms(weight, float(limit), 0, weight.shape[1])
+
+
+def gather(X, rows, mean, std, out):
+    """Write ``(X[rows] - mean) / std`` to out; with mean and std None, just ``X[rows]``.
+
+    X (N, D) row-major uint8, float32 or float64; rows int64 (n,); out (n, D) float.
+    """
+    standardise = mean is not None
+    shift, scale = np.zeros(1, out.dtype), np.ones(1, out.dtype)
+    if standardise:
+        shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
+    raw = X.reshape(-1).view(np.uint8)
+    code = _RAW_CODES[X.dtype.name]
+    n_rows, n_columns = out.shape
+    _gather.gather_rows(raw, code, rows, 0, shift, scale, standardise, out, 0, n_rows, n_columns)
+
+
+def _extent(matrix):
+    """Rows up to which, columns from which and up to which: all of a matrix, for the kernels."""
+    return matrix.shape[0], 0, matrix.shape[1]
+
+
+def _or_nothing(array, dtype):
+    return np.zeros(1, dtype) if array is None else array
+
+
+def _scratch(dtype):
+    """Return this thread's scratch for products; threads never share one."""
+    name = f"scratch_{dtype.name}"
+    if not hasattr(_local, name):
+        setattr(_local, name, aligned_zeros(_affine.scratch_size(), dtype))
+    return getattr(_local, name)

@@ -1,0 +1,306 @@
+"""The three matrix products of a fully connected layer, each fused with what surrounds it.
+
+    forward    Y = dropout(f(X W + b))             (N, D) (D, H) -> (N, H)
+    backward   dZ_below = (dZ W') * f'(below)      (N, H) (H, D) -> (N, D)
+    gradient   dW = X' dZ                          (D, N) (N, H) -> (D, H)
+
+All three walk over blocks of C that stay in registers (``simd.make_multiply_block``), inside
+blocks of the summed index that stay in the first cache. Each element of C is one chain of
+multiply-adds in the order of the summed index, whatever the blocking.
+
+Matrices may be wider than they are used: a row has ``shape[1]`` elements, of which the first few
+count. What lies beyond is never read into a result.
+"""
+
+from .activations import activate, scale_by_derivative
+from .dropout import drop
+from .jit import kernel
+from .maths import constant
+from .opcodes import IDENTITY
+from .simd import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    flat,
+    make_multiply_block,
+    n_lanes,
+    transpose_block,
+)
+
+__all__ = [
+    "BLOCK_K",
+    "BLOCK_ROWS",
+    "affine_backward",
+    "affine_forward",
+    "bias_gradient",
+    "scratch_size",
+    "weight_gradient",
+]
+
+BLOCK_K = 256  # of the summed index: a packed panel of B (48 KB) stays in the first cache
+BLOCK_ROWS = 128  # of C: a finished panel stays in the first cache for the epilogue
+FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves
+MAX_WIDTH = 64 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
+
+# Where each part of a thread's scratch begins.
+PACKED_B = 0
+PANEL = PACKED_B + BLOCK_K * MAX_WIDTH // 4
+START = PANEL + BLOCK_ROWS * MAX_WIDTH // 4
+PACKED_A = START + MAX_WIDTH
+SCRATCH = PACKED_A + BLOCK_K * BLOCK_ROWS
+
+_BLOCK_1 = make_multiply_block(TILE_ROWS, 1)
+_BLOCK_2 = make_multiply_block(TILE_ROWS, 2)
+_BLOCK_3 = make_multiply_block(TILE_ROWS, TILE_VECTORS)
+_HALF_1 = make_multiply_block(TILE_ROWS // 2, 1)
+_HALF_2 = make_multiply_block(TILE_ROWS // 2, 2)
+_HALF_3 = make_multiply_block(TILE_ROWS // 2, TILE_VECTORS)
+_ROW_1 = make_multiply_block(1, 1)
+_ROW_2 = make_multiply_block(1, 2)
+_ROW_3 = make_multiply_block(1, TILE_VECTORS)
+
+
+def scratch_size() -> int:
+    """Return how many elements of scratch each thread needs."""
+    return SCRATCH
+
+
+@kernel
+def affine_forward(
+    x, weight, bias, has_bias, code, alpha, p, key, keep_z, z, y, n_in, scratch, row, row_end,
+    column, column_end,
+):
+    """y[i, j] = dropout(f(sum_k x[i, k] weight[k, j] + bias[j])) in a block of rows and columns.
+
+    x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y, z (N, >= H); scratch of
+    ``scratch_size()`` elements, one for each thread. f is activation ``code`` with ``alpha``;
+    dropout with probability ``p`` (0: none) and mask ``key``. ``column`` must be a multiple of
+    the panel width. With ``keep_z`` the input of f goes to z, for activations that need it.
+    Reads x, weight, bias. Writes y, z in the block. May destroy y and z beyond the last column,
+    scratch.
+    """
+    lanes = n_lanes(x)
+    width = TILE_VECTORS * lanes
+    x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
+    ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
+    for r in range(row, row_end, BLOCK_ROWS):
+        n_rows = min(BLOCK_ROWS, row_end - r)
+        for j in range(column, column_end, width):
+            n = min(width, column_end - j)
+            n_vectors = (n + lanes - 1) // lanes
+            padded = n_vectors * lanes
+            for c in range(n):
+                scratch[START + c] = bias[j + c] if has_bias else constant(alpha, 0.0, 0.0)
+            for c in range(n, padded):
+                scratch[START + c] = constant(alpha, 0.0, 0.0)
+            direct = j + padded <= ldy
+            for k in range(0, n_in, BLOCK_K):
+                n_k = min(BLOCK_K, n_in - k)
+                if n_rows <= FEW_ROWS and n == padded:
+                    b, b0, b_k = w_flat, k * ldw + j, ldw
+                else:
+                    _pack(weight, k, n_k, j, n, padded, scratch)
+                    b, b0, b_k = scratch, PACKED_B, padded
+                if direct:
+                    c, c0, c_row = y_flat, r * ldy + j, ldy
+                else:
+                    c, c0, c_row = scratch, PANEL, padded
+                if k == 0:
+                    start, start0, start_row = scratch, START, 0
+                else:
+                    start, start0, start_row = c, c0, c_row
+                _multiply(x_flat, r * ldx + k, ldx, 1, b, b0, b_k, start, start0, start_row,
+                          c, c0, c_row, n_k, n_rows, n_vectors)
+            if not direct:
+                _unpack(scratch, padded, y, r, n_rows, j, n)
+            if keep_z:
+                for i in range(r, r + n_rows):
+                    for c in range(j, j + n):
+                        z[i, c] = y[i, c]
+            if code != IDENTITY:
+                activate(code, alpha, y, r, r + n_rows, j, j + n)
+            if p > constant(p, 0.0, 0.0):
+                drop(y, p, key, r, r + n_rows, j, j + n)
+
+
+@kernel
+def affine_backward(
+    dz, weight, code, alpha, p, key, saved, dx, n_out, scratch, row, row_end, column, column_end,
+):
+    """dx[i, j] = (sum_k dz[i, k] weight[j, k]) * mask * f'(saved[i, j]) in a block.
+
+    dz (N, >= H); weight (D, H); dx, saved (N, >= D). f, its ``alpha``, ``p`` and ``key`` are those
+    of the layer below, whose output this layer read, so dx is the gradient at that layer's own
+    product. ``column`` must be a multiple of the panel width.
+    Reads dz, weight, saved. Writes dx in the block. May destroy dx beyond the last column, scratch.
+    """
+    lanes = n_lanes(dz)
+    width = TILE_VECTORS * lanes
+    dz_flat, dx_flat = flat(dz), flat(dx)
+    ldz, ldx = dz.shape[1], dx.shape[1]
+    for c in range(width):
+        scratch[START + c] = constant(alpha, 0.0, 0.0)
+    for r in range(row, row_end, BLOCK_ROWS):
+        n_rows = min(BLOCK_ROWS, row_end - r)
+        for j in range(column, column_end, width):
+            n = min(width, column_end - j)
+            n_vectors = (n + lanes - 1) // lanes
+            padded = n_vectors * lanes
+            direct = j + padded <= ldx
+            for k in range(0, n_out, BLOCK_K):
+                n_k = min(BLOCK_K, n_out - k)
+                _pack_transposed(weight, k, n_k, j, n, padded, scratch)
+                if direct:
+                    c, c0, c_row = dx_flat, r * ldx + j, ldx
+                else:
+                    c, c0, c_row = scratch, PANEL, padded
+                if k == 0:
+                    start, start0, start_row = scratch, START, 0
+                else:
+                    start, start0, start_row = c, c0, c_row
+                _multiply(dz_flat, r * ldz + k, ldz, 1, scratch, PACKED_B, padded,
+                          start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors)
+            if not direct:
+                _unpack(scratch, padded, dx, r, n_rows, j, n)
+            if p > constant(p, 0.0, 0.0):
+                drop(dx, p, key, r, r + n_rows, j, j + n)
+            if code != IDENTITY:
+                scale_by_derivative(code, alpha, dx, saved, r, r + n_rows, j, j + n)
+
+
+@kernel
+def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
+    """out[d - first, h] = sum_n x[n, d] dz[n, h] for the inputs d in [first, last).
+
+    x (N, >= D); dz (N, >= H); the rows of the gradient go to the flat array ``out`` from ``out0``
+    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time.
+    Reads x, dz. Writes out. May destroy scratch.
+    """
+    lanes = n_lanes(x)
+    width = TILE_VECTORS * lanes
+    dz_flat = flat(dz)
+    ldz = dz.shape[1]
+    n_first = last - first
+    for c in range(width):
+        scratch[START + c] = constant(x[0, 0], 0.0, 0.0)
+    for k in range(0, n_rows, BLOCK_K):
+        n_k = min(BLOCK_K, n_rows - k)
+        for i in range(n_k):  # rows of x lie far apart: bring this strip of them together
+            for c in range(n_first):
+                scratch[PACKED_A + i * n_first + c] = x[k + i, first + c]
+        for j in range(0, n_out, width):
+            n = min(width, n_out - j)
+            n_vectors = (n + lanes - 1) // lanes
+            padded = n_vectors * lanes
+            if j + padded <= ldz:
+                b, b0, b_k = dz_flat, k * ldz + j, ldz
+            else:
+                _pack(dz, k, n_k, j, n, padded, scratch)
+                b, b0, b_k = scratch, PACKED_B, padded
+            direct = n == padded
+            if direct:
+                c, c0, c_row = out, out0 + j, n_out
+            else:
+                c, c0, c_row = scratch, PANEL, padded
+            if k == 0:
+                start, start0, start_row = scratch, START, 0
+            else:
+                start, start0, start_row = c, c0, c_row
+                if not direct:
+                    for i in range(n_first):
+                        for h in range(n):
+                            scratch[PANEL + i * padded + h] = out[out0 + i * n_out + j + h]
+            _multiply(scratch, PACKED_A, 1, n_first, b, b0, b_k, start, start0, start_row,
+                      c, c0, c_row, n_k, n_first, n_vectors)
+            if not direct:
+                for i in range(n_first):
+                    for h in range(n):
+                        out[out0 + i * n_out + j + h] = scratch[PANEL + i * padded + h]
+
+
+@kernel
+def bias_gradient(dz, n_rows, n_out, out, out0):
+    """out[out0 + h] = sum_n dz[n, h]. Reads dz. Writes out."""
+    for h in range(n_out):
+        out[out0 + h] = constant(dz[0, 0], 0.0, 0.0)
+    for i in range(n_rows):
+        for h in range(n_out):
+            out[out0 + h] += dz[i, h]
+
+
+@kernel
+def _pack(b, k, n_k, j, n, padded, scratch):
+    """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros."""
+    zero = constant(scratch[0], 0.0, 0.0)
+    for i in range(n_k):
+        base = PACKED_B + i * padded
+        for c in range(n):
+            scratch[base + c] = b[k + i, j + c]
+        for c in range(n, padded):
+            scratch[base + c] = zero
+
+
+@kernel
+def _pack_transposed(b, k, n_k, j, n, padded, scratch):
+    """Copy the transpose of b[j : j + n, k : k + n_k] to scratch, rows padded with zeros."""
+    lanes = n_lanes(b)
+    b_flat, ldb = flat(b), b.shape[1]
+    whole_j, whole_k = n // lanes * lanes, n_k // lanes * lanes
+    for c in range(0, whole_j, lanes):
+        for i in range(0, whole_k, lanes):
+            transpose_block(b_flat, (j + c) * ldb + k + i, ldb,
+                            scratch, PACKED_B + i * padded + c, padded)
+    zero = constant(scratch[0], 0.0, 0.0)
+    for i in range(n_k):
+        base = PACKED_B + i * padded
+        for c in range(whole_j if i < whole_k else 0, n):
+            scratch[base + c] = b[j + c, k + i]
+        for c in range(n, padded):
+            scratch[base + c] = zero
+
+
+@kernel
+def _unpack(scratch, padded, y, r, n_rows, j, n):
+    for i in range(n_rows):
+        for c in range(n):
+            y[r + i, j + c] = scratch[PANEL + i * padded + c]
+
+
+@kernel
+def _multiply(
+    a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors,
+):
+    """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows."""
+    i = 0
+    while i + TILE_ROWS <= n_rows:
+        if n_vectors == TILE_VECTORS:
+            _BLOCK_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        elif n_vectors == 2:
+            _BLOCK_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        else:
+            _BLOCK_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        i += TILE_ROWS
+        a0 += TILE_ROWS * a_row
+        start0 += TILE_ROWS * start_row
+        c0 += TILE_ROWS * c_row
+    if i + TILE_ROWS // 2 <= n_rows:
+        if n_vectors == TILE_VECTORS:
+            _HALF_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        elif n_vectors == 2:
+            _HALF_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        else:
+            _HALF_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        i += TILE_ROWS // 2
+        a0 += TILE_ROWS // 2 * a_row
+        start0 += TILE_ROWS // 2 * start_row
+        c0 += TILE_ROWS // 2 * c_row
+    while i < n_rows:
+        if n_vectors == TILE_VECTORS:
+            _ROW_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        elif n_vectors == 2:
+            _ROW_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        else:
+            _ROW_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+        i += 1
+        a0 += a_row
+        start0 += start_row
+        c0 += c_row

@@ -1,0 +1,57 @@
+"""Dropout with masks that are computed, not stored.
+
+Bit (row, column) of a mask is a hash of (key, row, column), and the key is a hash of
+(seed, step, layer). So the backward pass draws the same mask again, and any thread can draw any
+part of it.
+"""
+
+import numpy as np
+
+from .jit import kernel
+from .maths import constant, one
+
+__all__ = ["drop", "mask_key"]
+
+
+@kernel
+def mask_key(seed, step, layer):
+    """Hash (seed, step, layer) to the 64-bit key of one mask (SplitMix64, applied three times)."""
+    key = _mix64(np.uint64(seed))
+    key = _mix64(key ^ np.uint64(step))
+    return _mix64(key ^ np.uint64(layer))
+
+
+@kernel
+def drop(x, p, key, row, row_end, column, column_end):
+    """x[i, j] = x[i, j] / (1 - p) where hash(key, i, j) / 2**32 >= p, else 0.
+
+    For rows [row, row_end) and columns [column, column_end); p in x's dtype, 0 <= p < 1.
+    Reads x. Writes x. May destroy nothing else. The gradient is the same function of dL/dy.
+    """
+    zero = constant(p, 0.0, 0.0)
+    scale = one(p) / (one(p) - p)
+    threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
+    for i in range(row, row_end):
+        row_key = _mix64(key + np.uint64(i))
+        low, high = np.uint32(row_key), np.uint32(row_key >> np.uint64(32))
+        for j in range(column, column_end):
+            x[i, j] = zero if _mix32(np.uint32(j) * high + low) < threshold else x[i, j] * scale
+
+
+@kernel
+def _mix64(x):
+    """The output function of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def _mix32(x):
+    """The 32-bit hash ``lowbias32`` found by the hash-prospector search (Wellons, 2018)."""
+    x = np.uint32(x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    x = np.uint32(x)
+    x = np.uint32(x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
+    x = np.uint32(x)
+    return np.uint32(x ^ (x >> np.uint32(16)))

@@ -1,0 +1,48 @@
+"""Minibatch gather: pick rows, convert them and standardise them in one pass."""
+
+from numba.core import types
+from numba.extending import intrinsic
+
+from .jit import kernel
+from .opcodes import FLOAT32, UINT8
+
+__all__ = ["gather_rows"]
+
+
+@kernel
+def gather_rows(raw, code, order, first, shift, scale, standardise, out, row, row_end, n_columns):
+    """out[i, j] = (X[order[first + i], j] - shift[j]) * scale[j] for rows [row, row_end).
+
+    ``raw`` holds the bytes of X, a row-major matrix of n_columns columns whose type ``code`` names
+    (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. Without ``standardise``,
+    out = X and shift and scale are not read.
+    Reads raw, order, shift, scale. Writes out. May destroy nothing else.
+    """
+    for i in range(row, row_end):
+        start = order[first + i] * n_columns
+        target = out[i]
+        if code == UINT8:
+            for j in range(n_columns):
+                target[j] = raw[start + j]
+        elif code == FLOAT32:
+            for j in range(n_columns):
+                target[j] = _load(raw, start + j, types.float32)
+        else:
+            for j in range(n_columns):
+                target[j] = _load(raw, start + j, types.float64)
+        if standardise:
+            for j in range(n_columns):
+                target[j] = (target[j] - shift[j]) * scale[j]
+
+
+@intrinsic
+def _load(typingctx, raw, index, dtype):
+    """``_load(raw, index, dtype)``: element ``index`` of the bytes in raw, read as dtype."""
+
+    def emit(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer_type = context.get_data_type(dtype.dtype).as_pointer()
+        pointer = builder.gep(builder.bitcast(array.data, pointer_type), [arguments[1]])
+        return builder.load(pointer, align=1)
+
+    return dtype.dtype(raw, types.int64, dtype), emit

@@ -1,0 +1,81 @@
+"""Which vector width and which tile unit the kernels are compiled for.
+
+The choice is made once per process, from the processor or from the environment variable
+``FASTMLP_ISA``, because every compiled kernel depends on it.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite.binding as llvm
+
+__all__ = ["LEVELS", "Isa", "current", "processor_features"]
+
+LEVELS = ("generic", "avx2", "avx512", "amx")
+
+
+@dataclass(frozen=True)
+class Isa:
+    """The shape of a register block.
+
+    Attributes
+    ----------
+    name : str
+        One of ``LEVELS``.
+    vector_bytes : int
+        Bytes in a vector register.
+    tile_rows, tile_vectors : int
+        A block of C held in registers has ``tile_rows`` rows of ``tile_vectors`` vectors.
+    bf16_tiles, bf16_dots : bool
+        Whether bfloat16 products run on a tile unit, or as vector dot products.
+
+    """
+
+    name: str
+    vector_bytes: int
+    tile_rows: int
+    tile_vectors: int
+    bf16_tiles: bool = False
+    bf16_dots: bool = False
+
+
+@cache
+def processor_features() -> frozenset[str]:
+    """Return LLVM's names of the features that this processor has."""
+    try:
+        return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
+    except RuntimeError:  # LLVM cannot tell on every platform
+        return frozenset()
+
+
+@cache
+def current() -> Isa:
+    """Return the instruction set in use: the best one here, or what ``FASTMLP_ISA`` names.
+
+    Raises
+    ------
+    ValueError
+        If ``FASTMLP_ISA`` names no known level, or one that this processor does not have.
+
+    """
+    features = processor_features()
+    best = _best_level(features)
+    level = os.environ.get("FASTMLP_ISA", best)
+    if level not in LEVELS:
+        raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
+    if LEVELS.index(level) > LEVELS.index(best):
+        raise ValueError(f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most")
+    if level == "generic":
+        many_registers = platform.machine().lower() in ("arm64", "aarch64")
+        return Isa(level, 16, 8, 3) if many_registers else Isa(level, 16, 4, 3)
+    if level == "avx2":
+        return Isa(level, 32, 6, 2)
+    return Isa(level, 64, 8, 3, bf16_tiles=level == "amx", bf16_dots="avx512bf16" in features)
+
+
+def _best_level(features: frozenset[str]) -> str:
+    if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
+        return "amx" if {"amx-tile", "amx-bf16"} <= features else "avx512"
+    return "avx2" if {"avx2", "fma"} <= features else "generic"

@@ -1,0 +1,154 @@
+"""Elementary functions that LLVM can turn into vector instructions.
+
+The C library's ``exp`` and ``tanh`` are scalar calls. Those below are plain arithmetic, good to a
+few units in the last place for float32 and float64, so a loop over them becomes vector code.
+"""
+
+import math
+
+import llvmlite.ir as ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from .jit import kernel
+from .simd import _declare
+
+__all__ = ["exp", "expm1", "fused_multiply_add", "logistic", "tanh"]
+
+
+@kernel
+def exp(x):
+    """e**x = 2**k * e**r with k = round(x / ln 2), |r| <= ln(2)/2 and e**r by its Taylor series.
+
+    Overflows to infinity, underflows to zero, keeps NaN.
+    """
+    highest, lowest = constant(x, 710.0, 89.0), constant(x, -746.0, -104.0)
+    x = highest if x > highest else x
+    x = lowest if x < lowest else x
+    k, r = _reduce(x)
+    # two factors, because 2**k itself overflows or is denormal at the ends of the range
+    half = half_of(k)
+    return (one(x) + _series(r)) * power_of_two(half) * power_of_two(k - half)
+
+
+@kernel
+def expm1(x):
+    """e**x - 1 without cancellation near 0, for x <= 80; the same reduction as ``exp``."""
+    lowest = constant(x, -700.0, -80.0)
+    x = lowest if x < lowest else x
+    k, r = _reduce(x)
+    scale = power_of_two(k)
+    return fused_multiply_add(scale, _series(r), scale - one(x))
+
+
+@kernel
+def tanh(x):
+    """tanh(x) = e / (e + 2) with e = e**(2x) - 1; beyond |x| = 20 it is +-1 to the last bit."""
+    limit = constant(x, 20.0, 10.0)
+    x = limit if x > limit else x
+    x = -limit if x < -limit else x
+    e = expm1(x + x)
+    return e / (e + constant(x, 2.0, 2.0))
+
+
+@kernel
+def logistic(x):
+    """1 / (1 + e**-x)."""
+    return one(x) / (one(x) + exp(-x))
+
+
+@kernel
+def one(x):
+    return constant(x, 1.0, 1.0)
+
+
+@kernel
+def _reduce(x):
+    """Split x = k * ln 2 + r; ln 2 in two parts, so that r keeps all its bits."""
+    k = round_to_even(x * constant(x, 1.4426950408889634, 1.4426950408889634))
+    r = fused_multiply_add(-k, constant(x, 6.93147180369123816490e-01, 0.693359375), x)
+    return k, fused_multiply_add(-k, constant(x, 1.90821492927058770002e-10, -2.12194440e-4), r)
+
+
+@kernel
+def _series(r):
+    """e**r - 1 = r + r**2/2! + ... to r**7 (float32) or r**13 (float64), by Horner's rule."""
+    s = constant(r, 1.0 / 6227020800.0, 0.0)
+    if is_double(r):
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 479001600.0, 0.0))
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 39916800.0, 0.0))
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 3628800.0, 0.0))
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 362880.0, 0.0))
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 40320.0, 0.0))
+    s = fused_multiply_add(s, r, constant(r, 1.0 / 5040.0, 1.0 / 5040.0))
+    s = fused_multiply_add(s, r, constant(r, 1.0 / 720.0, 1.0 / 720.0))
+    s = fused_multiply_add(s, r, constant(r, 1.0 / 120.0, 1.0 / 120.0))
+    s = fused_multiply_add(s, r, constant(r, 1.0 / 24.0, 1.0 / 24.0))
+    s = fused_multiply_add(s, r, constant(r, 1.0 / 6.0, 1.0 / 6.0))
+    s = fused_multiply_add(s, r, constant(r, 0.5, 0.5))
+    s = fused_multiply_add(s, r, one(r))
+    return s * r
+
+
+@intrinsic
+def is_double(typingctx, x):
+    """``is_double(x)``: a constant, so that the branch not taken is never compiled."""
+
+    def emit(context, builder, signature, arguments):
+        return context.get_constant(types.boolean, signature.args[0] == types.float64)
+
+    return types.boolean(x), emit
+
+
+@intrinsic
+def constant(typingctx, x, double, single):
+    """``constant(x, double, single)``: one of the two, in the type of x."""
+
+    def emit(context, builder, signature, arguments):
+        if signature.args[0] == types.float64:
+            return arguments[1]
+        return builder.fptrunc(arguments[2], ir.FloatType())
+
+    return x(x, types.float64, types.float64), emit
+
+
+@intrinsic
+def fused_multiply_add(typingctx, a, b, c):
+    """``fused_multiply_add(a, b, c)``: a * b + c, which no optimisation takes apart."""
+
+    def emit(context, builder, signature, arguments):
+        function = _declare(builder, "llvm.fmuladd", arguments[0].type, 3)
+        return builder.call(function, arguments)
+
+    return a(a, a, a), emit
+
+
+@intrinsic
+def round_to_even(typingctx, x):
+    """``round_to_even(x)``: the nearest whole number, in the type of x."""
+
+    def emit(context, builder, signature, arguments):
+        return builder.call(_declare(builder, "llvm.rint", arguments[0].type, 1), arguments)
+
+    return x(x), emit
+
+
+@kernel
+def half_of(k):
+    return round_to_even(k * constant(k, 0.5, 0.5))
+
+
+@intrinsic
+def power_of_two(typingctx, k):
+    """``power_of_two(k)``: 2**k for a whole k in the range of normal numbers, by its bits."""
+
+    def emit(context, builder, signature, arguments):
+        float_type = arguments[0].type
+        if signature.args[0] == types.float64:
+            integer, bias, shift = ir.IntType(64), 1023, 52
+        else:
+            integer, bias, shift = ir.IntType(32), 127, 23
+        exponent = builder.add(builder.fptosi(arguments[0], integer), integer(bias))
+        return builder.bitcast(builder.shl(exponent, integer(shift)), float_type)
+
+    return k(k), emit

@@ -1,0 +1,230 @@
+"""Building blocks that numba has no word for: vector register blocks and views without owners.
+
+Each is an ``@intrinsic`` that emits LLVM instructions. Vectors are LLVM vector types of the width
+that ``isa`` names, so that the same code becomes AVX-512, AVX2, SSE or NEON instructions.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from . import isa
+
+__all__ = [
+    "TILE_ROWS",
+    "TILE_VECTORS",
+    "flat",
+    "make_multiply_block",
+    "n_lanes",
+    "transpose_block",
+    "view",
+]
+
+TILE_ROWS = isa.current().tile_rows
+TILE_VECTORS = isa.current().tile_vectors
+_INDEX = ir.IntType(64)
+_INT = types.int64
+
+
+@intrinsic
+def n_lanes(typingctx, array):
+    """``n_lanes(array)``: how many of its elements a vector register holds (a constant)."""
+
+    def emit(context, builder, signature, arguments):
+        return context.get_constant(types.int64, _lanes(signature.args[0].dtype))
+
+    return types.int64(array), emit
+
+
+@intrinsic
+def view(typingctx, flat, offset, n_rows, n_columns):
+    """``view(flat, offset, n_rows, n_columns)``: a row-major matrix inside a flat array.
+
+    The view holds no reference to its owner, so making one costs a few instructions and touches
+    no reference count that another thread also touches; the caller keeps ``flat`` alive.
+    """
+    matrix = types.Array(flat.dtype, 2, "C")
+
+    def emit(context, builder, signature, arguments):
+        flat_array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        data = builder.gep(flat_array.data, [arguments[1]])
+        item_size = context.get_constant(types.intp, flat.dtype.bitwidth // 8)
+        shape = [arguments[2], arguments[3]]
+        strides = [builder.mul(arguments[3], item_size), item_size]
+        return _borrowed(context, builder, matrix, data, shape, strides)
+
+    return matrix(flat, _INT, _INT, _INT), emit
+
+
+def make_multiply_block(n_rows: int, n_vectors: int):
+    """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k)``.
+
+    The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
+
+        C[i, :] = start[i, :] + sum over k, in order, of A[i, k] * B[k, :]
+
+    ``a``, ``b``, ``start`` and ``c`` are arrays, taken as flat memory; ``x0`` is the first element
+    of the block in it and ``x_row``, ``x_k`` how far the next row and the next k are. Every
+    element of C is one chain of multiply-adds in the order of k, so its bits do not depend on the
+    shape of the block, on the vector width, or on how the work is shared out.
+    """
+
+    @intrinsic
+    def block(typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k):
+        def emit(context, builder, signature, arguments):
+            scalar, vector = _vector_types(context, signature.args[0].dtype)
+            a, b, start, c = (
+                builder.gep(
+                    context.make_array(signature.args[i])(context, builder, arguments[i]).data,
+                    [arguments[i + 1]],
+                )
+                for i in (0, 4, 7, 10)
+            )
+            a_row, a_k, b_k, start_row, c_row, k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
+            multiply_add = _declare(builder, "llvm.fmuladd", vector, 3)
+            sums = {}
+            for row in range(n_rows):
+                base = builder.gep(start, [builder.mul(start_row, _INDEX(row))])
+                for column in range(n_vectors):
+                    sums[row, column] = cgutils.alloca_once_value(
+                        builder, _load(builder, base, vector, column)
+                    )
+            with cgutils.for_range(builder, k, intp=_INDEX) as loop:
+                b_now = builder.gep(b, [builder.mul(loop.index, b_k)])
+                vectors = [_load(builder, b_now, vector, column) for column in range(n_vectors)]
+                a_now = builder.gep(a, [builder.mul(loop.index, a_k)])
+                for row in range(n_rows):
+                    pointer = builder.gep(a_now, [builder.mul(a_row, _INDEX(row))])
+                    factor = _broadcast(builder, builder.load(pointer), vector)
+                    for column in range(n_vectors):
+                        place = sums[row, column]
+                        total = builder.call(
+                            multiply_add, [factor, vectors[column], builder.load(place)]
+                        )
+                        builder.store(total, place)
+            for row in range(n_rows):
+                base = builder.gep(c, [builder.mul(c_row, _INDEX(row))])
+                for column in range(n_vectors):
+                    _store(builder, builder.load(sums[row, column]), base, vector, column)
+            return context.get_dummy_value()
+
+        arguments = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT, _INT)
+        return types.void(*arguments), emit
+
+    return block
+
+
+@intrinsic
+def flat(typingctx, matrix):
+    """``flat(matrix)``: all elements of a row-major matrix as one row, without an owner."""
+    row = types.Array(matrix.dtype, 1, "C")
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(signature.args[0])(context, builder, arguments[0])
+        item_size = context.get_constant(types.intp, matrix.dtype.bitwidth // 8)
+        return _borrowed(context, builder, row, source.data, [source.nitems], [item_size])
+
+    return row(matrix), emit
+
+
+@intrinsic
+def transpose_block(typingctx, source, source0, source_row, target, target0, target_row):
+    """Write the transpose of a square block of ``n_lanes`` rows and columns.
+
+    ``target[j, i] = source[i, j]``; arrays are taken as flat memory, as in ``make_multiply_block``.
+    """
+
+    def emit(context, builder, signature, arguments):
+        _, vector = _vector_types(context, signature.args[0].dtype)
+        source, target = (
+            builder.gep(
+                context.make_array(signature.args[i])(context, builder, arguments[i]).data,
+                [arguments[i + 1]],
+            )
+            for i in (0, 3)
+        )
+        rows = [
+            _load(builder, builder.gep(source, [builder.mul(arguments[2], _INDEX(i))]), vector, 0)
+            for i in range(vector.count)
+        ]
+        for i, column in enumerate(_transposed(builder, rows)):
+            base = builder.gep(target, [builder.mul(arguments[5], _INDEX(i))])
+            _store(builder, column, base, vector, 0)
+        return context.get_dummy_value()
+
+    return types.void(source, _INT, _INT, target, _INT, _INT), emit
+
+
+def _transposed(builder, rows):
+    """Transpose n vectors of n lanes by log2(n) rounds of swaps between pairs of vectors."""
+    n = len(rows)
+    half = n // 2
+    while half:
+        swapped = list(rows)
+        for i in range(n):
+            if i & half:
+                continue
+            low, high = rows[i], rows[i + half]
+            pick_low = [j if not j & half else n + j - half for j in range(n)]
+            pick_high = [j + half if not j & half else n + j for j in range(n)]
+            swapped[i] = _shuffle(builder, low, high, pick_low)
+            swapped[i + half] = _shuffle(builder, low, high, pick_high)
+        rows = swapped
+        half //= 2
+    return rows
+
+
+def _shuffle(builder, low, high, lanes):
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+    return builder.shuffle_vector(low, high, mask)
+
+
+def _borrowed(context, builder, array_type, data, shape, strides):
+    """Build an array over memory that somebody else owns."""
+    result = context.make_array(array_type)(context, builder)
+    result.meminfo = ir.Constant(context.get_value_type(types.MemInfoPointer(types.voidptr)), None)
+    result.parent = ir.Constant(result.parent.type, None)
+    n_items = shape[0]
+    for extent in shape[1:]:
+        n_items = builder.mul(n_items, extent)
+    result.nitems = n_items
+    result.itemsize = ir.Constant(_INDEX, array_type.dtype.bitwidth // 8)
+    result.data = data
+    result.shape = cgutils.pack_array(builder, shape, ty=_INDEX)
+    result.strides = cgutils.pack_array(builder, strides, ty=_INDEX)
+    return result._getvalue()
+
+
+def _lanes(dtype) -> int:
+    return isa.current().vector_bytes * 8 // dtype.bitwidth
+
+
+def _vector_types(context, dtype):
+    scalar = context.get_data_type(dtype)
+    return scalar, ir.VectorType(scalar, _lanes(dtype))
+
+
+def _declare(builder, name, vector, n_arguments):
+    """Declare an LLVM intrinsic over vectors or scalars of one type."""
+    if isinstance(vector, ir.VectorType):
+        suffix = f"v{vector.count}{'f32' if vector.element == ir.FloatType() else 'f64'}"
+    else:
+        suffix = "f32" if vector == ir.FloatType() else "f64"
+    function_type = ir.FunctionType(vector, [vector] * n_arguments)
+    return cgutils.get_or_insert_function(builder.module, function_type, f"{name}.{suffix}")
+
+
+def _load(builder, base, vector, column):
+    pointer = builder.gep(base, [_INDEX(column * vector.count)])
+    return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
+
+
+def _store(builder, value, base, vector, column):
+    pointer = builder.gep(base, [_INDEX(column * vector.count)])
+    builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
+
+
+def _broadcast(builder, scalar, vector):
+    one_lane = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one_lane, ir.Constant(vector, ir.Undefined), zeros)
