@@ -1,7 +1,6 @@
 """Pictures of training: each function returns a `matplotlib.figure.Figure`; `save` writes it.
 
-matplotlib is imported on first use (extra ``plot``), and never its pyplot state: figures need no
-display, and are freed with the last reference to them.
+matplotlib is imported on first use (extra ``plot``), and never pyplot: no display is needed.
 """
 
 import io
@@ -45,13 +44,11 @@ def learning_curves(runs: Any) -> "Figure":
 
     """
     named = _named_runs(runs)
-    with_accuracy = any(_finite(run["accuracy"]) for run in named.values())
-    n_axes = 2 if with_accuracy else 1
-    figure = _new_figure(figsize=(5.2 * n_axes, 3.9))
-    axes = figure.subplots(1, n_axes, squeeze=False)[0]
-    _draw_curves(axes[0], named, "loss")
-    if with_accuracy:
-        _draw_curves(axes[1], named, "accuracy")
+    columns = ["loss"] + ["accuracy"] * any(_finite(run["accuracy"]) for run in named.values())
+    figure = _new_figure(figsize=(5.2 * len(columns), 3.9))
+    curves = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, column in zip(curves, columns, strict=True):
+        _draw_curves(axes, named, column)
     return figure
 
 
@@ -72,14 +69,16 @@ def training_summary(
 
     """
     named = _named_runs(history)
-    n_axes = 1 + _finite(history["accuracy"]) + (confusion is not None)
-    figure = _new_figure(figsize=(4.8 * n_axes, 4.2))
-    axes = iter(figure.subplots(1, n_axes, squeeze=False)[0])
-    _draw_curves(next(axes), named, "loss")
-    if _finite(history["accuracy"]):
-        _draw_curves(next(axes), named, "accuracy")
+    columns = ["loss"] + ["accuracy"] * _finite(history["accuracy"])
+    widths = [4.6 * len(columns)] + [4.8] * (confusion is not None)
+    figure = _new_figure(figsize=(sum(widths), 4.2))
+    # Parts of their own, so that long class names do not make the curves smaller.
+    parts = figure.subfigures(1, len(widths), squeeze=False, width_ratios=widths)[0]
+    curves = parts[0].subplots(1, len(columns), squeeze=False)[0]
+    for axes, column in zip(curves, columns, strict=True):
+        _draw_curves(axes, named, column)
     if confusion is not None:
-        _draw_confusion(next(axes), np.asarray(confusion), class_names)
+        _draw_confusion(parts[1].subplots(), np.asarray(confusion), class_names)
     return figure
 
 
@@ -154,11 +153,6 @@ def activation_functions(names: Sequence[str] = _ACTIVATIONS) -> "Figure":
     ----------
     names : sequence of str
         Names of layers; default all activations.
-
-    Raises
-    ------
-    ValueError
-        If there is no activation of such a name.
 
     """
     from fastmlp import layers
@@ -284,7 +278,8 @@ def _write_cells(axes: "Axes", table: np.ndarray) -> None:
             axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
     row, column = np.unravel_index(np.nanargmax(table), table.shape)
     left, right, low, high = column - 0.5, column + 0.5, row - 0.5, row + 0.5
-    axes.plot([left, right, right, left, left], [low, low, high, high, low], "r", linewidth=3)
+    frame = [left, right, right, left, left], [low, low, high, high, low]
+    axes.plot(*frame, "r", linewidth=3, clip_on=False)
 
 
 def _named_runs(runs: Any) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""Pictures: what they show, read back from the figure, and how they are written."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from fastmlp import plots
+
+pytest.importorskip("matplotlib")
+
+
+class Run:
+    """The part of a history that pictures read: columns by name."""
+
+    def __init__(self, **columns):
+        missing = [None] * len(columns["loss"])
+        empty = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), missing)
+        self.columns = empty | columns
+
+    def __getitem__(self, name):
+        return self.columns[name]
+
+
+@pytest.fixture
+def run():
+    return Run(
+        loss=[2.0, 1.0, 0.5],
+        val_loss=[2.1, 1.2, 0.9],
+        accuracy=[0.2, 0.6, 0.8],
+        val_accuracy=[0.2, 0.5, 0.7],
+    )
+
+
+def labels(axes):
+    return [line.get_label() for line in axes.lines]
+
+
+def test_learning_curves_of_one_run_show_loss_and_accuracy(run):
+    loss, accuracy = plots.learning_curves(run).axes
+
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
+    assert labels(loss) == ["training", "validation"]
+    np.testing.assert_array_equal(accuracy.lines[1].get_xydata(), [[1, 0.2], [2, 0.5], [3, 0.7]])
+
+
+def test_learning_curves_of_several_runs_are_named_by_the_keys(run):
+    figure = plots.learning_curves({"adam": run, "sgd": Run(loss=[3.0, 2.0])})
+
+    assert labels(figure.axes[0]) == ["adam training", "adam validation", "sgd training"]
+    assert labels(figure.axes[1]) == ["adam training", "adam validation"]
+
+
+def test_learning_curves_of_a_regression_show_the_loss_alone():
+    figure = plots.learning_curves([Run(loss=[3.0, 2.0]), Run(loss=[4.0, 3.0])])
+
+    assert len(figure.axes) == 1
+    assert labels(figure.axes[0]) == ["run 1 training", "run 2 training"]
+
+
+def test_learning_curves_need_a_run():
+    with pytest.raises(ValueError, match="at least one History"):
+        plots.learning_curves([])
+
+
+def test_training_summary_holds_three_pictures(run):
+    figure = plots.training_summary(run, np.array([[8, 2], [1, 9]]), ("cat", "dog"))
+
+    names = [axes.get_ylabel() for axes in figure.axes]
+    assert names == ["loss", "accuracy", "true class"]
+    assert figure.axes[2].get_title() == "accuracy 85.00%"
+
+
+def test_training_summary_of_a_regression_is_the_loss():
+    figure = plots.training_summary(Run(loss=[3.0, 2.0]))
+
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
+
+
+def test_confusion_matrix_has_true_classes_in_rows():
+    axes = plots.confusion_matrix([[8, 2], [1, 9]], ("cat", "dog")).axes[0]
+
+    assert [text.get_text() for text in axes.texts] == ["8", "2", "1", "9"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0.8, 0.2], [0.1, 0.9]])
+
+
+def test_confusion_matrix_with_a_class_that_never_came():
+    axes = plots.confusion_matrix([[0, 0], [1, 9]]).axes[0]
+
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0, 0], [0.1, 0.9]])
+
+
+def test_confusion_matrix_must_be_square():
+    with pytest.raises(ValueError, match=r"square, got shape \(2, 3\)"):
+        plots.confusion_matrix(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "picture"), [(64, (8, 8)), (784, (28, 28)), (3072, (32, 32, 3))]
+)
+def test_first_layer_weights_know_the_usual_picture_shapes(n_inputs, picture):
+    weight = np.random.default_rng(0).normal(size=(n_inputs, 5))
+
+    figure = plots.first_layer_weights(weight)
+
+    shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert [image.shape for image in shown] == [picture] * 5
+
+
+def test_first_layer_weights_of_a_unit_are_a_column():
+    weight = np.arange(12.0).reshape(6, 2)
+
+    figure = plots.first_layer_weights(weight, image_shape=(2, 3))
+
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), weight[:, 1].reshape(2, 3))
+
+
+def test_first_layer_weights_stop_at_max_images():
+    figure = plots.first_layer_weights(np.ones((64, 30)), max_images=4)
+
+    assert sum(bool(axes.images) for axes in figure.axes) == 4
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "shape", "message"),
+    [
+        (10, None, "no picture shape is known for 10 inputs"),
+        (10, (3, 3), "has 9 pixels, but the weights have 10"),
+        (8, (2, 2, 2), "image_shape should be"),
+    ],
+)
+def test_first_layer_weights_refuse_a_shape_that_does_not_fit(n_inputs, shape, message):
+    with pytest.raises(ValueError, match=message):
+        plots.first_layer_weights(np.ones((n_inputs, 3)), image_shape=shape)
+
+
+def test_heat_map_writes_every_result_and_leaves_gaps():
+    axes = plots.heat_map(
+        [[0.1, 0.2], [np.nan, 0.4]], [1, 2], [3, 4], row_name="l2", column_name="lr"
+    ).axes[0]
+
+    assert [text.get_text() for text in axes.texts] == ["0.100", "0.200", "0.400"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("lr", "l2")
+
+
+def test_heat_map_without_any_result_is_empty():
+    axes = plots.heat_map([[np.nan]], [1], [2], row_name="l2", column_name="lr").axes[0]
+
+    assert not axes.texts
+
+
+def test_heat_map_frames_the_best_cell():
+    axes = plots.heat_map(
+        [[0.1, 0.9], [0.3, 0.4]], [1, 2], [3, 4], row_name="l2", column_name="lr"
+    ).axes[0]
+
+    frame = axes.lines[0].get_xydata()
+    np.testing.assert_array_equal(frame.mean(axis=0).round(), [1, 0])
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_save_writes_one_whole_file(tmp_path, run, ending):
+    plots.save(plots.learning_curves(run), tmp_path / f"curves.{ending}")
+
+    assert os.listdir(tmp_path) == [f"curves.{ending}"]
+    assert (tmp_path / f"curves.{ending}").stat().st_size > 1000
+
+
+def test_save_names_the_formats_it_knows(tmp_path, run):
+    with pytest.raises(ValueError, match=r"one of .*png.*got .*curves\.gifx"):
+        plots.save(plots.learning_curves(run), tmp_path / "curves.gifx")
+
+
+def test_without_matplotlib_one_sentence_names_the_extra(monkeypatch, run):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    with pytest.raises(ImportError, match=r'pip install "fastmlp\[plot\]"'):
+        plots.learning_curves(run)
