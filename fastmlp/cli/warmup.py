@@ -1,0 +1,67 @@
+"""`fastmlp warmup`: compile and keep every kernel, for images and continuous integration."""
+
+import argparse
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+__all__ = ["add_parser", "run"]
+
+_DTYPES = ("float32", "float64")
+_PRECISIONS = ("highest", "high", "medium")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("warmup", help="compile the kernels ahead of time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train small networks that between them need every kernel."""
+    from fastmlp.kernels import jit
+
+    started = time.perf_counter()
+    for dtype in _DTYPES:
+        for precision in _PRECISIONS if dtype == "float32" else _PRECISIONS[:1]:
+            begun = time.perf_counter()
+            compile_kernels(dtype, precision)
+            if not arguments.json:
+                seconds = time.perf_counter() - begun
+                print(f"{dtype} {precision:<8} {seconds:6.1f} s", flush=True)
+    seconds = time.perf_counter() - started
+    if arguments.json:
+        print(json.dumps({"seconds": seconds, "kernel_cache": str(jit.cache_folder())}))
+    else:
+        print(f"ready after {seconds:.1f} s, kept in {jit.cache_folder()}")
+    return 0
+
+
+def compile_kernels(dtype: str, precision: str) -> None:
+    """Train and evaluate on made-up rows: as pixels and as numbers, classes and values."""
+    from fastmlp import BatchNorm, Dropout, LayerNorm, Linear, Normalize, ReLU, Sequential
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (64, 20), dtype=np.uint8)
+    classes = rng.integers(0, 3, 64)
+    for X in (pixels, pixels.astype(dtype)):
+        for y, loss in ((classes, "cross_entropy"), (classes[:, None].astype(dtype), "mse")):
+            hidden = [Linear(20, 32), BatchNorm(32), ReLU(), Dropout(0.1), LayerNorm(32)]
+            outputs = Linear(32, 3 if loss == "cross_entropy" else 1)
+            model = Sequential(Normalize.from_data(X), *hidden, outputs, dtype=dtype)
+            for n_threads in (1, 2):
+                model.fit(
+                    X,
+                    y,
+                    loss=loss,
+                    epochs=1,
+                    batch_size=32,
+                    n_threads=n_threads,
+                    matmul_precision=precision,
+                    verbose=False,
+                )
+            model.evaluate(X, y, loss=loss)
+            model.predict(X)
