@@ -1,4 +1,4 @@
-"""Networks and data for the tests: random architectures, and their translation for the reference."""
+"""Networks and data for the tests: random architectures, and how the reference reads them."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ OPTIMIZERS = {
     "adamw": lambda **k: optimizers.AdamW(lr=0.003, eps=1e-2, **({"weight_decay": 0.1} | k)),
     "adagrad": lambda **k: optimizers.Adagrad(lr=0.02, eps=1e-2, **k),
 }
-"""One of each kind. A large eps keeps a gradient that is only rounding from becoming a full step."""
+"""One of each kind. A large eps keeps a gradient that is only rounding from being a full step."""
 
 
 class Identity:

@@ -148,7 +148,8 @@ def row_losses(kind, z, t, parameter=0.0):
     """Return the loss of each row (N,) and its gradient by that row's outputs (N, C).
 
     z (N, C) are the outputs; t are labels (N,) for cross_entropy and hinge, else targets (N, C).
-    parameter is the label smoothing, the delta of huber or the quantile.
+    parameter is the label smoothing, the delta of huber or the quantile. Where quantile has a kink, the
+    gradient is the one from the right; where mae has one, 0.
     """
     N, C = z.shape
     rows = np.arange(N)
@@ -175,7 +176,7 @@ def row_losses(kind, z, t, parameter=0.0):
         slope = np.where(inside, error, parameter * np.sign(error))
     elif kind == "quantile":
         value = np.where(error < 0, -parameter * error, (1.0 - parameter) * error)
-        slope = np.where(error < 0, -parameter, np.where(error > 0, 1.0 - parameter, 0.0))
+        slope = np.where(error < 0, -parameter, 1.0 - parameter)
     elif kind == "binary_cross_entropy":
         value, slope = softplus(z) - t * z, sigmoid(z) - t
     elif kind == "poisson":

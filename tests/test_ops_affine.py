@@ -60,10 +60,11 @@ def test_forward_and_backward_of_training_sizes(N, D, H, dtype):
     dx = ops.affine_backward(dy_, x_, weight_, dweight, dbias)
 
     expected_dx, expected_dweight, expected_dbias = reference.affine_backward(dy, x, weight)
-    assert_close(y, reference.affine(x, weight, np.ones(H)), K=D + 1, scale=1.0)
-    assert_close(dx, expected_dx, K=H, scale=1.0)
-    assert_close(dweight, expected_dweight, K=N, scale=1.0)
-    assert_close(dbias, expected_dbias, K=N, scale=1.0)
+    large_x, large_w, large_dy = (np.abs(a).max() for a in (x, weight, dy))
+    assert_close(y, reference.affine(x, weight, np.ones(H)), K=D + 1, scale=large_x * large_w)
+    assert_close(dx, expected_dx, K=H, scale=large_dy * large_w)
+    assert_close(dweight, expected_dweight, K=N, scale=large_x * large_dy)
+    assert_close(dbias, expected_dbias, K=N, scale=large_dy)
 
 
 def test_backward_is_the_central_difference():

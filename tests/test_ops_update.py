@@ -10,9 +10,18 @@ from tolerance import assert_close
 
 from fastmlp import ops
 
-HYPER = {"lr": 0.01, "beta1": 0.9, "beta2": 0.99, "eps": 1e-6}
-USES_FIRST = ("momentum", "nesterov", "adam", "adamw")
-USES_SECOND = ("rmsprop", "rmsprop_in_root", "adam", "adamw", "adagrad")
+HYPER = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-6}
+STATES = {
+    "sgd": (),
+    "momentum": ("first",),
+    "nesterov": ("first",),
+    "rmsprop": ("second",),
+    "rmsprop_in_root": ("second",),
+    "adam": ("first", "second"),
+    "adamw": ("first", "second"),
+    "adagrad": ("second",),
+}
+"""What the arrays state1 and state2 of a kernel hold, in the names of the reference."""
 
 
 @pytest.mark.parametrize("kind", UPDATES)
@@ -20,22 +29,22 @@ USES_SECOND = ("rmsprop", "rmsprop_in_root", "adam", "adamw", "adagrad")
 def test_three_steps(kind, n, gradient_values, seed, dtype, weight_decay):
     w = filled((n,), "normal", seed)
     theta = w.astype(dtype)
-    state1, state2 = np.zeros(n, dtype), np.zeros(n, dtype)
-    l2, state = 0.05, {}
+    states = [np.zeros(n, dtype), np.zeros(n, dtype)]
+    l2 = 0.05
 
     for t in (1, 2, 3):
         # The reference starts each step from what the kernel has, so that one step's rounding is
         # seen.
         w = theta.astype(np.float64)
-        state = {"first": state1.astype(np.float64), "second": state2.astype(np.float64)}
+        state = {"first": np.zeros(n), "second": np.zeros(n)}
+        state |= {name: a.astype(np.float64) for name, a in zip(STATES[kind], states, strict=False)}
         g = filled((n,), gradient_values, seed + t)
         before = {name: a.copy() for name, a in state.items()}
         ops.update(
             kind,
             theta,
             g.astype(dtype),
-            state1,
-            state2,
+            *states,
             ops.hyper(**HYPER, weight_decay=weight_decay, l2=l2, t=t),
         )
         coupled = 0.0 if kind == "adamw" else weight_decay
@@ -47,10 +56,9 @@ def test_three_steps(kind, n, gradient_values, seed, dtype, weight_decay):
         step = np.abs(expected - w) + HYPER["lr"] * conditioning(kind, pull, before, state, t)
         assert theta.dtype == dtype
         assert_close(theta, expected, scale=np.abs(w) + step)
-        if kind in USES_FIRST:
-            assert_close(state1, state["first"], scale=pull + np.abs(before["first"]))
-        if kind in USES_SECOND:
-            assert_close(state2, state["second"], scale=pull**2 + before["second"])
+        sizes = {"first": pull + np.abs(before["first"]), "second": pull**2 + before["second"]}
+        for name, actual in zip(STATES[kind], states, strict=False):
+            assert_close(actual, state[name], scale=sizes[name])
 
 
 def conditioning(kind, pull, before, state, t):

@@ -1,0 +1,17 @@
+"""How a test says that bad input is answered by one sentence."""
+
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def refused(kinds=(ValueError, TypeError), *words):
+    """Expect an error of these kinds whose message is one sentence that holds every word."""
+    with pytest.raises(kinds) as caught:
+        yield
+    message = str(caught.value)
+    assert "\n" not in message, f"more than one line: {message!r}"
+    assert 10 < len(message) < 400, f"not a sentence: {message!r}"
+    for word in words:
+        assert word.lower() in message.lower(), f"{word!r} is not in {message!r}"
