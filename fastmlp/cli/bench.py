@@ -31,7 +31,7 @@ def _side_by_side() -> Any:
     """Import ``bench.side_by_side`` from the working directory, or from beside the package."""
     for root in (Path.cwd(), Path(fastmlp.__file__).parents[1]):
         if (root / "bench" / "side_by_side.py").is_file():
-            sys.path.insert(0, str(root))
+            sys.path.append(str(root))
             return import_module("bench.side_by_side")
     raise ValueError(
         "the benchmarks are not part of the installed package: run this command in a checkout of "

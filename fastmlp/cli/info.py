@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 def collect() -> dict[str, Any]:
     """Return the facts as a dict of plain values."""
     from fastmlp import threads
-    from fastmlp.datasets import cache_folder as data_folder
+    from fastmlp.datasets import cache_directory
     from fastmlp.kernels import isa, jit
 
     features = isa.processor_features()
@@ -43,13 +43,14 @@ def collect() -> dict[str, Any]:
         "features": [name for name in _FEATURES if name in features],
         "instruction_set": isa.current().name,
         "threads": threads.default_n_threads(),
-        "precision": _precisions(isa.current()),
+        "precision": precisions(isa.current()),
         "kernel_cache": str(jit.cache_folder()),
-        "data_cache": str(data_folder()),
+        "data_cache": str(cache_directory()),
     }
 
 
-def _precisions(isa: Any) -> dict[str, str]:
+def precisions(isa: Any) -> dict[str, str]:
+    """Say what each ``matmul_precision`` does on an instruction set (`kernels.isa.Isa`)."""
     float32 = "float32 products"
     if isa.bf16_tiles:
         unit = "bfloat16 tiles (AMX)"
