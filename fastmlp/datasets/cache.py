@@ -1,0 +1,46 @@
+"""Where downloaded data lives, and the folder that a user names."""
+
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["cache_directory", "existing_directory", "first_file"]
+
+
+def cache_directory() -> Path:
+    """Return the folder in which data is looked for and kept when no directory is given.
+
+    It is ``FASTMLP_DATA_DIR`` where that variable is set, otherwise ``fastmlp`` in the user's
+    cache folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS,
+    ``%LOCALAPPDATA%`` on Windows. Each dataset has a folder of its own name in it. The folder
+    need not exist.
+    """
+    chosen = os.environ.get("FASTMLP_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "fastmlp"
+
+
+def existing_directory(directory: str | os.PathLike[str]) -> Path:
+    """Return the user's folder as a path, or say in one sentence why it cannot be one."""
+    try:
+        path = Path(directory).expanduser()
+    except TypeError:
+        raise TypeError(
+            f"directory must be a path to a folder, but is of type {type(directory).__name__}"
+        ) from None
+    if not path.is_dir():
+        problem = "is not a folder" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"the data directory '{path}' {problem}")
+    return path
+
+
+def first_file(directory: Path, names: tuple[str, ...]) -> Path | None:
+    """Return the first of the names that is a file in the directory, or None."""
+    return next((directory / name for name in names if (directory / name).is_file()), None)

@@ -1,0 +1,56 @@
+"""What every dataset function returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test rows with what is needed to show them.
+
+    Attributes
+    ----------
+    name : str
+        ``"digits"``, ``"mnist"``, ...; for a table the name of its file without the ending.
+    X_train, X_test : ndarray of shape (N, D), C-contiguous
+        One row an example. ``uint8`` pixels for images, ``float32`` columns for tables.
+    y_train, y_test : ndarray of shape (N,)
+        ``int64`` class labels ``0 .. C-1``, or ``float32`` values for regression.
+    classes : tuple of str, or None
+        The names of the C classes in the order of their labels; None for regression.
+    shape : tuple of int, or None
+        The shape of one image, ``(height, width)`` or ``(channels, height, width)``, whose
+        product is D; None for tables.
+    features : tuple of str, or None
+        The names of the D columns of a table; None for images.
+
+    """
+
+    name: str
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    classes: tuple[str, ...] | None
+    shape: tuple[int, ...] | None = None
+    features: tuple[str, ...] | None = None
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns D of a row."""
+        return self.X_train.shape[1]
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of classes C; None for regression."""
+        return None if self.classes is None else len(self.classes)
+
+    def __repr__(self) -> str:
+        kind = "regression" if self.classes is None else f"{len(self.classes)} classes"
+        return (
+            f"Dataset({self.name!r}, {len(self.X_train)} training and {len(self.X_test)} test "
+            f"rows of {self.n_features} {self.X_train.dtype}, {kind})"
+        )

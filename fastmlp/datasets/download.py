@@ -1,0 +1,147 @@
+"""Downloads into the cache folder: pinned checksums, mirrors, one sentence on failure."""
+
+import contextlib
+import hashlib
+import shutil
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+__all__ = ["RemoteFile", "download", "extract"]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file, the SHA-256 of its official version, and the addresses that offer it."""
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+
+
+def download(files: Iterable[RemoteFile], folder: Path, what: str, instead: str) -> None:
+    """Bring the files into the folder, except those that are there with the right checksum.
+
+    Parameters
+    ----------
+    files : iterable of RemoteFile
+        Each is asked for at its addresses in turn, until one gives it with the right checksum.
+        A bar on the error stream shows the progress when that is a terminal.
+    folder : Path
+        Made if need be. A file appears in it complete or not at all.
+    what, instead : str
+        For the message: the dataset's name, and what a user can do without a network.
+
+    Raises
+    ------
+    FileNotFoundError
+        One sentence with the reason and ``instead``: no network, a wrong checksum, a full disk,
+        or no ``pooch`` to download with (extra ``download``).
+
+    """
+    absent = [file for file in files if not _is_official(folder / file.name, file.sha256)]
+    if not absent:
+        return
+    try:
+        import pooch
+    except ImportError:
+        reason = "downloading needs the extra: pip install 'fastmlp[download]'"
+        raise FileNotFoundError(_failure(what, folder, reason, instead)) from None
+    pooch.get_logger().setLevel("WARNING")
+    for file in absent:
+        reasons = []
+        for url in file.urls:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{file.sha256}",
+                    fname=file.name,
+                    path=folder,
+                    progressbar=sys.stderr.isatty(),
+                )
+                break
+            except (OSError, ValueError) as error:
+                reasons.append(_reason(error, url))
+        else:
+            message = _failure(what, folder, ", ".join(reasons), instead)
+            raise FileNotFoundError(message) from None
+
+
+def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
+    """Take regular files out of a gzipped tar archive into the archive's own folder.
+
+    Parameters
+    ----------
+    archive : Path
+        The archive. Members that are not asked for are passed over, whatever they are.
+    members : tuple of str
+        The names wanted, all in one folder: ``"folder/file"``. That folder appears complete or
+        not at all.
+    max_bytes : int
+        The largest size that a member may have.
+
+    Raises
+    ------
+    ValueError
+        If a member is missing, too large or not a regular file, or the archive is damaged.
+
+    """
+    target = archive.parent / members[0].split("/")[0]
+    missing = set(members)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacking-") as scratch:
+        unpacked = Path(scratch, target.name)
+        unpacked.mkdir()
+        try:
+            with tarfile.open(archive, "r:gz") as tar:
+                for member in tar:
+                    if member.name not in missing:
+                        continue
+                    source = tar.extractfile(member) if member.isreg() else None
+                    if source is None or member.size > max_bytes:
+                        raise ValueError(
+                            f"'{archive}' holds a '{member.name}' that is not a file of at most "
+                            f"{max_bytes} bytes: remove the archive and get it again"
+                        )
+                    # The name of the new file is ours, so no member can choose where it goes.
+                    with open(unpacked / member.name.split("/")[-1], "wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                    missing.remove(member.name)
+                    if not missing:
+                        break
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ValueError(
+                f"'{archive}' is damaged ({str(error).rstrip('.')}): remove it and get it again"
+            ) from None
+        if missing:
+            raise ValueError(
+                f"'{archive}' does not hold {', '.join(sorted(missing))}: remove it and get it "
+                "again"
+            )
+        # Another process may have been faster; its folder is as good as this one.
+        with contextlib.suppress(OSError):
+            unpacked.rename(target)
+
+
+def _is_official(path: Path, sha256: str) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _failure(what: str, folder: Path, reason: str, instead: str) -> str:
+    return f"{what} is not in '{folder}' and could not be downloaded ({reason}): {instead}"
+
+
+def _reason(error: OSError | ValueError, url: str) -> str:
+    if isinstance(error, ValueError) and "hash" in str(error).lower():
+        return f"the file from {urlsplit(url).hostname} has a wrong checksum"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__} at {urlsplit(url).hostname}"

@@ -1,0 +1,60 @@
+"""Seeded division of rows into training and test rows."""
+
+import numpy as np
+
+__all__ = ["train_test_rows"]
+
+
+def train_test_rows(
+    n_rows: int, test_fraction: float, seed: int, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide ``range(n_rows)`` at random, class by class where labels are given.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows N.
+    test_fraction : float
+        Share of the rows that are kept for the test, between 0 and 1, both excluded.
+    seed : int
+        The same seed gives the same division.
+    labels : int ndarray of shape (N,), optional
+        Then every class gives the same share of its rows, rounded, and keeps at least one
+        row for training.
+
+    Returns
+    -------
+    train, test : int64 ndarray
+        Row numbers in random order; both are non-empty and no row is in both.
+
+    Raises
+    ------
+    ValueError
+        For a fraction out of range, or when there are too few rows to have both parts.
+
+    """
+    if not 0.0 < test_fraction < 1.0:
+        raise ValueError(
+            f"test_fraction must lie between 0 and 1, both excluded, but is {test_fraction}"
+        )
+    rng = np.random.default_rng(seed)
+    groups = [np.arange(n_rows)] if labels is None else _rows_by_class(labels)
+    train, test = [], []
+    for rows in groups:
+        n_test = min(round(test_fraction * len(rows)), len(rows) - 1)
+        shuffled = rng.permutation(rows)
+        test.append(shuffled[:n_test])
+        train.append(shuffled[n_test:])
+    train_rows, test_rows = (rng.permutation(np.concatenate(part)) for part in (train, test))
+    if len(test_rows) == 0:
+        raise ValueError(
+            f"{n_rows} rows are too few to keep a share of {test_fraction} for the test: "
+            "give more rows or a larger test_fraction"
+        )
+    return train_rows, test_rows
+
+
+def _rows_by_class(labels: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    return np.split(order, starts)
