@@ -9,7 +9,7 @@ from importlib import import_module
 from fastmlp.cli.parsing import Parser
 from fastmlp.errors import unknown
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -52,16 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
         raise unknown("command", argv[0], _COMMANDS)
-    return _parser().parse_args(argv)
+    return parser().parse_args(argv)
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="fastmlp", description="Train multi-layer perceptrons on a CPU, fast.")
-    parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def parser() -> Parser:
+    """Return the parser of the whole command line."""
+    top = Parser(prog="fastmlp", description="Train multi-layer perceptrons on a CPU, fast.")
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
     for name in _COMMANDS:
         import_module(f"fastmlp.cli.{name}").add_parser(commands)
-    return parser
+    return top
 
 
 def _version() -> str:

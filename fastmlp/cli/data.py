@@ -23,6 +23,9 @@ class Task:
         All rows, with the names of classes and columns.
     X_train, y_train, X_val, y_val : ndarray
         The dataset's training rows, divided; no validation rows for ``--val-fraction 0``.
+    target_mean, target_std : float
+        Of the training targets in a regression, by which they are standardised while the network
+        learns; 0 and 1 for classes.
 
     """
 
@@ -31,6 +34,8 @@ class Task:
     y_train: np.ndarray
     X_val: np.ndarray
     y_val: np.ndarray
+    target_mean: float = 0.0
+    target_std: float = 1.0
 
     @property
     def n_outputs(self) -> int:
@@ -43,9 +48,15 @@ class Task:
         return "mse" if self.dataset.classes is None else "cross_entropy"
 
     @property
-    def validation_data(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """What `Sequential.fit` takes."""
-        return (self.X_val, self.y_val) if len(self.X_val) else None
+    def has_validation(self) -> bool:
+        """Whether there are validation rows."""
+        return len(self.X_val) > 0
+
+    def to_learn(self, y: np.ndarray) -> np.ndarray:
+        """Return targets as the network learns them: classes as they are, values standardised."""
+        if self.dataset.classes is not None:
+            return y
+        return ((y - self.target_mean) / self.target_std).astype(np.float32)
 
     def describe(self) -> str:
         """Return one line about the data."""
@@ -70,11 +81,17 @@ def load_task(arguments: argparse.Namespace, options: Defaults) -> Task:
     """
     dataset = _read(arguments)
     X, y = dataset.X_train, dataset.y_train
-    if not options.val_fraction:
-        return Task(dataset, X, y, X[:0], y[:0])
-    labels = None if dataset.classes is None else y
-    train, val = train_test_rows(len(X), options.val_fraction, arguments.seed, labels)
-    return Task(dataset, X[train], y[train], X[val], y[val])
+    train, val = np.arange(len(X)), np.arange(0)
+    if options.val_fraction:
+        labels = None if dataset.classes is None else y
+        train, val = train_test_rows(len(X), options.val_fraction, arguments.seed, labels)
+    elif options.early_stopping:
+        raise ValueError("--early-stopping needs validation rows: give a --val-fraction above 0")
+    rows = (X[train], y[train], X[val], y[val])
+    if dataset.classes is not None:
+        return Task(dataset, *rows)
+    values = y[train].astype(np.float64)
+    return Task(dataset, *rows, float(values.mean()), float(values.std()) or 1.0)
 
 
 def _read(arguments: argparse.Namespace) -> Dataset:
@@ -91,4 +108,4 @@ def _read(arguments: argparse.Namespace) -> Dataset:
         raise unknown("dataset", name, [*DATASETS, "FILE.csv"])
     if arguments.target is None:
         raise ValueError(f"--target is needed: which column of {name} is to be predicted?")
-    return datasets.csv(name, target=arguments.target, seed=arguments.seed)
+    return datasets.csv(name, target=arguments.target)

@@ -143,15 +143,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def fit(model: Any, task: Task, options: Defaults, arguments: argparse.Namespace) -> Any:
     """Train the model by the options and return its history."""
+    validation = (task.X_val, task.to_learn(task.y_val)) if task.has_validation else None
     steps_per_epoch = -(-len(task.X_train) // options.batch_size)
-    return model.fit(
+    history = model.fit(
         task.X_train,
-        task.y_train,
+        task.to_learn(task.y_train),
         loss=task.loss,
         optimizer=build_optimizer(options, steps_per_epoch),
         epochs=options.epochs,
         batch_size=options.batch_size,
-        validation_data=task.validation_data,
+        validation_data=validation,
         seed=arguments.seed,
         n_threads=arguments.threads,
         matmul_precision=arguments.precision,
@@ -159,6 +160,11 @@ def fit(model: Any, task: Task, options: Defaults, arguments: argparse.Namespace
         restore_best=options.early_stopping > 0,
         verbose=True,
     )
+    outputs = model.layers[-1].params  # from standardised targets back to the data's own units
+    outputs["weight"] *= task.target_std
+    outputs["bias"] *= task.target_std
+    outputs["bias"] += task.target_mean
+    return history
 
 
 def build_report(
@@ -168,8 +174,8 @@ def build_report(
     data = task.dataset
     test_loss, test_accuracy = model.evaluate(data.X_test, data.y_test, loss=task.loss)
     val_loss, val_accuracy = None, None
-    if task.validation_data is not None:
-        val_loss, val_accuracy = model.evaluate(*task.validation_data, loss=task.loss)
+    if task.has_validation:
+        val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val, loss=task.loss)
     seconds = float(sum(history["seconds"]))
     n_epochs = len(history.epochs)
     report = {
