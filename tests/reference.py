@@ -148,8 +148,8 @@ def row_losses(kind, z, t, parameter=0.0):
     """Return the loss of each row (N,) and its gradient by that row's outputs (N, C).
 
     z (N, C) are the outputs; t are labels (N,) for cross_entropy and hinge, else targets (N, C).
-    parameter is the label smoothing, the delta of huber or the quantile. Where quantile has a kink, the
-    gradient is the one from the right; where mae has one, 0.
+    parameter is the label smoothing, the delta of huber or the quantile. Where quantile has a kink,
+    the gradient is the one from the right; where mae has one, 0.
     """
     N, C = z.shape
     rows = np.arange(N)

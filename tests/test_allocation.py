@@ -1,0 +1,129 @@
+"""After the first epoch a training step allocates nothing, neither in Python nor in numba.
+
+Between epochs Python does allocate a little (a record, an order). So the same rows are trained on
+in few steps and in many: what an epoch allocates must not depend on the number of steps.
+"""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+from networks import OPTIMIZERS, blobs, every_layer, targets
+
+from fastmlp.callbacks import Callback
+
+N, D, C = 2048, 40, 5
+X, Y = blobs(N, D, C)
+
+
+class Meter(Callback):
+    """Notes, for each epoch, the peak of Python's memory and numba's count of allocations."""
+
+    def __init__(self):
+        self.peaks, self.counts = [], []
+
+    def on_train_begin(self, info):
+        gc.collect()
+        tracemalloc.reset_peak()
+        self.count = self.allocations()
+
+    def on_epoch_end(self, epoch, record, model):
+        now, peak = tracemalloc.get_traced_memory()
+        count = self.allocations()
+        self.peaks.append(peak - now)
+        self.counts.append(count - self.count)
+        tracemalloc.reset_peak()
+        self.count = self.allocations()
+
+    @staticmethod
+    def allocations():
+        from numba.core.runtime import rtsys
+
+        stats = rtsys.get_allocation_stats()
+        return stats.alloc + stats.mi_alloc
+
+
+@pytest.fixture
+def counting():
+    """Have Python and numba count their allocations."""
+    from numba.core.runtime import _nrt_python
+
+    was_on = _nrt_python.memsys_stats_enabled()
+    _nrt_python.memsys_enable_stats()
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+    if not was_on:
+        _nrt_python.memsys_disable_stats()
+
+
+def measured(optimizer, batch_size, *, loss="cross_entropy", n_threads=1, **limits):
+    """Train four epochs; return the peaks in bytes and the counts of all but the first."""
+    meter = Meter()
+    model = every_layer(D, 64, C)
+    y = Y if loss == "cross_entropy" else targets(loss, N, C)
+    model.fit(
+        X,
+        y,
+        loss=loss,
+        optimizer=OPTIMIZERS[optimizer](**limits),
+        epochs=4,
+        batch_size=batch_size,
+        n_threads=n_threads,
+        callbacks=[meter],
+        verbose=False,
+    )
+    return meter.peaks[1:], meter.counts[1:]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_allocates_nothing(counting, optimizer, n_threads):
+    measured(optimizer, 16, n_threads=n_threads)  # compiles
+
+    few_peaks, few_counts = measured(optimizer, 512, n_threads=n_threads)
+    many_peaks, many_counts = measured(optimizer, 16, n_threads=n_threads)
+
+    assert max(many_counts) == max(few_counts), "numba allocates in a step"
+    # Four steps and 128: losses and rates are 16 bytes a step; a row of activations is 256.
+    assert max(many_peaks) - max(few_peaks) < 32 * 124, "Python allocates in a step"
+
+
+@pytest.mark.parametrize("loss", ["mse", "hinge", "huber"])
+def test_a_step_of_any_loss_and_every_option_allocates_nothing(counting, loss):
+    limits = {"weight_decay": 0.01, "clip_norm": 1.0, "max_norm": 2.0}
+    measured("adam", 16, loss=loss, **limits)
+
+    _, few_counts = measured("adam", 512, loss=loss, **limits)
+    _, many_counts = measured("adam", 16, loss=loss, **limits)
+
+    assert max(many_counts) == max(few_counts)
+
+
+def test_memory_does_not_grow_from_epoch_to_epoch(counting):
+    measured("adam", 16)
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+
+    for _ in range(3):
+        measured("adam", 16)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+
+    assert after - before < 100_000
+
+
+def test_numba_frees_what_it_takes(counting):
+    from numba.core.runtime import rtsys
+
+    measured("adam", 16)
+    gc.collect()
+    before = rtsys.get_allocation_stats()
+
+    measured("adam", 16)
+    gc.collect()
+    after = rtsys.get_allocation_stats()
+
+    assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free
+    assert np.isfinite(after.alloc)
