@@ -16,7 +16,7 @@ from .activations import activate, scale_by_derivative
 from .dropout import drop
 from .jit import kernel
 from .maths import constant
-from .opcodes import IDENTITY
+from .opcodes import IDENTITY, KEEP_INPUT, KEEP_OUTPUT
 from .simd import (
     TILE_ROWS,
     TILE_VECTORS,
@@ -32,7 +32,9 @@ __all__ = [
     "affine_backward",
     "affine_forward",
     "bias_gradient",
+    "finish",
     "scratch_size",
+    "unfinish",
     "weight_gradient",
 ]
 
@@ -66,16 +68,16 @@ def scratch_size() -> int:
 
 @kernel
 def affine_forward(
-    x, weight, bias, has_bias, code, alpha, p, key, keep_z, z, y, n_in, scratch, row, row_end,
+    x, weight, bias, has_bias, code, alpha, p, key, keep, saved, y, n_in, scratch, row, row_end,
     column, column_end,
 ):
     """y[i, j] = dropout(f(sum_k x[i, k] weight[k, j] + bias[j])) in a block of rows and columns.
 
-    x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y, z (N, >= H); scratch of
+    x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y, saved (N, >= H); scratch of
     ``scratch_size()`` elements, one for each thread. f is activation ``code`` with ``alpha``;
     dropout with probability ``p`` (0: none) and mask ``key``. ``column`` must be a multiple of
-    the panel width. With ``keep_z`` the input of f goes to z, for activations that need it.
-    Reads x, weight, bias. Writes y, z in the block. May destroy y and z beyond the last column,
+    the panel width. ``keep`` says what of f goes to ``saved``.
+    Reads x, weight, bias. Writes y, saved in the block. May destroy y beyond the last column,
     scratch.
     """
     lanes = n_lanes(x)
@@ -112,14 +114,35 @@ def affine_forward(
                           c, c0, c_row, n_k, n_rows, n_vectors)
             if not direct:
                 _unpack(scratch, padded, y, r, n_rows, j, n)
-            if keep_z:
-                for i in range(r, r + n_rows):
-                    for c in range(j, j + n):
-                        z[i, c] = y[i, c]
-            if code != IDENTITY:
-                activate(code, alpha, y, r, r + n_rows, j, j + n)
-            if p > constant(p, 0.0, 0.0):
-                drop(y, p, key, r, r + n_rows, j, j + n)
+            finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, j, j + n)
+
+
+@kernel
+def finish(code, alpha, p, key, keep, saved, y, row, row_end, column, column_end):
+    """y = dropout(f(y)) in a block; ``keep`` says what of f goes to ``saved`` on the way.
+
+    Reads y. Writes y, saved. May destroy nothing else.
+    """
+    if keep == KEEP_INPUT:
+        _copy(y, saved, row, row_end, column, column_end)
+    if code != IDENTITY:
+        activate(code, alpha, y, row, row_end, column, column_end)
+    if keep == KEEP_OUTPUT:
+        _copy(y, saved, row, row_end, column, column_end)
+    if p > constant(p, 0.0, 0.0):
+        drop(y, p, key, row, row_end, column, column_end)
+
+
+@kernel
+def unfinish(code, alpha, p, key, saved, dy, row, row_end, column, column_end):
+    """dy = dy * mask * f'(saved) in a block: the gradient at the input of ``finish``.
+
+    Reads dy, saved. Writes dy. May destroy nothing else.
+    """
+    if p > constant(p, 0.0, 0.0):
+        drop(dy, p, key, row, row_end, column, column_end)
+    if code != IDENTITY:
+        scale_by_derivative(code, alpha, dy, saved, row, row_end, column, column_end)
 
 
 @kernel
@@ -161,10 +184,7 @@ def affine_backward(
                           start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors)
             if not direct:
                 _unpack(scratch, padded, dx, r, n_rows, j, n)
-            if p > constant(p, 0.0, 0.0):
-                drop(dx, p, key, r, r + n_rows, j, j + n)
-            if code != IDENTITY:
-                scale_by_derivative(code, alpha, dx, saved, r, r + n_rows, j, j + n)
+            unfinish(code, alpha, p, key, saved, dx, r, r + n_rows, j, j + n)
 
 
 @kernel
@@ -225,6 +245,13 @@ def bias_gradient(dz, n_rows, n_out, out, out0):
     for i in range(n_rows):
         for h in range(n_out):
             out[out0 + h] += dz[i, h]
+
+
+@kernel
+def _copy(source, target, row, row_end, column, column_end):
+    for i in range(row, row_end):
+        for j in range(column, column_end):
+            target[i, j] = source[i, j]
 
 
 @kernel

@@ -33,7 +33,8 @@ def drop(x, p, key, row, row_end, column, column_end):
     threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
     for i in range(row, row_end):
         row_key = _mix64(key + np.uint64(i))
-        low, high = np.uint32(row_key), np.uint32(row_key >> np.uint64(32))
+        low = np.uint32(row_key)
+        high = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)  # odd: no two columns collide
         for j in range(column, column_end):
             x[i, j] = zero if _mix32(np.uint32(j) * high + low) < threshold else x[i, j] * scale
 

@@ -14,12 +14,13 @@ def gather_rows(raw, code, order, first, shift, scale, standardise, out, row, ro
     """out[i, j] = (X[order[first + i], j] - shift[j]) * scale[j] for rows [row, row_end).
 
     ``raw`` holds the bytes of X, a row-major matrix of n_columns columns whose type ``code`` names
-    (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. Without ``standardise``,
+    (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. An empty ``order``
+    stands for the rows as they lie. Without ``standardise``,
     out = X and shift and scale are not read.
     Reads raw, order, shift, scale. Writes out. May destroy nothing else.
     """
     for i in range(row, row_end):
-        start = order[first + i] * n_columns
+        start = (order[first + i] if order.size > 0 else first + i) * n_columns
         target = out[i]
         if code == UINT8:
             for j in range(n_columns):

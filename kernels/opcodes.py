@@ -52,3 +52,68 @@ N_HYPER = 8
 
 # Types of raw input.
 UINT8, FLOAT32, FLOAT64 = range(3)
+
+# A plan: what one training step does, as integers.
+#
+# ``operations`` has a row for each fused operation, in forward order: a core (a product, a
+# normalisation or nothing), then an activation, then dropout. Offsets are in elements; those of
+# parameters into theta, the others into the workspace, where a matrix has a row for each row of
+# the batch and LD_* elements in a row. -1: there is none.
+AFFINE, BATCH_NORM, LAYER_NORM, PASS = range(4)
+(
+    CORE,
+    N_IN,
+    N_OUT,
+    ACTIVATION,
+    KEEP,  # what of the activation the backward pass needs, besides the output
+    X,
+    LD_X,
+    Y,
+    LD_Y,
+    SAVED,
+    DZ,
+    WEIGHT,  # or gamma
+    BIAS,  # or beta
+    STATISTICS,  # mean, then inv_std, of a normalisation
+    RUNNING,  # mean, then variance, into the array of running statistics
+    LAYER,  # which keys the dropout mask
+    SPLIT_COLUMNS,  # over how many threads the columns are shared out
+) = range(17)
+N_OPERATION_FIELDS = 17
+KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = range(3)
+
+# The real numbers of an operation, in the working dtype.
+ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM = range(4)
+N_REAL_FIELDS = 4
+
+# ``units`` has a row for each piece of the update: which operation, which of its inputs (a range
+# of rows of the weight; UNIT_VECTORS: its vectors, bias or gamma and beta), and where it lies in
+# theta.
+UNIT_OPERATION, UNIT_FIRST, UNIT_LAST, UNIT_START, UNIT_SIZE = range(5)
+N_UNIT_FIELDS = 5
+UNIT_VECTORS = -1
+
+# The numbers of a whole plan.
+(
+    N_THREADS,
+    BATCH_SIZE,
+    N_ROWS,
+    N_STEPS,
+    FIRST_STEP,
+    SEED,
+    RAW_CODE,
+    N_FEATURES,
+    STANDARDISE,
+    LOSS,
+    OPTIMIZER,
+    WEIGHTED,
+    TARGETS,  # where the batch's targets lie in the workspace
+    LD_TARGETS,
+    ROW_WEIGHTS,
+    STORE_GRADIENT,
+) = range(16)
+N_HEADER_FIELDS = 16
+
+# ``control``: what threads tell each other, each on its own cache line.
+ARRIVED, TICKET, HALT, STOP, STEPS_DONE = (0, 8, 16, 24, 32)
+N_CONTROL = 40

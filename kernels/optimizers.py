@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 from .jit import kernel
-from .maths import one
 from .opcodes import (
     ADAGRAD,
     ADAM,
@@ -40,10 +39,9 @@ def update(code, theta, gradient, state1, state2, start, gradient_start, size, h
     only where ``is_weight``. The optimizer's state lies at the same place as theta.
     Reads all. Writes theta, state1, state2 in that range. May destroy nothing else.
     """
-    unit = one(theta[0])
     lr = _like(theta, hyper[LEARNING_RATE])
     beta1, beta2 = _like(theta, hyper[BETA1]), _like(theta, hyper[BETA2])
-    epsilon = _like(theta, hyper[EPSILON])
+    rest2, epsilon = _like(theta, 1.0 - hyper[BETA2]), _like(theta, hyper[EPSILON])
     penalty = hyper[L2] + (0.0 if code == ADAMW else hyper[WEIGHT_DECAY])
     l2 = _like(theta, penalty if is_weight else 0.0)
     w = theta[start : start + size]
@@ -65,12 +63,12 @@ def update(code, theta, gradient, state1, state2, start, gradient_start, size, h
     elif code == RMSPROP:
         for i in range(size):
             gi = g[i] + l2 * w[i]
-            s[i] = beta2 * s[i] + (unit - beta2) * gi * gi
+            s[i] = beta2 * s[i] + rest2 * gi * gi
             w[i] -= lr * gi / (math.sqrt(s[i]) + epsilon)
     elif code == RMSPROP_IN_ROOT:
         for i in range(size):
             gi = g[i] + l2 * w[i]
-            s[i] = beta2 * s[i] + (unit - beta2) * gi * gi
+            s[i] = beta2 * s[i] + rest2 * gi * gi
             w[i] -= lr * gi / math.sqrt(s[i] + epsilon)
     elif code == ADAGRAD:
         for i in range(size):
@@ -89,13 +87,12 @@ def _adam(w, g, m, v, lr, l2, beta1, beta2, epsilon, hyper, decoupled):
     m^ = m / (1 - b1**t), v^ = v / (1 - b2**t): Kingma and Ba, 2015, algorithm 1. With
     ``decoupled``, w shrinks by lr * weight_decay first: Loshchilov and Hutter, 2019, algorithm 2.
     """
-    unit = one(lr)
     correction1 = 1.0 - hyper[BETA1] ** hyper[STEP]
     root2 = math.sqrt(1.0 - hyper[BETA2] ** hyper[STEP])
     step = _like(w, hyper[LEARNING_RATE] / correction1)
     inverse_root = _like(w, 1.0 / root2)
     shrink = _like(w, 1.0 - hyper[LEARNING_RATE] * hyper[WEIGHT_DECAY] if decoupled else 1.0)
-    rest1, rest2 = unit - beta1, unit - beta2
+    rest1, rest2 = _like(w, 1.0 - hyper[BETA1]), _like(w, 1.0 - hyper[BETA2])
     for i in range(w.size):
         gi = g[i] + l2 * w[i]
         mi = beta1 * m[i] + rest1 * gi

@@ -13,6 +13,7 @@ from . import isa
 __all__ = [
     "TILE_ROWS",
     "TILE_VECTORS",
+    "borrow",
     "flat",
     "make_multiply_block",
     "n_lanes",
@@ -112,6 +113,19 @@ def make_multiply_block(n_rows: int, n_vectors: int):
         return types.void(*arguments), emit
 
     return block
+
+
+@intrinsic
+def borrow(typingctx, array):
+    """``borrow(array)``: the same array without its owner, so that using it counts nothing."""
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(signature.args[0])(context, builder, arguments[0])
+        shape = cgutils.unpack_tuple(builder, source.shape)
+        strides = cgutils.unpack_tuple(builder, source.strides)
+        return _borrowed(context, builder, signature.args[0], source.data, shape, strides)
+
+    return array(array), emit
 
 
 @intrinsic

@@ -1,0 +1,243 @@
+"""From a model to a plan: which fused operations a step runs, and where each array lies.
+
+``fuse`` reads the layers and knows nothing of memory; ``lower`` lays out one workspace for a batch
+size and a number of threads, and writes the integers that ``kernels.engine`` interprets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp import layers as L
+from fastmlp.kernels import affine, engine, opcodes as op
+from fastmlp.kernels.isa import current
+from fastmlp.parameters import FlatStore, Slot
+
+__all__ = ["Lowered", "Operation", "fuse", "lower", "useful_threads"]
+
+_CORES = {L.Linear: op.AFFINE, L.BatchNorm: op.BATCH_NORM, L.LayerNorm: op.LAYER_NORM}
+_ALIGN = 16  # elements: every array starts on a cache line
+_ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
+_FLOPS_WORTH_A_THREAD = 400_000
+
+
+@dataclass
+class Operation:
+    """A core (product, normalisation or nothing), then an activation, then dropout.
+
+    Attributes
+    ----------
+    core : int
+        ``opcodes.AFFINE``, ``BATCH_NORM``, ``LAYER_NORM`` or ``PASS``.
+    layer : int
+        Index of the layer that the core came from, -1 for PASS.
+    n_in, n_out : int
+        Features in and out.
+    activation, alpha : int, float
+        Code and parameter of the activation.
+    dropout, dropout_layer : float, int
+        Probability of dropping, and index of the layer that keys the mask.
+    epsilon, momentum : float
+        Of a normalisation.
+
+    """
+
+    core: int
+    layer: int
+    n_in: int
+    n_out: int
+    activation: int = op.IDENTITY
+    alpha: float = 0.0
+    dropout: float = 0.0
+    dropout_layer: int = -1
+    epsilon: float = 0.0
+    momentum: float = 0.0
+
+    @property
+    def keep(self) -> int:
+        """What of the activation the backward pass needs besides the output."""
+        if self.activation >= op.NEEDS_INPUT:
+            return op.KEEP_INPUT
+        from_sign = self.activation in (op.IDENTITY, op.RELU, op.LEAKY_RELU)
+        return op.KEEP_NOTHING if from_sign or self.dropout == 0.0 else op.KEEP_OUTPUT
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A plan and the sizes of what it works on.
+
+    Attributes
+    ----------
+    plan : engine.Plan
+        Its header is still to be completed with what differs from run to run.
+    workspace_size : int
+        Elements of the working dtype.
+    scratch_size : int
+        Elements for each thread.
+    running : tuple of tuple
+        (layer index, offset, features) of each BatchNorm's running mean and variance.
+
+    """
+
+    plan: engine.Plan
+    workspace_size: int
+    scratch_size: int
+    running: tuple[tuple[int, int, int], ...]
+
+
+def fuse(model_layers: Sequence[L.Layer], n_features: int):
+    """Return ``(operations, Normalize or None)``, or None where a layer has no lowering."""
+    operations: list[Operation] = []
+    normalize, width = None, n_features
+    for index, layer in enumerate(model_layers):
+        kind = type(layer)
+        last = operations[-1] if operations else None
+        if kind is L.Flatten:
+            continue
+        if kind is L.Normalize and last is None and normalize is None:
+            normalize = layer
+        elif kind in _CORES:
+            width_out = layer.output_width(width)
+            last = Operation(_CORES[kind], index, width, width_out)
+            if kind is not L.Linear:
+                last.epsilon, last.momentum = layer.eps, getattr(layer, "momentum", 0.0)
+            operations.append(last)
+            width = width_out
+        elif isinstance(layer, L.Activation) and kind in L.ACTIVATIONS.values():
+            if last is None or last.activation != op.IDENTITY or last.dropout:
+                last = Operation(op.PASS, -1, width, width)
+                operations.append(last)
+            last.activation, last.alpha = op.ACTIVATIONS[layer.kind], layer.alpha
+        elif kind is L.Dropout:
+            if last is None or last.dropout:
+                last = Operation(op.PASS, -1, width, width)
+                operations.append(last)
+            last.dropout, last.dropout_layer = layer.p, index
+        else:
+            return None
+    if not operations:
+        operations.append(Operation(op.PASS, -1, width, width))
+    return operations, normalize
+
+
+def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: int) -> int:
+    """Return how many threads a step is worth: small ones are over before a thread has woken."""
+    products = sum(o.n_in * o.n_out for o in operations if o.core == op.AFFINE)
+    return int(max(1, min(n_threads, 6 * batch_size * products // _FLOPS_WORTH_A_THREAD)))
+
+
+def lower(
+    operations: Sequence[Operation],
+    store: FlatStore,
+    batch_size: int,
+    n_threads: int = 1,
+    loss_parameter: float = 0.0,
+    n_targets: int = 0,
+) -> Lowered:
+    """Lay out the workspace of a step and write its plan.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+    store : FlatStore
+        Where the parameters lie.
+    batch_size : int
+        Most rows at once.
+    n_threads : int
+        Threads that will run the plan.
+    loss_parameter : float
+        Goes behind the operations' real numbers.
+    n_targets : int
+        Columns of a batch's targets; 0 for labels.
+
+    """
+    memory = _Memory()
+    table = np.full((len(operations), op.N_OPERATION_FIELDS), -1, np.int64)
+    reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), store.dtype)
+    running, n_running = [], 0
+    x, ld_x = memory.matrix(batch_size, operations[0].n_in)
+    for row, real, o in zip(table, reals, operations, strict=False):
+        y, ld_y = memory.matrix(batch_size, o.n_out)
+        slots = {slot.local: slot for slot in store.slots if slot.layer == o.layer}
+        row[[op.CORE, op.N_IN, op.N_OUT]] = o.core, o.n_in, o.n_out
+        row[[op.ACTIVATION, op.KEEP, op.LAYER]] = o.activation, o.keep, o.dropout_layer
+        row[[op.X, op.LD_X, op.Y, op.LD_Y]] = x, ld_x, y, ld_y
+        row[op.SAVED] = memory.take(batch_size * ld_y) if o.keep else y
+        row[op.DZ] = memory.take(batch_size * ld_y)
+        row[op.WEIGHT] = _offset(slots, "weight", "gamma")
+        row[op.BIAS] = _offset(slots, "bias", "beta")
+        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads)
+        if o.core == op.BATCH_NORM:
+            row[op.STATISTICS] = memory.take(4 * o.n_out)
+            row[op.RUNNING] = n_running
+            running.append((o.layer, n_running, o.n_out))
+            n_running += 2 * o.n_out
+        elif o.core == op.LAYER_NORM:
+            row[op.STATISTICS] = memory.take(2 * batch_size)
+        real[[op.ALPHA, op.DROP]] = o.alpha, o.dropout
+        real[[op.NORM_EPSILON, op.NORM_MOMENTUM]] = o.epsilon, o.momentum
+        x, ld_x = y, ld_y
+    reals[-1, 0] = loss_parameter
+    header = np.zeros(op.N_HEADER_FIELDS, np.int64)
+    header[[op.N_THREADS, op.BATCH_SIZE]] = n_threads, batch_size
+    header[op.N_FEATURES] = operations[0].n_in
+    header[op.TARGETS], header[op.LD_TARGETS] = memory.matrix(batch_size, n_targets)
+    header[op.ROW_WEIGHTS] = memory.take(batch_size)
+    units = _units(table)
+    largest = int(units[:, op.UNIT_SIZE].max(initial=0))
+    plan = engine.Plan(header, table, reals, units)
+    return Lowered(plan, memory.size, affine.SCRATCH + largest, tuple(running))
+
+
+class _Memory:
+    """Hands out the offsets of one workspace."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, n_elements: int) -> int:
+        start = self.size
+        self.size += -(-n_elements // _ALIGN) * _ALIGN
+        return start
+
+    def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
+        """Return offset and row length: whole cache lines, an odd number of them.
+
+        Rows a power of two apart would all fall into the same few sets of a cache.
+        """
+        lines = -(-n_columns // _ALIGN) | 1
+        return self.take(n_rows * lines * _ALIGN), lines * _ALIGN
+
+
+def _units(table: np.ndarray) -> np.ndarray:
+    """Cut the update into pieces; their size depends on the shapes alone, never on the threads."""
+    rows = []
+    tile = current().tile_rows
+    for index, row in enumerate(table):
+        n_in, n_out, weight, bias = row[[op.N_IN, op.N_OUT, op.WEIGHT, op.BIAS]]
+        if row[op.CORE] == op.AFFINE:
+            step = -(-n_in // (4 * tile)) * tile
+            step = int(min(max(tile, step), affine.BLOCK_ROWS // 2 // tile * tile))
+            for first in range(0, n_in, step):
+                last = min(n_in, first + step)
+                rows.append((index, first, last, weight + first * n_out, (last - first) * n_out))
+            if bias >= 0:
+                rows.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, bias, n_out))
+        elif row[op.CORE] != op.PASS:
+            rows.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, weight, bias + n_out - weight))
+    return np.array(rows, np.int64).reshape(-1, op.N_UNIT_FIELDS)
+
+
+def _split_columns(o: Operation, batch_size: int, n_threads: int) -> int:
+    """Return over how many threads an operation's columns are shared out; rows take the rest."""
+    if o.core == op.BATCH_NORM:
+        return n_threads
+    if o.core != op.AFFINE:
+        return 1
+    by_rows = max(1, batch_size // _ROWS_WORTH_SPLITTING)
+    return 1 if by_rows >= n_threads else max(1, n_threads // by_rows)
+
+
+def _offset(slots: dict[str, Slot], *names: str) -> int:
+    return next((slots[name].offset for name in names if name in slots), -1)

@@ -1,0 +1,113 @@
+"""How many threads to use, and a team of ordinary threads to run a kernel on."""
+
+import os
+import threading
+from collections.abc import Callable
+
+__all__ = ["Team", "available"]
+
+
+def available() -> int:
+    """Return how many threads this process may use.
+
+    The smallest of: the processors in its affinity mask, its cgroup's quota, and the share that
+    joblib gives its workers (``LOKY_MAX_CPU_COUNT``, ``OMP_NUM_THREADS``). At least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        limits = [len(os.sched_getaffinity(0))]
+    else:
+        limits = [os.cpu_count() or 1]
+    limits.extend(filter(None, (_cgroup_quota(), _environment_limit())))
+    return max(1, min(limits))
+
+
+def _environment_limit() -> int | None:
+    """What OMP_NUM_THREADS asks for; joblib sets it in its worker processes."""
+    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(value) if value.isdecimal() and int(value) > 0 else None
+
+
+def _cgroup_quota() -> int | None:
+    """Processors that the control group of this process may use, rounded up."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as stream:
+            quota, period = stream.read().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError):
+        pass
+    try:
+        with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as stream:
+            quota = int(stream.read())
+        with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as stream:
+            period = int(stream.read())
+        return None if quota <= 0 else -(-quota // period)
+    except (OSError, ValueError):
+        return None
+
+
+class Team:
+    """Threads that wait for work and run it side by side. Close it, or use it in ``with``.
+
+    Parameters
+    ----------
+    size : int
+        How many threads. They are daemons: an interpreter that exits does not wait for them.
+
+    """
+
+    def __init__(self, size: int):
+        self._work: Callable[[int], None] | None = None
+        self._errors: list[BaseException] = []
+        self._wake = [threading.Semaphore(0) for _ in range(size)]
+        self._done = threading.Semaphore(0)
+        for number in range(size):
+            threading.Thread(target=self._serve, args=(number,), daemon=True).start()
+
+    def start(self, work: Callable[[int], None]) -> None:
+        """Call ``work(i)`` in thread i, for every thread, and return at once."""
+        self._work = work
+        for wake in self._wake:
+            wake.release()
+
+    def wait(self, poll: Callable[[], None] | None = None, interval: float = 0.1) -> None:
+        """Return when all threads are done; call ``poll`` every ``interval`` seconds till then.
+
+        Raises
+        ------
+        BaseException
+            The first error that a thread ended with.
+
+        """
+        for _ in self._wake:
+            while not self._done.acquire(timeout=interval):
+                if poll is not None:
+                    poll()
+        if self._errors:
+            raise self._errors.pop()
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._work = None
+        for wake in self._wake:
+            wake.release()
+
+    def __enter__(self) -> "Team":
+        """Return the team."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the team."""
+        self.close()
+
+    def _serve(self, number: int) -> None:
+        while True:
+            self._wake[number].acquire()
+            work = self._work
+            if work is None:
+                return
+            try:
+                work(number)
+            except BaseException as error:
+                self._errors.append(error)
+            finally:
+                self._done.release()
