@@ -1,0 +1,1 @@
+"""Benchmarks of fastmlp beside what a user would pick instead; run ``python -m bench``."""

@@ -1,0 +1,75 @@
+"""What a user would pick instead of fastmlp: one small module a peer, all with one interface.
+
+A peer's module has ``NAME`` (as the tables call it), ``PRECISION`` (of its matrix products),
+``available()`` (None, or the reason why it cannot run here) and ``prepare(workload) -> Run``.
+Libraries are imported inside those functions, so that a peer that is not installed is only skipped.
+"""
+
+import importlib
+import importlib.util
+from types import ModuleType
+from typing import Protocol
+
+from bench.workloads import Parameters
+
+__all__ = ["OURS", "PEERS", "Run", "missing", "peer"]
+
+OURS = ("fastmlp", "fastmlp-high", "fastmlp-medium")
+"""The names of fastmlp itself, at its three precisions."""
+
+PEERS = {
+    "fastmlp": "fastmlp_peer",
+    "fastmlp-high": "fastmlp_high",
+    "fastmlp-medium": "fastmlp_medium",
+    "torch": "torch_eager",
+    "torch-medium": "torch_medium",
+    "torch-compile": "torch_compile",
+    "jax": "jax_scan",
+    "jax-bf16": "jax_bf16",
+    "sklearn": "sklearn_mlp",
+    "sklearn-f64": "sklearn_float64",
+    "numpy": "numpy_plain",
+}
+"""Name of each peer and its module in this package."""
+
+
+class Run(Protocol):
+    """One network of one peer, ready to train: compiled, warmed up, at its initial parameters.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Spent on compiling before the first step could run; 0 where nothing is compiled.
+    n_threads : int or None
+        Threads it was given; None where the library decides by itself.
+
+    """
+
+    compile_seconds: float
+    n_threads: int | None
+
+    def reset(self) -> None:
+        """Put the initial parameters and a fresh optimizer in place."""
+        ...
+
+    def epochs(self, n: int) -> float:
+        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        ...
+
+    def parameters(self) -> Parameters:
+        """Return the current parameters as float32 numpy arrays."""
+        ...
+
+
+def peer(name: str) -> ModuleType:
+    """Return the module of the peer called `name`."""
+    if name not in PEERS:
+        raise ValueError(f"unknown peer {name!r}: use one of {', '.join(PEERS)}")
+    return importlib.import_module(f"bench.peers.{PEERS[name]}")
+
+
+def missing(module: str) -> str | None:
+    """Return why `module` cannot be imported, or None if it can be found."""
+    if importlib.util.find_spec(module) is None:
+        return f"{module} is not installed"
+    return None
