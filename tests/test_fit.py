@@ -442,14 +442,14 @@ def test_ctrl_c_keeps_what_was_learned():
     assert not np.array_equal(model.theta, before)
 
 
-def test_an_optimizer_of_another_network_starts_anew_or_is_refused():
+def test_an_optimizer_starts_afresh_with_another_network():
     X, y = blobs(40, 6, 3)
-    optimizer = optimizers.Adam()
-    small().fit(X, y, optimizer=optimizer, epochs=1, batch_size=8, verbose=False)
-    wider = fastmlp.Sequential(Linear(6, 64), ReLU(), Linear(64, 3))
-    before = wider.theta.copy()
+    used, fresh = optimizers.Adam(), optimizers.Adam()
+    small().fit(X, y, optimizer=used, epochs=1, batch_size=8, verbose=False)
+    twins = [fastmlp.Sequential(Linear(6, 64), ReLU(), Linear(64, 3)) for _ in range(2)]
 
-    with pytest.raises(ValueError, match="optimizer"):
-        wider.fit(X, y, optimizer=optimizer, epochs=1, batch_size=8, verbose=False)
+    for model, optimizer in zip(twins, (used, fresh), strict=True):
+        model.fit(X, y, optimizer=optimizer, epochs=1, batch_size=8, verbose=False)
 
-    np.testing.assert_array_equal(wider.theta, before)
+    np.testing.assert_array_equal(twins[0].theta, twins[1].theta)
+    assert used.t == fresh.t == 5
