@@ -1,0 +1,206 @@
+"""Training and predicting at once: from threads, in joblib, after a fork, under Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from networks import blobs, every_layer
+
+import fastmlp
+from fastmlp.callbacks import Callback
+from fastmlp.layers import Linear, ReLU
+
+X, Y = blobs(600, 100, 10)
+
+
+def train(seed, n_threads=2, epochs=3):
+    """Train a network that is wide enough to be shared among threads; return its parameters."""
+    model = every_layer(100, 192, 10, seed=seed)
+    model.fit(X, Y, epochs=epochs, batch_size=128, seed=seed, n_threads=n_threads, verbose=False)
+    return model.theta.copy()
+
+
+def in_threads(*calls):
+    """Run each call in its own thread; return the results, or raise the first error."""
+    results, errors = [None] * len(calls), []
+
+    def run(i, call):
+        try:
+            results[i] = call()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not any(thread.is_alive() for thread in threads), "a thread hangs"
+    if errors:
+        raise errors[0]
+    return results
+
+
+def test_two_fits_at_once_are_both_right():
+    alone = [train(seed) for seed in (1, 2)]
+
+    together = in_threads(lambda: train(1), lambda: train(2))
+
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_many_fits_at_once_are_all_right():
+    alone = train(1)
+
+    for theta in in_threads(*[lambda: train(1, n_threads=3) for _ in range(6)]):
+        np.testing.assert_array_equal(theta, alone)
+
+
+def test_predictions_at_once_on_one_model_are_all_right():
+    model = every_layer(100, 192, 10)
+    expected = model.predict(X)
+
+    def ask():
+        return [model.predict(X[i:]) for i in range(20)]
+
+    for answers in in_threads(*[ask for _ in range(4)]):
+        for i, answer in enumerate(answers):
+            np.testing.assert_array_equal(answer, expected[i:])
+
+
+def test_predicting_while_another_model_trains():
+    model = every_layer(100, 192, 10)
+    expected, theta = model.predict(X), train(1)
+
+    trained, *answers = in_threads(
+        lambda: train(1), *[lambda: [model.predict(X) for _ in range(10)]] * 2
+    )
+
+    np.testing.assert_array_equal(trained, theta)
+    for answer in [a for row in answers for a in row]:
+        np.testing.assert_array_equal(answer, expected)
+
+
+def test_fitting_one_model_twice_at_once_is_refused_or_orderly():
+    model = every_layer(100, 192, 10)
+    outcomes = []
+
+    def fit():
+        try:
+            model.fit(X, Y, epochs=3, batch_size=128, verbose=False)
+            outcomes.append("trained")
+        except RuntimeError as error:
+            outcomes.append(str(error))
+
+    in_threads(fit, fit)
+
+    assert "trained" in outcomes
+    assert not any("\n" in outcome for outcome in outcomes)
+    assert np.isfinite(model.theta).all()
+
+
+def test_more_threads_than_cores_finish():
+    np.testing.assert_array_equal(train(1, n_threads=16, epochs=1), train(1, 1, epochs=1))
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_inside_joblib(backend):
+    joblib = pytest.importorskip("joblib")
+    alone = [train(seed) for seed in (1, 2)]
+
+    with joblib.parallel_config(backend, n_jobs=2):
+        together = joblib.Parallel()(joblib.delayed(train)(seed) for seed in (1, 2))
+
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_after_a_fork():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=os.path.dirname(__file__),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ["same", "same"]
+
+
+FORK = """
+import os, sys
+from test_concurrency import train
+theta = train(1).tobytes()
+for _ in range(2):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, b"same" if train(1).tobytes() == theta else b"other")
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(os.read(read, 10).decode())
+assert train(1).tobytes() == theta
+"""
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
+    model = fastmlp.Sequential(Linear(100, 256), ReLU(), Linear(256, 10))
+    X, Y = blobs(50_000, 100, 10)
+    before = model.theta.copy()
+    timer = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
+
+    class Start(Callback):
+        def on_train_begin(self, info):
+            timer.start()
+
+    started = time.monotonic()
+    history = model.fit(
+        X, Y, epochs=10_000, batch_size=32, n_threads=n_threads, callbacks=[Start()], verbose=False
+    )
+
+    assert history.stopped == "interrupted"
+    assert time.monotonic() - started < 60
+    assert np.isfinite(model.theta).all()
+    assert not np.array_equal(model.theta, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_threads_do_not_outlive_a_fit():
+    train(1)
+    before = threading.active_count()
+
+    for _ in range(3):
+        train(1, n_threads=3, epochs=1)
+
+    assert threading.active_count() <= before + 3
+
+
+@pytest.mark.slow
+def test_several_first_runs_at_once_share_one_empty_cache(tmp_path):
+    environment = os.environ | {"FASTMLP_CACHE_DIR": str(tmp_path)}
+    code = "from test_concurrency import train; import sys; print(hash(train(1).tobytes()))"
+
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment | {"PYTHONHASHSEED": "0"},
+            cwd=os.path.dirname(__file__),
+        )
+        for _ in range(4)
+    ]
+    answers = [run.communicate(timeout=600) for run in runs]
+
+    assert [run.returncode for run in runs] == [0] * 4, answers
+    assert len({out for out, _ in answers}) == 1
