@@ -213,12 +213,15 @@ def test_images_are_flattened():
     assert model.loss_and_grads(images, Y)[0] == model.loss_and_grads(X, Y)[0]
 
 
-def test_summary_names_every_layer_and_counts_parameters():
-    text = str(every_layer(6, 9, 3).summary())
+def test_summary_names_every_layer_and_counts_parameters(capsys):
+    model = every_layer(6, 9, 3)
 
+    model.summary()
+
+    text = capsys.readouterr().out
     for word in ("Normalize", "Linear", "BatchNorm", "ReLU", "Dropout", "LayerNorm"):
         assert word in text
-    assert str(every_layer(6, 9, 3).n_parameters) in text.replace(",", "")
+    assert f"{model.n_parameters:,}" in text
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
