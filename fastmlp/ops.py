@@ -82,7 +82,7 @@ def affine(x, weight, bias=None):
     y = np.empty((n, h), x.dtype)
     _affine.affine_forward(
         x, weight, _or_nothing(bias, x.dtype), bias is not None, opcodes.IDENTITY, zero, zero,
-        _NO_KEY, False, y, y, d, _scratch(x.dtype), 0, n, 0, h,
+        _NO_KEY, opcodes.KEEP_NOTHING, y, y, d, _scratch(x.dtype), 0, n, 0, h,
     )  # fmt: skip
     return y
 
@@ -208,7 +208,8 @@ def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
     gradient = np.empty_like(outputs) if doutputs is None else doutputs
     row_losses, row_hits = np.empty(n), np.empty(n, np.int64)
     run = losses.classify_rows if code < opcodes.FIRST_DENSE else losses.regress_rows
-    scale = real(1 / weights.sum(dtype=np.float64))
+    total = weights.sum(dtype=np.float64)
+    scale = real(1 / total if total > 0 else 0)  # rows without weight: no loss, no gradient
     run(code, real(parameter), outputs, targets, weights, scale, gradient, row_losses, row_hits,
         0, n, c)  # fmt: skip
     return float(row_losses.sum()), int(row_hits.sum())
