@@ -1,0 +1,199 @@
+"""What this machine can do at most, and what a training step needs at least.
+
+A step's limit is the larger of its arithmetic over the peak product rate and its unavoidable
+traffic over the memory bandwidth (the roofline of Williams, Waterman and Patterson, 2009).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.workloads import Workload
+from fastmlp.threads import available as available_threads
+
+__all__ = ["Limits", "StepWork", "measure", "step_limit", "step_work"]
+
+SIZES = tuple(2**20 * m for m in (1, 4, 16, 64, 256))
+TRIALS = 10
+PRODUCTS = {"float32": 1, "float64": 1, "bf16x3": 3, "bfloat16": 1}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Measured peaks.
+
+    Attributes
+    ----------
+    n_threads : int
+        What "all cores" means here.
+    float32_one, float32_all : float
+        Multiply-adds on registers, GFLOP/s (two operations each), one core and all.
+    bfloat16_one, bfloat16_all : float or None
+        Tile products, GFLOP/s; None where there is no tile unit.
+    bandwidth : dict of int to float
+        GB/s of a streaming triad on all cores, by bytes touched in total.
+
+    """
+
+    n_threads: int
+    float32_one: float
+    float32_all: float
+    bfloat16_one: float | None
+    bfloat16_all: float | None
+    bandwidth: dict[int, float]
+
+    def as_dict(self) -> dict:
+        """Return what goes into the JSON file."""
+        return asdict(self)
+
+    def product_rate(self, precision: str) -> float:
+        """Return the peak rate for products at `precision`, operations per second."""
+        if precision in ("bfloat16", "bf16x3") and self.bfloat16_all:
+            # Three bfloat16 products stand for one of float32, where that is still faster.
+            return 1e9 * max(self.float32_all, self.bfloat16_all / PRODUCTS[precision])
+        return 1e9 * self.float32_all * (0.5 if precision == "float64" else 1.0)
+
+    def bandwidth_for(self, n_bytes: float) -> float:
+        """Return the bandwidth, bytes per second, for a working set of `n_bytes`."""
+        sizes = sorted(self.bandwidth)
+        rates = [self.bandwidth[size] for size in sizes]
+        return 1e9 * float(np.interp(np.log(n_bytes), np.log(sizes), rates))
+
+
+class StepWork(NamedTuple):
+    """What one training step cannot do without."""
+
+    flops: float
+    """Operations of its matrix products."""
+    traffic: float
+    """Bytes it must read and write."""
+    working_set: float
+    """Bytes it goes through, which decide which cache or memory they come from."""
+
+
+def step_work(work: Workload, item_size: int = 4) -> StepWork:
+    """Return the arithmetic and the unavoidable traffic of one training step.
+
+    With batch size B and layers D -> H, a step makes three products of 2 B D H operations a layer
+    (outputs, weight gradient, input gradient), two for the first layer, whose input needs no
+    gradient. Everything else is of lower order and not counted.
+
+    The traffic counts every parameter once for the forward pass, and once more for the backward
+    pass fused with the update, which reads and writes the parameter and each of the optimizer's
+    state arrays (Adam two, SGD none); and the rows of the batch. Activations and
+    gradients can stay in a cache, so they count as nothing.
+
+    Parameters
+    ----------
+    work : Workload
+        Network, batch size, optimizer.
+    item_size : int, default 4
+        Bytes of a number.
+
+    """
+    pairs = list(zip(work.widths, work.widths[1:], strict=False))
+    products = sum(d * h * (2 if i == 0 else 3) for i, (d, h) in enumerate(pairs))
+    arrays = 3 if work.optimizer == "adam" else 1
+    rows = work.batch_size * work.widths[0] * item_size
+    parameters = work.n_parameters * item_size
+    return StepWork(
+        flops=2.0 * work.batch_size * products,
+        traffic=float(rows + parameters * (1 + 2 * arrays)),
+        working_set=float(rows + parameters * arrays),
+    )
+
+
+def step_limit(work: Workload, limits: Limits, precision: str = "float32") -> float:
+    """Return the seconds below which no training step of `work` can get on this machine."""
+    item_size = 8 if precision == "float64" else 4
+    flops, traffic, working_set = step_work(work, item_size)
+    arithmetic = flops / limits.product_rate(precision)
+    return max(arithmetic, traffic / limits.bandwidth_for(working_set))
+
+
+def measure(seconds: float = 0.03) -> Limits:
+    """Measure the peaks of this machine; takes a few seconds, most of it compiling.
+
+    Parameters
+    ----------
+    seconds : float, default 0.03
+        For each of the `TRIALS` of each peak, of which the best counts: short trials find a moment
+        in which nothing else runs.
+
+    """
+    n_threads = available_threads()
+    float32 = [fma_rate(n, seconds) for n in (1, n_threads)]
+    tiles = [tile_rate(n, seconds) for n in (1, n_threads)]
+    bandwidth = {size: triad_rate(n_threads, size, seconds) for size in SIZES}
+    return Limits(n_threads, float32[0], float32[1], tiles[0], tiles[1], bandwidth)
+
+
+def fma_rate(n_threads: int, seconds: float) -> float:
+    """Return GFLOP/s of multiply-adds on registers."""
+    from bench.limit_kernels import FLOPS_PER_FMA_ROUND, fma_rounds
+
+    return best_rate(lambda thread, n: fma_rounds(n), n_threads, seconds) * FLOPS_PER_FMA_ROUND
+
+
+def tile_rate(n_threads: int, seconds: float) -> float | None:
+    """Return GFLOP/s of bfloat16 tile products, or None where there is no tile unit."""
+    from bench.limit_kernels import FLOPS_PER_TILE_ROUND, tile_rounds, tiles_available
+
+    if not tiles_available():
+        return None
+    configuration = np.zeros(64, np.uint8)
+    configuration[0] = 1  # the only palette: eight tiles
+    configuration[16:32].view(np.uint16)[:] = 64  # bytes in a row of each tile
+    configuration[48:56] = 16  # rows of each tile
+    tiles = np.zeros((n_threads, 1024), np.uint8)
+
+    def rounds(thread: int, n: int) -> None:
+        tile_rounds(n, configuration.ctypes.data, tiles[thread].ctypes.data)
+
+    return best_rate(rounds, n_threads, seconds) * FLOPS_PER_TILE_ROUND
+
+
+def triad_rate(n_threads: int, n_bytes: int, seconds: float) -> float:
+    """Return GB/s of a triad over `n_bytes`, shared out among the threads."""
+    from bench.limit_kernels import triad
+
+    n = n_bytes // (3 * 4 * n_threads)
+    arrays = [[np.ones(n, np.float32) for _ in range(3)] for _ in range(n_threads)]
+
+    def rounds(thread: int, k: int) -> None:
+        a, b, c = arrays[thread]
+        triad(a, b, c, k)
+
+    return best_rate(rounds, n_threads, seconds) * 12 * n
+
+
+def best_rate(run: Callable[[int, int], object], n_threads: int, seconds: float) -> float:
+    """Return the best of `TRIALS` rates, 1e9 rounds per second, summed over the threads.
+
+    ``run(thread, n)`` does `n` rounds without the interpreter lock.
+    """
+    run(0, 1)
+    n, elapsed = 1, 0.0
+    while elapsed < seconds / 4:
+        n *= 4
+        start = time.perf_counter()
+        run(0, n)
+        elapsed = time.perf_counter() - start
+    n = max(1, int(n * seconds / elapsed))
+    fastest = min(side_by_side_seconds(run, n_threads, n) for _ in range(TRIALS))
+    return n_threads * n / fastest / 1e9
+
+
+def side_by_side_seconds(run: Callable[[int, int], object], n_threads: int, n: int) -> float:
+    """Return the seconds until every thread has done its `n` rounds."""
+    threads = [threading.Thread(target=run, args=(i, n)) for i in range(n_threads)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - start
