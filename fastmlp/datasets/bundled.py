@@ -1,6 +1,6 @@
 """The one dataset that comes with the package."""
 
-from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 
@@ -26,10 +26,7 @@ def digits() -> Dataset:
     Repository, 1998, licence CC BY 4.0; see ``DIGITS.md`` beside the file.
 
     """
-    with (
-        as_file(files("fastmlp.datasets") / "digits.npz") as path,
-        np.load(path, allow_pickle=False) as arrays,
-    ):
+    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
         images, labels = arrays["images"], arrays["labels"].astype(np.int64)
     test = np.zeros(len(labels), bool)
     for label in range(10):

@@ -84,9 +84,9 @@ def cifar10(directory: str | os.PathLike[str] | None = None) -> Dataset:
     X_test, y_test = _read_batch(folder / f"{TEST_BATCH}{suffix}", read)
     return Dataset(
         name="cifar10",
-        X_train=np.concatenate([images for images, _ in train]),
+        X_train=np.ascontiguousarray(np.concatenate([images for images, _ in train])),
         y_train=np.concatenate([labels for _, labels in train]),
-        X_test=np.ascontiguousarray(X_test),
+        X_test=np.array(X_test, order="C"),
         y_test=y_test,
         classes=CLASSES,
         shape=IMAGE_SHAPE,

@@ -1,12 +1,7 @@
 """Downloads into the cache folder: pinned checksums, mirrors, one sentence on failure."""
 
 import contextlib
-import hashlib
-import shutil
 import sys
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +87,11 @@ def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
         If a member is missing, too large or not a regular file, or the archive is damaged.
 
     """
+    import shutil
+    import tarfile
+    import tempfile
+    import zlib
+
     target = archive.parent / members[0].split("/")[0]
     missing = set(members)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacking-") as scratch:
@@ -129,6 +129,8 @@ def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
 
 
 def _is_official(path: Path, sha256: str) -> bool:
+    import hashlib
+
     if not path.is_file():
         return False
     with open(path, "rb") as file:

@@ -6,7 +6,7 @@ __all__ = ["train_test_rows"]
 
 
 def train_test_rows(
-    n_rows: int, test_fraction: float, seed: int, labels: np.ndarray | None = None
+    n_rows: int, fraction: float, seed: int, labels: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divide ``range(n_rows)`` at random, class by class where labels are given.
 
@@ -14,8 +14,9 @@ def train_test_rows(
     ----------
     n_rows : int
         Number of rows N.
-    test_fraction : float
-        Share of the rows that are kept for the test, between 0 and 1, both excluded.
+    fraction : float
+        Share of the rows that are held back, for the test or for validation: between 0 and 1,
+        both excluded.
     seed : int
         The same seed gives the same division.
     labels : int ndarray of shape (N,), optional
@@ -30,26 +31,26 @@ def train_test_rows(
     Raises
     ------
     ValueError
-        For a fraction out of range, or when there are too few rows to have both parts.
+        For a share out of range, or when there are too few rows to have both parts.
 
     """
-    if not 0.0 < test_fraction < 1.0:
+    if not 0.0 < fraction < 1.0:
         raise ValueError(
-            f"test_fraction must lie between 0 and 1, both excluded, but is {test_fraction}"
+            f"the share of rows to hold back must lie strictly between 0 and 1, not be {fraction}"
         )
     rng = np.random.default_rng(seed)
     groups = [np.arange(n_rows)] if labels is None else _rows_by_class(labels)
     train, test = [], []
     for rows in groups:
-        n_test = min(round(test_fraction * len(rows)), len(rows) - 1)
+        n_test = min(round(fraction * len(rows)), len(rows) - 1)
         shuffled = rng.permutation(rows)
         test.append(shuffled[:n_test])
         train.append(shuffled[n_test:])
     train_rows, test_rows = (rng.permutation(np.concatenate(part)) for part in (train, test))
     if len(test_rows) == 0:
         raise ValueError(
-            f"{n_rows} rows are too few to keep a share of {test_fraction} for the test: "
-            "give more rows or a larger test_fraction"
+            f"{n_rows} rows are too few to hold back a share of {fraction}: give more rows or hold "
+            "back a larger share"
         )
     return train_rows, test_rows
 

@@ -1,11 +1,14 @@
 """A CSV file with a named target column as a dataset."""
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from csv import Error as CSVError
 from csv import reader
 from itertools import islice
 from pathlib import Path
+from typing import TextIO, cast
 
 import numpy as np
 
@@ -20,6 +23,8 @@ MAX_NUMBER_CLASSES = 20
 """Whole numbers with at most so many different values are taken for classes, not for amounts."""
 
 ROWS_AT_ONCE = 8192
+MAX_LINE = 1 << 24
+MAX_EXPANDED, MAX_RATIO = 1 << 30, 200
 TASKS = ("auto", "classification", "regression")
 
 
@@ -46,7 +51,7 @@ def csv(
     Parameters
     ----------
     path : path
-        A UTF-8 file whose first line names the columns.
+        A UTF-8 file whose first line names the columns; gzipped if its name ends in ``.gz``.
     target : str
         The name of the column to predict. A row without it is an error.
     task : {"auto", "classification", "regression"}, default "auto"
@@ -73,6 +78,8 @@ def csv(
     ------
     FileNotFoundError
         If there is no such file.
+    TypeError
+        If ``categorical`` or ``drop`` is a single name instead of a list.
     ValueError
         If the file is no such table, a name is unknown, a number is infinite, a text column has
         more than 1,000 different values, or there are too few rows.
@@ -80,6 +87,9 @@ def csv(
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
+    for option, names in (("categorical", categorical), ("drop", drop)):
+        if isinstance(names, str):
+            raise TypeError(f"{option} must be a list of column names: write [{names!r}]")
     table = _Table(Path(path).expanduser(), delimiter)
     for name in (target, *categorical, *drop):
         if name not in table.header:
@@ -103,7 +113,7 @@ def csv(
     if not features:
         raise ValueError(f"'{path}' has no column with values besides the target '{target}'")
     return Dataset(
-        name=table.path.stem,
+        name=Path(table.path.name.removesuffix(".gz")).stem,
         X_train=X_train,
         y_train=y[train],
         X_test=X_test,
@@ -144,8 +154,9 @@ class _Table:
 
     def _rows(self) -> Iterator[list[str]]:
         n_columns = None
-        with open(self.path, encoding="utf-8-sig", newline="") as file:
-            lines = reader(file, delimiter=self._delimiter)
+        open_text = gzip.open if self.path.suffix == ".gz" else open
+        with open_text(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+            lines = reader(self._lines(cast(TextIO, file)), delimiter=self._delimiter)
             try:
                 for row in lines:
                     if not row:
@@ -161,10 +172,23 @@ class _Table:
                 raise ValueError(
                     f"'{self.path}' is not UTF-8 text after line {lines.line_num}: save it as UTF-8"
                 ) from None
-            except CSVError as error:
+            except (CSVError, EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise ValueError(
                     f"line {lines.line_num} of '{self.path}' cannot be read ({error})"
                 ) from None
+
+    def _lines(self, file: TextIO) -> Iterator[str]:
+        """Yield lines, none so long and not so many that a small gzip file fills the memory."""
+        n_left = max(MAX_EXPANDED, MAX_RATIO * self.path.stat().st_size)
+        while line := file.readline(MAX_LINE):
+            n_left -= len(line)
+            if len(line) == MAX_LINE:
+                raise ValueError(f"'{self.path}' has a line of more than {MAX_LINE} characters")
+            if n_left < 0:
+                raise ValueError(
+                    f"'{self.path}' expands to {MAX_RATIO} times its size and more: unpack it first"
+                )
+            yield line
 
 
 def _column(
