@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmlp import datasets
-from fastmlp.datasets import cifar
+from fastmlp.datasets import cifar, plain_pickle
 from fastmlp.datasets.plain_pickle import load_plain
 
 UINT8 = b"cnumpy\ndtype\n(X\x02\x00\x00\x00u1\x89\x88tR"
@@ -292,11 +292,13 @@ def test_tuples_that_take_for_ever_to_hash_are_not_hashed(contents):
         load_plain(contents)
 
 
-def test_many_small_objects_are_refused():
-    with peak_memory() as peak, pytest.raises(ValueError, match="more than 500000 instructions"):
-        load_plain(b"\x80\x02(" + b"]" * 2_000_000 + b"l.")
+def test_many_small_objects_are_refused(monkeypatch):
+    monkeypatch.setattr(plain_pickle, "MAX_INSTRUCTIONS", 10_000)
 
-    assert peak() < 100 << 20
+    with peak_memory() as peak, pytest.raises(ValueError, match="more than 10000 instructions"):
+        load_plain(b"\x80\x02(" + b"]" * 100_000 + b"l.")
+
+    assert peak() < 2 << 20
 
 
 def test_one_string_encoded_again_and_again_is_refused():
