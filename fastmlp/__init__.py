@@ -1,1 +1,72 @@
-"""fastmlp trains multi-layer perceptrons on a CPU, fast."""
+"""fastmlp trains multi-layer perceptrons on a CPU, fast.
+
+A first example::
+
+    from fastmlp import Adam, Linear, ReLU, Sequential
+
+    model = Sequential(Linear(784, 128), ReLU(), Linear(128, 10))
+    model.fit(X, y, epochs=5, optimizer=Adam(lr=1e-3))
+    labels = model.predict(X_test).argmax(axis=1)
+"""
+
+from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
+from fastmlp.callbacks import Callback
+from fastmlp.history import History
+from fastmlp.layers import (
+    ELU,
+    GELU,
+    SELU,
+    BatchNorm,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    Mish,
+    Normalize,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from fastmlp.saving import load
+from fastmlp.sequential import Sequential
+from fastmlp.stopping import EarlyStopping
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "BatchNorm",
+    "Callback",
+    "Dropout",
+    "EarlyStopping",
+    "Flatten",
+    "History",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "Mish",
+    "Normalize",
+    "RMSprop",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Tanh",
+    "callbacks",
+    "gradcheck",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "optimizers",
+    "schedules",
+]

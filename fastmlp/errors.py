@@ -26,5 +26,9 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """
     names = sorted(known)
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? (known: {', '.join(names)})" if near else f"use one of {', '.join(names)}"
+    hint = (
+        f"did you mean {near[0]!r}? (known: {', '.join(names)})"
+        if near
+        else f"use one of {', '.join(names)}"
+    )
     return ValueError(f"unknown {kind} {name!r}: {hint}")

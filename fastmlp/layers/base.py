@@ -1,0 +1,211 @@
+"""What every layer shares: where its arrays live, and how its inputs come in and go out."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.ops import as_rows
+from fastmlp.parameters import Arrays
+
+if TYPE_CHECKING:
+    from fastmlp.parameters import FlatStore
+
+__all__ = ["Layer"]
+
+
+class Layer:
+    """Base of the layers: named parameters, their gradients, and state that is not trained.
+
+    A layer alone makes its arrays when they are first needed, in the dtype of its first input
+    (float64 where they are asked for before), and never in a narrower one than an input. In a
+    model its arrays are views of the model's flat arrays, in the model's dtype. Outputs and input
+    gradients always have the dtype that came in, float64 for whole numbers.
+
+    A layer of your own needs no base: any object with ``forward(x, train=False)`` and
+    ``backward(dy)``, and with ``params`` and ``grads`` dicts if it learns, will do.
+    """
+
+    seed = 0
+    _params: Arrays | None = None
+    _grads: Arrays | None = None
+    _state: Arrays | None = None
+    _store: "FlatStore | None" = None
+    _index = 0
+    _shape: tuple[int, ...] | None = None
+    _dtype = np.dtype(np.float64)
+
+    # What a layer says of itself.
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter by name."""
+        return {}
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return starting values of the parameters, in float64."""
+        return {}
+
+    def start_state(self) -> dict[str, np.ndarray]:
+        """Return starting values of what is kept but not trained, in float64."""
+        return {}
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this one, as plain values."""
+        return {}
+
+    @property
+    def input_width(self) -> int | None:
+        """The number of features that the layer takes, None where any will do."""
+        return None
+
+    def output_width(self, width: int) -> int:
+        """Return the number of features out for ``width`` in.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not take that many.
+
+        """
+        if self.input_width not in (None, width):
+            raise ValueError(f"{self!r} expects {self.input_width} features, got {width}")
+        return width
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return the layer's output for the rows of x."""
+        raise NotImplementedError
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dL/dx for the last input, given dL/dy, and write ``grads``."""
+        raise NotImplementedError
+
+    # Its arrays.
+
+    @property
+    def params(self) -> Arrays:
+        """Name -> array; values assigned or edited here are what the next call uses."""
+        if self._params is None:
+            self.ensure_values(np.random.default_rng(self.seed))
+        return self._params  # type: ignore[return-value]
+
+    @params.setter
+    def params(self, values: Mapping[str, Any]) -> None:
+        if not self.param_shapes():
+            raise TypeError(
+                f"{type(self).__name__} declares no parameters: give it param_shapes() and "
+                "draw(rng), or make it a class without the base Layer"
+            )
+        self.params.assign(values)
+
+    @property
+    def grads(self) -> Arrays:
+        """Name -> gradient of the last `backward`, in the shapes of `params`."""
+        if self._grads is None and self._store is not None:
+            self._grads = self._store.local_views(self._store.grad, self._index)
+        elif self._grads is None:
+            self._grads = Arrays({name: np.zeros_like(p) for name, p in self.params.items()})
+        return self._grads
+
+    @grads.setter
+    def grads(self, values: Mapping[str, Any]) -> None:
+        self.grads.assign(values)
+
+    @property
+    def state(self) -> Arrays:
+        """Name -> array that is kept with the layer but not trained."""
+        if self._state is None:
+            self._state = Arrays({name: np.array(a) for name, a in self.start_state().items()})
+        return self._state
+
+    @state.setter
+    def state(self, values: Mapping[str, Any]) -> None:
+        self.state.assign(values)
+
+    @property
+    def in_model(self) -> bool:
+        """Whether the arrays are views of a model's."""
+        return self._store is not None
+
+    def ensure_values(self, rng: np.random.Generator) -> None:
+        """Draw the parameters, unless the layer holds some already."""
+        if self._params is None:
+            self._params = Arrays(self.draw(rng))
+
+    def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
+        """Hold views of a model's flat arrays from now on, and state in the model's dtype."""
+        self._params, self._grads = views, None
+        self._store, self._index = store, index
+        self._state = _cast(self.state, store.dtype)
+
+    def twin(self) -> "Layer":
+        """Return a layer with the same arrays that remembers its own inputs: for another thread."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    # How x and dy come in and go out.
+
+    def _enter(self, x: Any, width: int | None = None) -> np.ndarray:
+        """Return x as rows (N, D) in the dtype of this layer's arrays; remember what it was."""
+        x = np.asarray(x)
+        self._shape, self._dtype = x.shape, _floating(x.dtype)
+        rows = as_rows(np.atleast_1d(x), self._working_dtype())
+        if width is not None and (x.ndim < 2 or rows.shape[1] != width):
+            raise ValueError(f"{self!r} expects rows of {width} features, got shape {x.shape}")
+        return rows
+
+    def _enter_gradient(self, dy: Any, width: int | None = None) -> np.ndarray:
+        """Return dy as rows (N, H) in the dtype of this layer's arrays."""
+        if self._shape is None:
+            raise ValueError(f"{type(self).__name__}.backward needs a forward pass first")
+        n = self._shape[0] if self._shape else 1
+        width = math.prod(self._shape[1:]) if width is None else width
+        dy = np.asarray(dy)
+        if dy.size != n * width:
+            raise ValueError(
+                f"{self!r} expects a gradient of shape ({n}, {width}), that of its last output, "
+                f"got {dy.shape}"
+            )
+        return as_rows(dy.reshape(n, width), self._working_dtype())
+
+    def _leave(self, rows: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Return rows in a shape, default the input's, and in the dtype that came in."""
+        dtype = self._dtype if self._store is None else rows.dtype
+        shape = self._shape if shape is None else shape
+        return rows.reshape(shape).astype(dtype, copy=False)  # type: ignore[arg-type]
+
+    def _working_dtype(self) -> np.dtype:
+        """Return the dtype of this layer's arrays, widened first if an input asks for it."""
+        if self._store is not None:
+            return self._store.dtype
+        held = [a.dtype for a in (*(self._params or {}).values(), *(self._state or {}).values())]
+        dtype = np.result_type(self._dtype, *held)
+        if any(d != dtype for d in held) or (self._params is None and dtype != np.float64):
+            self._params = _cast(self.params, dtype)
+            self._state = _cast(self.state, dtype)
+            self._grads = None
+        return dtype
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to a model or to the last input: a copy stands alone."""
+        kept = {"_params", "_state"}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name in kept or not name.startswith("_")
+        }
+
+    def __repr__(self) -> str:
+        """Show the layer as it was made."""
+        values = (f"{name}={value!r}" for name, value in self.config().items())
+        return f"{type(self).__name__}({', '.join(values)})"
+
+
+def _floating(dtype: np.dtype) -> np.dtype:
+    """Return float32 for float32 and float16, float64 for all else."""
+    return np.dtype(np.float32 if dtype in (np.float32, np.float16) else np.float64)
+
+
+def _cast(arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> Arrays:
+    return Arrays({name: np.array(a, dtype=dtype, order="C") for name, a in arrays.items()})

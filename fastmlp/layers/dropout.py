@@ -1,0 +1,62 @@
+"""Dropout."""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import ops
+from fastmlp.layers.base import Layer
+from fastmlp.validation import fraction, seed_int
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    """In training, set each element to 0 with probability p and scale the rest by 1 / (1 - p).
+
+    In inference it is the identity. (Srivastava et al., 2014, in the "inverted" form.) The mask is
+    a hash of (seed, step, layer index, row, column), so it needs no memory and is the same for any
+    number of threads. ``fit`` sets seed and step; alone, each training pass is a step.
+
+    Parameters
+    ----------
+    p : float
+        Probability of *dropping*; 0 <= p < 1.
+    seed : int, default 0
+        Of the masks, where the layer is used alone.
+
+    Attributes
+    ----------
+    step : int
+        Training passes made. Set it back to draw the same mask again.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If p is not a number in [0, 1).
+
+    """
+
+    def __init__(self, p: float, *, seed: int = 0):
+        self.p = fraction("p", p)
+        self.seed = seed_int("seed", seed)
+        self.step = 0
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x, with elements dropped if ``train``."""
+        rows = self._enter(x)
+        self._key = None
+        if train:
+            self._key = ops.dropout_key(self.seed, self.step, self._index)
+            self.step += 1
+            rows = ops.dropout(rows, self.p, self._key)
+        return self._leave(rows)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dy with the same elements dropped and scaled."""
+        dy = self._enter_gradient(dy)
+        return self._leave(dy if self._key is None else ops.dropout_backward(dy, self.p, self._key))
+
+    def config(self) -> dict[str, Any]:
+        """p."""
+        return {"p": self.p}

@@ -1,0 +1,20 @@
+"""Flatten."""
+
+import numpy as np
+
+from fastmlp.layers.base import Layer
+
+__all__ = ["Flatten"]
+
+
+class Flatten(Layer):
+    """Turn (N, ...) into (N, D), D the product of the trailing axes."""
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return the rows of x as vectors."""
+        rows = self._enter(x)
+        return self._leave(rows, rows.shape)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dy in the shape of x."""
+        return self._leave(self._enter_gradient(dy))

@@ -1,0 +1,139 @@
+"""The affine layer."""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import initializers, ops
+from fastmlp.layers.base import Layer
+from fastmlp.validation import positive_int, seed_int
+
+__all__ = ["Linear"]
+
+
+class Linear(Layer):
+    """y = x W + b, a fully connected layer.
+
+    Parameters
+    ----------
+    in_features : int
+        D; trailing axes of x are flattened to it.
+    out_features : int
+        H.
+    init : {"he", "glorot", "zeros"} or callable, default "he"
+        How the weight starts, see `fastmlp.initializers`; the bias starts at zero.
+    bias : bool, default True
+        Whether there is a bias.
+    seed : int, default 0
+        Of the starting weight, where the layer is used alone.
+
+    Attributes
+    ----------
+    weight : numpy.ndarray, shape (D, H)
+    bias : numpy.ndarray, shape (H,), or None
+        Both may be edited in place or assigned to.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size is not a whole number >= 1, or the initializer is not known.
+
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        init: str | initializers.Initializer = "he",
+        bias: bool = True,
+        *,
+        seed: int = 0,
+    ):
+        self.in_features = positive_int("in_features", in_features)
+        self.out_features = positive_int("out_features", out_features)
+        initializers.get(init)
+        self.init = init
+        self.has_bias = bool(bias)
+        self.seed = seed_int("seed", seed)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """W, shape (D, H)."""
+        return self.params["weight"]
+
+    @weight.setter
+    def weight(self, value: Any) -> None:
+        self.params["weight"] = value
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """The vector b, shape (H,), or None."""
+        return self.params.get("bias")
+
+    @bias.setter
+    def bias(self, value: Any) -> None:
+        self.params["bias"] = value
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """weight (D, H), bias (H,)."""
+        shapes: dict[str, tuple[int, ...]] = {"weight": (self.in_features, self.out_features)}
+        if self.has_bias:
+            shapes["bias"] = (self.out_features,)
+        return shapes
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weight; the bias is zero."""
+        shape = (self.in_features, self.out_features)
+        weight = np.asarray(initializers.get(self.init)(rng, *shape), dtype=np.float64)
+        if weight.shape != shape:
+            raise ValueError(f"init must return an array of shape {shape}, got {weight.shape}")
+        values = {"weight": weight}
+        if self.has_bias:
+            values["bias"] = np.zeros(self.out_features)
+        return values
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x W + b: (N, ...) of D features -> (N, H)."""
+        self._x = self._enter(x, self.in_features)
+        y = ops.affine(self._x, self.params["weight"], self.params.get("bias"))
+        return self._leave(y, y.shape)
+
+    def backward(self, dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
+        """Return dL/dx = dy W' in the shape of x; dL/dW = x' dy, dL/db = sum of dy over rows.
+
+        Without ``need_dx`` the product for dL/dx is left out and None returned.
+        """
+        dy = self._enter_gradient(dy, self.out_features)
+        weight, grads = self.params["weight"], self.grads
+        dx = ops.affine_backward(
+            dy, self._x, weight, grads["weight"], grads.get("bias"), need_dx=need_dx
+        )
+        return None if dx is None else self._leave(dx)
+
+    @property
+    def input_width(self) -> int:
+        """D."""
+        return self.in_features
+
+    def output_width(self, width: int) -> int:
+        """D in, H out."""
+        super().output_width(width)
+        return self.out_features
+
+    def config(self) -> dict[str, Any]:
+        """The sizes; the initializer where it has a name; the bias where there is none."""
+        config: dict[str, Any] = {
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+        }
+        if isinstance(self.init, str) and self.init != "he":
+            config["init"] = self.init
+        if not self.has_bias:
+            config["bias"] = False
+        return config
+
+    def __repr__(self) -> str:
+        """Linear(D, H)."""
+        rest = list(self.config().items())[2:]
+        more = "".join(f", {name}={value!r}" for name, value in rest)
+        return f"Linear({self.in_features}, {self.out_features}{more})"

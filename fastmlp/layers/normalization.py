@@ -1,0 +1,214 @@
+"""Layers that standardise: batch normalisation, layer normalisation, and fixed input scaling."""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import ops
+from fastmlp.layers.base import Layer
+from fastmlp.parameters import Arrays
+from fastmlp.validation import as_data, fraction, positive, positive_int
+
+__all__ = ["BatchNorm", "LayerNorm", "Normalize"]
+
+
+class _Scaled(Layer):
+    """The learned scale gamma (D,) and shift beta (D,) that end a normalisation."""
+
+    def __init__(self, n_features: int, eps: float = 1e-5):
+        self.n_features = positive_int("n_features", n_features)
+        self.eps = positive("eps", eps)
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """gamma (D,), beta (D,)."""
+        return {"gamma": (self.n_features,), "beta": (self.n_features,)}
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """gamma starts at 1, beta at 0."""
+        return {"gamma": np.ones(self.n_features), "beta": np.zeros(self.n_features)}
+
+    @property
+    def input_width(self) -> int:
+        """D."""
+        return self.n_features
+
+    def config(self) -> dict[str, Any]:
+        """The size, and eps."""
+        return {"n_features": self.n_features, "eps": self.eps}
+
+
+class BatchNorm(_Scaled):
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, statistics of each feature over the batch.
+
+    In training the batch's own mean and biased variance are used, and ``running_mean`` and
+    ``running_var`` follow them: ``running = momentum * running + (1 - momentum) * batch``; in
+    inference the running ones are used. (Ioffe and Szegedy, 2015, algorithms 1 and 2.)
+
+    Parameters
+    ----------
+    n_features : int
+        D.
+    momentum : float, default 0.9
+        Share of the running statistics that stays; 0 <= momentum < 1.
+    eps : float, default 1e-5
+        > 0.
+
+    """
+
+    def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5):
+        super().__init__(n_features, eps)
+        self.momentum = fraction("momentum", momentum)
+
+    def start_state(self) -> dict[str, np.ndarray]:
+        """running_mean (D,) starts at 0, running_var (D,) at 1."""
+        return {"running_mean": np.zeros(self.n_features), "running_var": np.ones(self.n_features)}
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x normalised, in its own shape."""
+        self._x, self._train = self._enter(x, self.n_features), train
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        mean, var = self.state["running_mean"], self.state["running_var"]
+        y, self._mean, self._inv_std = ops.batchnorm(
+            self._x, gamma, beta, mean, var, self.momentum, self.eps, train
+        )
+        return self._leave(y)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dL/dx; after a training pass also through the batch's mean and variance."""
+        dy = self._enter_gradient(dy)
+        gamma, grads = self.params["gamma"], self.grads
+        if self._train:
+            dx = ops.batchnorm_backward(
+                dy, self._x, gamma, self._mean, self._inv_std, grads["gamma"], grads["beta"]
+            )
+        else:  # mean and variance are constants
+            grads["gamma"] = (dy * ((self._x - self._mean) * self._inv_std)).sum(axis=0)
+            grads["beta"] = dy.sum(axis=0)
+            dx = dy * (gamma * self._inv_std)
+        return self._leave(dx)
+
+    def config(self) -> dict[str, Any]:
+        """The size, momentum and eps."""
+        return {"n_features": self.n_features, "momentum": self.momentum, "eps": self.eps}
+
+
+class LayerNorm(_Scaled):
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, statistics of each row over its features.
+
+    The variance is the biased one; training and inference are the same (Ba et al., 2016).
+
+    Parameters
+    ----------
+    n_features : int
+        D.
+    eps : float, default 1e-5
+        > 0.
+
+    """
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x normalised, in its own shape."""
+        self._x = self._enter(x, self.n_features)
+        y, self._mean, self._inv_std = ops.layernorm(
+            self._x, self.params["gamma"], self.params["beta"], self.eps
+        )
+        return self._leave(y)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dL/dx, through mean and variance too."""
+        dy, grads = self._enter_gradient(dy), self.grads
+        dx = ops.layernorm_backward(
+            dy,
+            self._x,
+            self.params["gamma"],
+            self._mean,
+            self._inv_std,
+            grads["gamma"],
+            grads["beta"],
+        )
+        return self._leave(dx)
+
+
+class Normalize(Layer):
+    """y = (x - mean) / std with fixed numbers: the first layer for raw inputs.
+
+    Training reads uint8 images where they are and standardises each minibatch as it is gathered,
+    so the data is never stored as floats. Kept with the model: a saved one takes raw inputs too.
+
+    Parameters
+    ----------
+    mean, std : array_like, shape (D,), or float
+        Of each input feature, in its units; std > 0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or a value is not finite, or std is not greater than 0.
+
+    """
+
+    def __init__(self, mean: Any, std: Any):
+        pair = [np.asarray(a, dtype=np.float64) for a in (mean, std)]
+        try:
+            mean, std = (a.reshape(-1) if a.ndim else a for a in np.broadcast_arrays(*pair))
+        except ValueError:
+            raise ValueError(
+                f"mean and std must have one shape, got {pair[0].shape} and {pair[1].shape}"
+            ) from None
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise ValueError("mean must be finite and std finite and greater than 0")
+        self._state = Arrays({"mean": np.array(mean), "std": np.array(std)})
+
+    @classmethod
+    def from_data(cls, X: Any) -> "Normalize":
+        """Return the layer that standardises X.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, ...)
+            The *training* rows. Floats: each feature gets its own mean and deviation (1 where it
+            is constant). uint8, images: each pixel gets its own mean, all share one deviation, so
+            that dim pixels are not blown up.
+
+        """
+        X = np.asarray(X)
+        X = as_data(X, X.dtype if X.dtype == np.float32 else np.dtype(np.float64))
+        rows = X.reshape(len(X), -1)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        squares = np.zeros(rows.shape[1])
+        for start in range(0, len(rows), 4096):  # in float64 only a block at a time
+            squares += ((rows[start : start + 4096] - mean) ** 2).sum(axis=0)
+        variance = squares / len(rows)
+        variance[rows.min(axis=0) == rows.max(axis=0)] = 0.0
+        if X.dtype == np.uint8:
+            variance[:] = variance.mean()
+        return cls(mean, np.sqrt(np.where(variance == 0.0, 1.0, variance)))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """What is subtracted, shape (D,) or ()."""
+        return self.state["mean"]
+
+    @property
+    def std(self) -> np.ndarray:
+        """What is divided by, shape (D,) or ()."""
+        return self.state["std"]
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x standardised, in its own shape."""
+        rows = self._enter(x, self.input_width)
+        return self._leave((rows - self.mean) * (1 / self.std))
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dy / std."""
+        return self._leave(self._enter_gradient(dy) * (1 / self.std))
+
+    @property
+    def input_width(self) -> int | None:
+        """D, None if mean and std are single numbers."""
+        return self.mean.size if self.mean.ndim else None
+
+    def __repr__(self) -> str:
+        """Normalize(D features)."""
+        size = f"{self.mean.size} features" if self.mean.ndim else f"{self.mean:g}, {self.std:g}"
+        return f"Normalize({size})"

@@ -1,0 +1,201 @@
+"""Layer by layer: the readable way to run a model, and the loop for what has no plan."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.layers.base import Layer
+from fastmlp.layers.dropout import Dropout
+from fastmlp.layers.linear import Linear
+from fastmlp.losses import Loss
+from fastmlp.optimizers import Optimizer
+from fastmlp.runner import EpochResult
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+__all__ = ["LayerRunner", "backward", "evaluate", "forward", "loss_and_grads", "predict"]
+
+_POLL_SECONDS = 0.1
+
+
+def forward(layers: Sequence[Layer], x: np.ndarray, train: bool = False) -> np.ndarray:
+    """Return the output of the last layer."""
+    for layer in layers:
+        x = layer.forward(x, train)
+    return x
+
+
+def backward(layers: Sequence[Layer], dy: np.ndarray) -> None:
+    """Write every layer's gradients; the first computes none on its input."""
+    for layer in reversed(layers[1:]):
+        dy = layer.backward(dy)
+    if isinstance(layers[0], Linear):
+        layers[0].backward(dy, need_dx=False)
+    else:
+        layers[0].backward(dy)
+
+
+def loss_and_grads(
+    model: "Model",
+    loss: Loss,
+    x: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    l2: float,
+    train: bool,
+) -> tuple[float, int]:
+    """Return loss, penalty included, and number of right answers; write ``model.grad``."""
+    outputs = forward(model.stages, x, train)
+    rows = np.ascontiguousarray(outputs, model.dtype).reshape(len(outputs), -1)
+    doutputs = np.empty_like(rows)
+    value, n_correct = loss.compute(rows, targets, weights, doutputs)
+    backward(model.stages, doutputs.reshape(outputs.shape))
+    if l2:
+        for slot in model.slots:
+            if slot.is_weight:
+                weight = slot.view(model.theta)
+                value += 0.5 * l2 * float(np.square(weight).sum(dtype=np.float64))
+                slot.view(model.grad)[...] += model.dtype.type(l2) * weight
+    return value, n_correct
+
+
+def predict(model: "Model", X: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return outputs in inference mode; several threads may do so at once."""
+    layers = [layer.twin() for layer in model.stages]
+    out: np.ndarray | None = None
+    for start in range(0, len(X), batch_size):
+        outputs = forward(layers, X[start : start + batch_size])
+        if out is None:
+            out = np.empty((len(X), *outputs.shape[1:]), model.dtype)
+        out[start : start + batch_size] = outputs
+    assert out is not None, "X was checked to have rows"
+    return out
+
+
+def evaluate(
+    model: "Model",
+    loss: Loss,
+    X: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    batch_size: int,
+) -> tuple[float, float | None]:
+    """Return loss, without penalties, and accuracy in inference mode."""
+    layers = [layer.twin() for layer in model.stages]
+    total, mass, n_correct, n_outputs = 0.0, 0.0, 0, 1
+    for start in range(0, len(X), batch_size):
+        rows = slice(start, start + batch_size)
+        outputs = forward(layers, X[rows])
+        outputs = np.ascontiguousarray(outputs, model.dtype).reshape(len(outputs), -1)
+        part = None if weights is None else weights[rows]
+        share = len(outputs) if part is None else float(part.sum(dtype=np.float64))
+        if share == 0.0:
+            part = None  # rows of no weight still count for the accuracy
+        value, hits = loss.compute(outputs, y[rows], part)
+        total += value * share
+        mass += share
+        n_correct += hits
+        n_outputs = outputs.shape[1]
+    return total / mass, loss.accuracy(n_correct, len(X), n_outputs)
+
+
+class LayerRunner:
+    """Trains by calling each layer in turn; see `fastmlp.runner.Runner`.
+
+    One thread, float32 or float64 products: ``n_threads`` and ``precision`` have no say.
+    """
+
+    compile_seconds = 0.0
+
+    def __init__(
+        self,
+        model: "Model",
+        loss: Loss,
+        optimizer: Optimizer,
+        X: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        batch_size: int,
+        n_threads: int | None,
+        precision: str,
+        l2: float,
+        seed: int,
+    ):
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.X, self.y, self.weights = X, y, weights
+        self.batch_size, self.l2, self.seed = batch_size, l2, seed
+        self._done = 0
+
+    def train_epoch(
+        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+    ) -> EpochResult:
+        """Make one step for each rate."""
+        losses, n_correct = np.empty(len(rates)), 0
+        step, next_poll = 0, 0.0
+        try:
+            with _Interrupt() as interrupt:
+                for step, rate in enumerate(rates):
+                    if interrupt.pending:
+                        raise KeyboardInterrupt
+                    rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+                    losses[step], hits = self.train_step(rows, float(rate))
+                    n_correct += hits
+                    if not np.isfinite(losses[step]):
+                        return EpochResult(losses[: step + 1], n_correct, diverged_step=step)
+                    if time.monotonic() >= next_poll:
+                        poll()
+                        next_poll = time.monotonic() + _POLL_SECONDS
+        except KeyboardInterrupt:
+            return EpochResult(losses[:step], n_correct, interrupted=True)
+        return EpochResult(losses, n_correct)
+
+    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
+        """Return loss and right answers of these rows, and update unless the loss is not finite."""
+        for layer in self.model.stages:
+            if isinstance(layer, Dropout):
+                layer.seed, layer.step = self.seed, self.optimizer.t
+        weights = None if self.weights is None else self.weights[rows]
+        value, n_correct = loss_and_grads(
+            self.model, self.loss, self.X[rows], self.y[rows], weights, self.l2, train=True
+        )
+        if np.isfinite(value):
+            self.optimizer.step(self.model, lr=rate)
+            self._done += 1
+        return value, n_correct
+
+    def evaluate(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[float, float | None]:
+        """Return loss, without penalties, and accuracy in inference mode."""
+        return evaluate(self.model, self.loss, X, y, weights, max(self.batch_size, 1024))
+
+    def steps_done(self) -> int:
+        """Return the steps made."""
+        return self._done
+
+
+class _Interrupt:
+    """Holds the first Ctrl-C back until a step is complete; a second one comes through."""
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._previous: Any = None
+
+    def __enter__(self) -> "_Interrupt":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, signum: int, frame: Any) -> None:
+        if self.pending:
+            raise KeyboardInterrupt
+        self.pending = True

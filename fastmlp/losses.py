@@ -1,0 +1,320 @@
+"""Losses: the mean over rows, weighted if weights are given, and its gradient on the outputs.
+
+N rows, C outputs, z the outputs, t the targets. With row weights w the mean is
+sum_i w_i l_i / sum_i w_i. The formulas are computed by `fastmlp.ops.loss`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import ops
+from fastmlp.errors import unknown
+from fastmlp.validation import as_float_targets, as_labels, as_weights, fraction, positive
+
+__all__ = [
+    "LOSSES",
+    "MAE",
+    "MSE",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Hinge",
+    "Huber",
+    "Loss",
+    "Poisson",
+    "Quantile",
+    "get",
+]
+
+
+class Loss:
+    """Base of all losses.
+
+    Attributes
+    ----------
+    kind : str
+        Its name in ``fit(loss=...)`` and in `fastmlp.ops.loss`.
+    parameter : float
+        Its one number, 0 where it has none.
+    takes_labels : bool
+        Whether targets are class numbers (N,); otherwise numbers (N, C), or (N,) for C = 1.
+    has_accuracy : bool
+        Whether an output can be right or wrong.
+
+    """
+
+    kind = ""
+    parameter = 0.0
+    takes_labels = False
+    has_accuracy = False
+
+    def __call__(self, outputs: Any, targets: Any, sample_weight: Any = None) -> float:
+        """Return the loss.
+
+        Parameters
+        ----------
+        outputs : array_like, shape (N, C)
+        targets : array_like
+            int (N,) for losses on labels, otherwise float (N, C).
+        sample_weight : array_like, shape (N,), optional
+            >= 0; default 1 each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If targets or weights do not fit the outputs.
+
+        """
+        return self.compute(*self._checked(outputs, targets, sample_weight))[0]
+
+    def gradient(self, outputs: Any, targets: Any, sample_weight: Any = None) -> np.ndarray:
+        """Return dL/d outputs, shape (N, C), in the dtype of the outputs."""
+        return self.value_and_gradient(outputs, targets, sample_weight)[1]
+
+    def value_and_gradient(
+        self, outputs: Any, targets: Any, sample_weight: Any = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the loss and dL/d outputs."""
+        rows, targets, weights = self._checked(outputs, targets, sample_weight)
+        gradient = np.empty_like(rows)
+        value, _ = self.compute(rows, targets, weights, gradient)
+        return value, gradient.reshape(np.shape(outputs))
+
+    def compute(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        doutputs: np.ndarray | None = None,
+    ) -> tuple[float, int]:
+        """Return the loss and the number of right answers; fill doutputs. Checks nothing."""
+        return ops.loss(self.kind, outputs, targets, weights, self.parameter, doutputs)
+
+    def as_targets(
+        self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+    ) -> np.ndarray:
+        """Return targets, checked, in the form that `compute` takes."""
+        if self.takes_labels:
+            return as_labels(targets, n_rows, n_outputs, name)
+        return as_float_targets(targets, n_rows, n_outputs, dtype, name)
+
+    def accuracy(self, n_correct: int, n_rows: int, n_outputs: int) -> float | None:
+        """Return the share of right answers, None where there is no right or wrong."""
+        if not self.has_accuracy:
+            return None
+        return n_correct / (n_rows if self.takes_labels else n_rows * n_outputs)
+
+    def _checked(
+        self, outputs: Any, targets: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        outputs = np.asarray(outputs)
+        if outputs.ndim < 1 or outputs.size == 0:
+            raise ValueError(f"outputs must have shape (N, C), got {outputs.shape}")
+        rows = ops.as_rows(outputs, np.float32 if outputs.dtype == np.float32 else np.float64)
+        targets = self.as_targets(targets, *rows.shape, rows.dtype, "targets")
+        weights = sample_weight
+        if weights is not None:
+            weights = as_weights(weights, len(rows), rows.dtype)
+        return rows, targets, weights
+
+    def __repr__(self) -> str:
+        """Show the loss as it was made."""
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
+
+
+class CrossEntropy(Loss):
+    """-sum_c t_c log softmax(z)_c with t = (1 - s) onehot(label) + s / C; labels (N,).
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        s; 0 <= s < 1 (Szegedy et al., 2016, section 7).
+
+    """
+
+    kind = "cross_entropy"
+    takes_labels = True
+    has_accuracy = True
+
+    def __init__(self, label_smoothing: float = 0.0):
+        self.label_smoothing = fraction("label_smoothing", label_smoothing)
+
+    @property
+    def parameter(self) -> float:  # type: ignore[override]
+        """The smoothing."""
+        return self.label_smoothing
+
+
+class Hinge(Loss):
+    """Sum over the wrong classes c of max(0, z_c - z_label + 1); labels (N,).
+
+    The multiclass hinge of Weston and Watkins, 1999.
+    """
+
+    kind = "hinge"
+    takes_labels = True
+    has_accuracy = True
+
+
+class MSE(Loss):
+    """(z - t)**2, meaned over the C outputs too."""
+
+    kind = "mse"
+
+
+class BinaryCrossEntropy(Loss):
+    """log(1 + exp(z)) - t z on logits, meaned over the C outputs too; 0 <= t <= 1.
+
+    An output is right where z > 0 just when t > 1/2.
+    """
+
+    kind = "binary_cross_entropy"
+    has_accuracy = True
+
+    def as_targets(
+        self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+    ) -> np.ndarray:
+        """Targets from 0 to 1."""
+        return _in_range(super().as_targets(targets, n_rows, n_outputs, dtype, name), name, 0, 1)
+
+
+class MAE(Loss):
+    """|z - t|, meaned over the C outputs too; the gradient at 0 is 0."""
+
+    kind = "mae"
+
+
+class Huber(Loss):
+    """r**2 / 2 where |r| <= delta, else delta (|r| - delta / 2), r = z - t (Huber, 1964).
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        > 0, in units of the targets.
+
+    """
+
+    kind = "huber"
+
+    def __init__(self, delta: float = 1.0):
+        self.delta = positive("delta", delta)
+
+    @property
+    def parameter(self) -> float:  # type: ignore[override]
+        """The delta."""
+        return self.delta
+
+
+class Quantile(Loss):
+    """max(q (t - z), (q - 1) (t - z)): its minimum is the q-quantile (Koenker, Bassett, 1978).
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        0 < q < 1.
+
+    """
+
+    kind = "quantile"
+
+    def __init__(self, q: float = 0.5):
+        self.q = fraction("q", positive("q", q))
+
+    @property
+    def parameter(self) -> float:  # type: ignore[override]
+        """The quantile q."""
+        return self.q
+
+
+class Poisson(Loss):
+    """exp(z) - t z: counts t >= 0 with mean exp(z), up to a constant."""
+
+    kind = "poisson"
+
+    def as_targets(
+        self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+    ) -> np.ndarray:
+        """Targets >= 0."""
+        return _in_range(super().as_targets(targets, n_rows, n_outputs, dtype, name), name, 0, None)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.kind: loss
+    for loss in (CrossEntropy, Hinge, MSE, BinaryCrossEntropy, MAE, Huber, Quantile, Poisson)
+}
+
+
+class _Custom(Loss):
+    """A user's own loss: an object with ``value_and_gradient(outputs, targets, sample_weight)``."""
+
+    def __init__(self, loss: Any):
+        self.loss = loss
+        self.takes_labels = bool(getattr(loss, "takes_labels", False))
+
+    def as_targets(
+        self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+    ) -> np.ndarray:
+        """Any array with a row for each input."""
+        array = np.asarray(targets)
+        if array.shape[:1] != (n_rows,):
+            raise ValueError(f"{name} must have {n_rows} rows, got shape {array.shape}")
+        return array
+
+    def compute(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        doutputs: np.ndarray | None = None,
+    ) -> tuple[float, int]:
+        """Ask the user's object."""
+        value, gradient = self.loss.value_and_gradient(outputs, targets, weights)
+        if doutputs is not None:
+            doutputs[...] = gradient
+        return float(value), 0
+
+
+def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
+    """Return the loss of that name, or the object itself.
+
+    Parameters
+    ----------
+    loss : str or Loss or object
+        A key of ``LOSSES``, one of our losses, or a user's object with
+        ``value_and_gradient(outputs, targets, sample_weight) -> (float, array)``.
+    label_smoothing : float, default 0.0
+        For ``"cross_entropy"`` only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is not known, the object is no loss, or smoothing is asked of another loss.
+
+    """
+    label_smoothing = fraction("label_smoothing", label_smoothing)
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        loss = loss()
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise unknown("loss", loss, LOSSES)
+        loss = LOSSES[loss]()
+    elif not hasattr(loss, "value_and_gradient"):
+        raise TypeError(
+            f"loss must be a name or have value_and_gradient(outputs, targets, sample_weight), "
+            f"got {loss!r}"
+        )
+    if label_smoothing:
+        if type(loss) is not CrossEntropy:
+            raise ValueError(f"label_smoothing goes with the loss cross_entropy, not with {loss!r}")
+        loss = CrossEntropy(label_smoothing)
+    return loss if isinstance(loss, Loss) else _Custom(loss)
+
+
+def _in_range(targets: np.ndarray, name: str, low: float, high: float | None) -> np.ndarray:
+    """Raise unless all targets lie from low to high."""
+    wrong = targets[(targets < low) | (targets > np.inf if high is None else targets > high)]
+    if wrong.size:
+        span = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must hold values {span} for this loss, got {wrong[0]}")
+    return targets

@@ -1,0 +1,347 @@
+"""Optimizers: how a step changes the parameters. Formulas are computed by `fastmlp.ops.update`.
+
+w a parameter, g its gradient, lr the learning rate. Every optimizer takes the learning rate as a
+number or a schedule, and
+``weight_decay`` (g + weight_decay * w, on weight matrices only), ``clip_norm`` (the gradient of all
+parameters together is scaled down to this norm) and ``max_norm`` (after the update, each unit's
+incoming weights are scaled down to this norm).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp import ops
+from fastmlp.errors import unknown
+from fastmlp.parameters import Arrays
+from fastmlp.schedules import Schedule, as_schedule
+from fastmlp.validation import fraction, non_negative, positive
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+__all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "get"]
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    An optimizer's state belongs to the model it trains; with another model it starts afresh.
+
+    Attributes
+    ----------
+    lr : float or Schedule
+        And the other arguments under their own names: they may be changed between calls of ``fit``.
+    t : int
+        Steps made.
+    epoch : int
+        Whole epochs made by ``fit``.
+    state1, state2 : numpy.ndarray or None
+        Flat arrays laid out like ``model.theta``, None where the optimizer needs none.
+
+    """
+
+    state_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        lr: float | Schedule,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        self.lr = lr if as_schedule(lr) is lr else non_negative("lr", lr)
+        self.weight_decay = non_negative("weight_decay", weight_decay)
+        self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
+        self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        self.reset()
+
+    @property
+    def kind(self) -> str:
+        """The update's name in `fastmlp.ops.update`."""
+        raise NotImplementedError
+
+    def hyper(self) -> dict[str, float]:
+        """Return the numbers that `fastmlp.ops.hyper` takes, besides lr, weight_decay and t."""
+        return {}
+
+    @property
+    def state(self) -> Arrays:
+        """Name -> flat array like ``model.theta``; empty before the first step."""
+        pair = zip(self.state_names, (self.state1, self.state2), strict=False)
+        return Arrays({name: array for name, array in pair if array is not None})
+
+    def reset(self) -> None:
+        """Forget all state and counters."""
+        self.t = 0
+        self.epoch = 0
+        self.state1: np.ndarray | None = None
+        self.state2: np.ndarray | None = None
+        self._model_key: Any = None
+
+    def prepare(self, model: "Model") -> None:
+        """Make the state that is missing; start afresh if it is another model's."""
+        if self._model_key != model.key:
+            self.reset()
+            self._model_key = model.key
+        theta = model.theta
+        if self.state_names and self.state1 is None:
+            self.state1 = ops.aligned_zeros(theta.size, theta.dtype)
+        if len(self.state_names) > 1 and self.state2 is None:
+            self.state2 = ops.aligned_zeros(theta.size, theta.dtype)
+
+    def step(self, model: "Model", *, lr: float | None = None) -> None:
+        """Make one step with the gradients in ``model.grad``.
+
+        Parameters
+        ----------
+        model : Sequential
+            After ``model.loss_and_grads``, or any `backward` through its layers.
+        lr : float, optional
+            Learning rate of this step; default the optimizer's own, which must then be a number.
+
+        """
+        if lr is None:
+            if hasattr(self.lr, "rates"):
+                raise ValueError(f"step needs lr=, since the optimizer's is a schedule: {self.lr}")
+            lr = non_negative("lr", self.lr)
+        self.prepare(model)
+        self.t += 1
+        theta, grad = model.theta, model.grad
+        if self.clip_norm is not None:
+            ops.clip_by_norm(grad, self.clip_norm)
+        hyper = ops.hyper(lr=lr, weight_decay=self.weight_decay, t=self.t, **self.hyper())
+        for slot in model.slots:
+            part = slice(slot.offset, slot.end)
+            states = [None if s is None else s[part] for s in (self.state1, self.state2)]
+            ops.update(self.kind, theta[part], grad[part], *states, hyper, slot.is_weight)
+            if self.max_norm is not None and len(slot.shape) == 2:
+                ops.max_norm(slot.view(theta), self.max_norm)
+
+    def __repr__(self) -> str:
+        """Show the optimizer as it was made."""
+        hidden = ("t", "epoch", "state1", "state2")
+        values = (
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if name not in hidden and not name.startswith("_") and value is not None
+        )
+        return f"{type(self).__name__}({', '.join(values)})"
+
+
+class SGD(Optimizer):
+    """w -= lr g; with momentum mu, v = mu v - lr g and w += v; Nesterov: w += mu v - lr g.
+
+    Parameters
+    ----------
+    lr : float or Schedule, default 0.01
+    momentum : float, default 0.0
+        mu; 0 <= mu < 1.
+    nesterov : bool, default False
+        Look ahead (Sutskever et al., 2013); needs momentum.
+
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        super().__init__(lr, weight_decay, clip_norm, max_norm)
+        self.momentum = fraction("momentum", momentum)
+        self.nesterov = bool(nesterov)
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum above 0, for example momentum=0.9")
+
+    @property
+    def kind(self) -> str:
+        """sgd, momentum or nesterov."""
+        if not self.momentum:
+            return "sgd"
+        return "nesterov" if self.nesterov else "momentum"
+
+    @property
+    def state_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The velocity, where there is momentum."""
+        return ("velocity",) if self.momentum else ()
+
+    def hyper(self) -> dict[str, float]:
+        """Momentum."""
+        return {"beta1": self.momentum}
+
+
+class RMSprop(Optimizer):
+    """c = d c + (1 - d) g**2; w -= lr g / (sqrt(c) + eps) (Tieleman and Hinton, 2012).
+
+    Parameters
+    ----------
+    lr : float or Schedule, default 1e-3
+    decay : float, default 0.9
+        d; 0 <= d < 1.
+    eps : float, default 1e-8
+    eps_in_root : bool, default False
+        Divide by sqrt(c + eps) instead.
+
+    """
+
+    state_names = ("cache",)
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-3,
+        decay: float = 0.9,
+        eps: float = 1e-8,
+        *,
+        eps_in_root: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        super().__init__(lr, weight_decay, clip_norm, max_norm)
+        self.decay = fraction("decay", decay)
+        self.eps = positive("eps", eps)
+        self.eps_in_root = bool(eps_in_root)
+
+    @property
+    def kind(self) -> str:
+        """rmsprop or rmsprop_in_root."""
+        return "rmsprop_in_root" if self.eps_in_root else "rmsprop"
+
+    def hyper(self) -> dict[str, float]:
+        """The decay is the second beta."""
+        return {"beta2": self.decay, "eps": self.eps}
+
+
+class Adam(Optimizer):
+    """m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g**2; w -= lr m^ / (sqrt(v^) + eps).
+
+    m^ = m / (1 - b1**t), v^ = v / (1 - b2**t) (Kingma and Ba, 2015, algorithm 1).
+
+    Parameters
+    ----------
+    lr : float or Schedule, default 1e-3
+    beta1, beta2 : float, default 0.9, 0.999
+        >= 0, < 1.
+    eps : float, default 1e-8
+
+    """
+
+    state_names = ("m", "v")
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        super().__init__(lr, weight_decay, clip_norm, max_norm)
+        self.beta1 = fraction("beta1", beta1)
+        self.beta2 = fraction("beta2", beta2)
+        self.eps = positive("eps", eps)
+
+    @property
+    def kind(self) -> str:
+        """adam."""
+        return "adam"
+
+    def hyper(self) -> dict[str, float]:
+        """Both betas and eps."""
+        return {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay: w -= lr * weight_decay * w, apart from the gradient.
+
+    (Loshchilov and Hutter, 2019, algorithm 2.) Arguments as `Adam`, but ``weight_decay`` is 1e-2
+    by default.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 1e-2,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        limits = {"weight_decay": weight_decay, "clip_norm": clip_norm, "max_norm": max_norm}
+        super().__init__(lr, beta1, beta2, eps, **limits)  # type: ignore[arg-type]
+
+    @property
+    def kind(self) -> str:
+        """adamw."""
+        return "adamw"
+
+
+class Adagrad(Optimizer):
+    """c += g**2; w -= lr g / (sqrt(c) + eps) (Duchi et al., 2011).
+
+    Parameters
+    ----------
+    lr : float or Schedule, default 0.01
+    eps : float, default 1e-8
+
+    """
+
+    state_names = ("cache",)
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.01,
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        super().__init__(lr, weight_decay, clip_norm, max_norm)
+        self.eps = positive("eps", eps)
+
+    @property
+    def kind(self) -> str:
+        """adagrad."""
+        return "adagrad"
+
+    def hyper(self) -> dict[str, float]:
+        """eps."""
+        return {"eps": self.eps}
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+    "adagrad": Adagrad,
+}
+
+
+def get(optimizer: Any) -> Optimizer:
+    """Return a new optimizer of that name with its defaults, or the object itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is not known, or the object is no optimizer.
+
+    """
+    if isinstance(optimizer, str):
+        if optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", optimizer, OPTIMIZERS)
+        return OPTIMIZERS[optimizer]()
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be a name or an optimizer object, got {optimizer!r}")
+    return optimizer

@@ -1,0 +1,174 @@
+"""The flat store: all parameters of a model in one array, all gradients in another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.errors import unknown
+from fastmlp.ops import aligned_zeros
+
+if TYPE_CHECKING:
+    from fastmlp.layers.base import Layer
+
+__all__ = ["Arrays", "FlatStore", "Slot"]
+
+_STRIDE = 16  # every tensor starts on a multiple of this many elements
+
+
+class Arrays(dict[str, np.ndarray]):
+    """Named arrays. Assigning to a name copies into its array, so a view stays a view.
+
+    Raises
+    ------
+    ValueError
+        On assignment to a name that is not there, or of an array of another shape.
+
+    """
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Copy value into the array of that name."""
+        if name not in self:
+            raise unknown("array", name, self)
+        array, target = np.asarray(value), self[name]
+        if array.shape != target.shape:
+            raise ValueError(f"{name} must have shape {target.shape}, got {array.shape}")
+        target[...] = array
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """Copy each of values into the array of its name."""
+        for name, value in values.items():
+            self[name] = value
+
+    update = assign  # type: ignore[assignment]
+
+    def __ior__(self, values: Mapping[str, Any]) -> "Arrays":  # type: ignore[override]
+        """Copy each of values into the array of its name."""
+        self.assign(values)
+        return self
+
+    def __reduce__(self):
+        """Pickle and copy as a plain dict of arrays."""
+        return Arrays, (dict(self),)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one tensor lies in the flat arrays.
+
+    Attributes
+    ----------
+    layer : int
+        Index of its layer.
+    local : str
+        Its name in the layer, ``"weight"``.
+    offset : int
+        Its first element; a multiple of 16.
+    shape : tuple of int
+
+    """
+
+    layer: int
+    local: str
+    offset: int
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the model, ``"0.weight"``."""
+        return f"{self.layer}.{self.local}"
+
+    @property
+    def size(self) -> int:
+        """Number of elements, without padding."""
+        return int(np.prod(self.shape))
+
+    @property
+    def end(self) -> int:
+        """The element after its last."""
+        return self.offset + self.size
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether weight decay, l2 and max-norm apply: to matrices, not to biases or gammas."""
+        return len(self.shape) >= 2
+
+    def view(self, flat: np.ndarray) -> np.ndarray:
+        """Return its part of a flat array in its shape, without a copy."""
+        return flat[self.offset : self.end].reshape(self.shape)
+
+
+class FlatStore:
+    """One 64-byte-aligned array of all parameters, and on demand one of all gradients.
+
+    Building it moves the parameters of the layers in: from then on the layers hold views.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Layers without values draw them, layer i from the seed (seed, i); others keep theirs.
+    dtype : numpy.dtype
+        float32 or float64.
+    seed : int
+
+    Attributes
+    ----------
+    slots : tuple of Slot
+        In the order of the layers.
+    theta : numpy.ndarray, shape (n,)
+        All parameters; the padding between tensors is and stays zero.
+    params : Arrays
+        Name -> view of theta.
+
+    """
+
+    def __init__(self, layers: "tuple[Layer, ...]", dtype: np.dtype, seed: int):
+        _require_free(layers)
+        self.dtype = dtype
+        self.layers = layers
+        slots, offset = [], 0
+        for index, layer in enumerate(layers):
+            for local, shape in layer.param_shapes().items():
+                slots.append(Slot(index, local, offset, tuple(shape)))
+                offset += -(-slots[-1].size // _STRIDE) * _STRIDE
+        self.slots = tuple(slots)
+        self.theta = aligned_zeros(offset, dtype)
+        self._grad: np.ndarray | None = None
+        for index, layer in enumerate(layers):
+            layer.ensure_values(np.random.default_rng((seed, index)))
+            views = self.local_views(self.theta, index)
+            for local, view in views.items():
+                view[...] = layer.params[local]
+            layer.bind(self, index, views)
+        self.params = self.views(self.theta)
+
+    @property
+    def grad(self) -> np.ndarray:
+        """All gradients, laid out like theta; made when first asked for."""
+        if self._grad is None:
+            self._grad = aligned_zeros(self.theta.size, self.dtype)
+        return self._grad
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, without padding."""
+        return sum(slot.size for slot in self.slots)
+
+    def views(self, flat: np.ndarray) -> Arrays:
+        """Return name -> view of an array laid out like theta."""
+        return Arrays({slot.name: slot.view(flat) for slot in self.slots})
+
+    def local_views(self, flat: np.ndarray, index: int) -> Arrays:
+        """Return local name -> view for the layer of that index."""
+        return Arrays({slot.local: slot.view(flat) for slot in self.slots if slot.layer == index})
+
+
+def _require_free(layers: "tuple[Layer, ...]") -> None:
+    """Raise if a layer is in another model, or twice in this one."""
+    for index, layer in enumerate(layers):
+        if layer.in_model or any(layer is other for other in layers[:index]):
+            raise ValueError(
+                f"layer {index}, {layer!r}, is part of a model already: "
+                "make a new layer, or pass copy.deepcopy(layer)"
+            )

@@ -1,0 +1,210 @@
+"""Learning rates over time. A schedule is asked for the rates of a run of steps at once."""
+
+import math
+
+import numpy as np
+
+from fastmlp.validation import fraction, non_negative, positive, positive_int
+
+__all__ = [
+    "SCHEDULES",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "OneCycle",
+    "Schedule",
+    "Step",
+    "WarmUp",
+    "as_schedule",
+]
+
+
+class Schedule:
+    """Base of all schedules; a subclass gives `at`."""
+
+    def rates(
+        self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
+    ) -> np.ndarray:
+        """Return the learning rates of a run of steps.
+
+        Parameters
+        ----------
+        first_step : int
+            Steps already made, 0 at the start of training.
+        n_steps : int
+            How many rates to return.
+        steps_per_epoch : int
+            Steps of one epoch.
+        total_steps : int
+            The step at which this call of ``fit`` will end, counted from the start of training.
+
+        Returns
+        -------
+        numpy.ndarray, float64, shape (n_steps,)
+
+        """
+        steps = np.arange(first_step, first_step + n_steps, dtype=np.float64)
+        return np.asarray(self.at(steps, steps_per_epoch, total_steps), dtype=np.float64)
+
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
+        """Return the rate at each of the given steps (float64, whole numbers from 0)."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Show the schedule as it was made."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class Constant(Schedule):
+    """The same rate at every step."""
+
+    def __init__(self, lr: float):
+        self.lr = non_negative("lr", lr)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """lr."""
+        return np.full(steps.shape, self.lr)
+
+
+class Step(Schedule):
+    """lr * factor**(epoch // every), constant within an epoch."""
+
+    def __init__(self, lr: float, every: int, factor: float = 0.1):
+        self.lr = non_negative("lr", lr)
+        self.every = positive_int("every", every)
+        self.factor = positive("factor", factor)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """lr * factor**(epoch // every)."""
+        return self.lr * self.factor ** (steps // (steps_per_epoch * self.every))
+
+
+class Exponential(Schedule):
+    """lr * decay**epoch, constant within an epoch."""
+
+    def __init__(self, lr: float, decay: float):
+        self.lr = non_negative("lr", lr)
+        self.decay = positive("decay", decay)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """lr * decay**epoch."""
+        return self.lr * self.decay ** (steps // steps_per_epoch)
+
+
+class Cosine(Schedule):
+    """Half a cosine from lr down to final (Loshchilov and Hutter, 2017, without restarts).
+
+    Parameters
+    ----------
+    lr : float
+        The first rate.
+    final : float, default 0.0
+        The rate after the last step.
+    epochs : int, optional
+        Length of the descent; default: all epochs that ``fit`` was asked for. Give it when
+        training is done in several calls of ``fit``.
+
+    """
+
+    def __init__(self, lr: float, final: float = 0.0, epochs: int | None = None):
+        self.lr = non_negative("lr", lr)
+        self.final = non_negative("final", final)
+        self.epochs = None if epochs is None else positive_int("epochs", epochs)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """Final + (lr - final) * (1 + cos(pi * step / total)) / 2."""
+        total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
+        return _cosine(self.lr, self.final, steps / max(total, 1))
+
+
+class OneCycle(Schedule):
+    """Rise from max_lr / start_divisor to max_lr, then fall far below (Smith and Topin, 2018).
+
+    Parameters
+    ----------
+    max_lr : float
+        The highest rate.
+    rise : float, default 0.3
+        Share of the steps on which the rate rises; >= 0, < 1.
+    start_divisor : float, default 25.0
+        The first rate is ``max_lr / start_divisor``.
+    final_divisor : float, default 1e4
+        The last rate is the first one divided by this.
+    epochs : int, optional
+        Length of the cycle; default: all epochs that ``fit`` was asked for.
+
+    """
+
+    def __init__(
+        self,
+        max_lr: float,
+        rise: float = 0.3,
+        start_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+        epochs: int | None = None,
+    ):
+        self.max_lr = non_negative("max_lr", max_lr)
+        self.rise = fraction("rise", rise)
+        self.start_divisor = positive("start_divisor", start_divisor)
+        self.final_divisor = positive("final_divisor", final_divisor)
+        self.epochs = None if epochs is None else positive_int("epochs", epochs)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """Half a cosine up to max_lr, half a cosine down."""
+        total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
+        last = max(total - 1, 1)
+        peak = self.rise * last
+        start = self.max_lr / self.start_divisor
+        up = _cosine(start, self.max_lr, steps / max(peak, 1e-12))
+        down = _cosine(self.max_lr, start / self.final_divisor, (steps - peak) / (last - peak))
+        return np.where(steps < peak, up, down)
+
+
+class WarmUp(Schedule):
+    """The rates of another schedule, scaled up linearly from 0 over the first steps.
+
+    Parameters
+    ----------
+    steps : int
+        Steps until the rate is the other schedule's own.
+    schedule : Schedule or float
+        The other schedule, or a constant rate.
+
+    """
+
+    def __init__(self, steps: int, schedule: "Schedule | float"):
+        self.steps = positive_int("steps", steps)
+        self.schedule = as_schedule(schedule)
+
+    def at(self, steps, steps_per_epoch, total_steps):
+        """schedule(step) * min(1, (step + 1) / steps)."""
+        rates = self.schedule.at(steps, steps_per_epoch, total_steps)
+        return rates * np.minimum(1.0, (steps + 1.0) / self.steps)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "step": Step,
+    "exponential": Exponential,
+    "cosine": Cosine,
+    "one_cycle": OneCycle,
+    "warm_up": WarmUp,
+}
+
+
+def as_schedule(lr: "float | Schedule") -> Schedule:
+    """Return lr itself if it is a schedule (has ``rates``), else a constant one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If lr is neither a schedule nor a finite number >= 0.
+
+    """
+    return lr if hasattr(lr, "rates") else Constant(lr)  # type: ignore[arg-type,return-value]
+
+
+def _cosine(start: float, end: float, share: np.ndarray) -> np.ndarray:
+    """Return half a cosine from start (share 0) to end (share 1), constant outside."""
+    return end + (start - end) * (1.0 + np.cos(math.pi * np.clip(share, 0.0, 1.0))) / 2.0

@@ -1,0 +1,113 @@
+"""When to stop, and which parameters to keep."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.errors import unknown
+from fastmlp.validation import non_negative, positive_int
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+    from fastmlp.optimizers import Optimizer
+
+__all__ = ["Checkpoint", "EarlyStopping", "Monitor"]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when a monitored value has not become better for a while.
+
+    Attributes
+    ----------
+    patience : int, default 10
+        Epochs without a better value after which training stops; >= 1.
+    monitor : str, optional
+        A column of the history, one that a callback adds to the record included; default
+        ``"val_loss"``, or ``"loss"`` without validation data. Losses are better when lower, all
+        else when higher.
+    min_delta : float, default 0.0
+        By how much a value must be better to count; >= 0.
+
+    """
+
+    patience: int = 10
+    monitor: str | None = None
+    min_delta: float = 0.0
+
+    def __post_init__(self):
+        positive_int("patience", self.patience)
+        non_negative("min_delta", self.min_delta)
+
+
+class Checkpoint:
+    """A copy of all that training changes: parameters, layer state, and the optimizer's if given.
+
+    It is made once and filled again by `save`; the model and the optimizer keep their arrays.
+    """
+
+    def __init__(self, model: "Model", optimizer: "Optimizer | None" = None):
+        self.optimizer = optimizer
+        self._arrays = [model.theta, *model.state.values()]
+        if optimizer is not None:
+            self._arrays += optimizer.state.values()
+        self._copies = [np.empty_like(array) for array in self._arrays]
+        self.save()
+
+    def save(self) -> None:
+        """Copy what is there now."""
+        for array, copy in zip(self._arrays, self._copies, strict=True):
+            copy[...] = array
+        if self.optimizer is not None:
+            self._counters = self.optimizer.t, self.optimizer.epoch
+
+    def restore(self) -> None:
+        """Put the copy back."""
+        for array, copy in zip(self._arrays, self._copies, strict=True):
+            array[...] = copy
+        if self.optimizer is not None:
+            self.optimizer.t, self.optimizer.epoch = self._counters
+
+
+class Monitor:
+    """Follows one column of the records: is it the best yet, and is patience at an end?
+
+    Parameters
+    ----------
+    stopping : EarlyStopping
+    default : str
+        The column if ``stopping`` names none.
+    patient : bool
+        Whether patience never ends: to find the best epoch alone.
+
+    """
+
+    def __init__(self, stopping: EarlyStopping, default: str, patient: bool = False):
+        self.column = stopping.monitor or default
+        self.min_delta = stopping.min_delta
+        self.patience = math.inf if patient else stopping.patience
+        self.sign = 1.0 if self.column.endswith("loss") else -1.0
+        self.best = math.inf
+        self.best_epoch: int | None = None
+        self.waited = 0
+
+    def update(self, record: Mapping[str, Any]) -> bool:
+        """Take in an epoch; return whether it is the best so far."""
+        value = record.get(self.column)
+        if value is None:
+            known = [name for name, v in record.items() if v is not None and name != "epoch"]
+            raise unknown("column to monitor", self.column, known)
+        value = self.sign * float(value)
+        if np.isfinite(value) and value < self.best - self.min_delta:
+            self.best, self.best_epoch, self.waited = value, record["epoch"], 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience is at an end."""
+        return self.waited >= self.patience

@@ -1,0 +1,373 @@
+"""Training: fit -> epoch -> step. The runner makes the steps; this is what happens around them."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp import losses
+from fastmlp.errors import unknown
+from fastmlp.history import COLUMNS, History
+from fastmlp.layerwise import LayerRunner
+from fastmlp.model import Model
+from fastmlp.optimizers import Optimizer
+from fastmlp.runner import Runner
+from fastmlp.schedules import Schedule, as_schedule
+from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
+from fastmlp.validation import (
+    check_batch_size,
+    non_negative,
+    positive,
+    positive_int,
+    seed_int,
+)
+
+__all__ = ["PRECISIONS", "epoch_order", "fit"]
+
+PRECISIONS = ("highest", "high", "medium")
+
+_Data = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+def fit(
+    model: Model,
+    X: Any,
+    y: Any,
+    *,
+    loss: Any,
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int,
+    validation_data: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    l2: float,
+    label_smoothing: float,
+    shuffle: bool,
+    seed: int,
+    n_threads: int | None,
+    matmul_precision: str,
+    callbacks: Sequence[Any],
+    early_stopping: int | EarlyStopping | None,
+    restore_best: bool,
+    time_limit: float | None,
+    verbose: bool | None,
+) -> History:
+    """Train a model; `fastmlp.Sequential.fit` says what each argument means.
+
+    Everything is checked before anything is changed.
+    """
+    loss = losses.get(loss, label_smoothing)
+    epochs = positive_int("epochs", epochs)
+    l2, seed = non_negative("l2", l2), seed_int("seed", seed)
+    if n_threads is not None:
+        n_threads = positive_int("n_threads", n_threads)
+    if matmul_precision not in PRECISIONS:
+        raise unknown("matmul_precision", matmul_precision, PRECISIONS)
+    schedule = as_schedule(optimizer.lr)
+    X, y, weights = model.check_data(loss, X, y, sample_weight)
+    weights = _with_class_weight(weights, class_weight, loss, y, model.dtype)
+    validation = _validation(model, loss, validation_data)
+    batch_size = check_batch_size(batch_size, len(X))
+    monitor = _monitor(early_stopping, restore_best, validation is not None, loss, callbacks)
+    limit = [] if time_limit is None else [_time_limit(time_limit)]
+
+    optimizer.prepare(model)
+    runner = _runner(
+        model, loss, optimizer, X, y, weights, batch_size, n_threads, matmul_precision, l2, seed
+    )
+    training = _Training(
+        model=model,
+        optimizer=optimizer,
+        schedule=schedule,
+        loss=loss,
+        data=(X, y, weights),
+        validation=validation,
+        runner=runner,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle and batch_size < len(X),
+        callbacks=[*callbacks, *limit, *_progress(verbose)],
+        monitor=monitor,
+        restore_best=restore_best,
+    )
+    return training.run()
+
+
+class _Training:
+    """One call of ``fit`` after its checks: what goes on between epochs."""
+
+    def __init__(
+        self,
+        *,
+        model: Model,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        loss: losses.Loss,
+        data: _Data,
+        validation: _Data | None,
+        runner: Runner,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+        callbacks: list[Any],
+        monitor: Monitor | None,
+        restore_best: bool,
+    ):
+        self.model, self.optimizer, self.schedule, self.loss = model, optimizer, schedule, loss
+        self.X, self.y, self.weights = data
+        self.validation, self.runner = validation, runner
+        self.epochs, self.batch_size, self.seed, self.shuffle = epochs, batch_size, seed, shuffle
+        self.callbacks, self.monitor = callbacks, monitor
+        self.steps_per_epoch = -(-len(self.X) // batch_size)
+        self.total_steps = optimizer.t + epochs * self.steps_per_epoch
+        self.last_good = Checkpoint(model, optimizer)
+        self.best = Checkpoint(model) if restore_best else None
+        self.history = History()
+        self.history.compile_seconds = runner.compile_seconds
+
+    def run(self) -> History:
+        """Make the epochs until they are done or something stops them."""
+        from fastmlp.callbacks import TrainingInfo
+
+        info = TrainingInfo(
+            model=self.model,
+            epochs=self.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            n_samples=len(self.X),
+            steps_done=self.runner.steps_done,
+        )
+        try:
+            self._tell("on_train_begin", info)
+            for epoch in range(self.epochs):
+                if not self.train_epoch(epoch) or self.should_stop(self.history.epochs[-1]):
+                    break
+        except KeyboardInterrupt:
+            self.history.stopped = "interrupted"
+        finally:
+            if self.best is not None and self.monitor and self.monitor.best_epoch is not None:
+                self.best.restore()
+            self._tell("on_train_end", self.history)
+        self._say_why()
+        return self.history
+
+    def train_epoch(self, epoch: int) -> bool:
+        """Train on every row once and record it; return False if the epoch was not completed."""
+        optimizer, history = self.optimizer, self.history
+        rates = self._rates()
+        order = epoch_order(len(self.X), self.seed if self.shuffle else None, optimizer.epoch)
+        self.last_good.save()
+        first_step, started = optimizer.t, time.perf_counter()
+        result = self.runner.train_epoch(order, optimizer.epoch, rates, self._poll)
+        seconds = time.perf_counter() - started
+        history.add_steps(result.losses)
+        if result.interrupted:
+            history.stopped = "interrupted"
+            return False
+        diverged = result.diverged_step
+        if diverged is None and not np.isfinite(self.model.theta).all():
+            diverged = len(rates) - 1
+        if diverged is not None:
+            self.last_good.restore()
+            history.stopped = f"diverged at step {first_step + diverged + 1}"
+            return False
+        optimizer.epoch += 1
+        history.epochs.append(
+            {
+                "epoch": epoch,
+                "loss": self._mean_loss(result.losses, order),
+                "accuracy": self._accuracy(result.n_correct),
+                "val_loss": None,
+                "val_accuracy": None,
+                "seconds": seconds,
+                "learning_rate": float(rates[-1]),
+            }
+        )
+        return True
+
+    def should_stop(self, record: dict[str, Any]) -> bool:
+        """Validate, tell the callbacks, watch the monitored column."""
+        if self.validation is not None:
+            record["val_loss"], record["val_accuracy"] = self.runner.evaluate(*self.validation)
+        answers = self._tell("on_epoch_end", record["epoch"], record, self.model)
+        reasons = [answer for answer in answers if answer]
+        if self.monitor is not None:
+            if self.monitor.update(record) and self.best is not None:
+                self.best.save()
+            self.history.best_epoch = self.monitor.best_epoch
+            if self.monitor.exhausted:
+                reasons.append("early stopping")
+        if reasons and record["epoch"] + 1 < self.epochs:
+            reason = reasons[0]
+            self.history.stopped = reason if isinstance(reason, str) else "stopped by a callback"
+        return bool(reasons)
+
+    def _rates(self) -> np.ndarray:
+        n = self.steps_per_epoch
+        rates = self.schedule.rates(self.optimizer.t, n, n, self.total_steps)
+        rates = np.ascontiguousarray(rates, dtype=np.float64)
+        if rates.shape != (n,) or not (np.isfinite(rates).all() and (rates >= 0).all()):
+            raise ValueError(
+                f"{self.schedule!r} must give {n} finite rates that are not negative, got {rates}"
+            )
+        return rates
+
+    def _mean_loss(self, losses: np.ndarray, order: np.ndarray) -> float:
+        """Mean over rows, weighted like each step's own."""
+        starts = np.arange(0, len(order), self.batch_size)
+        if self.weights is None:
+            mass = np.diff(starts, append=len(order)).astype(np.float64)
+        else:
+            mass = np.add.reduceat(self.weights[order].astype(np.float64), starts)
+        return float(losses @ mass / mass.sum())
+
+    def _accuracy(self, n_correct: int) -> float | None:
+        n_outputs = 1 if self.y.ndim == 1 else self.y.shape[1]
+        return self.loss.accuracy(n_correct, len(self.X), n_outputs)
+
+    def _tell(self, event: str, *arguments: Any) -> list[Any]:
+        methods = [getattr(callback, event, None) for callback in self.callbacks]
+        return [method(*arguments) for method in methods if method is not None]
+
+    def _poll(self) -> None:
+        self._tell("poll")
+
+    def _say_why(self) -> None:
+        """Say in a line what went wrong, unless a display has."""
+        from fastmlp.callbacks import Progress
+
+        why = self.history.stopped or ""
+        shown = any(isinstance(callback, Progress) for callback in self.callbacks)
+        if why == "interrupted":
+            _note("training was interrupted; the model keeps what it learned", shown)
+        elif why.startswith("diverged"):
+            _note(
+                f"training {why}: the loss was not finite; the model keeps the parameters from "
+                "before that epoch; try a lower learning rate or clip_norm=1.0",
+                shown=False,
+            )
+
+
+def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
+    """Return the rows in the order in which an epoch visits them.
+
+    Parameters
+    ----------
+    n_rows : int
+    seed : int or None
+        None: as they stand. Otherwise a permutation keyed by (seed, epoch), the same whenever it
+        is asked for.
+    epoch : int
+        Epochs made before this one.
+
+    Returns
+    -------
+    numpy.ndarray, int64, shape (n_rows,)
+
+    """
+    if seed is None:
+        return np.arange(n_rows, dtype=np.int64)
+    key = np.array([seed, epoch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(n_rows)
+
+
+def _runner(model: Model, loss: losses.Loss, optimizer: Optimizer, *rest: Any) -> Runner:
+    """Return what makes the steps."""
+    return LayerRunner(model, loss, optimizer, *rest)
+
+
+def _validation(model: Model, loss: losses.Loss, data: Any) -> _Data | None:
+    if data is None:
+        return None
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+    return model.check_data(loss, *data, suffix=" of validation_data")
+
+
+def _with_class_weight(
+    weights: np.ndarray | None,
+    class_weight: Any,
+    loss: losses.Loss,
+    y: np.ndarray,
+    dtype: np.dtype,
+) -> np.ndarray | None:
+    """Return row weights times the weight of each row's class."""
+    if class_weight is None:
+        return weights
+    if not loss.takes_labels:
+        raise ValueError(f"class_weight needs class labels, but {loss!r} takes numbers")
+    n_classes = int(y.max()) + 1
+    of_class = np.ones(n_classes)
+    if isinstance(class_weight, Mapping):
+        for label, weight in class_weight.items():
+            weight = non_negative(f"class_weight[{label!r}]", weight)
+            if not isinstance(label, int | np.integer) or label < 0:
+                raise ValueError(f"class_weight must have class numbers as keys, got {label!r}")
+            if label < n_classes:
+                of_class[label] = weight
+    elif class_weight == "balanced":
+        counts = np.bincount(y, minlength=n_classes)
+        of_class = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    else:
+        raise ValueError(
+            f"class_weight must be a dict of class -> weight or 'balanced', got {class_weight!r}"
+        )
+    product = of_class[y].astype(dtype)
+    if weights is not None:
+        product *= weights
+    if not product.any():
+        raise ValueError("class_weight and sample_weight are 0 for every row together")
+    return product
+
+
+def _monitor(
+    early_stopping: int | EarlyStopping | None,
+    restore_best: bool,
+    has_validation: bool,
+    loss: losses.Loss,
+    callbacks: Sequence[Any],
+) -> Monitor | None:
+    if early_stopping is None and not restore_best:
+        return None
+    stopping = early_stopping
+    if stopping is None:
+        stopping = EarlyStopping()
+    elif not isinstance(stopping, EarlyStopping):
+        stopping = EarlyStopping(positive_int("early_stopping", stopping))
+    monitor = Monitor(
+        stopping, "val_loss" if has_validation else "loss", patient=early_stopping is None
+    )
+    known = [name for name in COLUMNS if name.endswith(("loss", "accuracy"))]
+    if not has_validation:
+        known = [name for name in known if not name.startswith("val_")]
+    if not loss.has_accuracy:
+        known = [name for name in known if not name.endswith("accuracy")]
+    if monitor.column not in known and (monitor.column in COLUMNS or not callbacks):
+        raise unknown("column to monitor", monitor.column, known)
+    return monitor
+
+
+def _time_limit(seconds: float) -> Any:
+    from fastmlp.callbacks import TimeLimit
+
+    return TimeLimit(positive("time_limit", seconds))
+
+
+def _progress(verbose: bool | None) -> list[Any]:
+    """Return the display, where one is wanted: by default only on a terminal."""
+    if verbose is None:
+        verbose = sys.stdout is not None and sys.stdout.isatty()
+    if not verbose:
+        return []
+    from fastmlp.callbacks import Progress
+
+    return [Progress()]
+
+
+def _note(text: str, shown: bool) -> None:
+    if not shown:
+        print(f"fastmlp: {text}", file=sys.stderr)

@@ -1,0 +1,247 @@
+"""Checks of what users pass in: each returns the checked value or raises one sentence."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "as_data",
+    "as_float_targets",
+    "as_labels",
+    "as_weights",
+    "check_batch_size",
+    "float_dtype",
+    "fraction",
+    "native",
+    "non_negative",
+    "positive",
+    "positive_int",
+    "seed_int",
+]
+
+
+def positive_int(name: str, value: Any) -> int:
+    """Return value as an int >= 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return int(value)
+
+
+def seed_int(name: str, value: Any) -> int:
+    """Return value as an int in [0, 2**63)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if not 0 <= value < 2**63:
+        raise ValueError(f"{name} must be at least 0 and below 2**63, got {value}")
+    return int(value)
+
+
+def non_negative(name: str, value: Any) -> float:
+    """Return value as a finite float >= 0."""
+    number = _number(name, value)
+    if number < 0:
+        raise ValueError(f"{name} must not be negative, got {value}")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """Return value as a finite float > 0."""
+    number = _number(name, value)
+    if number <= 0:
+        raise ValueError(f"{name} must be greater than 0, got {value}")
+    return number
+
+
+def fraction(name: str, value: Any) -> float:
+    """Return value as a float with 0 <= value < 1."""
+    number = _number(name, value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+    return number
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return number
+
+
+def float_dtype(dtype: Any) -> np.dtype:
+    """Return float32 or float64 as a numpy dtype."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return np.dtype(found)
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """Return the array C-contiguous, in native byte order, and of a writeable type.
+
+    A read-only array (a memory map, for one) has a type of its own to numba, which would compile
+    every kernel again; it is handed on through a writeable alias, without a copy. Kernels only
+    read data.
+    """
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    if not array.flags.aligned:
+        array = array.copy()
+    return array if array.flags.writeable else np.asarray(_Writeable(array))
+
+
+class _Writeable:
+    """Describes the memory of a read-only array as writeable, and keeps it alive."""
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+
+
+def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) -> np.ndarray:
+    """Return input rows, checked, as uint8 or in the model's dtype.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, ...)
+        Any real dtype; uint8 stays uint8 (a quarter of the memory), all else becomes ``dtype``.
+    dtype : numpy.dtype
+        The model's.
+    name : str
+        What to call it in messages.
+    finite : bool, default True
+        Whether NaN and infinity are errors.
+
+    Raises
+    ------
+    TypeError
+        If X is not made of real numbers.
+    ValueError
+        If X has fewer than two axes, no rows or no columns, or a value that is not finite.
+
+    """
+    array = _real(X, name)
+    if array.ndim < 2:
+        raise ValueError(
+            f"{name} must have shape (N, D), a row for each example, got shape {array.shape}: "
+            f"one row is {name}[None], one column {name}[:, None]"
+        )
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, shape {array.shape}: pass at least one row and column")
+    if array.dtype == np.uint8:
+        return native(array)
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+    if finite:
+        _require_finite(array, name)
+    return native(array)
+
+
+def as_labels(y: Any, n_rows: int, n_classes: int, name: str = "y") -> np.ndarray:
+    """Return class labels, checked, as int64 of shape (N,); whole numbers in [0, n_classes)."""
+    array = np.asarray(y)
+    if array.dtype.kind not in "iub":
+        raise TypeError(
+            f"{name} must hold whole class numbers, got dtype {array.dtype}: "
+            "cast them with astype(int), or number the classes from 0"
+        )
+    if array.shape == (n_rows, 1):
+        array = array[:, 0]
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"{name} must have one label for each of the {n_rows} rows, shape ({n_rows},), "
+            f"got shape {array.shape}"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= n_classes:
+        wrong = low if low < 0 else high
+        raise ValueError(
+            f"{name} must hold labels from 0 to {n_classes - 1}, one for each of the model's "
+            f"{n_classes} outputs, got {wrong}"
+        )
+    return native(array.astype(np.int64, copy=False))
+
+
+def as_float_targets(
+    y: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+) -> np.ndarray:
+    """Return targets, checked, as (N, C) in dtype; (N,) is taken as one column."""
+    array = _real(y, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    array = array.reshape(array.shape[0], math.prod(array.shape[1:])) if array.ndim else array
+    if array.shape != (n_rows, n_outputs):
+        raise ValueError(
+            f"{name} must have shape ({n_rows}, {n_outputs}), a column for each output of the "
+            f"model, got shape {np.shape(y)}"
+        )
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+    _require_finite(array, name)
+    return native(array)
+
+
+def as_weights(
+    weights: Any, n_rows: int, dtype: np.dtype, name: str = "sample_weight"
+) -> np.ndarray:
+    """Return row weights, checked, as (N,) in dtype; >= 0 and not all 0."""
+    array = _real(weights, name).astype(dtype, copy=False)
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"{name} must have one weight for each of the {n_rows} rows, got shape {array.shape}"
+        )
+    _require_finite(array, name)
+    if array.min() < 0:
+        raise ValueError(f"{name} must not be negative, got {array.min()}")
+    if array.max() == 0:
+        raise ValueError(f"{name} must not be 0 for every row: nothing would be learned")
+    return native(array)
+
+
+def check_batch_size(batch_size: Any, n_rows: int) -> int:
+    """Return a batch size of at least one row and at most all of them."""
+    batch_size = positive_int("batch_size", batch_size)
+    if batch_size > n_rows:
+        raise ValueError(
+            f"batch_size is {batch_size} but there are only {n_rows} rows: "
+            f"pass batch_size={n_rows} or less"
+        )
+    return batch_size
+
+
+def _real(values: Any, name: str) -> np.ndarray:
+    if hasattr(values, "tocsr"):
+        raise TypeError(f"{name} is sparse, expected a dense array: pass {name}.toarray()")
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, but its rows differ in length") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _require_finite(array: np.ndarray, name: str) -> None:
+    """Raise if a value is NaN or infinite; one sum finds out without a temporary array."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):
+            return
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, 1 << 20):
+        bad = np.flatnonzero(~np.isfinite(flat[start : start + (1 << 20)]))
+        if bad.size:
+            place = np.unravel_index(start + bad[0], array.shape)
+            where = ", ".join(str(int(i)) for i in place)
+            raise ValueError(
+                f"{name} must be finite in {array.dtype}, got {flat[start + bad[0]]} at "
+                f"[{where}]: drop or fill such values first"
+            )
