@@ -341,9 +341,10 @@ def _draw_confusion(axes: "Axes", counts: np.ndarray, class_names: Sequence[Any]
     axes.set_ylabel("true class")
     axes.set_title(f"accuracy {np.trace(counts) / max(counts.sum(), 1):.2%}")
     if n_classes <= 20:
-        for (row, column), count in np.ndenumerate(counts):
-            color = "white" if share[row, column] > 0.5 else "black" if count else "0.8"
-            axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=7)
+        for row, column in np.argwhere(counts):
+            color = "white" if share[row, column] > 0.5 else "black"
+            text = f"{counts[row, column]}"
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
 
 
 def _draw_weight_image(axes: "Axes", image: np.ndarray) -> None:

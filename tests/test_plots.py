@@ -159,6 +159,20 @@ def test_heat_map_frames_the_best_cell():
     np.testing.assert_array_equal(frame.mean(axis=0).round(), [1, 0])
 
 
+def test_activation_functions_show_value_and_slope():
+    axes = plots.activation_functions(["Tanh", "ReLU"]).axes[0]
+
+    x, y = axes.lines[-2].get_data()
+    _, slope = axes.lines[-1].get_data()
+    np.testing.assert_allclose(np.ravel(y), np.tanh(np.ravel(x)), rtol=1e-12)
+    np.testing.assert_allclose(np.ravel(slope), 1 - np.tanh(np.ravel(x)) ** 2, atol=1e-12)
+
+
+def test_activation_functions_refuse_an_unknown_name():
+    with pytest.raises(ValueError, match=r"unknown activation 'Tahn': did you mean 'Tanh'"):
+        plots.activation_functions(["Tahn"])
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_save_writes_one_whole_file(tmp_path, run, ending):
     plots.save(plots.learning_curves(run), tmp_path / f"curves.{ending}")

@@ -42,11 +42,9 @@ def test_the_named_layers_exist(row):
 def test_commands_shown_use_options_that_exist():
     from fastmlp.cli import parser
 
-    shown = [
-        line.split()[1:]
-        for line in README.read_text().splitlines()
-        if line.startswith("fastmlp ") and not line.startswith("fastmlp is")
-    ]
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    lines = "".join(blocks).splitlines()
+    shown = [line.split()[1:] for line in lines if line.startswith("fastmlp ")]
 
     assert shown
     for arguments in shown:

@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 for success, 1 if a result could not be written, 2 for a bad value, 130 after
-        Ctrl-C.
+        Exit code: 0 for success, 1 if the loss diverged or a result could not be written, 2 for a
+        bad value, 130 after Ctrl-C.
 
     """
     try:

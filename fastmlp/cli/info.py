@@ -42,7 +42,7 @@ def collect() -> dict[str, Any]:
         "processor": _processor_name(),
         "features": [name for name in _FEATURES if name in features],
         "instruction_set": isa.current().name,
-        "threads": threads.default_n_threads(),
+        "threads": threads.available(),
         "precision": precisions(isa.current()),
         "kernel_cache": str(jit.cache_folder()),
         "data_cache": str(cache_directory()),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import plots
+from fastmlp import plots, threads
 from fastmlp.cli import INTERRUPTED
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
@@ -23,7 +23,6 @@ from fastmlp.cli.network import (
     build_optimizer,
 )
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
-from fastmlp.threads import default_n_threads
 
 __all__ = ["add_parser", "add_training_options", "resolve_options", "run"]
 
@@ -129,16 +128,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     model = build_model(options, task.X_train, task.n_outputs, arguments.seed)
     history = fit(model, task, options, arguments)
-    interrupted = history.stopped == "interrupted"
-
     report = build_report(model, task, history, options, arguments)
     _print_report(report)
     written = _write_results(model, task, history, arguments)
     if arguments.json:
         print(json.dumps(_finite_only(report), allow_nan=False), flush=True)
-    if interrupted:
+    if history.stopped == "interrupted":
         return INTERRUPTED
-    return 0 if written else 1
+    diverged = (history.stopped or "").startswith("diverged")
+    return 1 if diverged or not written else 0
 
 
 def fit(model: Any, task: Task, options: Defaults, arguments: argparse.Namespace) -> Any:
@@ -196,7 +194,7 @@ def build_report(
         "stopped": history.stopped,
         "seed": arguments.seed,
         "precision": arguments.precision,
-        "threads": arguments.threads or default_n_threads(),
+        "threads": arguments.threads or threads.available(),
         "options": dataclasses.asdict(options),
     }
 
