@@ -111,7 +111,7 @@ class Loss:
         if outputs.ndim < 1 or outputs.size == 0:
             raise ValueError(f"outputs must have shape (N, C), got {outputs.shape}")
         rows = ops.as_rows(outputs, np.float32 if outputs.dtype == np.float32 else np.float64)
-        targets = self.as_targets(targets, *rows.shape, rows.dtype, "targets")
+        targets = self.as_targets(targets, len(rows), rows.shape[1], rows.dtype, "targets")
         weights = sample_weight
         if weights is not None:
             weights = as_weights(weights, len(rows), rows.dtype)

@@ -113,8 +113,8 @@ class Optimizer:
         hyper = ops.hyper(lr=lr, weight_decay=self.weight_decay, t=self.t, **self.hyper())
         for slot in model.slots:
             part = slice(slot.offset, slot.end)
-            states = [None if s is None else s[part] for s in (self.state1, self.state2)]
-            ops.update(self.kind, theta[part], grad[part], *states, hyper, slot.is_weight)
+            state1, state2 = (None if s is None else s[part] for s in (self.state1, self.state2))
+            ops.update(self.kind, theta[part], grad[part], state1, state2, hyper, slot.is_weight)
             if self.max_norm is not None and len(slot.shape) == 2:
                 ops.max_norm(slot.view(theta), self.max_norm)
 
@@ -341,7 +341,7 @@ def get(optimizer: Any) -> Optimizer:
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             raise unknown("optimizer", optimizer, OPTIMIZERS)
-        return OPTIMIZERS[optimizer]()
+        return OPTIMIZERS[optimizer]()  # type: ignore[call-arg]
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be a name or an optimizer object, got {optimizer!r}")
     return optimizer

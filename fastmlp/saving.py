@@ -21,6 +21,7 @@ __all__ = ["load", "save"]
 
 _FORMAT = "fastmlp 1"
 _MAX_HEADER = 1 << 24
+_CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _DTYPES = {"F32": np.float32, "F64": np.float64}
 _LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind

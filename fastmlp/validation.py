@@ -26,18 +26,20 @@ def positive_int(name: str, value: Any) -> int:
     """Return value as an int >= 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return int(value)
+    number = int(value)
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
 
 
 def seed_int(name: str, value: Any) -> int:
     """Return value as an int in [0, 2**63)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not 0 <= value < 2**63:
-        raise ValueError(f"{name} must be at least 0 and below 2**63, got {value}")
-    return int(value)
+    number = int(value)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"{name} must be at least 0 and below 2**63, got {number}")
+    return number
 
 
 def non_negative(name: str, value: Any) -> float:
