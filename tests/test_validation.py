@@ -35,7 +35,7 @@ BAD_FITS = {
     "lengths": ({"y": Y[:39]}, ["39", "40"]),
     "label too large": ({"y": np.where(Y == 2, 3, Y)}, ["3"]),
     "label negative": ({"y": Y - 1}, ["-1"]),
-    "label not whole": ({"y": Y + 0.5}, ["integer"]),
+    "label not whole": ({"y": Y + 0.5}, ["whole"]),
     "label NaN": ({"y": spoiled(np.nan, Y)}, []),
     "labels as text": ({"y": np.where(Y == 1, "a", "b")}, []),
     "labels in two axes": ({"y": np.stack([Y, Y], axis=1)}, []),
