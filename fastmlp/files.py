@@ -13,7 +13,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     Parameters
     ----------
     path : str or path
-        Where to; an older file is replaced in one move once the new one is complete.
+        Where to; an older file is replaced in one move once the new one is complete. A device or a
+        pipe is written to.
     content : bytes
         All of the file.
 
@@ -24,7 +25,17 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         no part of the new one stays behind.
 
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+    try:
+        if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
+            target.write_bytes(content)
+        else:
+            _replace(target, content)
+    except OSError as error:  # name the file that was asked for, not the temporary one
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(target: Path, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as stream:
@@ -32,9 +43,6 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, target)
-    except OSError as error:  # name the file that was asked for, not the temporary one
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(target)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

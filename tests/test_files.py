@@ -37,3 +37,23 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     write_whole(tmp_path / "file", b"content")
 
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is full")
+def test_a_device_is_written_to_and_stays():
+    with pytest.raises(OSError, match="No space left") as error:
+        write_whole("/dev/full", b"content")
+
+    assert error.value.filename == "/dev/full"
+    assert not os.path.isfile("/dev/full")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "target").write_bytes(b"older")
+    (tmp_path / "link").symlink_to("target")
+
+    write_whole(tmp_path / "link", b"newer")
+
+    assert (tmp_path / "target").read_bytes() == b"newer"
+    assert (tmp_path / "link").is_symlink()

@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left: nothing to say, nobody to hear it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.strerror and error.filename else error
+        print(f"fastmlp: {told}", file=sys.stderr)
+        return 2
+    except (ValueError, TypeError, ImportError) as error:
         print(f"fastmlp: {error}", file=sys.stderr)
         return 2
     return code

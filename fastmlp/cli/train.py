@@ -249,7 +249,8 @@ def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Nam
             write(path)
             print(f"wrote {path}", flush=True)
         except OSError as error:
-            print(f"fastmlp: {path} could not be written: {error}", file=sys.stderr)
+            reason = error.strerror or error
+            print(f"fastmlp: {path} could not be written: {reason}", file=sys.stderr)
             written = False
     return written
 
