@@ -17,6 +17,7 @@ from fastmlp.runner import Runner
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
 from fastmlp.validation import (
+    as_weights,
     check_batch_size,
     non_negative,
     positive,
@@ -26,6 +27,7 @@ from fastmlp.validation import (
 
 __all__ = ["PRECISIONS", "epoch_order", "fit"]
 
+_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 PRECISIONS = ("highest", "high", "medium")
 
 _Data = tuple[np.ndarray, np.ndarray, np.ndarray | None]
@@ -68,9 +70,12 @@ def fit(
         raise unknown("matmul_precision", matmul_precision, PRECISIONS)
     schedule = as_schedule(optimizer.lr)
     X, y, weights = model.check_data(loss, X, y, sample_weight)
-    weights = _with_class_weight(weights, class_weight, loss, y, model.dtype)
+    if class_weight is not None:
+        of_rows = _class_weights(class_weight, loss, y, model.check_inputs(X)).astype(model.dtype)
+        weights = as_weights(of_rows if weights is None else weights * of_rows, len(X), model.dtype)
     validation = _validation(model, loss, validation_data)
     batch_size = check_batch_size(batch_size, len(X))
+    callbacks = _callbacks(callbacks)
     monitor = _monitor(early_stopping, restore_best, validation is not None, loss, callbacks)
     limit = [] if time_limit is None else [_time_limit(time_limit)]
 
@@ -288,40 +293,39 @@ def _validation(model: Model, loss: losses.Loss, data: Any) -> _Data | None:
     return model.check_data(loss, *data, suffix=" of validation_data")
 
 
-def _with_class_weight(
-    weights: np.ndarray | None,
-    class_weight: Any,
-    loss: losses.Loss,
-    y: np.ndarray,
-    dtype: np.dtype,
-) -> np.ndarray | None:
-    """Return row weights times the weight of each row's class."""
-    if class_weight is None:
-        return weights
+def _class_weights(
+    class_weight: Any, loss: losses.Loss, y: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """Return the weight of each row's class."""
     if not loss.takes_labels:
         raise ValueError(f"class_weight needs class labels, but {loss!r} takes numbers")
-    n_classes = int(y.max()) + 1
-    of_class = np.ones(n_classes)
-    if isinstance(class_weight, Mapping):
-        for label, weight in class_weight.items():
-            weight = non_negative(f"class_weight[{label!r}]", weight)
-            if not isinstance(label, int | np.integer) or label < 0:
-                raise ValueError(f"class_weight must have class numbers as keys, got {label!r}")
-            if label < n_classes:
-                of_class[label] = weight
-    elif class_weight == "balanced":
+    if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.bincount(y, minlength=n_classes)
-        of_class = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    else:
-        raise ValueError(
+        return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
             f"class_weight must be a dict of class -> weight or 'balanced', got {class_weight!r}"
         )
-    product = of_class[y].astype(dtype)
-    if weights is not None:
-        product *= weights
-    if not product.any():
-        raise ValueError("class_weight and sample_weight are 0 for every row together")
-    return product
+    of_class = np.ones(n_classes)
+    for label, weight in class_weight.items():
+        if not isinstance(label, int | np.integer) or not 0 <= label < n_classes:
+            raise ValueError(
+                f"class_weight must have classes from 0 to {n_classes - 1} as keys, got {label!r}"
+            )
+        of_class[label] = non_negative(f"class_weight[{label!r}]", weight)
+    return of_class[y]
+
+
+def _callbacks(callbacks: Any) -> list[Any]:
+    """Return the callbacks as a list, each an object with one of the hooks."""
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"callbacks must be a list or tuple of callbacks, got {callbacks!r}")
+    for callback in callbacks:
+        if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
+            raise TypeError(
+                f"each callback must be an object with {' or '.join(_HOOKS)}, got {callback!r}"
+            )
+    return list(callbacks)
 
 
 def _monitor(
