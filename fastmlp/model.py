@@ -2,7 +2,9 @@
 
 import math
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -22,6 +24,8 @@ from fastmlp.validation import (
 )
 
 __all__ = ["Model"]
+
+_REBUILT = ("stages", "_store", "_training")
 
 
 class Model:
@@ -55,6 +59,7 @@ class Model:
         self.stages = tuple(as_layer(layer) for layer in layers)
         _check_widths(self.stages)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
+        self._training = threading.Lock()
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -232,6 +237,26 @@ class Model:
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
         return X, y, weights
 
+    @contextmanager
+    def being_trained(self) -> Iterator[None]:
+        """Keep another thread from training the model at the same time.
+
+        Raises
+        ------
+        RuntimeError
+            If one does already.
+
+        """
+        if not self._training.acquire(blocking=False):
+            raise RuntimeError(
+                "this model is being trained already: wait for that call of fit to return, "
+                "or train copy.deepcopy(model)"
+            )
+        try:
+            yield
+        finally:
+            self._training.release()
+
     def summary(self) -> None:
         """Print a table: layers, outputs, parameters."""
         rows, width = [("", "layer", "outputs", "parameters")], None
@@ -270,7 +295,7 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         """The layers hold the values; the flat array is built again."""
-        state = {name: v for name, v in vars(self).items() if name not in ("stages", "_store")}
+        state = {name: v for name, v in vars(self).items() if name not in _REBUILT}
         return state | {"layers": self.layers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.errors import unknown
-from fastmlp.ops import aligned_zeros
+from fastmlp.lazy import ops
 
 if TYPE_CHECKING:
     from fastmlp.layers.base import Layer
@@ -133,7 +133,7 @@ class FlatStore:
                 slots.append(Slot(index, local, offset, tuple(shape)))
                 offset += -(-slots[-1].size // _STRIDE) * _STRIDE
         self.slots = tuple(slots)
-        self.theta = aligned_zeros(offset, dtype)
+        self.theta = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):
             layer.ensure_values(np.random.default_rng((seed, index)))
@@ -147,7 +147,7 @@ class FlatStore:
     def grad(self) -> np.ndarray:
         """All gradients, laid out like theta; made when first asked for."""
         if self._grad is None:
-            self._grad = aligned_zeros(self.theta.size, self.dtype)
+            self._grad = ops.aligned_zeros(self.theta.size, self.dtype)
         return self._grad
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.ops import as_rows
+from fastmlp.lazy import ops
 from fastmlp.parameters import Arrays
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Layer:
         """Return x as rows (N, D) in the dtype of this layer's arrays; remember what it was."""
         x = np.asarray(x)
         self._shape, self._dtype = x.shape, _floating(x.dtype)
-        rows = as_rows(np.atleast_1d(x), self._working_dtype())
+        rows = ops.as_rows(np.atleast_1d(x), self._working_dtype())
         if width is not None and (x.ndim < 2 or rows.shape[1] != width):
             raise ValueError(f"{self!r} expects rows of {width} features, got shape {x.shape}")
         return rows
@@ -167,7 +167,7 @@ class Layer:
                 f"{self!r} expects a gradient of shape ({n}, {width}), that of its last output, "
                 f"got {dy.shape}"
             )
-        return as_rows(dy.reshape(n, width), self._working_dtype())
+        return ops.as_rows(dy.reshape(n, width), self._working_dtype())
 
     def _leave(self, rows: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """Return rows in a shape, default the input's, and in the dtype that came in."""
