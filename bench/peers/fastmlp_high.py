@@ -1,4 +1,7 @@
-"""fastmlp as in `fastmlp_peer`, ``matmul_precision="high"``: each float32 split into two bfloat16 parts, three products."""
+"""fastmlp as in `fastmlp_peer`, ``matmul_precision="high"``.
+
+Each float32 is split into two bfloat16 parts, and multiplied in three products.
+"""
 
 from bench.peers import fastmlp_peer
 from bench.peers.fastmlp_peer import available

@@ -38,8 +38,9 @@ class FastmlpRun:
     n_threads = None
 
     def __init__(self, work: Workload, matmul_precision: str = "highest"):
-        import fastmlp
         import numba  # noqa: F401, loaded here so that it does not count as compiling
+
+        import fastmlp
 
         self.work = work
         self.matmul_precision = matmul_precision
@@ -95,7 +96,7 @@ class FastmlpRun:
             shuffle=self.work.shuffle,
             seed=self.n_fits,
             matmul_precision=self.matmul_precision,
-            verbose=0,
+            verbose=False,
         )
         return np.asarray(history.steps)
 

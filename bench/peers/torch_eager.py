@@ -61,6 +61,7 @@ class TorchRun:
         self.n_threads: int | None = None
         self.reset()
         if compiled:
+            torch._dynamo.reset()  # it refuses to compile one function for too many networks
             self.batch_loss = torch.compile(self.loss_of_batch, fullgraph=True, dynamic=False)
         self.tune_threads(compiled)
         self.reset()

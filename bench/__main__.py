@@ -1,0 +1,8 @@
+"""``python -m bench``: see `bench.side_by_side`."""
+
+import sys
+
+from bench.side_by_side import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""Start contenders in child processes, and time them in turn."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.workloads import Workload
+
+__all__ = ["Child", "Measurement", "interleave"]
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 600.0
+REST_SECONDS = 0.03  # until the idle threads of the last contender have stopped spinning
+
+
+class Child:
+    """One contender in a process of its own.
+
+    Parameters
+    ----------
+    contender : str
+        A name from `bench.peers` or `bench.inference`.
+    work : Workload
+        What it trains, or the network it predicts with.
+    n_rows : int, optional
+        Predict so many rows at a time, rather than train.
+    environment : dict, optional
+        Variables to set for it.
+
+    Attributes
+    ----------
+    description : dict
+        What it said when it was ready: ``skipped`` (None or why), ``precision``, ``n_threads``,
+        ``compile_seconds``.
+
+    """
+
+    def __init__(
+        self,
+        contender: str,
+        work: Workload,
+        n_rows: int | None = None,
+        environment: dict[str, str] | None = None,
+    ):
+        self.contender = contender
+        job: dict[str, Any] = {"contender": contender, "workload": asdict(work)}
+        if n_rows is not None:
+            job["n_rows"] = n_rows
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", json.dumps(job)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+            env={**os.environ, **(environment or {})},
+        )
+        self._errors: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        try:
+            self.description = self._answer()
+        except RuntimeError as error:
+            self.description = {"skipped": str(error)}
+
+    def ask(self, do: str, **details: Any) -> dict:
+        """Send one question; return the answer.
+
+        Raises
+        ------
+        RuntimeError
+            If the contender ended instead, with the last line it printed.
+
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it ended: the answer says how
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._errors.append(line.rstrip())
+
+    def _answer(self) -> dict:
+        assert self._process.stdout is not None
+        timer = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        timer.start()
+        line = self._process.stdout.readline()
+        timer.cancel()
+        if not line:
+            self._process.wait()
+            self._listener.join()
+            last = self._errors[-1] if self._errors else "it said nothing"
+            raise RuntimeError(f"{self.contender} ended with {self._process.returncode}: {last}")
+        return json.loads(line)
+
+
+@dataclass
+class Measurement:
+    """What was measured of one contender.
+
+    Attributes
+    ----------
+    seconds : list of float
+        Of one repetition (an epoch, or a prediction), one for each round.
+    ratios : list of float
+        The same over fastmlp's just before, one for each round; empty for fastmlp itself.
+    end : dict
+        What it said at the end: peak memory, losses or errors.
+
+    """
+
+    contender: str
+    description: dict
+    seconds: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    end: dict = field(default_factory=dict)
+
+
+def interleave(
+    children: list[Child], rounds: int, seconds: float, said: Callable[[str], None]
+) -> list[Measurement]:
+    """Time the contenders in turn: the first, a peer, the first, the next peer, and so on.
+
+    Parameters
+    ----------
+    children : list of Child
+        Ready and not skipped; the first is the one that the others are compared with.
+    rounds : int
+        How many times everyone has a turn.
+    seconds : float
+        At least so long is a turn; a repetition that takes longer is done once.
+    said : callable
+        Told the name of each contender whose turn it is.
+
+    Returns
+    -------
+    list of Measurement
+        In the order of `children`; one that failed on the way has ``skipped`` in its description.
+
+    """
+    results = {
+        child.contender: Measurement(child.contender, child.description) for child in children
+    }
+    repeats = {}
+    for child in children:
+        said(child.contender)
+        repeats[child.contender] = calibrate(child, seconds, results[child.contender])
+
+    def turn(child: Child) -> float:
+        said(child.contender)
+        n = repeats[child.contender]
+        try:
+            taken = child.ask("repeat", n=n)["seconds"] / n
+        except RuntimeError as error:
+            results[child.contender].description = {"skipped": str(error)}
+            return float("nan")
+        finally:
+            time.sleep(REST_SECONDS)
+        results[child.contender].seconds.append(taken)
+        return taken
+
+    base, *others = children
+    for _ in range(rounds):
+        if not others:
+            turn(base)
+        for child in others:
+            if not results[child.contender].description["skipped"]:
+                ours, theirs = turn(base), turn(child)
+                results[child.contender].ratios.append(theirs / ours)
+    for child in children:
+        if not results[child.contender].description["skipped"]:
+            said(child.contender)
+            results[child.contender].end = child.ask("finish")
+    return list(results.values())
+
+
+def calibrate(child: Child, seconds: float, result: Measurement) -> int:
+    """Warm `child` up; return how many repetitions take about `seconds`."""
+    n = 1
+    try:
+        while True:
+            taken = child.ask("repeat", n=n)["seconds"]
+            if taken > seconds / 4:
+                return max(1, round(n * seconds / taken))
+            n *= 4
+    except RuntimeError as error:
+        result.description = {"skipped": str(error)}
+        return 1
