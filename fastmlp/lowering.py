@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp import layers as L
-from fastmlp.kernels import affine, engine, opcodes as op
+from fastmlp.kernels import affine, opcodes as op
 from fastmlp.kernels.isa import current
-from fastmlp.parameters import FlatStore, Slot
+from fastmlp.parameters import Slot
 
-__all__ = ["Lowered", "Operation", "fuse", "lower", "useful_threads"]
+__all__ = ["ArrayTable", "Lowered", "Operation", "fuse", "lower", "useful_threads"]
 
 _CORES = {L.Linear: op.AFFINE, L.BatchNorm: op.BATCH_NORM, L.LayerNorm: op.LAYER_NORM}
 _ALIGN = 16  # elements: every array starts on a cache line
@@ -69,24 +69,46 @@ class Lowered:
 
     Attributes
     ----------
-    plan : engine.Plan
-        Its header is still to be completed with what differs from run to run.
-    workspace_size : int
-        Elements of the working dtype.
-    scratch_size : int
-        Elements for each thread.
+    header, operations, reals, units : numpy.ndarray
+        The plan; its header is still to be completed with what differs from run to run.
+    workspace_size, scratch_size : int
+        Elements of the working dtype; scratch for each thread.
     running : tuple of tuple
         (layer index, offset, features) of each BatchNorm's running mean and variance.
 
     """
 
-    plan: engine.Plan
+    header: np.ndarray
+    operations: np.ndarray
+    reals: np.ndarray
+    units: np.ndarray
     workspace_size: int
     scratch_size: int
     running: tuple[tuple[int, int, int], ...]
 
 
-def fuse(model_layers: Sequence[L.Layer], n_features: int):
+class ArrayTable:
+    """The addresses of a run's arrays, as the engine wants them; keeps the arrays alive."""
+
+    def __init__(self) -> None:
+        self.addresses = np.zeros((op.N_ARRAYS, 2), np.int64)
+        self._arrays: dict[int, np.ndarray] = {}
+
+    def __setitem__(self, place: int, array: np.ndarray) -> None:
+        """Put a contiguous array at one of the places that ``opcodes`` names."""
+        if not array.flags.c_contiguous:
+            raise ValueError("an array of a run must be contiguous")
+        self._arrays[int(place)] = array
+        self.addresses[place] = array.__array_interface__["data"][0], array.size
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        """Return the array at a place."""
+        return self._arrays[int(place)]
+
+
+def fuse(
+    model_layers: Sequence[L.Layer], n_features: int
+) -> tuple[list[Operation], L.Normalize | None] | None:
     """Return ``(operations, Normalize or None)``, or None where a layer has no lowering."""
     operations: list[Operation] = []
     normalize, width = None, n_features
@@ -98,12 +120,8 @@ def fuse(model_layers: Sequence[L.Layer], n_features: int):
         if kind is L.Normalize and last is None and normalize is None:
             normalize = layer
         elif kind in _CORES:
-            width_out = layer.output_width(width)
-            last = Operation(_CORES[kind], index, width, width_out)
-            if kind is not L.Linear:
-                last.epsilon, last.momentum = layer.eps, getattr(layer, "momentum", 0.0)
-            operations.append(last)
-            width = width_out
+            operations.append(_core(layer, index))
+            width = operations[-1].n_out
         elif isinstance(layer, L.Activation) and kind in L.ACTIVATIONS.values():
             if last is None or last.activation != op.IDENTITY or last.dropout:
                 last = Operation(op.PASS, -1, width, width)
@@ -121,6 +139,14 @@ def fuse(model_layers: Sequence[L.Layer], n_features: int):
     return operations, normalize
 
 
+def _core(layer: L.Layer, index: int) -> Operation:
+    if isinstance(layer, L.Linear):
+        return Operation(op.AFFINE, index, layer.in_features, layer.out_features)
+    core, width = _CORES[type(layer)], layer.n_features
+    momentum = getattr(layer, "momentum", 0.0)
+    return Operation(core, index, width, width, epsilon=layer.eps, momentum=momentum)
+
+
 def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: int) -> int:
     """Return how many threads a step is worth: small ones are over before a thread has woken."""
     products = sum(o.n_in * o.n_out for o in operations if o.core == op.AFFINE)
@@ -129,19 +155,23 @@ def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: 
 
 def lower(
     operations: Sequence[Operation],
-    store: FlatStore,
+    slots: Sequence[Slot],
+    dtype: np.dtype,
     batch_size: int,
     n_threads: int = 1,
     loss_parameter: float = 0.0,
     n_targets: int = 0,
+    training: bool = True,
 ) -> Lowered:
     """Lay out the workspace of a step and write its plan.
 
     Parameters
     ----------
     operations : sequence of Operation
-    store : FlatStore
+    slots : sequence of Slot
         Where the parameters lie.
+    dtype : numpy.dtype
+        The working type.
     batch_size : int
         Most rows at once.
     n_threads : int
@@ -150,23 +180,25 @@ def lower(
         Goes behind the operations' real numbers.
     n_targets : int
         Columns of a batch's targets; 0 for labels.
+    training : bool, default True
+        Whether the backward pass needs its place too.
 
     """
     memory = _Memory()
     table = np.full((len(operations), op.N_OPERATION_FIELDS), -1, np.int64)
-    reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), store.dtype)
+    reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
     running, n_running = [], 0
     x, ld_x = memory.matrix(batch_size, operations[0].n_in)
     for row, real, o in zip(table, reals, operations, strict=False):
         y, ld_y = memory.matrix(batch_size, o.n_out)
-        slots = {slot.local: slot for slot in store.slots if slot.layer == o.layer}
+        mine = {slot.local: slot for slot in slots if slot.layer == o.layer}
         row[[op.CORE, op.N_IN, op.N_OUT]] = o.core, o.n_in, o.n_out
         row[[op.ACTIVATION, op.KEEP, op.LAYER]] = o.activation, o.keep, o.dropout_layer
         row[[op.X, op.LD_X, op.Y, op.LD_Y]] = x, ld_x, y, ld_y
-        row[op.SAVED] = memory.take(batch_size * ld_y) if o.keep else y
-        row[op.DZ] = memory.take(batch_size * ld_y)
-        row[op.WEIGHT] = _offset(slots, "weight", "gamma")
-        row[op.BIAS] = _offset(slots, "bias", "beta")
+        row[op.SAVED] = memory.take(batch_size * ld_y) if o.keep and training else y
+        row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
+        row[op.WEIGHT] = _offset(mine, "weight", "gamma")
+        row[op.BIAS] = _offset(mine, "bias", "beta")
         row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads)
         if o.core == op.BATCH_NORM:
             row[op.STATISTICS] = memory.take(4 * o.n_out)
@@ -186,8 +218,10 @@ def lower(
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
     units = _units(table)
     largest = int(units[:, op.UNIT_SIZE].max(initial=0))
-    plan = engine.Plan(header, table, reals, units)
-    return Lowered(plan, memory.size, affine.SCRATCH + largest, tuple(running))
+    scratch_size = -(-(affine.SCRATCH + largest) // _ALIGN) * _ALIGN
+    header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
+    header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
+    return Lowered(header, table, reals, units, memory.size, scratch_size, tuple(running))
 
 
 class _Memory:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import layerwise, losses
+from fastmlp import compiled, layerwise, losses
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.parameters import Arrays, FlatStore, Slot
@@ -138,7 +138,10 @@ class Model:
         """
         X = as_data(X, self.dtype, finite=False)
         self.check_inputs(X)
-        return layerwise.predict(self, X, positive_int("batch_size", batch_size))
+        batch_size = positive_int("batch_size", batch_size)
+        if compiled.can_infer(self):
+            return compiled.predict(self, X)
+        return layerwise.predict(self, X, batch_size)
 
     def evaluate(
         self,
@@ -172,6 +175,8 @@ class Model:
         loss = losses.get(loss)
         batch_size = positive_int("batch_size", batch_size)
         X, y, weights = self.check_data(loss, X, y, sample_weight)
+        if compiled.can_infer(self):
+            return compiled.evaluate(self, loss, X, y, weights)
         return layerwise.evaluate(self, loss, X, y, weights, batch_size)
 
     def loss_and_grads(

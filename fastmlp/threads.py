@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["Team", "available"]
+__all__ = ["Team", "available", "team"]
 
 
 def available() -> int:
@@ -46,7 +47,7 @@ def _cgroup_quota() -> int | None:
 
 
 class Team:
-    """Threads that wait for work and run it side by side. Close it, or use it in ``with``.
+    """Threads that wait for work and run it side by side.
 
     Parameters
     ----------
@@ -56,21 +57,26 @@ class Team:
     """
 
     def __init__(self, size: int):
+        self.size = size
         self._work: Callable[[int], None] | None = None
-        self._errors: list[BaseException] = []
+        self._error: BaseException | None = None
+        self._finished = [True] * size
         self._wake = [threading.Semaphore(0) for _ in range(size)]
-        self._done = threading.Semaphore(0)
+        self._news = threading.Semaphore(0)
         for number in range(size):
             threading.Thread(target=self._serve, args=(number,), daemon=True).start()
 
     def start(self, work: Callable[[int], None]) -> None:
         """Call ``work(i)`` in thread i, for every thread, and return at once."""
-        self._work = work
+        self._work, self._error = work, None
+        self._finished = [False] * self.size
         for wake in self._wake:
             wake.release()
 
     def wait(self, poll: Callable[[], None] | None = None, interval: float = 0.1) -> None:
         """Return when all threads are done; call ``poll`` every ``interval`` seconds till then.
+
+        May be called again after an exception (Ctrl-C) left it.
 
         Raises
         ------
@@ -78,12 +84,11 @@ class Team:
             The first error that a thread ended with.
 
         """
-        for _ in self._wake:
-            while not self._done.acquire(timeout=interval):
-                if poll is not None:
-                    poll()
-        if self._errors:
-            raise self._errors.pop()
+        while not all(self._finished):
+            if not self._news.acquire(timeout=interval) and poll is not None:
+                poll()
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
         """Let the threads end."""
@@ -91,23 +96,34 @@ class Team:
         for wake in self._wake:
             wake.release()
 
-    def __enter__(self) -> "Team":
-        """Return the team."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close the team."""
-        self.close()
-
     def _serve(self, number: int) -> None:
         while True:
             self._wake[number].acquire()
-            work = self._work
-            if work is None:
+            if self._work is None:
                 return
             try:
-                work(number)
+                self._work(number)
             except BaseException as error:
-                self._errors.append(error)
+                self._error = self._error or error
             finally:
-                self._done.release()
+                self._finished[number] = True
+                self._news.release()
+
+
+@contextmanager
+def team(size: int) -> Iterator[Team]:
+    """Lend a team of that size: an idle one, or a new one. Nobody else has it meanwhile."""
+    try:
+        mine = _idle.setdefault(size, []).pop()
+    except IndexError:
+        mine = Team(size)
+    try:
+        yield mine
+    finally:
+        mine.wait()
+        _idle.setdefault(size, []).append(mine)
+
+
+_idle: dict[int, list[Team]] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # a forked process has none of the threads

@@ -11,6 +11,7 @@ from fastmlp import losses
 from fastmlp.errors import unknown
 from fastmlp.history import COLUMNS, History
 from fastmlp.layerwise import LayerRunner
+from fastmlp.lazy import compiled
 from fastmlp.model import Model
 from fastmlp.optimizers import Optimizer
 from fastmlp.runner import Runner
@@ -79,27 +80,28 @@ def fit(
     monitor = _monitor(early_stopping, restore_best, validation is not None, loss, callbacks)
     limit = [] if time_limit is None else [_time_limit(time_limit)]
 
-    optimizer.prepare(model)
-    runner = _runner(
-        model, loss, optimizer, X, y, weights, batch_size, n_threads, matmul_precision, l2, seed
-    )
-    training = _Training(
-        model=model,
-        optimizer=optimizer,
-        schedule=schedule,
-        loss=loss,
-        data=(X, y, weights),
-        validation=validation,
-        runner=runner,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        shuffle=shuffle and batch_size < len(X),
-        callbacks=[*callbacks, *limit, *_progress(verbose)],
-        monitor=monitor,
-        restore_best=restore_best,
-    )
-    return training.run()
+    with model.being_trained():
+        optimizer.prepare(model)
+        runner = _runner(
+            model, loss, optimizer, X, y, weights, batch_size, n_threads, matmul_precision, l2, seed
+        )
+        training = _Training(
+            model=model,
+            optimizer=optimizer,
+            schedule=schedule,
+            loss=loss,
+            data=(X, y, weights),
+            validation=validation,
+            runner=runner,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            shuffle=shuffle and batch_size < len(X),
+            callbacks=[*callbacks, *limit, *_progress(verbose)],
+            monitor=monitor,
+            restore_best=restore_best,
+        )
+        return training.run()
 
 
 class _Training:
@@ -281,7 +283,10 @@ def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
 
 
 def _runner(model: Model, loss: losses.Loss, optimizer: Optimizer, *rest: Any) -> Runner:
-    """Return what makes the steps."""
+    """Return what makes the steps: compiled where there is a plan for all of it."""
+    if compiled.can_compile(model, loss, optimizer):
+        return compiled.CompiledRunner(model, loss, optimizer, *rest)
+    _note("not all of this is built in, so training runs layer by layer", shown=False)
     return LayerRunner(model, loss, optimizer, *rest)
 
 

@@ -12,6 +12,8 @@ Matrices may be wider than they are used: a row has ``shape[1]`` elements, of wh
 count. What lies beyond is never read into a result.
 """
 
+import numpy as np
+
 from .activations import activate, scale_by_derivative
 from .dropout import drop
 from .jit import kernel
@@ -38,13 +40,14 @@ __all__ = [
     "weight_gradient",
 ]
 
+NONE, ONE = np.int64(0), np.int64(1)
 BLOCK_K = 256  # of the summed index: a packed panel of B (48 KB) stays in the first cache
 BLOCK_ROWS = 128  # of C: a finished panel stays in the first cache for the epilogue
 FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves
 MAX_WIDTH = 64 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
 
 # Where each part of a thread's scratch begins.
-PACKED_B = 0
+PACKED_B = np.int64(0)
 PANEL = PACKED_B + BLOCK_K * MAX_WIDTH // 4
 START = PANEL + BLOCK_ROWS * MAX_WIDTH // 4
 PACKED_A = START + MAX_WIDTH
@@ -107,10 +110,10 @@ def affine_forward(
                 else:
                     c, c0, c_row = scratch, PANEL, padded
                 if k == 0:
-                    start, start0, start_row = scratch, START, 0
+                    start, start0, start_row = scratch, START, NONE
                 else:
                     start, start0, start_row = c, c0, c_row
-                _multiply(x_flat, r * ldx + k, ldx, 1, b, b0, b_k, start, start0, start_row,
+                _multiply(x_flat, r * ldx + k, ldx, ONE, b, b0, b_k, start, start0, start_row,
                           c, c0, c_row, n_k, n_rows, n_vectors)
             if not direct:
                 _unpack(scratch, padded, y, r, n_rows, j, n)
@@ -177,10 +180,10 @@ def affine_backward(
                 else:
                     c, c0, c_row = scratch, PANEL, padded
                 if k == 0:
-                    start, start0, start_row = scratch, START, 0
+                    start, start0, start_row = scratch, START, NONE
                 else:
                     start, start0, start_row = c, c0, c_row
-                _multiply(dz_flat, r * ldz + k, ldz, 1, scratch, PACKED_B, padded,
+                _multiply(dz_flat, r * ldz + k, ldz, ONE, scratch, PACKED_B, padded,
                           start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors)
             if not direct:
                 _unpack(scratch, padded, dx, r, n_rows, j, n)
@@ -222,14 +225,14 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
             else:
                 c, c0, c_row = scratch, PANEL, padded
             if k == 0:
-                start, start0, start_row = scratch, START, 0
+                start, start0, start_row = scratch, START, NONE
             else:
                 start, start0, start_row = c, c0, c_row
                 if not direct:
                     for i in range(n_first):
                         for h in range(n):
                             scratch[PANEL + i * padded + h] = out[out0 + i * n_out + j + h]
-            _multiply(scratch, PACKED_A, 1, n_first, b, b0, b_k, start, start0, start_row,
+            _multiply(scratch, PACKED_A, ONE, n_first, b, b0, b_k, start, start0, start_row,
                       c, c0, c_row, n_k, n_first, n_vectors)
             if not direct:
                 for i in range(n_first):

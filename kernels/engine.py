@@ -1,6 +1,6 @@
 """Whole epochs in one call: an interpreter of plans (``opcodes`` says what a plan is).
 
-Every thread runs ``train_epoch`` with its own number and the same arrays. A step has two parts,
+Every thread runs ``train_epoch`` with its own number and the same memory. A step has two parts,
 and a barrier behind each:
 
 1. gather, forward, loss, backward. Rows of a batch do not depend on each other, so each thread
@@ -12,15 +12,16 @@ and a barrier behind each:
 
 Each element is computed by one thread in a fixed order of its sums, so the bits do not depend on
 the number of threads.
+
+``memory`` is the table of arrays; ``zero`` is a 0 in the working dtype, which says what it is.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
+from . import affine
 from .affine import (
-    SCRATCH,
     affine_backward,
     affine_forward,
     bias_gradient,
@@ -32,7 +33,6 @@ from .dropout import mask_key
 from .gather import gather_rows
 from .jit import kernel
 from .losses import classify_rows, regress_rows
-from .maths import constant
 from .normalization import (
     batch_norm_backward,
     batch_norm_inference,
@@ -42,123 +42,80 @@ from .normalization import (
     layer_norm_parameters,
 )
 from .opcodes import *  # noqa: F403  the fields of a plan; opcodes holds nothing else
-from .optimizers import limit_column_norms, scale, sum_of_squares, update
-from .simd import TILE_ROWS, TILE_VECTORS, borrow, n_lanes, view
+from .optimizers import add_scaled, limit_column_norms, scale, sum_of_squares, update
+from .simd import TILE_ROWS, TILE_VECTORS, array_at, n_lanes, part, view
 from .threads import atomic_load, atomic_store, fetch_add, wait_for_all
 
 __all__ = ["infer_rows", "train_epoch"]
 
-COLUMN_GRAIN = 64  # columns of a normalisation are shared out by so many
-
-
-class Plan(NamedTuple):
-    """What a step does. All int64, but ``reals``, which is in the working dtype."""
-
-    header: np.ndarray
-    operations: np.ndarray  # (operations, fields)
-    reals: np.ndarray  # (operations, real fields)
-    units: np.ndarray  # (units, fields)
-
-
-class Store(NamedTuple):
-    """What training changes: flat arrays in the working dtype, laid out alike."""
-
-    theta: np.ndarray
-    gradient: np.ndarray  # one element where the plan does not store it
-    state1: np.ndarray
-    state2: np.ndarray
-    running: np.ndarray  # statistics of BatchNorm
-
-
-class Data(NamedTuple):
-    """What training reads, in the order of the data set; ``order`` says which row comes when."""
-
-    raw: np.ndarray  # the bytes of X
-    shift: np.ndarray
-    scale: np.ndarray
-    labels: np.ndarray  # int64 (N,)
-    targets: np.ndarray  # (N, C)
-    weights: np.ndarray  # (N,), or (1,) where all rows count alike
-    order: np.ndarray  # int64
-
-
-class Run(NamedTuple):
-    """What one run needs and fills: memory shared by its threads."""
-
-    workspace: np.ndarray
-    scratch: np.ndarray  # (threads, SCRATCH)
-    labels: np.ndarray  # int64 (batch,)
-    row_losses: np.ndarray  # float64 (batch,)
-    row_hits: np.ndarray  # int64 (batch,)
-    unit_sums: np.ndarray  # float64 (2, units): squares of the weights, of the gradients
-    hyper: np.ndarray  # float64 (threads, N_HYPER)
-    rates: np.ndarray  # float64 (steps,)
-    losses: np.ndarray  # float64 (steps,)
-    hits: np.ndarray  # int64 (steps,)
-    control: np.ndarray  # int64 (N_CONTROL + 8 * threads,)
+COLUMN_GRAIN = np.int64(64)  # columns of a normalisation are shared out by so many
+ROW_GRAIN = np.int64(TILE_ROWS)
+PANEL = np.int64(TILE_VECTORS)
+GRADIENT_START = np.int64(affine.SCRATCH)  # in a thread's scratch, behind that of the products
+NONE = np.int64(0)
+INT = np.int64(0)
+REAL64 = np.float64(0)
+BYTE = np.uint8(0)
 
 
 @kernel
-def train_epoch(thread, plan, store, data, run, clip_norm, max_norm):
+def train_epoch(thread, memory, zero, clip_norm, max_norm):
     """Train ``N_STEPS`` minibatches as thread number ``thread`` of ``N_THREADS``.
 
     Step s trains the rows order[s * B : (s + 1) * B] at rate rates[s]; losses[s] is their mean
     loss (and penalty), hits[s] how many were right. ``clip_norm`` and ``max_norm``: 0 is none.
     All threads return after the same step: the last, or the one in which control[STOP] was set or
     the loss was not finite; control[STEPS_DONE] counts the finished ones.
-    Reads plan, data. Writes store, run. May destroy workspace, scratch.
+    Reads the plan, the data. Writes theta, states, running statistics, losses, hits, control. May
+    destroy workspace, scratch, gradient.
     """
-    plan = Plan(borrow(plan.header), borrow(plan.operations), borrow(plan.reals),
-                borrow(plan.units))
-    store = Store(borrow(store.theta), borrow(store.gradient), borrow(store.state1),
-                  borrow(store.state2), borrow(store.running))
-    data = Data(borrow(data.raw), borrow(data.shift), borrow(data.scale), borrow(data.labels),
-                borrow(data.targets), borrow(data.weights), borrow(data.order))
-    run = Run(borrow(run.workspace), borrow(run.scratch), borrow(run.labels),
-              borrow(run.row_losses), borrow(run.row_hits), borrow(run.unit_sums),
-              borrow(run.hyper), borrow(run.rates), borrow(run.losses), borrow(run.hits),
-              borrow(run.control))
-    header = plan.header
-    n_threads, batch_size = header[N_THREADS], header[BATCH_SIZE]
+    header = array_at(memory, HEADER, INT)
+    control = array_at(memory, CONTROL, INT)
+    hyper, rates = _hyper(thread, memory), array_at(memory, RATES, REAL64)
     for step in range(header[N_STEPS]):
-        first = step * batch_size
-        n_rows = min(batch_size, header[N_ROWS] - first)
-        run.hyper[thread, LEARNING_RATE] = run.rates[step]
-        run.hyper[thread, STEP] = header[FIRST_STEP] + step + 1
-        _gather(thread, first, n_rows, plan, data, run)
-        _forward(thread, step, n_rows, plan, store, run)
-        _loss_gradient(thread, step, first, n_rows, plan, data, run)
-        _backward(thread, step, n_rows, plan, store, run)
-        _wait(thread, n_threads, run)
+        first = step * header[BATCH_SIZE]
+        n_rows = min(header[BATCH_SIZE], header[N_ROWS] - first)
+        hyper[LEARNING_RATE] = rates[step]
+        hyper[STEP] = header[FIRST_STEP] + step + 1
+        _gather(thread, first, n_rows, memory, zero)
+        _forward(thread, step, n_rows, memory, zero)
+        _loss_gradient(thread, step, first, n_rows, memory, zero)
+        _backward(thread, step, n_rows, memory, zero)
+        _wait(thread, memory)
         if thread == 0:
-            _record(step, n_rows, run)
-        _update(thread, step, n_rows, plan, store, run, clip_norm)
-        _wait(thread, n_threads, run)
+            _record(step, n_rows, memory)
+        _update(thread, step, n_rows, memory, zero)
+        if header[STORE_GRADIENT] != 0:
+            _wait(thread, memory)
+            _clipped_update(thread, memory, zero, clip_norm)
+        _wait(thread, memory)
         if max_norm > 0.0:
-            _limit_norms(thread, plan, store, max_norm)
-            _wait(thread, n_threads, run)
+            _limit_norms(thread, memory, zero, max_norm)
+            _wait(thread, memory)
         if thread == 0:
-            _finish_record(step, plan, run)
-        if run.control[HALT] != 0:
+            _finish_record(step, memory)
+        if control[HALT] != 0:
             return
 
 
 @kernel
-def _wait(thread, n_threads, run):
+def _wait(thread, memory):
     """Wait until all threads are here; each counts its own barriers."""
+    n_threads = array_at(memory, HEADER, INT)[N_THREADS]
     if n_threads > 1:
+        control = array_at(memory, CONTROL, INT)
         mine = N_CONTROL + 8 * thread
-        run.control[mine] += n_threads
-        wait_for_all(run.control, ARRIVED, run.control[mine])
+        control[mine] += n_threads
+        wait_for_all(control, ARRIVED, control[mine])
 
 
 @kernel
-def _share(n, grain, part, n_parts):
-    """The range of [0, n) that is this part's, in whole grains."""
+def _share(n, grain, number, n_parts):
+    """The range of [0, n) that is part ``number`` of n_parts, in whole grains."""
     grains = (n + grain - 1) // grain
     return (
-        min(n, grains * part // n_parts * grain),
-        min(n, grains * (part + 1) // n_parts * grain),
+        min(n, grains * number // n_parts * grain),
+        min(n, grains * (number + 1) // n_parts * grain),
     )
 
 
@@ -166,284 +123,364 @@ def _share(n, grain, part, n_parts):
 def _block(thread, n_threads, split_columns, n_rows, n_columns, grain):
     """The rows and columns of an operation's output that are this thread's."""
     split_rows = n_threads // split_columns
-    part = thread // split_columns
-    if part >= split_rows:
-        return 0, 0, 0, 0
-    row, row_end = _share(n_rows, TILE_ROWS, part, split_rows)
+    number = thread // split_columns
+    if number >= split_rows:
+        return NONE, NONE, NONE, NONE
+    row, row_end = _share(n_rows, ROW_GRAIN, number, split_rows)
     column, column_end = _share(n_columns, grain, thread % split_columns, split_columns)
     return row, row_end, column, column_end
 
 
 @kernel
-def _gather(thread, first, n_rows, plan, data, run):
+def _gather(thread, first, n_rows, memory, zero):
     """Bring this thread's rows of the batch, and their targets and weights, together."""
-    header, op = plan.header, plan.operations[0]
-    row, row_end = _share(n_rows, TILE_ROWS, thread, header[N_THREADS])
-    x = view(run.workspace, op[X], n_rows, op[LD_X])
-    gather_rows(data.raw, header[RAW_CODE], data.order, first, data.shift, data.scale,
-                header[STANDARDISE], x, row, row_end, header[N_FEATURES])
-    weights = header[ROW_WEIGHTS]
+    header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
+    order, op = array_at(memory, ORDER, INT), _operation(memory, NONE)
+    row, row_end = _share(n_rows, ROW_GRAIN, thread, header[N_THREADS])
+    _gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace)
+    batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
+    values, weights = array_at(memory, TARGET_VALUES, zero), array_at(memory, WEIGHTS, zero)
+    n_targets = header[N_TARGETS]
     for i in range(row, row_end):
-        source = data.order[first + i]
-        run.workspace[weights + i] = data.weights[source if header[WEIGHTED] else 0]
+        source = order[first + i]
+        workspace[header[ROW_WEIGHTS] + i] = weights[source if header[WEIGHTED] else 0]
         if header[LOSS] < FIRST_DENSE:
-            run.labels[i] = data.labels[source]
+            batch_labels[i] = labels[source]
         else:
             base = header[TARGETS] + i * header[LD_TARGETS]
-            for c in range(data.targets.shape[1]):
-                run.workspace[base + c] = data.targets[source, c]
+            for c in range(n_targets):
+                workspace[base + c] = values[source * n_targets + c]
 
 
 @kernel
-def _forward(thread, step, n_rows, plan, store, run):
+def _gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace):
+    x = view(workspace, op[X], n_rows, op[LD_X])
+    gather_rows(
+        array_at(memory, RAW, BYTE), header[RAW_CODE], array_at(memory, ORDER, INT), first,
+        array_at(memory, SHIFT, workspace[0]), array_at(memory, SCALE, workspace[0]),
+        header[STANDARDISE], x, row, row_end, header[N_FEATURES],
+    )  # fmt: skip
+
+
+@kernel
+def _forward(thread, step, n_rows, memory, zero):
     """Run all operations forward, in training mode."""
-    header, theta, workspace = plan.header, store.theta, run.workspace
-    n_threads, width = header[N_THREADS], TILE_VECTORS * n_lanes(theta)
-    split_before = 1
-    for o in range(plan.operations.shape[0]):
-        op, real = plan.operations[o], plan.reals[o]
-        core, code, n_in, n_out = op[CORE], op[ACTIVATION], op[N_IN], op[N_OUT]
-        key = _key(header, step, op)
+    header, scratch = array_at(memory, HEADER, INT), _scratch(thread, memory, zero)
+    theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
+    running, n_threads = array_at(memory, RUNNING_STATISTICS, zero), header[N_THREADS]
+    width, split_before = PANEL * n_lanes(theta), NONE
+    for o in range(header[N_OPERATIONS]):
+        op, real = _operation(memory, o), _reals(memory, o, zero)
+        core, n_in, n_out = op[CORE], op[N_IN], op[N_OUT]
+        alpha, p, key = real[ALPHA], real[DROP], _key(header, step, op)
         x = view(workspace, op[X], n_rows, op[LD_X])
         y = view(workspace, op[Y], n_rows, op[LD_Y])
         saved = view(workspace, op[SAVED], n_rows, op[LD_Y])
         if op[SPLIT_COLUMNS] > 1 or split_before > 1:
-            _wait(thread, n_threads, run)
+            _wait(thread, memory)
         split_before = op[SPLIT_COLUMNS]
-        grain = width if core == AFFINE else COLUMN_GRAIN
         row, row_end, column, column_end = _block(
-            thread, n_threads, op[SPLIT_COLUMNS], n_rows, n_out, grain
+            thread, n_threads, split_before, n_rows, n_out, width if core == AFFINE else COLUMN_GRAIN
         )
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
-            bias = theta[max(0, op[BIAS]) : max(0, op[BIAS]) + n_out]
-            affine_forward(x, weight, bias, op[BIAS] >= 0, code, real[ALPHA], real[DROP], key,
-                           op[KEEP], saved, y, n_in, run.scratch[thread], row, row_end, column,
-                           column_end)
+            bias = part(theta, max(NONE, op[BIAS]), n_out)
+            affine_forward(
+                x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y,
+                n_in, scratch, row, row_end, column, column_end,
+            )  # fmt: skip
             continue
+        gamma, beta = part(theta, op[WEIGHT], n_out), part(theta, op[BIAS], n_out)
         if core == BATCH_NORM:
-            gamma = theta[op[WEIGHT] : op[WEIGHT] + n_out]
-            beta = theta[op[BIAS] : op[BIAS] + n_out]
-            mean = workspace[op[STATISTICS] : op[STATISTICS] + n_out]
-            inv_std = workspace[op[STATISTICS] + n_out : op[STATISTICS] + 2 * n_out]
-            running = store.running[op[RUNNING] : op[RUNNING] + n_out]
-            running_var = store.running[op[RUNNING] + n_out : op[RUNNING] + 2 * n_out]
-            if row == 0:
-                batch_norm_train(x, gamma, beta, running, running_var, mean, inv_std, y,
-                                 real[NORM_MOMENTUM], real[NORM_EPSILON], n_rows, column,
-                                 column_end)
+            mean = part(workspace, op[STATISTICS], n_out)
+            inv_std = part(workspace, op[STATISTICS] + n_out, n_out)
+            running_mean = part(running, op[RUNNING], n_out)
+            running_var = part(running, op[RUNNING] + n_out, n_out)
+            batch_norm_train(
+                x, gamma, beta, running_mean, running_var, mean, inv_std, y, real[NORM_MOMENTUM],
+                real[NORM_EPSILON], row_end, column, column_end,
+            )  # fmt: skip
         elif core == LAYER_NORM:
-            gamma = theta[op[WEIGHT] : op[WEIGHT] + n_out]
-            beta = theta[op[BIAS] : op[BIAS] + n_out]
-            mean = workspace[op[STATISTICS] : op[STATISTICS] + n_rows]
-            inv_std = workspace[op[STATISTICS] + n_rows : op[STATISTICS] + 2 * n_rows]
-            layer_norm_forward(x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], row, row_end,
-                               n_out)
+            mean = part(workspace, op[STATISTICS], n_rows)
+            inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
+            layer_norm_forward(
+                x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], row, row_end, n_out
+            )
         else:
             _copy_rows(x, y, row, row_end, n_out)
-        finish(code, real[ALPHA], real[DROP], key, op[KEEP], saved, y, row, row_end, column,
-               column_end)
+        finish(op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column, column_end)
     if split_before > 1:
-        _wait(thread, n_threads, run)
+        _wait(thread, memory)
 
 
 @kernel
-def _loss_gradient(thread, step, first, n_rows, plan, data, run):
+def _loss_gradient(thread, step, first, n_rows, memory, zero):
     """Loss of this thread's rows, and the gradient at the last operation's product."""
-    header, workspace = plan.header, run.workspace
-    last = plan.operations.shape[0] - 1
-    op, real = plan.operations[last], plan.reals[last]
-    row, row_end = _share(n_rows, TILE_ROWS, thread, header[N_THREADS])
-    weights = workspace[header[ROW_WEIGHTS] : header[ROW_WEIGHTS] + n_rows]
+    header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
+    last = header[N_OPERATIONS] - 1
+    op, real, parameter = _operation(memory, last), _reals(memory, last, zero), zero
+    parameter = _reals(memory, last + 1, zero)[0]
+    row, row_end = _share(n_rows, ROW_GRAIN, thread, header[N_THREADS])
     total = np.float64(n_rows)
-    if header[WEIGHTED]:  # other threads still gather: sum what they read
+    if header[WEIGHTED]:  # summed from the data: other threads may still be gathering
+        weights, order = array_at(memory, WEIGHTS, zero), array_at(memory, ORDER, INT)
         total = 0.0
         for i in range(n_rows):
-            total += np.float64(data.weights[data.order[first + i]])
-    share = weights.dtype.type(1.0 / total if total > 0.0 else 0.0)
+            total += np.float64(weights[order[first + i]])
+    share = workspace.dtype.type(1.0 / total if total > 0.0 else 0.0)
+    weights = part(workspace, header[ROW_WEIGHTS], n_rows)
+    row_losses, row_hits = array_at(memory, ROW_LOSSES, REAL64), array_at(memory, ROW_HITS, INT)
     y = view(workspace, op[Y], n_rows, op[LD_Y])
     dz = view(workspace, op[DZ], n_rows, op[LD_Y])
     if header[LOSS] < FIRST_DENSE:
-        classify_rows(header[LOSS], plan.reals[last + 1, 0], y, run.labels, weights, share, dz,
-                      run.row_losses, run.row_hits, row, row_end, op[N_OUT])
+        classify_rows(
+            header[LOSS], parameter, y, array_at(memory, BATCH_LABELS, INT), weights, share, dz,
+            row_losses, row_hits, row, row_end, op[N_OUT],
+        )  # fmt: skip
     else:
         targets = view(workspace, header[TARGETS], n_rows, header[LD_TARGETS])
-        regress_rows(header[LOSS], plan.reals[last + 1, 0], y, targets, weights, share, dz,
-                     run.row_losses, run.row_hits, row, row_end, op[N_OUT])
+        regress_rows(
+            header[LOSS], parameter, y, targets, weights, share, dz, row_losses, row_hits, row,
+            row_end, op[N_OUT],
+        )  # fmt: skip
     saved = view(workspace, op[SAVED], n_rows, op[LD_Y])
-    unfinish(op[ACTIVATION], real[ALPHA], real[DROP], _key(header, step, op), saved, dz, row,
-             row_end, 0, op[N_OUT])
+    unfinish(
+        op[ACTIVATION], real[ALPHA], real[DROP], _key(header, step, op), saved, dz, row, row_end,
+        NONE, op[N_OUT],
+    )  # fmt: skip
 
 
 @kernel
-def _backward(thread, step, n_rows, plan, store, run):
+def _backward(thread, step, n_rows, memory, zero):
     """From the gradient at each operation's product, that at the product of the one below."""
-    header, theta, workspace = plan.header, store.theta, run.workspace
-    n_threads, width = header[N_THREADS], TILE_VECTORS * n_lanes(theta)
-    split_before = 1
-    for o in range(plan.operations.shape[0] - 1, -1, -1):
-        op = plan.operations[o]
+    header, scratch = array_at(memory, HEADER, INT), _scratch(thread, memory, zero)
+    theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
+    n_threads, width, split_before = header[N_THREADS], PANEL * n_lanes(theta), NONE
+    for o in range(header[N_OPERATIONS] - 1, -1, -1):
+        op = _operation(memory, o)
         core, n_in, n_out = op[CORE], op[N_IN], op[N_OUT]
         if o == 0 and core != BATCH_NORM:
             return
-        below, real = plan.operations[max(0, o - 1)], plan.reals[max(0, o - 1)]
-        key = _key(header, step, below)
+        below, real = _operation(memory, max(NONE, o - 1)), _reals(memory, max(NONE, o - 1), zero)
+        alpha, p, key = real[ALPHA], real[DROP], _key(header, step, below)
         dz = view(workspace, op[DZ], n_rows, op[LD_Y])
         dx = view(workspace, below[DZ], n_rows, below[LD_Y])
         saved = view(workspace, below[SAVED], n_rows, below[LD_Y])
         if op[SPLIT_COLUMNS] > 1 or split_before > 1:
-            _wait(thread, n_threads, run)
+            _wait(thread, memory)
         split_before = op[SPLIT_COLUMNS]
-        grain = width if core == AFFINE else COLUMN_GRAIN
         row, row_end, column, column_end = _block(
-            thread, n_threads, op[SPLIT_COLUMNS], n_rows, n_in, grain
+            thread, n_threads, split_before, n_rows, n_in, width if core == AFFINE else COLUMN_GRAIN
         )
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
-            affine_backward(dz, weight, below[ACTIVATION], real[ALPHA], real[DROP], key, saved,
-                            dx, n_out, run.scratch[thread], row, row_end, column, column_end)
+            affine_backward(
+                dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch, row,
+                row_end, column, column_end,
+            )  # fmt: skip
             continue
-        x = view(workspace, op[X], n_rows, op[LD_X])
+        x, gamma = view(workspace, op[X], n_rows, op[LD_X]), part(theta, op[WEIGHT], n_out)
         if core == BATCH_NORM:
-            gamma = theta[op[WEIGHT] : op[WEIGHT] + n_out]
-            mean = workspace[op[STATISTICS] : op[STATISTICS] + n_out]
-            inv_std = workspace[op[STATISTICS] + n_out : op[STATISTICS] + 2 * n_out]
-            dgamma = workspace[op[STATISTICS] + 2 * n_out : op[STATISTICS] + 3 * n_out]
-            dbeta = workspace[op[STATISTICS] + 3 * n_out : op[STATISTICS] + 4 * n_out]
-            if row == 0:
-                batch_norm_backward(dz, x, gamma, mean, inv_std, dgamma, dbeta,
-                                    dz if o == 0 else dx, n_rows, column, column_end)
+            mean = part(workspace, op[STATISTICS], n_out)
+            inv_std = part(workspace, op[STATISTICS] + n_out, n_out)
+            dgamma = part(workspace, op[STATISTICS] + 2 * n_out, n_out)
+            dbeta = part(workspace, op[STATISTICS] + 3 * n_out, n_out)
+            batch_norm_backward(
+                dz, x, gamma, mean, inv_std, dgamma, dbeta, dz if o == 0 else dx, row_end, column,
+                column_end,
+            )  # fmt: skip
         elif core == LAYER_NORM:
-            gamma = theta[op[WEIGHT] : op[WEIGHT] + n_out]
-            mean = workspace[op[STATISTICS] : op[STATISTICS] + n_rows]
-            inv_std = workspace[op[STATISTICS] + n_rows : op[STATISTICS] + 2 * n_rows]
+            mean = part(workspace, op[STATISTICS], n_rows)
+            inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
             layer_norm_backward(dz, x, gamma, mean, inv_std, dx, row, row_end, n_out)
         else:
             _copy_rows(dz, dx, row, row_end, n_out)
         if o > 0:
-            unfinish(below[ACTIVATION], real[ALPHA], real[DROP], key, saved, dx, row, row_end,
-                     column, column_end)
+            unfinish(below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column, column_end)
 
 
 @kernel
-def _update(thread, step, n_rows, plan, store, run, clip_norm):
-    """Gradients of the parameters and their update, piece by piece.
+def _update(thread, step, n_rows, memory, zero):
+    """Gradients of the parameters piece by piece, and the update of each.
 
-    With a norm to clip to, the update has to wait for all gradients.
+    Where the plan stores the gradient (it is to be clipped), the update is left for later.
     """
-    header = plan.header
-    n_threads, n_units = header[N_THREADS], plan.units.shape[0]
-    keeps = header[STORE_GRADIENT] != 0
-    # every thread draws one ticket too many
-    base = step * (n_units + n_threads)
+    header, hyper = array_at(memory, HEADER, INT), _hyper(thread, memory)
+    theta, scratch = array_at(memory, THETA, zero), _scratch(thread, memory, zero)
+    state1, state2 = array_at(memory, STATE1, zero), array_at(memory, STATE2, zero)
+    gradient, sums = array_at(memory, GRADIENT, zero), array_at(memory, UNIT_SUMS, REAL64)
+    control, n_units = array_at(memory, CONTROL, INT), header[N_UNITS]
+    # in each step every thread draws one ticket too many
+    base = step * (n_units + header[N_THREADS])
     while True:
-        u = fetch_add(run.control, TICKET, 1) - base
+        u = fetch_add(control, TICKET, 1) - base
         if u >= n_units:
-            break
-        start, size = plan.units[u, UNIT_START], plan.units[u, UNIT_SIZE]
-        is_weight = plan.units[u, UNIT_FIRST] != UNIT_VECTORS
-        if run.hyper[thread, L2] > 0.0 and is_weight:
-            run.unit_sums[0, u] = sum_of_squares(store.theta, start, size)
-        if keeps:
-            _unit_gradient(u, n_rows, plan, store.gradient, start, run.workspace,
-                           run.scratch[thread])
-            run.unit_sums[1, u] = sum_of_squares(store.gradient, start, size)
+            return
+        unit = _unit(memory, u)
+        start, size, is_weight = unit[UNIT_START], unit[UNIT_SIZE], unit[UNIT_FIRST] >= 0
+        if hyper[L2] > 0.0 and is_weight:
+            sums[u] = sum_of_squares(theta, start, size)
+        if header[STORE_GRADIENT] != 0:
+            _unit_gradient(unit, n_rows, memory, gradient, start, scratch)
+            if hyper[L2] > 0.0 and is_weight:
+                add_scaled(gradient, theta, hyper[L2], start, size)
+            sums[n_units + u] = sum_of_squares(gradient, start, size)
         else:
-            scratch = run.scratch[thread]
-            _unit_gradient(u, n_rows, plan, scratch, SCRATCH, run.workspace, scratch)
-            update(header[OPTIMIZER], store.theta, scratch, store.state1, store.state2, start,
-                   SCRATCH, size, run.hyper[thread], is_weight)
-    if keeps:
-        _wait(thread, n_threads, run)
-        _clipped_update(thread, plan, store, run, clip_norm)
+            _unit_gradient(unit, n_rows, memory, scratch, GRADIENT_START, scratch)
+            update(
+                header[OPTIMIZER], theta, scratch, state1, state2, start, GRADIENT_START, size,
+                hyper, is_weight,
+            )  # fmt: skip
 
 
 @kernel
-def _unit_gradient(u, n_rows, plan, out, out0, workspace, scratch):
+def _unit_gradient(unit, n_rows, memory, out, out0, scratch):
     """Gradient of one piece of the parameters, to out from out0 on."""
-    unit = plan.units[u]
-    op = plan.operations[unit[UNIT_OPERATION]]
-    n_out = op[N_OUT]
+    op, workspace = _operation(memory, unit[UNIT_OPERATION]), array_at(memory, WORKSPACE, out[0])
+    n_out, statistics = op[N_OUT], op[STATISTICS]
     dz = view(workspace, op[DZ], n_rows, op[LD_Y])
     x = view(workspace, op[X], n_rows, op[LD_X])
     if op[CORE] == AFFINE:
         if unit[UNIT_FIRST] == UNIT_VECTORS:
             bias_gradient(dz, n_rows, n_out, out, out0)
         else:
-            weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, unit[UNIT_FIRST],
-                            unit[UNIT_LAST])
+            first, last = unit[UNIT_FIRST], unit[UNIT_LAST]
+            weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last)
         return
     gap = op[BIAS] - op[WEIGHT]  # gamma, padding, beta
-    statistics = op[STATISTICS]
+    for j in range(n_out, gap):
+        out[out0 + j] = 0
     if op[CORE] == BATCH_NORM:
         for j in range(n_out):
             out[out0 + j] = workspace[statistics + 2 * n_out + j]
             out[out0 + gap + j] = workspace[statistics + 3 * n_out + j]
     else:
-        mean = workspace[statistics : statistics + n_rows]
-        inv_std = workspace[statistics + n_rows : statistics + 2 * n_rows]
-        layer_norm_parameters(dz, x, mean, inv_std, out[out0 : out0 + n_out],
-                              out[out0 + gap : out0 + gap + n_out], n_rows, 0, n_out)
-    for j in range(n_out, gap):
-        out[out0 + j] = constant(out[out0], 0.0, 0.0)
+        mean, inv_std = part(workspace, statistics, n_rows), part(workspace, statistics + n_rows, n_rows)
+        dgamma, dbeta = part(out, out0, n_out), part(out, out0 + gap, n_out)
+        layer_norm_parameters(dz, x, mean, inv_std, dgamma, dbeta, n_rows, NONE, n_out)
 
 
 @kernel
-def _clipped_update(thread, plan, store, run, clip_norm):
+def _clipped_update(thread, memory, zero, clip_norm):
     """Scale all gradients so that their norm is at most clip_norm, then update.
 
-    g *= min(1, clip_norm / ||g||). Pascanu et al., 2013, algorithm 1.
+    g *= min(1, clip_norm / ||g||). Pascanu et al., 2013, algorithm 1. The stored gradient has the
+    penalty's part already.
     """
-    header, units = plan.header, plan.units
-    total = 0.0
-    for u in range(units.shape[0]):
-        total += run.unit_sums[1, u]
-    factor = 1.0
-    if clip_norm > 0.0 and total > clip_norm * clip_norm:
+    header, hyper = array_at(memory, HEADER, INT), _hyper(thread, memory)
+    theta, gradient = array_at(memory, THETA, zero), array_at(memory, GRADIENT, zero)
+    state1, state2 = array_at(memory, STATE1, zero), array_at(memory, STATE2, zero)
+    sums, n_units = array_at(memory, UNIT_SUMS, REAL64), header[N_UNITS]
+    total, factor = 0.0, 1.0
+    for u in range(n_units):
+        total += sums[n_units + u]
+    if total > clip_norm * clip_norm:
         factor = clip_norm / math.sqrt(total)
-    for u in range(thread, units.shape[0], header[N_THREADS]):
-        start, size = units[u, UNIT_START], units[u, UNIT_SIZE]
+    l2, hyper[L2] = hyper[L2], 0.0
+    for u in range(thread, n_units, header[N_THREADS]):
+        unit = _unit(memory, u)
+        start, size = unit[UNIT_START], unit[UNIT_SIZE]
         if factor != 1.0:
-            scale(store.gradient, factor, start, size)
-        update(header[OPTIMIZER], store.theta, store.gradient, store.state1, store.state2, start,
-               start, size, run.hyper[thread], units[u, UNIT_FIRST] != UNIT_VECTORS)
+            scale(gradient, factor, start, size)
+        update(
+            header[OPTIMIZER], theta, gradient, state1, state2, start, start, size, hyper,
+            unit[UNIT_FIRST] >= 0,
+        )  # fmt: skip
+    hyper[L2] = l2
 
 
 @kernel
-def _limit_norms(thread, plan, store, max_norm):
+def _limit_norms(thread, memory, zero, max_norm):
     """Scale each unit's incoming weights to at most max_norm."""
-    for o in range(plan.operations.shape[0]):
-        op = plan.operations[o]
+    header, theta = array_at(memory, HEADER, INT), array_at(memory, THETA, zero)
+    for o in range(header[N_OPERATIONS]):
+        op = _operation(memory, o)
         if op[CORE] == AFFINE:
-            weight = view(store.theta, op[WEIGHT], op[N_IN], op[N_OUT])
-            column, column_end = _share(op[N_OUT], COLUMN_GRAIN, thread, plan.header[N_THREADS])
+            weight = view(theta, op[WEIGHT], op[N_IN], op[N_OUT])
+            column, column_end = _share(op[N_OUT], COLUMN_GRAIN, thread, header[N_THREADS])
             limit_column_norms(weight, max_norm, column, column_end)
 
 
 @kernel
-def _record(step, n_rows, run):
+def _record(step, n_rows, memory):
     """Sum the rows' losses in their order; decide here, between two barriers, whether to go on."""
-    total = 0.0
-    hits = 0
+    row_losses, row_hits = array_at(memory, ROW_LOSSES, REAL64), array_at(memory, ROW_HITS, INT)
+    control = array_at(memory, CONTROL, INT)
+    total, hits = 0.0, 0
     for i in range(n_rows):
-        total += run.row_losses[i]
-        hits += run.row_hits[i]
-    run.losses[step] = total
-    run.hits[step] = hits
-    if not math.isfinite(total) or atomic_load(run.control, STOP) != 0:
-        run.control[HALT] = 1
+        total += row_losses[i]
+        hits += row_hits[i]
+    array_at(memory, LOSSES_OUT, REAL64)[step] = total
+    array_at(memory, HITS_OUT, INT)[step] = hits
+    if not math.isfinite(total) or atomic_load(control, STOP) != 0:
+        control[HALT] = 1
 
 
 @kernel
-def _finish_record(step, plan, run):
+def _finish_record(step, memory):
     """Add the penalty 0.5 * l2 * sum(W**2) of the weights before the update; count the step."""
-    if run.hyper[0, L2] > 0.0:
+    hyper, sums = _hyper(NONE, memory), array_at(memory, UNIT_SUMS, REAL64)
+    if hyper[L2] > 0.0:
         total = 0.0
-        for u in range(plan.units.shape[0]):
-            if plan.units[u, UNIT_FIRST] != UNIT_VECTORS:
-                total += run.unit_sums[0, u]
-        run.losses[step] += 0.5 * run.hyper[0, L2] * total
-    atomic_store(run.control, STEPS_DONE, step + 1)
+        for u in range(array_at(memory, HEADER, INT)[N_UNITS]):
+            if _unit(memory, u)[UNIT_FIRST] >= 0:
+                total += sums[u]
+        array_at(memory, LOSSES_OUT, REAL64)[step] += 0.5 * hyper[L2] * total
+    atomic_store(array_at(memory, CONTROL, INT), STEPS_DONE, step + 1)
+
+
+@kernel
+def infer_rows(thread, memory, zero, first, last):
+    """outputs[i] = the model's output for row i of X, for i in [first, last), in inference mode.
+
+    Any number of threads may run this at once, each with its own workspace, scratch and rows.
+    A row's bits do not depend on what other rows are computed with it.
+    Reads the plan, theta, running statistics, X. Writes outputs. May destroy workspace, scratch.
+    """
+    header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
+    outputs, scratch = array_at(memory, OUTPUTS, zero), _scratch(thread, memory, zero)
+    theta, running = array_at(memory, THETA, zero), array_at(memory, RUNNING_STATISTICS, zero)
+    n_ops = header[N_OPERATIONS]
+    for start in range(first, last, header[BATCH_SIZE]):
+        n_rows = min(header[BATCH_SIZE], last - start)
+        op = _operation(memory, NONE)
+        _gather_inputs(start, n_rows, NONE, n_rows, op, header, memory, workspace)
+        for o in range(n_ops):
+            op = _operation(memory, o)
+            _infer(op, _reals(memory, o, zero), n_rows, theta, running, workspace, scratch)
+        for i in range(n_rows):
+            for c in range(op[N_OUT]):
+                outputs[(start + i) * op[N_OUT] + c] = workspace[op[Y] + i * op[LD_Y] + c]
+
+
+@kernel
+def _infer(op, real, n_rows, theta, running, workspace, scratch):
+    """One operation on n_rows rows: no dropout, running statistics, nothing saved."""
+    core, code, n_in, n_out = op[CORE], op[ACTIVATION], op[N_IN], op[N_OUT]
+    alpha, no_drop, no_key = real[ALPHA], real[ALPHA] - real[ALPHA], np.uint64(0)
+    x = view(workspace, op[X], n_rows, op[LD_X])
+    y = view(workspace, op[Y], n_rows, op[LD_Y])
+    if core == AFFINE:
+        weight = view(theta, op[WEIGHT], n_in, n_out)
+        bias = part(theta, max(NONE, op[BIAS]), n_out)
+        affine_forward(
+            x, weight, bias, op[BIAS] >= 0, code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, n_in,
+            scratch, NONE, n_rows, NONE, n_out,
+        )  # fmt: skip
+        return
+    gamma, beta = part(theta, op[WEIGHT], n_out), part(theta, op[BIAS], n_out)
+    if core == BATCH_NORM:
+        mean, var = part(running, op[RUNNING], n_out), part(running, op[RUNNING] + n_out, n_out)
+        batch_norm_inference(x, gamma, beta, mean, var, y, real[NORM_EPSILON], NONE, n_rows, n_out)
+    elif core == LAYER_NORM:
+        mean = part(workspace, op[STATISTICS], n_rows)
+        inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
+        layer_norm_forward(
+            x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], NONE, n_rows, n_out
+        )
+    else:
+        _copy_rows(x, y, NONE, n_rows, n_out)
+    finish(code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, NONE, n_rows, NONE, n_out)
 
 
 @kernel
@@ -454,62 +491,31 @@ def _copy_rows(source, target, row, row_end, n_columns):
 
 
 @kernel
+def _operation(memory, o):
+    return part(array_at(memory, OPERATIONS, INT), o * N_OPERATION_FIELDS, N_OPERATION_FIELDS)
+
+
+@kernel
+def _reals(memory, o, zero):
+    return part(array_at(memory, REALS, zero), o * N_REAL_FIELDS, N_REAL_FIELDS)
+
+
+@kernel
+def _unit(memory, u):
+    return part(array_at(memory, UNITS, INT), u * N_UNIT_FIELDS, N_UNIT_FIELDS)
+
+
+@kernel
+def _hyper(thread, memory):
+    return part(array_at(memory, HYPER, REAL64), thread * N_HYPER, N_HYPER)
+
+
+@kernel
+def _scratch(thread, memory, zero):
+    size = array_at(memory, HEADER, INT)[SCRATCH_SIZE]
+    return part(array_at(memory, SCRATCH, zero), thread * size, size)
+
+
+@kernel
 def _key(header, step, op):
     return mask_key(header[SEED], header[FIRST_STEP] + step, op[LAYER])
-
-
-@kernel
-def infer_rows(plan, store, data, workspace, scratch, outputs, first, last):
-    """outputs[i] = the model's output for row i of X, for i in [first, last), in inference mode.
-
-    Any number of threads may run this at once, each with its own workspace, scratch and rows.
-    A row's bits do not depend on what other rows are computed with it.
-    Reads plan, store, data. Writes outputs. May destroy workspace, scratch.
-    """
-    header, theta, n_ops = plan.header, borrow(store.theta), plan.operations.shape[0]
-    workspace, scratch = borrow(workspace), borrow(scratch)
-    for start in range(first, last, header[BATCH_SIZE]):
-        n_rows = min(header[BATCH_SIZE], last - start)
-        op = plan.operations[0]
-        x = view(workspace, op[X], n_rows, op[LD_X])
-        gather_rows(data.raw, header[RAW_CODE], data.order, start, data.shift, data.scale,
-                    header[STANDARDISE], x, 0, n_rows, header[N_FEATURES])
-        for o in range(n_ops):
-            _infer_operation(plan.operations[o], plan.reals[o], n_rows, theta, store.running,
-                             workspace, scratch)
-        op = plan.operations[n_ops - 1]
-        y = view(workspace, op[Y], n_rows, op[LD_Y])
-        for i in range(n_rows):
-            for c in range(op[N_OUT]):
-                outputs[start + i, c] = y[i, c]
-
-
-@kernel
-def _infer_operation(op, real, n_rows, theta, running, workspace, scratch):
-    """One operation on n_rows rows: no dropout, running statistics, nothing saved."""
-    core, code, n_in, n_out = op[CORE], op[ACTIVATION], op[N_IN], op[N_OUT]
-    alpha, no_drop, no_key = real[ALPHA], constant(real[ALPHA], 0.0, 0.0), np.uint64(0)
-    x = view(workspace, op[X], n_rows, op[LD_X])
-    y = view(workspace, op[Y], n_rows, op[LD_Y])
-    if core == AFFINE:
-        weight = view(theta, op[WEIGHT], n_in, n_out)
-        bias = theta[max(0, op[BIAS]) : max(0, op[BIAS]) + n_out]
-        affine_forward(x, weight, bias, op[BIAS] >= 0, code, alpha, no_drop, no_key, KEEP_NOTHING,
-                       y, y, n_in, scratch, 0, n_rows, 0, n_out)
-        return
-    if core == PASS:
-        _copy_rows(x, y, 0, n_rows, n_out)
-    else:
-        gamma = theta[op[WEIGHT] : op[WEIGHT] + n_out]
-        beta = theta[op[BIAS] : op[BIAS] + n_out]
-        if core == BATCH_NORM:
-            mean = running[op[RUNNING] : op[RUNNING] + n_out]
-            var = running[op[RUNNING] + n_out : op[RUNNING] + 2 * n_out]
-            batch_norm_inference(x, gamma, beta, mean, var, y, real[NORM_EPSILON], 0, n_rows,
-                                 n_out)
-        else:
-            mean = workspace[op[STATISTICS] : op[STATISTICS] + n_rows]
-            inv_std = workspace[op[STATISTICS] + n_rows : op[STATISTICS] + 2 * n_rows]
-            layer_norm_forward(x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], 0, n_rows,
-                               n_out)
-    finish(code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, 0, n_rows, 0, n_out)

@@ -30,8 +30,18 @@ FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 
 
 def kernel(function):
-    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))(function)
+    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
+
+    A name that begins with an underscore says that only other kernels call it, so the wrapper for
+    calls from Python is not made. That takes a good part of the time to compile.
+    """
+    dispatcher = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        fastmath=set(FASTMATH),
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=function.__name__.startswith("_"),
+    )(function)
     if "<locals>" not in function.__qualname__:  # its name would not say which function it is
         dispatcher._cache = _DiskCache(function)
     return dispatcher

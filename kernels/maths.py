@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from .jit import kernel
 from .simd import _declare
 
-__all__ = ["exp", "expm1", "fused_multiply_add", "logistic", "tanh"]
+__all__ = ["constant", "exp", "expm1", "fused_multiply_add", "logistic", "one", "tanh", "zero"]
 
 
 @kernel
@@ -27,7 +27,7 @@ def exp(x):
     x = lowest if x < lowest else x
     k, r = _reduce(x)
     # two factors, because 2**k itself overflows or is denormal at the ends of the range
-    half = half_of(k)
+    half = round_to_even(k * constant(x, 0.5, 0.5))
     return (one(x) + _series(r)) * power_of_two(half) * power_of_two(k - half)
 
 
@@ -55,11 +55,6 @@ def tanh(x):
 def logistic(x):
     """1 / (1 + e**-x)."""
     return one(x) / (one(x) + exp(-x))
-
-
-@kernel
-def one(x):
-    return constant(x, 1.0, 1.0)
 
 
 @kernel
@@ -101,6 +96,26 @@ def is_double(typingctx, x):
 
 
 @intrinsic
+def one(typingctx, x):
+    """``one(x)``: 1 in the type of x."""
+
+    def emit(context, builder, signature, arguments):
+        return context.get_constant(signature.args[0], 1.0)
+
+    return x(x), emit
+
+
+@intrinsic
+def zero(typingctx, x):
+    """``zero(x)``: 0 in the type of x."""
+
+    def emit(context, builder, signature, arguments):
+        return context.get_constant(signature.args[0], 0.0)
+
+    return x(x), emit
+
+
+@intrinsic
 def constant(typingctx, x, double, single):
     """``constant(x, double, single)``: one of the two, in the type of x."""
 
@@ -131,11 +146,6 @@ def round_to_even(typingctx, x):
         return builder.call(_declare(builder, "llvm.rint", arguments[0].type, 1), arguments)
 
     return x(x), emit
-
-
-@kernel
-def half_of(k):
-    return round_to_even(k * constant(k, 0.5, 0.5))
 
 
 @intrinsic

@@ -63,10 +63,10 @@ def batch_norm_inference(x, gamma, beta, mean, var, y, epsilon, row, row_end, n_
 
     Reads x, gamma, beta, mean, var. Writes rows [row, row_end) of y. y may be x.
     """
-    for j in range(n_columns):
-        factor = gamma[j] / math.sqrt(var[j] + epsilon)
-        for i in range(row, row_end):
-            y[i, j] = factor * (x[i, j] - mean[j]) + beta[j]
+    for i in range(row, row_end):
+        for j in range(n_columns):
+            inv_std = one(epsilon) / math.sqrt(var[j] + epsilon)
+            y[i, j] = gamma[j] * ((x[i, j] - mean[j]) * inv_std) + beta[j]
 
 
 @kernel

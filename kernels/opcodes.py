@@ -1,7 +1,13 @@
-"""The integer codes that kernels switch on, and the layout of a plan: the only place that knows."""
+"""The integer codes that kernels switch on, and the layout of a plan: the only place that knows.
+
+The codes are numpy's int64, not Python's int: numba takes a Python int for part of a signature and
+would compile a kernel again for each of them.
+"""
+
+import numpy as np
 
 # Activations. The derivative of those below NEEDS_INPUT is computed from their output.
-IDENTITY, RELU, LEAKY_RELU, ELU, SELU, SIGMOID, TANH, GELU, SILU, MISH = range(10)
+IDENTITY, RELU, LEAKY_RELU, ELU, SELU, SIGMOID, TANH, GELU, SILU, MISH = np.arange(10)
 NEEDS_INPUT = GELU
 
 ACTIVATIONS = {
@@ -18,7 +24,7 @@ ACTIVATIONS = {
 }
 
 # Losses. Those before FIRST_DENSE take integer labels, the others an array of targets.
-CROSS_ENTROPY, HINGE, MSE, BINARY_CROSS_ENTROPY, MAE, HUBER, QUANTILE, POISSON = range(8)
+CROSS_ENTROPY, HINGE, MSE, BINARY_CROSS_ENTROPY, MAE, HUBER, QUANTILE, POISSON = np.arange(8)
 FIRST_DENSE = MSE
 
 LOSSES = {
@@ -33,7 +39,7 @@ LOSSES = {
 }
 
 # Optimizers.
-SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_IN_ROOT, ADAM, ADAMW, ADAGRAD = range(8)
+SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_IN_ROOT, ADAM, ADAMW, ADAGRAD = np.arange(8)
 
 OPTIMIZERS = {
     "sgd": SGD,
@@ -47,11 +53,11 @@ OPTIMIZERS = {
 }
 
 # Hyper-parameters of an update, in this order in one array.
-LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY, L2, STEP = range(7)
-N_HYPER = 8
+LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY, L2, STEP = np.arange(7)
+N_HYPER = np.int64(8)
 
 # Types of raw input.
-UINT8, FLOAT32, FLOAT64 = range(3)
+UINT8, FLOAT32, FLOAT64 = np.arange(3)
 
 # A plan: what one training step does, as integers.
 #
@@ -59,7 +65,7 @@ UINT8, FLOAT32, FLOAT64 = range(3)
 # normalisation or nothing), then an activation, then dropout. Offsets are in elements; those of
 # parameters into theta, the others into the workspace, where a matrix has a row for each row of
 # the batch and LD_* elements in a row. -1: there is none.
-AFFINE, BATCH_NORM, LAYER_NORM, PASS = range(4)
+AFFINE, BATCH_NORM, LAYER_NORM, PASS = np.arange(4)
 (
     CORE,
     N_IN,
@@ -78,20 +84,20 @@ AFFINE, BATCH_NORM, LAYER_NORM, PASS = range(4)
     RUNNING,  # mean, then variance, into the array of running statistics
     LAYER,  # which keys the dropout mask
     SPLIT_COLUMNS,  # over how many threads the columns are shared out
-) = range(17)
-N_OPERATION_FIELDS = 17
-KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = range(3)
+) = np.arange(17)
+N_OPERATION_FIELDS = np.int64(17)
+KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
 
 # The real numbers of an operation, in the working dtype.
-ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM = range(4)
-N_REAL_FIELDS = 4
+ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM = np.arange(4)
+N_REAL_FIELDS = np.int64(4)
 
 # ``units`` has a row for each piece of the update: which operation, which of its inputs (a range
 # of rows of the weight; UNIT_VECTORS: its vectors, bias or gamma and beta), and where it lies in
 # theta.
-UNIT_OPERATION, UNIT_FIRST, UNIT_LAST, UNIT_START, UNIT_SIZE = range(5)
-N_UNIT_FIELDS = 5
-UNIT_VECTORS = -1
+UNIT_OPERATION, UNIT_FIRST, UNIT_LAST, UNIT_START, UNIT_SIZE = np.arange(5)
+N_UNIT_FIELDS = np.int64(5)
+UNIT_VECTORS = np.int64(-1)
 
 # The numbers of a whole plan.
 (
@@ -111,9 +117,47 @@ UNIT_VECTORS = -1
     LD_TARGETS,
     ROW_WEIGHTS,
     STORE_GRADIENT,
-) = range(16)
-N_HEADER_FIELDS = 16
+    N_OPERATIONS,
+    N_UNITS,
+    N_TARGETS,
+    SCRATCH_SIZE,
+) = np.arange(20)
+N_HEADER_FIELDS = np.int64(20)
 
 # ``control``: what threads tell each other, each on its own cache line.
-ARRIVED, TICKET, HALT, STOP, STEPS_DONE = (0, 8, 16, 24, 32)
-N_CONTROL = 40
+ARRIVED, TICKET, HALT, STOP, STEPS_DONE = np.arange(0, 40, 8)
+N_CONTROL = np.int64(40)
+
+# What a run works on: ``memory`` is an int64 matrix with the address and the length of each array
+# below, so that one small argument carries them all. Those marked (real) are in the working dtype.
+(
+    HEADER,  # int64, the numbers of the plan
+    OPERATIONS,  # int64 (operations, fields)
+    REALS,  # (real) (operations + 1, real fields); the last row has the loss's parameter
+    UNITS,  # int64 (units, fields)
+    THETA,  # (real) the parameters; gradient and states are laid out alike
+    GRADIENT,  # (real) empty where the plan does not store it
+    STATE1,  # (real)
+    STATE2,  # (real)
+    RUNNING_STATISTICS,  # (real) of BatchNorm
+    RAW,  # the bytes of X
+    SHIFT,  # (real) what is subtracted from X ...
+    SCALE,  # (real) ... and what it is then multiplied by
+    LABELS,  # int64 (N,)
+    TARGET_VALUES,  # (real) (N, C)
+    WEIGHTS,  # (real) (N,), or (1,) where all rows count alike
+    ORDER,  # int64: which row comes when; empty: as they lie
+    WORKSPACE,  # (real)
+    SCRATCH,  # (real) (threads, ...)
+    BATCH_LABELS,  # int64 (batch,)
+    ROW_LOSSES,  # float64 (batch,)
+    ROW_HITS,  # int64 (batch,)
+    UNIT_SUMS,  # float64 (2, units): squares of the weights, of the gradients
+    HYPER,  # float64 (threads, N_HYPER)
+    RATES,  # float64 (steps,)
+    LOSSES_OUT,  # float64 (steps,)
+    HITS_OUT,  # int64 (steps,)
+    CONTROL,  # int64 (N_CONTROL + 8 * threads,)
+    OUTPUTS,  # (real) (N, C) of inference
+) = np.arange(28)
+N_ARRAYS = np.int64(28)

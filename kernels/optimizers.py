@@ -28,7 +28,7 @@ from .opcodes import (
     WEIGHT_DECAY,
 )
 
-__all__ = ["limit_column_norms", "scale", "sum_of_squares", "update"]
+__all__ = ["add_scaled", "limit_column_norms", "scale", "sum_of_squares", "update"]
 
 
 @kernel
@@ -119,6 +119,14 @@ def scale(x, factor, start, size):
     factor = _like(x, factor)
     for i in range(start, start + size):
         x[i] *= factor
+
+
+@kernel
+def add_scaled(x, y, factor, start, size):
+    """x[i] += factor * y[i] over [start, start + size). Reads x, y. Writes x."""
+    factor = _like(x, factor)
+    for i in range(start, start + size):
+        x[i] += factor * y[i]
 
 
 @kernel

@@ -13,10 +13,11 @@ from . import isa
 __all__ = [
     "TILE_ROWS",
     "TILE_VECTORS",
-    "borrow",
+    "array_at",
     "flat",
     "make_multiply_block",
     "n_lanes",
+    "part",
     "transpose_block",
     "view",
 ]
@@ -35,6 +36,19 @@ def n_lanes(typingctx, array):
         return context.get_constant(types.int64, _lanes(signature.args[0].dtype))
 
     return types.int64(array), emit
+
+
+@intrinsic
+def part(typingctx, flat, offset, size):
+    """``part(flat, offset, size)``: a stretch of a flat array, without an owner."""
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(signature.args[0])(context, builder, arguments[0])
+        item_size = context.get_constant(types.intp, flat.dtype.bitwidth // 8)
+        data = builder.gep(source.data, [arguments[1]])
+        return _borrowed(context, builder, flat, data, [arguments[2]], [item_size])
+
+    return flat(flat, _INT, _INT), emit
 
 
 @intrinsic
@@ -116,16 +130,23 @@ def make_multiply_block(n_rows: int, n_vectors: int):
 
 
 @intrinsic
-def borrow(typingctx, array):
-    """``borrow(array)``: the same array without its owner, so that using it counts nothing."""
+def array_at(typingctx, memory, index, like):
+    """``array_at(memory, index, like)``: the flat array whose address and length stand in a row.
+
+    Its elements have the type of ``like``. It has no owner; see ``opcodes`` for the rows.
+    """
+    result = types.Array(like, 1, "C")
 
     def emit(context, builder, signature, arguments):
-        source = context.make_array(signature.args[0])(context, builder, arguments[0])
-        shape = cgutils.unpack_tuple(builder, source.shape)
-        strides = cgutils.unpack_tuple(builder, source.strides)
-        return _borrowed(context, builder, signature.args[0], source.data, shape, strides)
+        table = context.make_array(signature.args[0])(context, builder, arguments[0])
+        entry = builder.gep(table.data, [builder.mul(arguments[1], _INDEX(2))])
+        pointer = context.get_data_type(like).as_pointer()
+        data = builder.inttoptr(builder.load(entry), pointer)
+        length = builder.load(builder.gep(entry, [_INDEX(1)]))
+        item_size = context.get_constant(types.intp, like.bitwidth // 8)
+        return _borrowed(context, builder, result, data, [length], [item_size])
 
-    return array(array), emit
+    return result(memory, _INT, like), emit
 
 
 @intrinsic
