@@ -132,3 +132,22 @@ def test_raw_inputs_of_every_type_agree(source):
     other = layerwise.fit(X, y, optimizer=OPTIMIZERS["adam"](), **options)
 
     assert_close(ours.steps, other.steps, dtype="float32", K=8 * 4 * 30 * BATCH, scale=10.0)
+
+
+def test_what_is_built_in_compiles_and_what_is_not_says_so_in_one_line(capsys):
+    X, y = filled((32, 6), "normal", 0).astype("float32"), targets("cross_entropy", 32, 3)
+
+    def build():
+        return [fastmlp.Linear(6, 5), fastmlp.ReLU(), fastmlp.Linear(5, 3)]
+
+    compiled, layerwise = both_ways(build, "float32", 0)
+
+    compiled.fit(X, y, epochs=2, batch_size=8, verbose=False)
+    quiet = capsys.readouterr()
+    layerwise.fit(X, y, epochs=2, batch_size=8, verbose=False)
+    said = capsys.readouterr()
+
+    assert (quiet.out, quiet.err) == ("", "")
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "layer by layer" in said.err
