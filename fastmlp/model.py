@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import compiled, layerwise, losses
+from fastmlp import layerwise, losses
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom, as_layer
+from fastmlp.lazy import compiled
 from fastmlp.parameters import Arrays, FlatStore, Slot
 from fastmlp.validation import (
     as_data,
@@ -25,7 +26,7 @@ from fastmlp.validation import (
 
 __all__ = ["Model"]
 
-_REBUILT = ("stages", "_store", "_training")
+_REBUILT = ("stages", "_store", "_training", "_fits")
 
 
 class Model:
@@ -53,6 +54,7 @@ class Model:
         self.seed = seed_int("seed", seed)
         self.dtype = float_dtype(dtype)
         self.key = secrets.token_hex(8)  # by which an optimizer knows the model again
+        self.told_layerwise = False  # whether the user knows that there is no plan for it
         self._build(layers)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
@@ -60,6 +62,7 @@ class Model:
         _check_widths(self.stages)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
         self._training = threading.Lock()
+        self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -219,6 +222,8 @@ class Model:
 
     def check_inputs(self, X: np.ndarray) -> int:
         """Return the number of outputs for rows like X; raise ValueError if they do not fit."""
+        if X.shape[1:] == self._fits[0]:
+            return self._fits[1]
         width = math.prod(X.shape[1:])
         if any(isinstance(layer, Custom) for layer in self.stages):
             return math.prod(layerwise.predict(self, X[:1], 1).shape[1:])
@@ -229,6 +234,7 @@ class Model:
             )
         for layer in self.stages:
             width = layer.output_width(width)
+        self._fits = X.shape[1:], width
         return width
 
     def check_data(

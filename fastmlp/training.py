@@ -10,10 +10,11 @@ import numpy as np
 from fastmlp import losses
 from fastmlp.errors import unknown
 from fastmlp.history import COLUMNS, History
+from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
 from fastmlp.lazy import compiled
 from fastmlp.model import Model
-from fastmlp.optimizers import Optimizer
+from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.runner import Runner
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
@@ -131,6 +132,8 @@ class _Training:
         self.epochs, self.batch_size, self.seed, self.shuffle = epochs, batch_size, seed, shuffle
         self.callbacks, self.monitor = callbacks, monitor
         self.steps_per_epoch = -(-len(self.X) // batch_size)
+        self.rows_per_step = np.full(self.steps_per_epoch, float(batch_size))
+        self.rows_per_step[-1] = len(self.X) - (self.steps_per_epoch - 1) * batch_size
         self.total_steps = optimizer.t + epochs * self.steps_per_epoch
         self.last_good = Checkpoint(model, optimizer)
         self.best = Checkpoint(model) if restore_best else None
@@ -225,10 +228,10 @@ class _Training:
 
     def _mean_loss(self, losses: np.ndarray, order: np.ndarray) -> float:
         """Mean over rows, weighted like each step's own."""
-        starts = np.arange(0, len(order), self.batch_size)
         if self.weights is None:
-            mass = np.diff(starts, append=len(order)).astype(np.float64)
+            mass = self.rows_per_step
         else:
+            starts = np.arange(0, len(order), self.batch_size)
             mass = np.add.reduceat(self.weights[order].astype(np.float64), starts)
         return float(losses @ mass / mass.sum())
 
@@ -286,8 +289,22 @@ def _runner(model: Model, loss: losses.Loss, optimizer: Optimizer, *rest: Any) -
     """Return what makes the steps: compiled where there is a plan for all of it."""
     if compiled.can_compile(model, loss, optimizer):
         return compiled.CompiledRunner(model, loss, optimizer, *rest)
-    _note("not all of this is built in, so training runs layer by layer", shown=False)
+    if not model.told_layerwise:
+        model.told_layerwise = True
+        why = _not_ours(model, loss, optimizer)
+        _note(f"{why} cannot be compiled, so training runs layer by layer", shown=False)
     return LayerRunner(model, loss, optimizer, *rest)
+
+
+def _not_ours(model: Model, loss: losses.Loss, optimizer: Optimizer) -> str:
+    """Return the first part of the training that has no plan, in words."""
+    if type(loss) not in losses.LOSSES.values():
+        return f"the loss {loss!r}"
+    if type(optimizer) not in OPTIMIZERS.values():
+        return f"the optimizer {optimizer!r}"
+    foreign = [layer for layer in model.stages if not type(layer).__module__.startswith("fastmlp.")]
+    foreign += [layer for layer in model.stages if isinstance(layer, Custom)]
+    return f"the layer {foreign[0]!r}" if foreign else "this order of layers"
 
 
 def _validation(model: Model, loss: losses.Loss, data: Any) -> _Data | None:

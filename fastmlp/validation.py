@@ -131,6 +131,10 @@ def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) ->
         If X has fewer than two axes, no rows or no columns, or a value that is not finite.
 
     """
+    if not finite and type(X) is np.ndarray and X.dtype == dtype and X.ndim > 1 and X.size:
+        flags = X.flags
+        if flags.c_contiguous and flags.writeable and flags.aligned:
+            return X  # a single row is predicted in microseconds: nothing more to ask
     array = _real(X, name)
     if array.ndim < 2:
         raise ValueError(
