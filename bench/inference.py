@@ -13,7 +13,7 @@ import numpy as np
 from bench.peers import missing
 from bench.workloads import Parameters, Workload, predict
 
-__all__ = ["CONTENDERS", "ROWS", "available", "error", "prepare"]
+__all__ = ["CONTENDERS", "ROWS", "available", "error", "prepare", "rows"]
 
 CONTENDERS = {
     "fastmlp": "fastmlp",
@@ -58,6 +58,11 @@ def prepare(name: str, work: Workload, x: np.ndarray) -> tuple[Predict, int | No
     if name == "jax":
         return with_jax(parameters), None
     return with_numpy(parameters), None
+
+
+def rows(work: Workload, n_rows: int) -> np.ndarray:
+    """Return `n_rows` rows of the workload's data, over and over if it has not as many."""
+    return np.resize(work.data()[0], (n_rows, work.widths[0]))
 
 
 def error(predict_rows: Predict, work: Workload, x: np.ndarray) -> float:
@@ -106,10 +111,10 @@ def with_torch(parameters: Parameters, n_threads: int) -> Predict:
 
     @torch.inference_mode()
     def forward(x: np.ndarray) -> np.ndarray:
-        rows = torch.from_numpy(x)
+        hidden = torch.from_numpy(x)
         for weight, bias in tensors[:-1]:
-            rows = linear(rows, weight, bias).relu_()
-        return linear(rows, *tensors[-1]).numpy()
+            hidden = linear(hidden, weight, bias).relu_()
+        return linear(hidden, *tensors[-1]).numpy()
 
     return forward
 

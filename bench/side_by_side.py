@@ -175,7 +175,7 @@ def trained(
 def predicted(work: Workload, n_rows: int, options: Any, say: Callable[[str], None]) -> Result:
     """Predict `n_rows` rows at a time with each contender in turn."""
     names = tuple(inference.CONTENDERS)
-    where = f"predict {n_rows} rows"
+    where = f"predict {n_rows:,} rows"
     result = Result("inference", work, timed(names, work, n_rows, options, where, say), n_rows)
     result.disagreeing = [m.contender for m in result.measurements if m.end.get("error", 0) > 1e-4]
     return result

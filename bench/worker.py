@@ -84,7 +84,7 @@ class Predictor:
         if self.description["skipped"]:
             return
         self.work = work
-        self.x = work.data()[0][:n_rows]
+        self.x = inference.rows(work, n_rows)
         self.predict, n_threads = inference.prepare(name, work, self.x)
         forget_peak()
         self.description |= {"n_threads": n_threads, "precision": "float32", "compile_seconds": 0.0}
