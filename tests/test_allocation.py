@@ -14,8 +14,8 @@ from networks import OPTIMIZERS, blobs, every_layer, targets
 
 from fastmlp.callbacks import Callback
 
-D, H, C, BATCH = 40, 256, 5, 64
-FEW, MANY = 4, 40
+D, H, C, BATCH = 40, 64, 5, 1024  # little to learn, much to compute
+FEW, MANY = 2, 16
 X, Y = blobs(MANY * BATCH, D, C)
 
 
