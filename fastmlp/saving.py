@@ -3,8 +3,7 @@
 import json
 import math
 import os
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -80,30 +79,27 @@ def load(path: str | os.PathLike[str]) -> Sequential:
         file, before memory is taken for its contents.
 
     """
-    path = Path(path)
-    try:
-        architecture, tensors = _read_header(path)
-        layers = _build_layers(architecture, tensors)
-        dtype = architecture["dtype"]
-        wanted = {f"{i}.{n}": s for i, la in enumerate(layers) for n, s in _shapes(la).items()}
-        found = {name: tuple(entry["shape"]) for name, entry in tensors.items()}
-        if found != wanted:
-            raise ValueError("its arrays are not those of its layers")
-        if any(_DTYPES[entry["dtype"]] != np.dtype(dtype) for entry in tensors.values()):
-            raise ValueError(f"its arrays are not all {dtype}")
-    except (
-        AttributeError,
-        KeyError,
-        OverflowError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        reason = str(error) if isinstance(error, ValueError) else "its header is corrupt"
-        raise ValueError(f"{path} is not a model that fastmlp saved: {reason}") from None
+    with open(path, "rb") as stream:
+        try:
+            return _read_model(stream)
+        except _CORRUPT as error:
+            why = str(error) if isinstance(error, ValueError) else "its header is corrupt"
+            raise ValueError(f"{path} is not a model that fastmlp saved: {why}") from None
+
+
+def _read_model(stream: BinaryIO) -> Sequential:
+    architecture, entries = _read_header(stream)
+    layers, dtype = _build_layers(architecture, entries), architecture["dtype"]
+    wanted = {f"{i}.{n}": s for i, la in enumerate(layers) for n, s in _shapes(la).items()}
+    if {name: tuple(entry["shape"]) for name, entry in entries.items()} != wanted:
+        raise ValueError("its arrays are not those of its layers")
+    if any(_DTYPES[entry["dtype"]] != np.dtype(dtype) for entry in entries.values()):
+        raise ValueError(f"its arrays are not all {dtype}")
     model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
-    for name, array in _read_tensors(path).items():
-        _arrays(model)[name][...] = array
+    arrays = _arrays(model)
+    for name in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
+        flat = np.fromfile(stream, model.dtype.newbyteorder("<"), arrays[name].size)
+        arrays[name][...] = flat.reshape(arrays[name].shape)
     return model
 
 
@@ -136,14 +132,13 @@ def _build_layers(architecture: dict[str, Any], tensors: dict[str, Any]) -> list
     return built
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_header(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the architecture, and what lies where; both fit the size of the file."""
-    with open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
-            raise ValueError("it is truncated or of another kind")
-        header = json.loads(stream.read(length).decode())
+    size = os.fstat(stream.fileno()).st_size
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
+        raise ValueError("it is truncated or of another kind")
+    header = json.loads(stream.read(length).decode())
     architecture = json.loads(header.pop("__metadata__")["architecture"])
     if architecture["format"] != _FORMAT:
         raise ValueError(f"its format is {architecture['format']!r}, expected {_FORMAT!r}")
@@ -160,9 +155,3 @@ def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if 8 + length + end != size:
         raise ValueError("it is truncated")
     return architecture, header
-
-
-def _read_tensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    return load_file(path)
