@@ -47,8 +47,9 @@ class Limits:
     bandwidth: dict[int, float]
 
     def as_dict(self) -> dict:
-        """Return what goes into the JSON file."""
-        return asdict(self)
+        """Return what goes into the JSON file, sizes in words."""
+        bandwidth = {f"{size >> 20} MB": rate for size, rate in self.bandwidth.items()}
+        return asdict(self) | {"bandwidth": bandwidth}
 
     def product_rate(self, precision: str) -> float:
         """Return the peak rate for products at `precision`, operations per second."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bench.children import Measurement
     from bench.side_by_side import Result
 
-__all__ = ["document", "show"]
+__all__ = ["document", "markdown", "show"]
 
 
 def document(machine: dict, limits: Limits, results: "list[Result]", compiling: list[dict]) -> dict:
@@ -74,19 +74,40 @@ def show(content: dict) -> None:
         console.width = 120  # a table cut to the width of no terminal would be unreadable
     for line in heading(content):
         console.print(line, highlight=False)
-    trainings = [r for r in content["results"] if r["n_rows"] is None]
-    predictions = [r for r in content["results"] if r["n_rows"] is not None]
-    for result in trainings:
-        console.print(training_table(result))
-    if trainings:
-        for table in summary_tables(trainings):
-            console.print(table)
-    if predictions:
-        console.print(inference_table(predictions))
-    if content["compiling"]:
-        console.print(compile_table(content["compiling"]))
+    for table in tables(content):
+        console.print(table)
     for line in remarks(content["results"]):
         console.print(line, highlight=False)
+
+
+def markdown(content: dict) -> str:
+    """Return the same as Markdown, for docs/performance.md."""
+    from rich import box
+    from rich.console import Console
+
+    console = Console(width=250, color_system=None)
+    lines = [*heading(content), ""]
+    for table in tables(content):
+        lines += [f"**{table.title}**", ""]
+        table.title, table.min_width, table.box = None, None, box.MARKDOWN
+        with console.capture() as capture:
+            console.print(table)
+        lines += [*filter(str.strip, capture.get().splitlines()), ""]
+    return "\n".join([*lines, *remarks(content["results"])]).rstrip() + "\n"
+
+
+def tables(content: dict) -> list[Any]:
+    """Return all tables in the order of the report."""
+    trainings = [r for r in content["results"] if r["n_rows"] is None]
+    predictions = [r for r in content["results"] if r["n_rows"] is not None]
+    found = [training_table(result) for result in trainings]
+    if trainings:
+        found += summary_tables(trainings)
+    if predictions:
+        found.append(inference_table(predictions))
+    if content["compiling"]:
+        found.append(compile_table(content["compiling"]))
+    return found
 
 
 def heading(content: dict) -> list[str]:
@@ -96,12 +117,12 @@ def heading(content: dict) -> list[str]:
     rates = [f"float32 {limits['float32_one']:.0f} / {limits['float32_all']:.0f} GFLOP/s"]
     if limits["bfloat16_all"]:
         rates += [f"bfloat16 {limits['bfloat16_one']:.0f} / {limits['bfloat16_all']:.0f} GFLOP/s"]
-    widths = " ".join(f"{size >> 20} MB: {rate:.0f}" for size, rate in limits["bandwidth"].items())
+    widths = ", ".join(f"{rate:.0f} at {size}" for size, rate in limits["bandwidth"].items())
     return [
         f"{machine['processor']}, {machine['threads']} threads, load {machine['load']:.1f}, "
         f"{machine['system']}, Python {machine['python']}",
         versions,
-        f"limits, one core / all: {', '.join(rates)}; triad GB/s at {widths}",
+        f"limits, one core / all: {', '.join(rates)}; triad GB/s: {widths}",
     ]
 
 
@@ -112,7 +133,7 @@ def training_table(result: dict) -> Any:
         f"{result['workload']}: {widths}, batch {result['batch_size']}, {result['optimizer']}; "
         f"limit {result['limit']:,.0f} µs float32",
         "contender", "products", "threads", "µs a step", "spread", "x fastmlp", "of limit",
-        "MB", "loss", "",
+        "MB", "loss",
     )  # fmt: skip
     for r in result["rows"]:
         if r["skipped"]:
@@ -126,10 +147,17 @@ def training_table(result: dict) -> Any:
             times(r["ratio"]),
             f"{r['share']:.0%}",
             f"{r['peak_bytes'] / 2**20:,.0f}" if r.get("peak_bytes") else "",
-            f"{r['loss_before']:.3f} > {r['loss_after']:.3f}" if "loss_after" in r else "",
-            "" if r["agrees"] else "DISAGREES",
+            losses(r),
         )
     return table
+
+
+def losses(r: dict) -> str:
+    """Return the cell of the losses before and after the first epoch, marked if it disagrees."""
+    if "loss_after" not in r:
+        return ""
+    mark = "" if r["agrees"] else " !"
+    return f"{r['loss_before']:.3f} > {r['loss_after']:.3f}{mark}"
 
 
 def summary_tables(trainings: list[dict]) -> list[Any]:

@@ -96,6 +96,8 @@ def published(document: dict, options: argparse.Namespace) -> int:
     report.show(document)
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1))
+    if options.markdown:
+        Path(options.markdown).write_text(report.markdown(document))
     if options.plot:
         from bench.picture import draw  # here, because matplotlib is optional
 
@@ -111,15 +113,16 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} "
                         "(default: training inference compiling)")  # fmt: skip
-    names = parser.add_argument
-    names("--workloads", type=listed, help="comma-separated names (default: all)")
-    names("--peers", type=listed, help=f"comma-separated, of {', '.join(PEERS)} (default: all)")
-    names("--optimizer", choices=("adam", "sgd"), default="adam")
-    names("--rounds", type=int, default=5, help="turns of each contender (default: 5)")
-    names("--seconds", type=float, default=0.15, help="a turn takes about (default: 0.15)")
-    names("--quick", action="store_true", help="three workloads, few peers, two rounds")
-    names("--json", metavar="FILE", help="keep everything measured")
-    names("--plot", metavar="FILE", help="draw it (PNG, SVG or PDF)")
+    option = parser.add_argument
+    option("--workloads", type=listed, help="comma-separated names (default: all)")
+    option("--peers", type=listed, help=f"comma-separated, of {', '.join(PEERS)} (default: all)")
+    option("--optimizer", choices=("adam", "sgd"), default="adam")
+    option("--rounds", type=int, default=5, help="turns of each contender (default: 5)")
+    option("--seconds", type=float, default=0.15, help="a turn takes about (default: 0.15)")
+    option("--quick", action="store_true", help="three workloads, few peers, two rounds")
+    option("--json", metavar="FILE", help="keep everything measured")
+    option("--markdown", metavar="FILE", help="write the tables as Markdown")
+    option("--plot", metavar="FILE", help="draw it (PNG, SVG or PDF)")
     options = parser.parse_args(argv)
     options.parts = options.parts or ["training", "inference", "compiling"]
     for part in options.parts:
