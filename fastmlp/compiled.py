@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp import layers, losses, optimizers, ops, threads
-from fastmlp.kernels import engine, opcodes as op
+from fastmlp import kernels, layers, losses, optimizers, ops, threads
+from fastmlp.kernels import opcodes as op
 from fastmlp.lowering import ArrayTable, Lowered, Operation, fuse, lower, useful_threads
 from fastmlp.runner import EpochResult
 
@@ -65,7 +65,12 @@ class CompiledRunner:
         self.n_threads = useful_threads(operations, batch_size, n_threads or threads.available())
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
         self._lowered = lower(
-            operations, model.slots, model.dtype, batch_size, self.n_threads, loss.parameter,
+            operations,
+            model.slots,
+            model.dtype,
+            batch_size,
+            self.n_threads,
+            loss.parameter,
             n_targets,
         )
         self._memory = _training_memory(model, self._lowered, X, y, weights, normalize)
@@ -159,7 +164,7 @@ class CompiledRunner:
 
     def _run_kernel(self, thread: int, n_steps: int) -> None:
         self._lowered.header[op.N_STEPS] = n_steps
-        engine.train_epoch(
+        kernels.engine.train_epoch(
             thread,
             self._memory.addresses,
             self.model.dtype.type(0),
@@ -209,8 +214,8 @@ def warm_up() -> float:
         memory, zero = ArrayTable(), np.dtype(dtype).type(0)
         for place in range(op.N_ARRAYS):
             memory[place] = np.zeros(64, np.int64)  # a plan of no steps and no rows
-        engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        engine.infer_rows(0, memory.addresses, zero, 0, 0)
+        kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
+        kernels.engine.infer_rows(0, memory.addresses, zero, 0, 0)
     return time.perf_counter() - started
 
 
@@ -244,7 +249,7 @@ class _Predictor:
                 _enter_scaling(self.normalize, self.width, table)
         self.lowered.header[op.RAW_CODE] = _RAW_CODES[X.dtype.name]
         if n_useful == 1:
-            engine.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
+            kernels.engine.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
         else:
             share = -(-n_chunks // n_useful) * _INFERENCE_ROWS
             with threads.team(n_useful) as team:
@@ -257,7 +262,7 @@ class _Predictor:
     def _run_share(self, number: int, share: int, n_rows: int) -> None:
         first, last = number * share, min(n_rows, (number + 1) * share)
         if first < last:
-            engine.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
+            kernels.engine.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
 
     def _make_table(self, model: "Model") -> ArrayTable:
         table = _plan_memory(model, self.lowered)

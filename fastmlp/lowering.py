@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp import layers as L
-from fastmlp.kernels import affine, opcodes as op
-from fastmlp.kernels.isa import current
+from fastmlp import kernels, layers as L
+from fastmlp.kernels import opcodes as op
 from fastmlp.parameters import Slot
 
 __all__ = ["ArrayTable", "Lowered", "Operation", "fuse", "lower", "useful_threads"]
@@ -218,7 +217,7 @@ def lower(
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
     units = _units(table)
     largest = int(units[:, op.UNIT_SIZE].max(initial=0))
-    scratch_size = -(-(affine.SCRATCH + largest) // _ALIGN) * _ALIGN
+    scratch_size = -(-(kernels.affine.SCRATCH + largest) // _ALIGN) * _ALIGN
     header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
     header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
     return Lowered(header, table, reals, units, memory.size, scratch_size, tuple(running))
@@ -247,12 +246,12 @@ class _Memory:
 def _units(table: np.ndarray) -> np.ndarray:
     """Cut the update into pieces; their size depends on the shapes alone, never on the threads."""
     rows = []
-    tile = current().tile_rows
+    tile = kernels.isa.current().tile_rows
     for index, row in enumerate(table):
         n_in, n_out, weight, bias = row[[op.N_IN, op.N_OUT, op.WEIGHT, op.BIAS]]
         if row[op.CORE] == op.AFFINE:
             step = -(-n_in // (4 * tile)) * tile
-            step = int(min(max(tile, step), affine.BLOCK_ROWS // 2 // tile * tile))
+            step = int(min(max(tile, step), kernels.affine.BLOCK_ROWS // 2 // tile * tile))
             for first in range(0, n_in, step):
                 last = min(n_in, first + step)
                 rows.append((index, first, last, weight + first * n_out, (last - first) * n_out))

@@ -9,16 +9,8 @@ import threading
 
 import numpy as np
 
-from .kernels import (
-    activations,
-    affine as _affine,
-    dropout as _dropout,
-    gather as _gather,
-    losses,
-    normalization,
-    opcodes,
-    optimizers,
-)
+from fastmlp import kernels
+from fastmlp.kernels import opcodes
 
 __all__ = [
     "activation",
@@ -80,7 +72,7 @@ def affine(x, weight, bias=None):
     zero = x.dtype.type(0)
     (n, d), h = x.shape, weight.shape[1]
     y = np.empty((n, h), x.dtype)
-    _affine.affine_forward(
+    kernels.affine.affine_forward(
         x, weight, _or_nothing(bias, x.dtype), bias is not None, opcodes.IDENTITY, zero, zero,
         _NO_KEY, opcodes.KEEP_NOTHING, y, y, d, _scratch(x.dtype), 0, n, 0, h,
     )  # fmt: skip
@@ -95,16 +87,16 @@ def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
     zero = x.dtype.type(0)
     (n, d), h, scratch = x.shape, weight.shape[1], _scratch(x.dtype)
     gradient = dweight.reshape(-1)
-    step = _affine.BLOCK_ROWS
+    step = kernels.affine.BLOCK_ROWS
     for first in range(0, d, step):
         last = min(d, first + step)
-        _affine.weight_gradient(x, dy, n, h, gradient, first * h, scratch, first, last)
+        kernels.affine.weight_gradient(x, dy, n, h, gradient, first * h, scratch, first, last)
     if dbias is not None:
-        _affine.bias_gradient(dy, n, h, dbias, 0)
+        kernels.affine.bias_gradient(dy, n, h, dbias, 0)
     if not need_dx:
         return None
     dx = np.empty_like(x)
-    _affine.affine_backward(
+    kernels.affine.affine_backward(
         dy, weight, opcodes.IDENTITY, zero, zero, _NO_KEY, dx, dx, h, scratch, 0, n, 0, d
     )
     return dx
@@ -113,7 +105,7 @@ def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
 def activation(kind, x, alpha=0.0):
     """Return f(x) for the activation named ``kind``, a key of ``opcodes.ACTIVATIONS``."""
     y = x.copy()
-    activations.activate(opcodes.ACTIVATIONS[kind], x.dtype.type(alpha), y, 0, *_extent(y))
+    kernels.activations.activate(opcodes.ACTIVATIONS[kind], x.dtype.type(alpha), y, 0, *_extent(y))
     return y
 
 
@@ -121,19 +113,19 @@ def activation_backward(kind, dy, x, y, alpha=0.0):
     """Return ``dy * f'(x)``, given the forward pass's input x and output y."""
     code, dx = opcodes.ACTIVATIONS[kind], dy.copy()
     saved = x if code >= opcodes.NEEDS_INPUT else y
-    activations.scale_by_derivative(code, x.dtype.type(alpha), dx, saved, 0, *_extent(dx))
+    kernels.activations.scale_by_derivative(code, x.dtype.type(alpha), dx, saved, 0, *_extent(dx))
     return dx
 
 
 def dropout_key(seed, step, layer):
     """Return the key of the mask that layer number ``layer`` draws in training step ``step``."""
-    return int(_dropout.mask_key(int(seed), int(step), int(layer)))
+    return int(kernels.dropout.mask_key(int(seed), int(step), int(layer)))
 
 
 def dropout(x, p, key):
     """Return x with each element zeroed with probability p, the others times 1 / (1 - p)."""
     y = x.copy()
-    _dropout.drop(y, x.dtype.type(p), np.uint64(key), 0, *_extent(y))
+    kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), 0, *_extent(y))
     return y
 
 
@@ -147,7 +139,7 @@ def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
         y = batchnorm_inference(x, gamma, beta, running_mean, running_var, eps)
         return y, running_mean.copy(), 1 / np.sqrt(running_var + real(eps))
     y, mean, inv_std = np.empty_like(x), np.empty(d, x.dtype), np.empty(d, x.dtype)
-    normalization.batch_norm_train(
+    kernels.normalization.batch_norm_train(
         x, gamma, beta, running_mean, running_var, mean, inv_std, y, real(momentum), real(eps),
         n, 0, d,
     )  # fmt: skip
@@ -157,14 +149,18 @@ def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
 def batchnorm_inference(x, gamma, beta, mean, var, eps):
     """Return gamma (x - mean) / sqrt(var + eps) + beta with given statistics."""
     y, (n, d) = np.empty_like(x), x.shape
-    normalization.batch_norm_inference(x, gamma, beta, mean, var, y, x.dtype.type(eps), 0, n, d)
+    kernels.normalization.batch_norm_inference(
+        x, gamma, beta, mean, var, y, x.dtype.type(eps), 0, n, d
+    )
     return y
 
 
 def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     """Return dx of the training-mode pass and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
-    normalization.batch_norm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n, 0, d)
+    kernels.normalization.batch_norm_backward(
+        dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n, 0, d
+    )
     return dx
 
 
@@ -172,15 +168,17 @@ def layernorm(x, gamma, beta, eps):
     """Return ``(y, mean, inv_std)``, the statistics of each row."""
     y, (n, d) = np.empty_like(x), x.shape
     mean, inv_std = np.empty(n, x.dtype), np.empty(n, x.dtype)
-    normalization.layer_norm_forward(x, gamma, beta, mean, inv_std, y, x.dtype.type(eps), 0, n, d)
+    kernels.normalization.layer_norm_forward(
+        x, gamma, beta, mean, inv_std, y, x.dtype.type(eps), 0, n, d
+    )
     return y, mean, inv_std
 
 
 def layernorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     """Return dx and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
-    normalization.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
-    normalization.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
+    kernels.normalization.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
+    kernels.normalization.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
     return dx
 
 
@@ -207,7 +205,9 @@ def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
     weights = np.ones(n, outputs.dtype) if weights is None else weights
     gradient = np.empty_like(outputs) if doutputs is None else doutputs
     row_losses, row_hits = np.empty(n), np.empty(n, np.int64)
-    run = losses.classify_rows if code < opcodes.FIRST_DENSE else losses.regress_rows
+    run = (
+        kernels.losses.classify_rows if code < opcodes.FIRST_DENSE else kernels.losses.regress_rows
+    )
     total = weights.sum(dtype=np.float64)
     scale = real(1 / total if total > 0 else 0)  # rows without weight: no loss, no gradient
     run(code, real(parameter), outputs, targets, weights, scale, gradient, row_losses, row_hits,
@@ -237,20 +237,20 @@ def update(kind, theta, grad, state1, state2, hyper, is_weight=True):
     state1 = _or_nothing(state1, theta.dtype)
     state2 = _or_nothing(state2, theta.dtype)
     code = opcodes.OPTIMIZERS[kind]
-    optimizers.update(code, theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
+    kernels.optimizers.update(code, theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
 
 
 def clip_by_norm(grad, max_norm):
     """Scale grad in place so that its norm is at most ``max_norm``; return the norm it had."""
-    norm = float(np.sqrt(optimizers.sum_of_squares(grad, 0, grad.size)))
+    norm = float(np.sqrt(kernels.optimizers.sum_of_squares(grad, 0, grad.size)))
     if norm > max_norm:
-        optimizers.scale(grad, max_norm / norm, 0, grad.size)
+        kernels.optimizers.scale(grad, max_norm / norm, 0, grad.size)
     return norm
 
 
 def max_norm(weight, limit):
     """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
-    optimizers.limit_column_norms(weight, float(limit), 0, weight.shape[1])
+    kernels.optimizers.limit_column_norms(weight, float(limit), 0, weight.shape[1])
 
 
 def gather(X, rows, mean, std, out):
@@ -265,7 +265,9 @@ def gather(X, rows, mean, std, out):
     raw = X.reshape(-1).view(np.uint8)
     code = _RAW_CODES[X.dtype.name]
     n_rows, n_columns = out.shape
-    _gather.gather_rows(raw, code, rows, 0, shift, scale, standardise, out, 0, n_rows, n_columns)
+    kernels.gather.gather_rows(
+        raw, code, rows, 0, shift, scale, standardise, out, 0, n_rows, n_columns
+    )
 
 
 def _extent(matrix):
@@ -281,5 +283,5 @@ def _scratch(dtype):
     """Return this thread's scratch for products; threads never share one."""
     name = f"scratch_{dtype.name}"
     if not hasattr(_local, name):
-        setattr(_local, name, aligned_zeros(_affine.scratch_size(), dtype))
+        setattr(_local, name, aligned_zeros(kernels.affine.scratch_size(), dtype))
     return getattr(_local, name)

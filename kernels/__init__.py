@@ -3,5 +3,39 @@
 Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy),
 ``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer),
 the elementwise subjects (``activations``, ``dropout``, ``losses``, ``optimizers``,
-``normalization``, ``gather``), and last ``engine``, which runs whole epochs of them.
+``normalization``, ``gather``), ``opcodes`` (what a plan is), and last ``engine``, which runs whole
+epochs.
+
+A subject is imported when it is first asked for, as an attribute of this package: importing
+fastmlp must not cost the time that importing numba takes.
 """
+
+from importlib import import_module
+from types import ModuleType
+
+_SUBJECTS = {
+    "activations",
+    "affine",
+    "dropout",
+    "engine",
+    "gather",
+    "isa",
+    "jit",
+    "losses",
+    "maths",
+    "normalization",
+    "opcodes",
+    "optimizers",
+    "simd",
+    "threads",
+}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBJECTS:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_SUBJECTS)

@@ -8,8 +8,9 @@ This is the only place where activations are told apart.
 import math
 
 from .jit import kernel
-from .maths import constant, exp, expm1, logistic, one, tanh
+from .maths import constant, exp, expm1, logistic, one, tanh, zero
 from .opcodes import ELU, GELU, LEAKY_RELU, MISH, RELU, SELU, SIGMOID, SILU, TANH
+from .simd import row_of
 
 __all__ = ["activate", "scale_by_derivative"]
 
@@ -27,39 +28,38 @@ def activate(code, alpha, z, row, row_end, column, column_end):
     ``alpha`` is the slope of LEAKY_RELU or the alpha of ELU, in z's dtype.
     Reads z. Writes z. May destroy nothing else.
     """
-    zero = constant(alpha, 0.0, 0.0)
+    nought, n = zero(alpha), column_end - column
     for i in range(row, row_end):
+        x = row_of(z, i, column, n)
         if code == RELU:
-            for j in range(column, column_end):
-                x = z[i, j]
-                z[i, j] = zero if x < zero else x
+            for j in range(n):
+                x[j] = nought if x[j] < nought else x[j]
         elif code == LEAKY_RELU:
-            for j in range(column, column_end):
-                x = z[i, j]
-                z[i, j] = alpha * x if x < zero else x
+            for j in range(n):
+                x[j] = alpha * x[j] if x[j] < nought else x[j]
         elif code == ELU:
-            for j in range(column, column_end):
-                z[i, j] = _elu(z[i, j], alpha, one(alpha))
+            for j in range(n):
+                x[j] = _elu(x[j], alpha, one(alpha))
         elif code == SELU:
             scale = constant(alpha, SELU_SCALE, SELU_SCALE)
             scaled_alpha = constant(alpha, SELU_SCALE * SELU_ALPHA, SELU_SCALE * SELU_ALPHA)
-            for j in range(column, column_end):
-                z[i, j] = _elu(z[i, j], scaled_alpha, scale)
+            for j in range(n):
+                x[j] = _elu(x[j], scaled_alpha, scale)
         elif code == SIGMOID:
-            for j in range(column, column_end):
-                z[i, j] = logistic(z[i, j])
+            for j in range(n):
+                x[j] = logistic(x[j])
         elif code == TANH:
-            for j in range(column, column_end):
-                z[i, j] = tanh(z[i, j])
+            for j in range(n):
+                x[j] = tanh(x[j])
         elif code == GELU:
-            for j in range(column, column_end):
-                z[i, j] = z[i, j] * _normal_cdf(z[i, j])
+            for j in range(n):
+                x[j] = x[j] * _normal_cdf(x[j])
         elif code == SILU:
-            for j in range(column, column_end):
-                z[i, j] = z[i, j] * logistic(z[i, j])
+            for j in range(n):
+                x[j] = x[j] * logistic(x[j])
         elif code == MISH:
-            for j in range(column, column_end):
-                z[i, j] = z[i, j] * _tanh_softplus(z[i, j])
+            for j in range(n):
+                x[j] = x[j] * _tanh_softplus(x[j])
 
 
 @kernel
@@ -68,48 +68,49 @@ def scale_by_derivative(code, alpha, gradient, saved, row, row_end, column, colu
 
     Reads gradient, saved. Writes gradient. May destroy nothing else.
     """
-    zero, unit = constant(alpha, 0.0, 0.0), one(alpha)
+    nought, unit, n = zero(alpha), one(alpha), column_end - column
     for i in range(row, row_end):
+        g, s = row_of(gradient, i, column, n), row_of(saved, i, column, n)
         if code == RELU:
-            for j in range(column, column_end):
-                gradient[i, j] = gradient[i, j] if saved[i, j] > zero else zero
+            for j in range(n):
+                g[j] = g[j] if s[j] > nought else nought
         elif code == LEAKY_RELU:
-            for j in range(column, column_end):
-                gradient[i, j] *= unit if saved[i, j] > zero else alpha
+            for j in range(n):
+                g[j] *= unit if s[j] > nought else alpha
         elif code == ELU:
-            for j in range(column, column_end):
-                gradient[i, j] *= unit if saved[i, j] > zero else saved[i, j] + alpha
+            for j in range(n):
+                g[j] *= unit if s[j] > nought else s[j] + alpha
         elif code == SELU:
             scale = constant(alpha, SELU_SCALE, SELU_SCALE)
             scaled_alpha = constant(alpha, SELU_SCALE * SELU_ALPHA, SELU_SCALE * SELU_ALPHA)
-            for j in range(column, column_end):
-                gradient[i, j] *= scale if saved[i, j] > zero else saved[i, j] + scaled_alpha
+            for j in range(n):
+                g[j] *= scale if s[j] > nought else s[j] + scaled_alpha
         elif code == SIGMOID:
-            for j in range(column, column_end):
-                gradient[i, j] *= saved[i, j] * (unit - saved[i, j])
+            for j in range(n):
+                g[j] *= s[j] * (unit - s[j])
         elif code == TANH:
-            for j in range(column, column_end):
-                gradient[i, j] *= unit - saved[i, j] * saved[i, j]
+            for j in range(n):
+                g[j] *= unit - s[j] * s[j]
         elif code == GELU:
-            for j in range(column, column_end):
-                gradient[i, j] *= _gelu_derivative(saved[i, j])
+            for j in range(n):
+                g[j] *= _gelu_derivative(s[j])
         elif code == SILU:
-            for j in range(column, column_end):
-                s = logistic(saved[i, j])
-                gradient[i, j] *= s * (unit + saved[i, j] * (unit - s))
+            for j in range(n):
+                p = logistic(s[j])
+                g[j] *= p * (unit + s[j] * (unit - p))
         elif code == MISH:
-            for j in range(column, column_end):
-                z = saved[i, j]
+            for j in range(n):
+                z = s[j]
                 t = _tanh_softplus(z)
-                gradient[i, j] *= t + z * (unit - t * t) * logistic(z)
+                g[j] *= t + z * (unit - t * t) * logistic(z)
 
 
 @kernel
 def _elu(x, alpha, scale):
     """scale * x for x > 0, else alpha * (e**x - 1). Clevert et al., 2016, equation 15."""
-    zero = constant(x, 0.0, 0.0)
-    negative = alpha * expm1(zero if x > zero else x)
-    return scale * x if x > zero else negative
+    nought = zero(x)
+    negative = alpha * expm1(nought if x > nought else x)
+    return scale * x if x > nought else negative
 
 
 @kernel

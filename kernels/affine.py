@@ -17,14 +17,17 @@ import numpy as np
 from .activations import activate, scale_by_derivative
 from .dropout import drop
 from .jit import kernel
-from .maths import constant
+from .maths import zero
 from .opcodes import IDENTITY, KEEP_INPUT, KEEP_OUTPUT
 from .simd import (
     TILE_ROWS,
     TILE_VECTORS,
+    copy_vector,
     flat,
     make_multiply_block,
     n_lanes,
+    part,
+    row_of,
     transpose_block,
 )
 
@@ -93,10 +96,8 @@ def affine_forward(
             n = min(width, column_end - j)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
-            for c in range(n):
-                scratch[START + c] = bias[j + c] if has_bias else constant(alpha, 0.0, 0.0)
-            for c in range(n, padded):
-                scratch[START + c] = constant(alpha, 0.0, 0.0)
+            for c in range(padded):
+                scratch[START + c] = bias[j + c] if has_bias and c < n else zero(alpha)
             direct = j + padded <= ldy
             for k in range(0, n_in, BLOCK_K):
                 n_k = min(BLOCK_K, n_in - k)
@@ -132,7 +133,7 @@ def finish(code, alpha, p, key, keep, saved, y, row, row_end, column, column_end
         activate(code, alpha, y, row, row_end, column, column_end)
     if keep == KEEP_OUTPUT:
         _copy(y, saved, row, row_end, column, column_end)
-    if p > constant(p, 0.0, 0.0):
+    if p > zero(p):
         drop(y, p, key, row, row_end, column, column_end)
 
 
@@ -142,7 +143,7 @@ def unfinish(code, alpha, p, key, saved, dy, row, row_end, column, column_end):
 
     Reads dy, saved. Writes dy. May destroy nothing else.
     """
-    if p > constant(p, 0.0, 0.0):
+    if p > zero(p):
         drop(dy, p, key, row, row_end, column, column_end)
     if code != IDENTITY:
         scale_by_derivative(code, alpha, dy, saved, row, row_end, column, column_end)
@@ -164,7 +165,7 @@ def affine_backward(
     dz_flat, dx_flat = flat(dz), flat(dx)
     ldz, ldx = dz.shape[1], dx.shape[1]
     for c in range(width):
-        scratch[START + c] = constant(alpha, 0.0, 0.0)
+        scratch[START + c] = zero(alpha)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         for j in range(column, column_end, width):
@@ -204,12 +205,14 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
     ldz = dz.shape[1]
     n_first = last - first
     for c in range(width):
-        scratch[START + c] = constant(x[0, 0], 0.0, 0.0)
+        scratch[START + c] = zero(out[0])
     for k in range(0, n_rows, BLOCK_K):
         n_k = min(BLOCK_K, n_rows - k)
         for i in range(n_k):  # rows of x lie far apart: bring this strip of them together
+            source = row_of(x, k + i, first, n_first)
+            target = part(scratch, PACKED_A + i * n_first, n_first)
             for c in range(n_first):
-                scratch[PACKED_A + i * n_first + c] = x[k + i, first + c]
+                target[c] = source[c]
         for j in range(0, n_out, width):
             n = min(width, n_out - j)
             n_vectors = (n + lanes - 1) // lanes
@@ -230,69 +233,81 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
                 start, start0, start_row = c, c0, c_row
                 if not direct:
                     for i in range(n_first):
+                        target = part(scratch, PANEL + i * padded, n)
+                        source = part(out, out0 + i * n_out + j, n)
                         for h in range(n):
-                            scratch[PANEL + i * padded + h] = out[out0 + i * n_out + j + h]
+                            target[h] = source[h]
             _multiply(scratch, PACKED_A, ONE, n_first, b, b0, b_k, start, start0, start_row,
                       c, c0, c_row, n_k, n_first, n_vectors)
             if not direct:
                 for i in range(n_first):
+                    source = part(scratch, PANEL + i * padded, n)
+                    target = part(out, out0 + i * n_out + j, n)
                     for h in range(n):
-                        out[out0 + i * n_out + j + h] = scratch[PANEL + i * padded + h]
+                        target[h] = source[h]
 
 
 @kernel
 def bias_gradient(dz, n_rows, n_out, out, out0):
     """out[out0 + h] = sum_n dz[n, h]. Reads dz. Writes out."""
+    sums = part(out, out0, n_out)
     for h in range(n_out):
-        out[out0 + h] = constant(dz[0, 0], 0.0, 0.0)
+        sums[h] = zero(out[0])
     for i in range(n_rows):
+        row = row_of(dz, i, NONE, n_out)
         for h in range(n_out):
-            out[out0 + h] += dz[i, h]
+            sums[h] += row[h]
 
 
 @kernel
 def _copy(source, target, row, row_end, column, column_end):
+    n = column_end - column
     for i in range(row, row_end):
-        for j in range(column, column_end):
-            target[i, j] = source[i, j]
+        a, b = row_of(source, i, column, n), row_of(target, i, column, n)
+        for j in range(n):
+            b[j] = a[j]
 
 
 @kernel
 def _pack(b, k, n_k, j, n, padded, scratch):
     """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros."""
-    zero = constant(scratch[0], 0.0, 0.0)
+    lanes, nought = n_lanes(b), zero(scratch[0])
+    whole = n // lanes * lanes
+    b_flat, ldb = flat(b), b.shape[1]
     for i in range(n_k):
-        base = PACKED_B + i * padded
-        for c in range(n):
-            scratch[base + c] = b[k + i, j + c]
+        source, target = (k + i) * ldb + j, PACKED_B + i * padded
+        for c in range(0, whole, lanes):
+            copy_vector(b_flat, source + c, scratch, target + c)
+        for c in range(whole, n):
+            scratch[target + c] = b_flat[source + c]
         for c in range(n, padded):
-            scratch[base + c] = zero
+            scratch[target + c] = nought
 
 
 @kernel
 def _pack_transposed(b, k, n_k, j, n, padded, scratch):
     """Copy the transpose of b[j : j + n, k : k + n_k] to scratch, rows padded with zeros."""
-    lanes = n_lanes(b)
+    lanes, nought = n_lanes(b), zero(scratch[0])
     b_flat, ldb = flat(b), b.shape[1]
     whole_j, whole_k = n // lanes * lanes, n_k // lanes * lanes
     for c in range(0, whole_j, lanes):
         for i in range(0, whole_k, lanes):
             transpose_block(b_flat, (j + c) * ldb + k + i, ldb,
                             scratch, PACKED_B + i * padded + c, padded)
-    zero = constant(scratch[0], 0.0, 0.0)
     for i in range(n_k):
-        base = PACKED_B + i * padded
-        for c in range(whole_j if i < whole_k else 0, n):
-            scratch[base + c] = b[j + c, k + i]
+        target = PACKED_B + i * padded
+        for c in range(whole_j if i < whole_k else NONE, n):
+            scratch[target + c] = b[j + c, k + i]
         for c in range(n, padded):
-            scratch[base + c] = zero
+            scratch[target + c] = nought
 
 
 @kernel
 def _unpack(scratch, padded, y, r, n_rows, j, n):
     for i in range(n_rows):
+        source, target = part(scratch, PANEL + i * padded, n), row_of(y, r + i, j, n)
         for c in range(n):
-            y[r + i, j + c] = scratch[PANEL + i * padded + c]
+            target[c] = source[c]
 
 
 @kernel

@@ -8,7 +8,8 @@ part of it.
 import numpy as np
 
 from .jit import kernel
-from .maths import constant, one
+from .maths import one, zero
+from .simd import row_of
 
 __all__ = ["drop", "mask_key"]
 
@@ -28,15 +29,17 @@ def drop(x, p, key, row, row_end, column, column_end):
     For rows [row, row_end) and columns [column, column_end); p in x's dtype, 0 <= p < 1.
     Reads x. Writes x. May destroy nothing else. The gradient is the same function of dL/dy.
     """
-    zero = constant(p, 0.0, 0.0)
+    nought, n = zero(p), column_end - column
     scale = one(p) / (one(p) - p)
     threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
     for i in range(row, row_end):
         row_key = _mix64(key + np.uint64(i))
         low = np.uint32(row_key)
         high = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)  # odd: no two columns collide
-        for j in range(column, column_end):
-            x[i, j] = zero if _mix32(np.uint32(j) * high + low) < threshold else x[i, j] * scale
+        values, base = row_of(x, i, column, n), np.uint32(column) * high + low
+        for j in range(n):
+            dropped = _mix32(np.uint32(np.uint32(j) * high + base)) < threshold
+            values[j] = nought if dropped else values[j] * scale
 
 
 @kernel

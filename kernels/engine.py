@@ -43,7 +43,7 @@ from .normalization import (
 )
 from .opcodes import *  # noqa: F403  the fields of a plan; opcodes holds nothing else
 from .optimizers import add_scaled, limit_column_norms, scale, sum_of_squares, update
-from .simd import TILE_ROWS, TILE_VECTORS, array_at, n_lanes, part, view
+from .simd import TILE_ROWS, TILE_VECTORS, array_at, n_lanes, part, row_of, view
 from .threads import atomic_load, atomic_store, fetch_add, wait_for_all
 
 __all__ = ["infer_rows", "train_epoch"]
@@ -351,9 +351,11 @@ def _unit_gradient(unit, n_rows, memory, out, out0, scratch):
     for j in range(n_out, gap):
         out[out0 + j] = 0
     if op[CORE] == BATCH_NORM:
+        dgamma = part(workspace, statistics + 2 * n_out, n_out)
+        dbeta = part(workspace, statistics + 3 * n_out, n_out)
         for j in range(n_out):
-            out[out0 + j] = workspace[statistics + 2 * n_out + j]
-            out[out0 + gap + j] = workspace[statistics + 3 * n_out + j]
+            out[out0 + j] = dgamma[j]
+            out[out0 + gap + j] = dbeta[j]
     else:
         mean, inv_std = part(workspace, statistics, n_rows), part(workspace, statistics + n_rows, n_rows)
         dgamma, dbeta = part(out, out0, n_out), part(out, out0 + gap, n_out)
@@ -448,9 +450,12 @@ def infer_rows(thread, memory, zero, first, last):
         for o in range(n_ops):
             op = _operation(memory, o)
             _infer(op, _reals(memory, o, zero), n_rows, theta, running, workspace, scratch)
+        n_out = op[N_OUT]
         for i in range(n_rows):
-            for c in range(op[N_OUT]):
-                outputs[(start + i) * op[N_OUT] + c] = workspace[op[Y] + i * op[LD_Y] + c]
+            source = part(workspace, op[Y] + i * op[LD_Y], n_out)
+            target = part(outputs, (start + i) * n_out, n_out)
+            for c in range(n_out):
+                target[c] = source[c]
 
 
 @kernel
@@ -486,8 +491,9 @@ def _infer(op, real, n_rows, theta, running, workspace, scratch):
 @kernel
 def _copy_rows(source, target, row, row_end, n_columns):
     for i in range(row, row_end):
+        a, b = row_of(source, i, NONE, n_columns), row_of(target, i, NONE, n_columns)
         for j in range(n_columns):
-            target[i, j] = source[i, j]
+            b[j] = a[j]
 
 
 @kernel

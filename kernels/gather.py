@@ -1,12 +1,16 @@
 """Minibatch gather: pick rows, convert them and standardise them in one pass."""
 
+import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
 from .jit import kernel
 from .opcodes import FLOAT32, UINT8
+from .simd import part, row_of
 
 __all__ = ["gather_rows"]
+
+NONE = np.int64(0)
 
 
 @kernel
@@ -19,18 +23,20 @@ def gather_rows(raw, code, order, first, shift, scale, standardise, out, row, ro
     out = X and shift and scale are not read.
     Reads raw, order, shift, scale. Writes out. May destroy nothing else.
     """
+    item_size = 1 if code == UINT8 else (4 if code == FLOAT32 else 8)
     for i in range(row, row_end):
         start = (order[first + i] if order.size > 0 else first + i) * n_columns
-        target = out[i]
+        target = row_of(out, i, NONE, n_columns)
+        source = part(raw, start * item_size, n_columns * item_size)
         if code == UINT8:
             for j in range(n_columns):
-                target[j] = raw[start + j]
+                target[j] = source[j]
         elif code == FLOAT32:
             for j in range(n_columns):
-                target[j] = _load(raw, start + j, types.float32)
+                target[j] = _load(source, j, types.float32)
         else:
             for j in range(n_columns):
-                target[j] = _load(raw, start + j, types.float64)
+                target[j] = _load(source, j, types.float64)
         if standardise:
             for j in range(n_columns):
                 target[j] = (target[j] - shift[j]) * scale[j]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .jit import kernel
-from .maths import constant, exp, logistic, one
+from .maths import constant, exp, logistic, one, zero
 from .opcodes import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
@@ -19,8 +19,11 @@ from .opcodes import (
     MSE,
     QUANTILE,
 )
+from .simd import row_of
 
 __all__ = ["classify_rows", "regress_rows"]
+
+NONE = np.int64(0)
 
 
 @kernel
@@ -40,25 +43,25 @@ def classify_rows(
     Reads outputs, labels, weights. Writes gradient, row_losses, row_hits. gradient may be outputs,
     which is then destroyed.
     """
-    zero, unit = constant(parameter, 0.0, 0.0), one(parameter)
+    nought, unit = zero(parameter), one(parameter)
     smooth = parameter / outputs.dtype.type(n_classes)
     for i in range(row, row_end):
-        label = labels[i]
+        z, g, label = row_of(outputs, i, NONE, n_classes), row_of(gradient, i, NONE, n_classes), labels[i]
         factor = weights[i] * scale
         best = 0
-        top = outputs[i, 0]
+        top = z[0]
         for c in range(1, n_classes):
-            if outputs[i, c] > top:
-                best, top = c, outputs[i, c]
+            if z[c] > top:
+                best, top = c, z[c]
         row_hits[i] = 1 if best == label else 0
-        at_label = outputs[i, label]
+        at_label = z[label]
         if code == CROSS_ENTROPY:
-            total, mean = zero, zero
+            total, mean = nought, nought
             for c in range(n_classes):
-                shifted = outputs[i, c] - top
+                shifted = z[c] - top
                 mean += shifted
                 e = exp(shifted)
-                gradient[i, c] = e
+                g[c] = e
                 total += e
             log_total = np.float64(math.log(total))
             loss = log_total - np.float64(at_label - top) * np.float64(unit - parameter)
@@ -66,21 +69,21 @@ def classify_rows(
             row_losses[i] = loss * np.float64(factor)
             share = factor / total
             for c in range(n_classes):
-                gradient[i, c] = gradient[i, c] * share - smooth * factor
-            gradient[i, label] -= (unit - parameter) * factor
+                g[c] = g[c] * share - smooth * factor
+            g[label] -= (unit - parameter) * factor
         elif code == HINGE:
-            loss, n_above = 0.0, zero
+            loss, n_above = 0.0, nought
             for c in range(n_classes):
-                margin = outputs[i, c] - at_label + unit
-                above = not margin <= zero  # a NaN counts, so that it is seen
+                margin = z[c] - at_label + unit
+                above = not margin <= nought  # a NaN counts, so that it is seen
                 if c != label and above:
                     loss += np.float64(margin)
                     n_above += unit
-                    gradient[i, c] = factor
+                    g[c] = factor
                 else:
-                    gradient[i, c] = zero
+                    g[c] = nought
             row_losses[i] = loss * np.float64(factor)
-            gradient[i, label] = -n_above * factor
+            g[label] = -n_above * factor
 
 
 @kernel
@@ -99,50 +102,52 @@ def regress_rows(
     Reads outputs, targets, weights. Writes gradient, row_losses, row_hits. gradient may be outputs,
     which is then destroyed.
     """
-    zero, unit, half = constant(parameter, 0.0, 0.0), one(parameter), constant(parameter, 0.5, 0.5)
+    nought, unit, half = zero(parameter), one(parameter), constant(parameter, 0.5, 0.5)
     two = unit + unit
     for i in range(row, row_end):
+        outs, g = row_of(outputs, i, NONE, n_outputs), row_of(gradient, i, NONE, n_outputs)
+        wanted = row_of(targets, i, NONE, n_outputs)
         factor = weights[i] * scale / outputs.dtype.type(n_outputs)
         total = 0.0
         hits = 0
         if code == MSE:
             for c in range(n_outputs):
-                r = outputs[i, c] - targets[i, c]
+                r = outs[c] - wanted[c]
                 total += np.float64(r * r)
-                gradient[i, c] = two * r * factor
+                g[c] = two * r * factor
         elif code == BINARY_CROSS_ENTROPY:
             for c in range(n_outputs):
-                z, t = outputs[i, c], targets[i, c]
-                positive = zero if z < zero else z
+                z, t = outs[c], wanted[c]
+                positive = nought if z < nought else z
                 total += np.float64(positive - z * t) + np.float64(math.log1p(exp(-abs(z))))
-                gradient[i, c] = (logistic(z) - t) * factor
-                hits += 1 if (z > zero) == (t > half) else 0
+                g[c] = (logistic(z) - t) * factor
+                hits += 1 if (z > nought) == (t > half) else 0
         elif code == MAE:
             for c in range(n_outputs):
-                r = outputs[i, c] - targets[i, c]
+                r = outs[c] - wanted[c]
                 total += np.float64(abs(r))
-                gradient[i, c] = _sign(r) * factor
+                g[c] = _sign(r) * factor
         elif code == HUBER:
             for c in range(n_outputs):
-                r = outputs[i, c] - targets[i, c]
+                r = outs[c] - wanted[c]
                 if abs(r) <= parameter:
                     total += np.float64(half * r * r)
-                    gradient[i, c] = r * factor
+                    g[c] = r * factor
                 else:
                     total += np.float64(parameter * (abs(r) - half * parameter))
-                    gradient[i, c] = parameter * _sign(r) * factor
+                    g[c] = parameter * _sign(r) * factor
         elif code == QUANTILE:
             for c in range(n_outputs):
-                r = outputs[i, c] - targets[i, c]
-                slope = -parameter if r < zero else unit - parameter
+                r = outs[c] - wanted[c]
+                slope = -parameter if r < nought else unit - parameter
                 total += np.float64(slope * r)
-                gradient[i, c] = slope * factor
+                g[c] = slope * factor
         else:
             for c in range(n_outputs):
-                z, t = outputs[i, c], targets[i, c]
+                z, t = outs[c], wanted[c]
                 e = exp(z)
                 total += np.float64(e - t * z)
-                gradient[i, c] = (e - t) * factor
+                g[c] = (e - t) * factor
         row_losses[i] = total * np.float64(factor)
         row_hits[i] = hits
 
@@ -150,5 +155,5 @@ def regress_rows(
 @kernel
 def _sign(x):
     """-1, 0 or 1 in the type of x, and NaN for NaN."""
-    zero, unit = constant(x, 0.0, 0.0), one(x)
-    return unit if x > zero else (-unit if x < zero else x)
+    nought, unit = zero(x), one(x)
+    return unit if x > nought else (-unit if x < nought else x)

@@ -6,9 +6,12 @@ BatchNorm takes mean and variance of a column over the rows of a batch; LayerNor
 
 import math
 
+import numpy as np
+
 
 from .jit import kernel
-from .maths import constant, one
+from .maths import one, zero
+from .simd import part, row_of
 
 __all__ = [
     "batch_norm_backward",
@@ -19,6 +22,7 @@ __all__ = [
     "layer_norm_parameters",
 ]
 
+NONE = np.int64(0)
 
 
 @kernel
@@ -32,29 +36,35 @@ def batch_norm_train(
     Reads x, gamma, beta. Writes y, mean, inv_std, running_mean, running_var. y may be x, which is
     then destroyed.
     """
-    zero = constant(epsilon, 0.0, 0.0)
+    nought, n = zero(epsilon), column_end - column
+    gamma, beta = part(gamma, column, n), part(beta, column, n)
+    mean, inv_std = part(mean, column, n), part(inv_std, column, n)
+    running_mean, running_var = part(running_mean, column, n), part(running_var, column, n)
     share = one(epsilon) / x.dtype.type(n_rows)
     rest = one(epsilon) - momentum
-    for j in range(column, column_end):
-        mean[j] = zero
-        inv_std[j] = zero
+    for j in range(n):
+        mean[j] = nought
+        inv_std[j] = nought
     for i in range(n_rows):
-        for j in range(column, column_end):
-            mean[j] += x[i, j]
-    for j in range(column, column_end):
+        a = row_of(x, i, column, n)
+        for j in range(n):
+            mean[j] += a[j]
+    for j in range(n):
         mean[j] *= share
     for i in range(n_rows):
-        for j in range(column, column_end):
-            centred = x[i, j] - mean[j]
+        a = row_of(x, i, column, n)
+        for j in range(n):
+            centred = a[j] - mean[j]
             inv_std[j] += centred * centred
-    for j in range(column, column_end):
+    for j in range(n):
         variance = inv_std[j] * share
         running_mean[j] = momentum * running_mean[j] + rest * mean[j]
         running_var[j] = momentum * running_var[j] + rest * variance
         inv_std[j] = one(epsilon) / math.sqrt(variance + epsilon)
     for i in range(n_rows):
-        for j in range(column, column_end):
-            y[i, j] = gamma[j] * ((x[i, j] - mean[j]) * inv_std[j]) + beta[j]
+        a, b = row_of(x, i, column, n), row_of(y, i, column, n)
+        for j in range(n):
+            b[j] = gamma[j] * ((a[j] - mean[j]) * inv_std[j]) + beta[j]
 
 
 @kernel
@@ -64,9 +74,10 @@ def batch_norm_inference(x, gamma, beta, mean, var, y, epsilon, row, row_end, n_
     Reads x, gamma, beta, mean, var. Writes rows [row, row_end) of y. y may be x.
     """
     for i in range(row, row_end):
+        a, b = row_of(x, i, NONE, n_columns), row_of(y, i, NONE, n_columns)
         for j in range(n_columns):
             inv_std = one(epsilon) / math.sqrt(var[j] + epsilon)
-            y[i, j] = gamma[j] * ((x[i, j] - mean[j]) * inv_std) + beta[j]
+            b[j] = gamma[j] * ((a[j] - mean[j]) * inv_std) + beta[j]
 
 
 @kernel
@@ -79,20 +90,25 @@ def batch_norm_backward(
     Reads dy, x, gamma, mean, inv_std. Writes dgamma, dbeta, dx in columns [column, column_end).
     dx may be dy, which is then destroyed.
     """
-    zero = constant(x[0, 0], 0.0, 0.0)
-    share = one(zero) / x.dtype.type(n_rows)
-    for j in range(column, column_end):
-        dgamma[j] = zero
-        dbeta[j] = zero
+    nought, n = zero(gamma[0]), column_end - column
+    gamma, dgamma, dbeta = part(gamma, column, n), part(dgamma, column, n), part(dbeta, column, n)
+    mean, inv_std = part(mean, column, n), part(inv_std, column, n)
+    share = one(nought) / x.dtype.type(n_rows)
+    for j in range(n):
+        dgamma[j] = nought
+        dbeta[j] = nought
     for i in range(n_rows):
-        for j in range(column, column_end):
-            dbeta[j] += dy[i, j]
-            dgamma[j] += dy[i, j] * ((x[i, j] - mean[j]) * inv_std[j])
+        a, g = row_of(x, i, column, n), row_of(dy, i, column, n)
+        for j in range(n):
+            dbeta[j] += g[j]
+            dgamma[j] += g[j] * ((a[j] - mean[j]) * inv_std[j])
     for i in range(n_rows):
-        for j in range(column, column_end):
-            xhat = (x[i, j] - mean[j]) * inv_std[j]
-            centred = dy[i, j] - share * (dbeta[j] + xhat * dgamma[j])
-            dx[i, j] = gamma[j] * inv_std[j] * centred
+        a, g = row_of(x, i, column, n), row_of(dy, i, column, n)
+        d = row_of(dx, i, column, n)
+        for j in range(n):
+            xhat = (a[j] - mean[j]) * inv_std[j]
+            centred = g[j] - share * (dbeta[j] + xhat * dgamma[j])
+            d[j] = gamma[j] * inv_std[j] * centred
 
 
 @kernel
@@ -104,17 +120,18 @@ def layer_norm_forward(x, gamma, beta, mean, inv_std, y, epsilon, row, row_end, 
     """
     share = one(epsilon) / x.dtype.type(n_columns)
     for i in range(row, row_end):
-        centre = constant(epsilon, 0.0, 0.0)
+        a, b = row_of(x, i, NONE, n_columns), row_of(y, i, NONE, n_columns)
+        centre = zero(epsilon)
         for j in range(n_columns):
-            centre += x[i, j]
+            centre += a[j]
         centre *= share
-        variance = constant(epsilon, 0.0, 0.0)
+        variance = zero(epsilon)
         for j in range(n_columns):
-            variance += (x[i, j] - centre) * (x[i, j] - centre)
+            variance += (a[j] - centre) * (a[j] - centre)
         scale = one(epsilon) / math.sqrt(variance * share + epsilon)
         mean[i], inv_std[i] = centre, scale
         for j in range(n_columns):
-            y[i, j] = gamma[j] * ((x[i, j] - centre) * scale) + beta[j]
+            b[j] = gamma[j] * ((a[j] - centre) * scale) + beta[j]
 
 
 @kernel
@@ -123,14 +140,16 @@ def layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n_rows, column, c
 
     Reads dy, x, mean, inv_std. Writes dgamma, dbeta in columns [column, column_end).
     """
-    zero = constant(x[0, 0], 0.0, 0.0)
-    for j in range(column, column_end):
-        dgamma[j] = zero
-        dbeta[j] = zero
+    nought, n = zero(mean[0]), column_end - column
+    dgamma, dbeta = part(dgamma, column, n), part(dbeta, column, n)
+    for j in range(n):
+        dgamma[j] = nought
+        dbeta[j] = nought
     for i in range(n_rows):
-        for j in range(column, column_end):
-            dbeta[j] += dy[i, j]
-            dgamma[j] += dy[i, j] * ((x[i, j] - mean[i]) * inv_std[i])
+        a, g = row_of(x, i, column, n), row_of(dy, i, column, n)
+        for j in range(n):
+            dbeta[j] += g[j]
+            dgamma[j] += g[j] * ((a[j] - mean[i]) * inv_std[i])
 
 
 @kernel
@@ -140,15 +159,17 @@ def layer_norm_backward(dy, x, gamma, mean, inv_std, dx, row, row_end, n_columns
     Reads dy, x, gamma, mean, inv_std. Writes rows [row, row_end) of dx. dx may be dy, which is
     then destroyed.
     """
-    share = one(x[0, 0]) / x.dtype.type(n_columns)
+    share = one(gamma[0]) / x.dtype.type(n_columns)
     for i in range(row, row_end):
-        total = constant(x[0, 0], 0.0, 0.0)
-        total_xhat = constant(x[0, 0], 0.0, 0.0)
+        a, b = row_of(x, i, NONE, n_columns), row_of(dy, i, NONE, n_columns)
+        d = row_of(dx, i, NONE, n_columns)
+        total = zero(gamma[0])
+        total_xhat = zero(gamma[0])
         for j in range(n_columns):
-            g = gamma[j] * dy[i, j]
+            g = gamma[j] * b[j]
             total += g
-            total_xhat += g * ((x[i, j] - mean[i]) * inv_std[i])
+            total_xhat += g * ((a[j] - mean[i]) * inv_std[i])
         for j in range(n_columns):
-            xhat = (x[i, j] - mean[i]) * inv_std[i]
-            g = gamma[j] * dy[i, j]
-            dx[i, j] = inv_std[i] * (g - share * (total + xhat * total_xhat))
+            xhat = (a[j] - mean[i]) * inv_std[i]
+            g = gamma[j] * b[j]
+            d[j] = inv_std[i] * (g - share * (total + xhat * total_xhat))

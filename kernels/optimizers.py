@@ -27,6 +27,7 @@ from .opcodes import (
     STEP,
     WEIGHT_DECAY,
 )
+from .simd import part
 
 __all__ = ["add_scaled", "limit_column_norms", "scale", "sum_of_squares", "update"]
 
@@ -44,13 +45,13 @@ def update(code, theta, gradient, state1, state2, start, gradient_start, size, h
     rest2, epsilon = _like(theta, 1.0 - hyper[BETA2]), _like(theta, hyper[EPSILON])
     penalty = hyper[L2] + (0.0 if code == ADAMW else hyper[WEIGHT_DECAY])
     l2 = _like(theta, penalty if is_weight else 0.0)
-    w = theta[start : start + size]
-    g = gradient[gradient_start : gradient_start + size]
+    w = part(theta, start, size)
+    g = part(gradient, gradient_start, size)
     if code == SGD:
         for i in range(size):
             w[i] -= lr * (g[i] + l2 * w[i])
         return
-    s = state1[start : start + size]
+    s = part(state1, start, size)
     if code == MOMENTUM:
         for i in range(size):
             s[i] = beta1 * s[i] - lr * (g[i] + l2 * w[i])
@@ -76,7 +77,7 @@ def update(code, theta, gradient, state1, state2, start, gradient_start, size, h
             s[i] += gi * gi
             w[i] -= lr * gi / (math.sqrt(s[i]) + epsilon)
     else:
-        _adam(w, g, s, state2[start : start + size], lr, l2, beta1, beta2, epsilon, hyper,
+        _adam(w, g, s, part(state2, start, size), lr, l2, beta1, beta2, epsilon, hyper,
               is_weight and code == ADAMW)
 
 
@@ -107,26 +108,26 @@ def sum_of_squares(x, start, size):
 
     Reads x. Writes nothing.
     """
-    total = 0.0
-    for i in range(start, start + size):
-        total += np.float64(x[i]) * np.float64(x[i])
+    values, total = part(x, start, size), 0.0
+    for i in range(size):
+        total += np.float64(values[i]) * np.float64(values[i])
     return total
 
 
 @kernel
 def scale(x, factor, start, size):
     """x[i] *= factor over [start, start + size). Reads and writes x."""
-    factor = _like(x, factor)
-    for i in range(start, start + size):
-        x[i] *= factor
+    values, factor = part(x, start, size), _like(x, factor)
+    for i in range(size):
+        values[i] *= factor
 
 
 @kernel
 def add_scaled(x, y, factor, start, size):
     """x[i] += factor * y[i] over [start, start + size). Reads x, y. Writes x."""
-    factor = _like(x, factor)
-    for i in range(start, start + size):
-        x[i] += factor * y[i]
+    target, source, factor = part(x, start, size), part(y, start, size), _like(x, factor)
+    for i in range(size):
+        target[i] += factor * source[i]
 
 
 @kernel

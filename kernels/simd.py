@@ -14,10 +14,12 @@ __all__ = [
     "TILE_ROWS",
     "TILE_VECTORS",
     "array_at",
+    "copy_vector",
     "flat",
     "make_multiply_block",
     "n_lanes",
     "part",
+    "row_of",
     "transpose_block",
     "view",
 ]
@@ -49,6 +51,26 @@ def part(typingctx, flat, offset, size):
         return _borrowed(context, builder, flat, data, [arguments[2]], [item_size])
 
     return flat(flat, _INT, _INT), emit
+
+
+@intrinsic
+def row_of(typingctx, matrix, row, column, size):
+    """``row_of(matrix, row, column, size)``: matrix[row, column : column + size], without an owner.
+
+    Loops over such a row from 0 become vector code; an index that might be negative, as far as
+    the compiler knows, would keep them scalar.
+    """
+    result = types.Array(matrix.dtype, 1, "C")
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(signature.args[0])(context, builder, arguments[0])
+        n_columns = builder.extract_value(source.shape, 1)
+        start = builder.add(builder.mul(arguments[1], n_columns), arguments[2])
+        data = builder.gep(source.data, [start])
+        item_size = context.get_constant(types.intp, matrix.dtype.bitwidth // 8)
+        return _borrowed(context, builder, result, data, [arguments[3]], [item_size])
+
+    return result(matrix, _INT, _INT, _INT), emit
 
 
 @intrinsic
@@ -87,7 +109,7 @@ def make_multiply_block(n_rows: int, n_vectors: int):
     @intrinsic
     def block(typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k):
         def emit(context, builder, signature, arguments):
-            scalar, vector = _vector_types(context, signature.args[0].dtype)
+            _, vector = _vector_types(context, signature.args[0].dtype)
             a, b, start, c = (
                 builder.gep(
                     context.make_array(signature.args[i])(context, builder, arguments[i]).data,
@@ -160,6 +182,25 @@ def flat(typingctx, matrix):
         return _borrowed(context, builder, row, source.data, [source.nitems], [item_size])
 
     return row(matrix), emit
+
+
+@intrinsic
+def copy_vector(typingctx, source, source0, target, target0):
+    """Copy one vector: ``target[target0 : ...] = source[source0 : ...]``, flat memory both."""
+
+    def emit(context, builder, signature, arguments):
+        _, vector = _vector_types(context, signature.args[0].dtype)
+        source, target = (
+            builder.gep(
+                context.make_array(signature.args[i])(context, builder, arguments[i]).data,
+                [arguments[i + 1]],
+            )
+            for i in (0, 2)
+        )
+        _store(builder, _load(builder, source, vector, 0), target, vector, 0)
+        return context.get_dummy_value()
+
+    return types.void(source, _INT, target, _INT), emit
 
 
 @intrinsic

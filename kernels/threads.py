@@ -46,7 +46,7 @@ def fetch_add(typingctx, counters, index, amount):
 
 @intrinsic
 def atomic_load(typingctx, counters, index):
-    """``atomic_load(counters, index)``: the value, with all that was written before it was stored."""
+    """``atomic_load(counters, index)``: the value, and all that was written before it."""
 
     def emit(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature, arguments)
@@ -57,7 +57,7 @@ def atomic_load(typingctx, counters, index):
 
 @intrinsic
 def atomic_store(typingctx, counters, index, value):
-    """``atomic_store(counters, index, value)``: make all that was written before visible with it."""
+    """``atomic_store(counters, index, value)``: publish all that was written before."""
 
     def emit(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature, arguments)
