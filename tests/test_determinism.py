@@ -1,5 +1,9 @@
 """The same seed gives the same bits: twice, when continued, and for any number of threads."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from networks import ACTIVATION_LAYERS, OPTIMIZERS, blobs, every_layer, targets
@@ -114,3 +118,39 @@ def test_predictions_do_not_depend_on_threads_or_batches(poison):
         np.testing.assert_array_equal(model.predict(rows[:n]), outputs[:n])
     assert np.isnan(outputs[5]).all() == np.isnan(poison)
     assert np.isfinite(np.delete(outputs, 5, axis=0)).all()
+
+
+OTHER_KERNELS_FIRST = """
+import sys
+import hashlib
+import numpy as np
+from fastmlp import layers, losses
+from test_determinism import trained
+if sys.argv[1] == "after":
+    x = np.ones((20, 30), "float32")
+    parts = [layers.Linear(30, 30), layers.ReLU(), layers.BatchNorm(30), layers.LayerNorm(30)]
+    for layer in [*parts, layers.Dropout(0.3)]:
+        layer.backward(layer.forward(x, train=True))
+    losses.CrossEntropy().value_and_gradient(x, np.zeros(20, int))
+    trained(dtype="float64", epochs=1)
+for name, array in sorted(trained().items()):
+    print(name, hashlib.sha256(array.tobytes()).hexdigest())
+"""
+
+
+def test_what_ran_before_in_the_process_does_not_change_bits():
+    """A function in two kernels' code is linked once; which copy it is must not matter."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", OTHER_KERNELS_FIRST, when],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=600,
+            cwd=Path(__file__).parent,
+        ).stdout
+        for when in ("before", "after")
+    ]
+
+    assert "theta" in runs[0]
+    assert runs[0] == runs[1]
