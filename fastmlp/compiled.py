@@ -101,8 +101,9 @@ class CompiledRunner:
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
-        """Make one step for each rate."""
+        """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
         memory, n_steps = self._memory, len(rates)
+        self._lowered.header[op.N_ROWS] = len(order)
         memory[op.ORDER] = np.ascontiguousarray(order, np.int64)
         memory[op.RATES], memory[op.LOSSES_OUT] = rates, np.zeros(n_steps)
         memory[op.HITS_OUT] = np.zeros(n_steps, np.int64)
@@ -122,6 +123,10 @@ class CompiledRunner:
         if made and not np.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
         return EpochResult(losses_made, hits, interrupted=interrupted and made < n_steps)
+
+    def set_l2(self, l2: float) -> None:
+        """Change the penalty of the steps to come."""
+        self._memory[op.HYPER][:, op.L2] = l2
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
