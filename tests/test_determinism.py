@@ -149,8 +149,8 @@ def test_what_ran_before_in_the_process_does_not_change_bits():
             timeout=600,
             cwd=Path(__file__).parent,
         ).stdout
-        for when in ("before", "after")
+        for when in ("before", "before", "after")  # the first may still have to compile
     ]
 
     assert "theta" in runs[0]
-    assert runs[0] == runs[1]
+    assert runs[0] == runs[1] == runs[2]
