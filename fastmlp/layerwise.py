@@ -18,7 +18,15 @@ from fastmlp.runner import EpochResult
 if TYPE_CHECKING:
     from fastmlp.model import Model
 
-__all__ = ["LayerRunner", "backward", "evaluate", "forward", "loss_and_grads", "predict"]
+__all__ = [
+    "LayerRunner",
+    "add_penalty",
+    "backward",
+    "evaluate",
+    "forward",
+    "loss_and_grads",
+    "predict",
+]
 
 _POLL_SECONDS = 0.1
 
@@ -58,10 +66,14 @@ def loss_and_grads(
     if l2:
         for slot in model.slots:
             if slot.is_weight:
-                weight = slot.view(model.theta)
-                value += 0.5 * l2 * float(np.square(weight).sum(dtype=np.float64))
-                slot.view(model.grad)[...] += model.dtype.type(l2) * weight
+                value += add_penalty(slot.view(model.theta), slot.view(model.grad), l2)
     return value, n_correct
+
+
+def add_penalty(weight: np.ndarray, gradient: np.ndarray, l2: float) -> float:
+    """Return 0.5 * l2 * sum(W * W) and add its gradient, l2 * W, in place."""
+    gradient += gradient.dtype.type(l2) * weight
+    return 0.5 * l2 * float(np.square(weight).sum(dtype=np.float64))
 
 
 def predict(model: "Model", X: np.ndarray, batch_size: int) -> np.ndarray:

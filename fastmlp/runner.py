@@ -43,7 +43,8 @@ class Runner(Protocol):
         """Make one step for each rate.
 
         Advances ``optimizer.t`` by the steps made; calls ``poll`` about ten times a second.
-        ``order`` is int64 (N,), the rows in the order to visit; ``rates`` float64 (n_steps,).
+        ``order`` is int64, the rows to visit: an epoch's permutation, or any rows, also repeatedly;
+        ``rates`` float64 (n_steps,).
         """
         ...
 
