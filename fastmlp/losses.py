@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import ops
 from fastmlp.errors import unknown
-from fastmlp.lazy import ops
 from fastmlp.validation import as_float_targets, as_labels, as_weights, fraction, positive
 
 __all__ = [

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import layerwise, losses
+from fastmlp import compiled, layerwise, losses
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom, as_layer
-from fastmlp.lazy import compiled
 from fastmlp.parameters import Arrays, FlatStore, Slot
 from fastmlp.validation import (
     as_data,

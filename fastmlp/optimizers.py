@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp import ops
 from fastmlp.errors import unknown
-from fastmlp.lazy import ops
 from fastmlp.parameters import Arrays
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.validation import fraction, non_negative, positive

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp import ops
 from fastmlp.errors import unknown
-from fastmlp.lazy import ops
 
 if TYPE_CHECKING:
     from fastmlp.layers.base import Layer

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import losses
+from fastmlp import compiled, losses
 from fastmlp.errors import unknown
 from fastmlp.history import COLUMNS, History
 from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
-from fastmlp.lazy import compiled
 from fastmlp.model import Model
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.runner import Runner

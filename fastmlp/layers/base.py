@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.lazy import ops
+from fastmlp import ops
 from fastmlp.parameters import Arrays
 
 if TYPE_CHECKING:

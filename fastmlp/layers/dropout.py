@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp import ops
 from fastmlp.layers.base import Layer
-from fastmlp.lazy import ops
 from fastmlp.validation import fraction, seed_int
 
 __all__ = ["Dropout"]

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import initializers
+from fastmlp import initializers, ops
 from fastmlp.layers.base import Layer
-from fastmlp.lazy import ops
 from fastmlp.validation import positive_int, seed_int
 
 __all__ = ["Linear"]
