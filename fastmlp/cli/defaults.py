@@ -50,7 +50,7 @@ class Defaults:
 
 DATASETS = {
     "digits": Defaults(
-        hidden=(256, 128), dropout=0.4, lr=5e-3, weight_decay=0.1, epochs=40, batch_size=64
+        hidden=(512, 256), dropout=0.4, lr=5e-3, weight_decay=0.1, epochs=40, batch_size=64
     ),
     "mnist": Defaults(hidden=(512, 256), dropout=0.3, lr=3e-3, weight_decay=0.1, epochs=12),
     "fashion_mnist": Defaults(hidden=(512, 256), dropout=0.3, lr=3e-3, weight_decay=0.1, epochs=15),
