@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastmlp.errors import unknown
 from fastmlp.files import write_whole
+from fastmlp.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +32,6 @@ __all__ = [
 ]
 
 _IMAGE_SHAPES = {64: (8, 8), 784: (28, 28), 3072: (3, 32, 32)}
-_ACTIVATIONS = ("ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Sigmoid", "Tanh")
 
 
 def learning_curves(runs: Any) -> "Figure":
@@ -146,34 +147,31 @@ def first_layer_weights(
     return figure
 
 
-def activation_functions(names: Sequence[str] = _ACTIVATIONS) -> "Figure":
+def activation_functions(names: Sequence[str] = tuple(ACTIVATIONS)) -> "Figure":
     """Draw activation functions with their derivatives, computed by the layers themselves.
 
     Parameters
     ----------
     names : sequence of str
-        Names of layers; default all activations.
+        Keys of `fastmlp.layers.ACTIVATIONS`, such as ``"relu"``; default all of them.
 
     """
-    from fastmlp import layers
-    from fastmlp.errors import unknown
-
     x = np.linspace(-4, 4, 801)[:, None]
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
     figure = _new_figure(figsize=(3.4 * columns, 2.7 * rows))
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, name in zip(grid, names, strict=False):
-        if name not in _ACTIVATIONS:
-            raise unknown("activation", name, _ACTIVATIONS)
-        layer = getattr(layers, name)()
+        if name not in ACTIVATIONS:
+            raise unknown("activation", name, ACTIVATIONS)
+        layer = ACTIVATIONS[name]()
         y = layer.forward(x, train=True)
         slope = layer.backward(np.ones_like(x))
         axes.axhline(0, color="0.8", linewidth=0.8)
         axes.axvline(0, color="0.8", linewidth=0.8)
         axes.plot(x, y, label="f(x)")
         axes.plot(x, slope, linestyle="--", label="f'(x)")
-        axes.set_title(name)
+        axes.set_title(type(layer).__name__)
         axes.set_ylim(-2, 4)
         axes.legend(loc="upper left", frameon=False)
     for axes in grid[len(names) :]:

@@ -160,7 +160,7 @@ def test_heat_map_frames_the_best_cell():
 
 
 def test_activation_functions_show_value_and_slope():
-    axes = plots.activation_functions(["Tanh", "ReLU"]).axes[0]
+    axes = plots.activation_functions(["tanh", "relu"]).axes[0]
 
     x, y = axes.lines[-2].get_data()
     _, slope = axes.lines[-1].get_data()
@@ -169,8 +169,8 @@ def test_activation_functions_show_value_and_slope():
 
 
 def test_activation_functions_refuse_an_unknown_name():
-    with pytest.raises(ValueError, match=r"unknown activation 'Tahn': did you mean 'Tanh'"):
-        plots.activation_functions(["Tahn"])
+    with pytest.raises(ValueError, match=r"unknown activation 'tahn': did you mean 'tanh'"):
+        plots.activation_functions(["tahn"])
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -17,8 +17,9 @@ def add_parser(commands: Any) -> None:
         "bench",
         help="time fastmlp and other libraries on the same work (from a checkout)",
         add_help=False,
+        prefix_chars="\0",  # no argument can begin so: all of them are the benchmark's own
     )
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    parser.add_argument("rest", nargs="*")
     parser.set_defaults(run=run)
 
 

@@ -40,12 +40,22 @@ class Defaults:
     batch_norm: bool = False
     optimizer: str = "adamw"
     lr: float = 2e-3
-    schedule: str = "one-cycle"
+    schedule: str = "one_cycle"
     weight_decay: float = 1e-2
     epochs: int = 30
     batch_size: int = 128
     val_fraction: float = 0.1
     early_stopping: int = 0
+
+    def describe(self) -> str:
+        """Return one line that says how the training is done."""
+        units = ", ".join(map(str, self.hidden)) or "no"
+        norm = "batch norm, " if self.batch_norm else ""
+        return (
+            f"hidden layers: {units} units, {norm}{self.activation}, dropout {self.dropout:g}; "
+            f"{self.optimizer}, {self.schedule} rate {self.lr:g}, "
+            f"weight decay {self.weight_decay:g}, {self.epochs} epochs, batch {self.batch_size}"
+        )
 
 
 DATASETS = {

@@ -1,47 +1,30 @@
 """From names on the command line to layers, an optimizer and a schedule."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from fastmlp import schedules
 from fastmlp.cli.defaults import Defaults
+from fastmlp.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, Normalize
+from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from fastmlp.sequential import Sequential
 
-__all__ = ["ACTIVATIONS", "OPTIMIZERS", "SCHEDULES", "build_model", "build_optimizer"]
+__all__ = ["OPTIMIZERS", "build_model", "build_optimizer"]
 
-
-@dataclass(frozen=True)
-class _Named:
-    """A class and the arguments that its short name stands for."""
-
-    class_name: str
-    arguments: dict[str, Any]
-
-
-ACTIVATIONS = {
-    "relu": "ReLU",
-    "leaky-relu": "LeakyReLU",
-    "elu": "ELU",
-    "selu": "SELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "mish": "Mish",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-}
 OPTIMIZERS = {
-    "sgd": _Named("SGD", {}),
-    "momentum": _Named("SGD", {"momentum": 0.9}),
-    "nesterov": _Named("SGD", {"momentum": 0.9, "nesterov": True}),
-    "rmsprop": _Named("RMSprop", {}),
-    "adam": _Named("Adam", {}),
-    "adamw": _Named("AdamW", {}),
-    "adagrad": _Named("Adagrad", {}),
+    "sgd": SGD,
+    "momentum": partial(SGD, momentum=0.9),
+    "nesterov": partial(SGD, momentum=0.9, nesterov=True),
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+    "adagrad": Adagrad,
 }
-SCHEDULES = ("constant", "step", "exponential", "cosine", "one-cycle", "warm-up")
 
 
-def build_model(options: Defaults, X: np.ndarray, n_outputs: int, seed: int) -> Any:
+def build_model(options: Defaults, X: np.ndarray, n_outputs: int, seed: int) -> Sequential:
     """Return a new network that standardises its inputs by the training rows.
 
     Parameters
@@ -56,24 +39,21 @@ def build_model(options: Defaults, X: np.ndarray, n_outputs: int, seed: int) -> 
         Of the initial weights.
 
     """
-    from fastmlp import Sequential, layers
-
-    activation = getattr(layers, ACTIVATIONS[options.activation])
-    stack: list[Any] = [layers.Normalize.from_data(X)]
+    stack: list[Any] = [Normalize.from_data(X)]
     n_inputs = X.shape[1]
     for n_units in options.hidden:
-        stack.append(layers.Linear(n_inputs, n_units))
+        stack.append(Linear(n_inputs, n_units))
         if options.batch_norm:
-            stack.append(layers.BatchNorm(n_units))
-        stack.append(activation())
+            stack.append(BatchNorm(n_units))
+        stack.append(ACTIVATIONS[options.activation]())
         if options.dropout:
-            stack.append(layers.Dropout(options.dropout))
+            stack.append(Dropout(options.dropout))
         n_inputs = n_units
-    stack.append(layers.Linear(n_inputs, n_outputs))
+    stack.append(Linear(n_inputs, n_outputs))
     return Sequential(*stack, seed=seed)
 
 
-def build_optimizer(options: Defaults, steps_per_epoch: int) -> Any:
+def build_optimizer(options: Defaults, steps_per_epoch: int) -> Optimizer:
     """Return the optimizer with its schedule.
 
     Parameters
@@ -84,29 +64,23 @@ def build_optimizer(options: Defaults, steps_per_epoch: int) -> Any:
         Of the training rows, for the length of a warm-up.
 
     """
-    from fastmlp import optimizers
-
-    named = OPTIMIZERS[options.optimizer]
     rate = _schedule(options, steps_per_epoch)
-    make = getattr(optimizers, named.class_name)
-    return make(lr=rate, weight_decay=options.weight_decay, **named.arguments)
+    return OPTIMIZERS[options.optimizer](lr=rate, weight_decay=options.weight_decay)
 
 
-def _schedule(options: Defaults, steps_per_epoch: int) -> Any:
-    from fastmlp import schedules
-
+def _schedule(options: Defaults, steps_per_epoch: int) -> schedules.Schedule:
     lr = options.lr
     match options.schedule:
         case "step":  # two falls, after a third and two thirds of the epochs
             return schedules.Step(lr, every=max(1, -(-options.epochs // 3)), factor=0.1)
         case "exponential":  # to a hundredth in the end
             return schedules.Exponential(lr, decay=0.01 ** (1 / options.epochs))
+        case "warm_up":  # a twentieth of the steps, then constant
+            steps = max(1, steps_per_epoch * options.epochs // 20)
+            return schedules.WarmUp(steps, lr)
         case "cosine":
             return schedules.Cosine(lr)
-        case "one-cycle":
+        case "one_cycle":
             return schedules.OneCycle(lr)
-        case "warm-up":  # a twentieth of the steps, then constant
-            steps = max(1, steps_per_epoch * options.epochs // 20)
-            return schedules.WarmUp(steps, schedules.Constant(lr))
         case _:
-            return lr
+            return schedules.Constant(lr)

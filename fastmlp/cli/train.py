@@ -15,18 +15,13 @@ from fastmlp import plots, threads
 from fastmlp.cli import INTERRUPTED
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
-from fastmlp.cli.network import (
-    ACTIVATIONS,
-    OPTIMIZERS,
-    SCHEDULES,
-    build_model,
-    build_optimizer,
-)
+from fastmlp.cli.network import OPTIMIZERS, build_model, build_optimizer
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.schedules import SCHEDULES
+from fastmlp.training import PRECISIONS
 
 __all__ = ["add_parser", "add_training_options", "resolve_options", "run"]
-
-PRECISIONS = ("highest", "high", "medium")
 
 
 def add_parser(commands: Any) -> None:
@@ -34,7 +29,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train a network, say how good it is, and save it",
-        epilog="Options that are not given have a default for each dataset: see the README.",
+        epilog="Options that are not given have a default for each dataset; the output shows it.",
     )
     add_data_options(parser)
     add_training_options(parser)
@@ -124,7 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = resolve_options(arguments)
     _check_destinations(arguments)
     task = load_task(arguments, options)
-    print(task.describe(), flush=True)
+    print(task.describe())
+    print(options.describe(), flush=True)
 
     model = build_model(options, task.X_train, task.n_outputs, arguments.seed)
     history = fit(model, task, options, arguments)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.training import PRECISIONS
+
 __all__ = ["add_parser", "run"]
 
 _DTYPES = ("float32", "float64")
-_PRECISIONS = ("highest", "high", "medium")
 
 
 def add_parser(commands: Any) -> None:
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     for dtype in _DTYPES:
-        for precision in _PRECISIONS if dtype == "float32" else _PRECISIONS[:1]:
+        for precision in PRECISIONS if dtype == "float32" else PRECISIONS[:1]:
             begun = time.perf_counter()
             compile_kernels(dtype, precision)
             if not arguments.json:

@@ -1,0 +1,43 @@
+"""`fastmlp bench` hands its options to the benchmarks of a checkout, where there is one."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import fastmlp.cli.bench
+from fastmlp.cli import main
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory, and a package that lies in no checkout."""
+    monkeypatch.chdir(tmp_path)
+    package = SimpleNamespace(__file__=str(tmp_path / "site-packages/fastmlp/__init__.py"))
+    monkeypatch.setattr(fastmlp.cli.bench, "fastmlp", package)
+    monkeypatch.delitem(sys.modules, "bench", raising=False)
+    monkeypatch.delitem(sys.modules, "bench.side_by_side", raising=False)
+    elsewhere = [path for path in sys.path if not (Path(path) / "bench").is_dir()]
+    monkeypatch.setattr(sys, "path", elsewhere)
+    return tmp_path
+
+
+def test_outside_a_checkout_one_sentence_says_where_to_run_it(elsewhere, capsys):
+    code = main(["bench"])
+
+    assert code == 2
+    assert "run this command in a checkout" in capsys.readouterr().err
+
+
+def test_all_options_are_the_benchmark_s_own(elsewhere, capsys):
+    (elsewhere / "bench").mkdir()
+    (elsewhere / "bench/__init__.py").touch()
+    (elsewhere / "bench/side_by_side.py").write_text(
+        "def main(argv):\n    print(*argv)\n    return 1\n"
+    )
+
+    code = main(["bench", "--help", "mnist", "--json=x", "-q"])
+
+    assert code == 1
+    assert capsys.readouterr().out == "--help mnist --json=x -q\n"
