@@ -1,0 +1,27 @@
+"""scikit-learn's MLPClassifier and MLPRegressor, trained by fastmlp; needs the extra ``sklearn``.
+
+Change one import::
+
+    from fastmlp.sklearn import MLPClassifier  # was: from sklearn.neural_network import ...
+
+    classifier = MLPClassifier(hidden_layer_sizes=(100,), random_state=0).fit(X, y)
+
+The arguments, their order, defaults and meaning are scikit-learn's, and with the same
+``random_state`` so are the starting weights and the minibatches; what scikit-learn does not have
+comes after them, as keywords.
+"""
+
+try:
+    import sklearn  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "sklearn":
+        raise
+    raise ModuleNotFoundError(
+        "fastmlp.sklearn needs scikit-learn: install it with pip install 'fastmlp[sklearn]'",
+        name="sklearn",
+    ) from None
+
+from fastmlp.sklearn._classifier import MLPClassifier
+from fastmlp.sklearn._regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

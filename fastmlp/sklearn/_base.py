@@ -1,0 +1,325 @@
+"""What both estimators share: from arguments and arrays to a trained network, and back out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastmlp.lazy import compiled
+from fastmlp.sklearn import _lbfgs, _network, _split, _stochastic
+from fastmlp.sklearn._data import Rows, Validation, dense
+from fastmlp.sklearn._network import Network, Objective
+
+__all__ = ["BaseMLP", "store"]
+
+_FLOATS = (np.float64, np.float32)
+_SPARSE = ("csr", "csc")
+_SPARSE_ROWS = 4096  # of a sparse matrix, spread out at a time to be predicted
+
+
+def store(estimator: Any, arguments: dict[str, Any]) -> None:
+    """Keep the arguments of ``__init__`` as they came, under their own names."""
+    for name, value in arguments.items():
+        if name != "self":
+            setattr(estimator, name, value)
+
+
+class BaseMLP(BaseEstimator, ABC):
+    """Base of `MLPClassifier` and `MLPRegressor`."""
+
+    hidden_layer_sizes: Any
+    activation: str
+    solver: str
+    alpha: float
+    batch_size: Any
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    dropout: float
+    normalization: str | None
+    weight_decay: float
+    clip_norm: float | None
+    scoring: Any
+    restore_best: Any
+    callbacks: Any
+    time_limit: float | None
+    n_threads: int | None
+    matmul_precision: str
+
+    n_iter_: int
+    t_: int
+    loss_: float
+    best_loss_: Any
+    best_validation_score_: Any
+    loss_curve_: list[float]
+    validation_scores_: Any
+    validation_loss_curve_: Any
+    stopped_: str | None
+    out_activation_: str
+    n_layers_: int
+    n_outputs_: int
+    _network: Network
+    _progress: _stochastic.Progress
+    _seed: int
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights (fan_in, fan_out) of each layer; views, so that edits take effect."""
+        return [layer.weight for layer in self._trained().linears]
+
+    @coefs_.setter
+    def coefs_(self, values: Sequence[Any]) -> None:
+        for layer, value in zip(self._trained().linears, values, strict=True):
+            layer.weight = value
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases (fan_out,) of each layer; views, so that edits take effect."""
+        return [layer.params["bias"] for layer in self._trained().linears]
+
+    @intercepts_.setter
+    def intercepts_(self, values: Sequence[Any]) -> None:
+        for layer, value in zip(self._trained().linears, values, strict=True):
+            layer.bias = value
+
+    def _trained(self) -> Network:
+        try:
+            return vars(self)["_network"]
+        except KeyError:
+            raise AttributeError(
+                f"this {type(self).__name__} has no weights before fit or partial_fit"
+            ) from None
+
+    # What a subclass says.
+
+    @abstractmethod
+    def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
+        """Return targets (N, C) or labels (N,) as the kernels take them."""
+
+    @abstractmethod
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        """Return the number of outputs."""
+
+    @abstractmethod
+    def _objective(self, rows: Rows) -> Objective:
+        """Return the loss; set ``out_activation_``."""
+
+    @abstractmethod
+    def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:
+        """Return the weight of each row's class."""
+
+    @abstractmethod
+    def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
+        """Return accuracy or R2."""
+
+    @abstractmethod
+    def _stratify(self, targets: np.ndarray) -> np.ndarray | None:
+        """Return the classes that a validation split is to keep in proportion."""
+
+    # Training.
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any = None,
+        y_val: Any = None,
+        incremental: bool = False,
+    ) -> Any:
+        hidden = _hidden_sizes(self.hidden_layer_sizes)
+        self._check_combination(incremental, X_val, y_val)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, y = self._check_data(X, y, reset=first)
+        weights = self._row_weights(X, y, sample_weight, incremental)
+        targets = self._check_targets(y, first, incremental)
+        self.n_outputs_ = self._count_outputs(targets)
+        units = [X.shape[1], *hidden, self.n_outputs_]
+        if first:
+            self._start(units, X.dtype)
+        network = self._continued(units)
+        dtype = network.model.dtype
+        X = dense(X).astype(dtype, copy=False)
+        if targets.dtype.kind == "f":
+            targets = np.ascontiguousarray(targets, dtype)
+        if weights is not None:
+            weights = np.ascontiguousarray(weights, dtype)
+        rows = Rows(X, targets, weights)
+        objective = self._objective(rows)
+        if self.solver == "lbfgs":
+            _lbfgs.fit(self, network, objective, rows)
+            return self
+        visited, validation = self._validation(rows, y, X_val, y_val)
+        max_iter = 1 if incremental else self.max_iter
+        self._fitting = True
+        try:
+            _stochastic.fit(
+                self, network, objective, rows, visited, validation, max_iter, incremental
+            )
+        finally:
+            del self._fitting
+        return self
+
+    def _check_combination(self, incremental: bool, X_val: Any, y_val: Any) -> None:
+        """Raise where arguments that are right by themselves do not go together."""
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together, or neither")
+        if self.solver == "lbfgs":
+            if self.dropout or self.normalization == "batch":
+                raise ValueError(
+                    "solver 'lbfgs' needs a loss that is the same each time it is computed, which "
+                    "dropout and normalization='batch' do not leave it: use solver='adam'"
+                )
+            if self.clip_norm is not None:
+                raise ValueError("clip_norm has no meaning with solver 'lbfgs': use solver='adam'")
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        return validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=_SPARSE,
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+            dtype=_FLOATS,
+            order="C",
+            reset=reset,
+        )
+
+    _numeric_targets = False
+
+    def _row_weights(
+        self, X: Any, y: np.ndarray, sample_weight: Any, incremental: bool
+    ) -> np.ndarray | None:
+        """Return sample weight times class weight."""
+        of_class = self._class_weights(y, incremental)
+        if sample_weight is None:
+            return of_class
+        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if weights.max(initial=0.0) == 0.0:
+            raise ValueError("sample_weight must not be 0 for every row: nothing would be learned")
+        return weights if of_class is None else weights * of_class
+
+    def _start(self, units: list[int], dtype: np.dtype) -> None:
+        """Draw a network; forget the past."""
+        random_state = check_random_state(self.random_state)
+        self._network = _network.build(
+            units,
+            dtype,
+            random_state,
+            activation=self.activation,
+            normalization=self.normalization,
+            dropout=self.dropout,
+        )
+        self._progress = _stochastic.Progress(random_state)
+        self._seed = 0
+        if self.dropout:  # a draw that scikit-learn does not make, so only where there is need
+            self._seed = int(random_state.randint(2**31))
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(units)
+        self.loss_curve_ = []
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_ = self.validation_loss_curve_ = None
+        self.best_validation_score_ = None
+
+    def _continued(self, units: list[int]) -> Network:
+        """Return the network, which must be the one that the arguments ask for."""
+        network = self._network
+        plan = (tuple(units), self.activation, self.normalization, self.dropout > 0)
+        if plan != network.plan:
+            raise ValueError(
+                f"training goes on with a network of (units, activation, normalization, dropout) "
+                f"{network.plan}, but the arguments ask for {plan}: set them back, or begin anew "
+                "by fit with warm_start=False"
+            )
+        network.set_dropout(self.dropout)
+        return network
+
+    def _validation(
+        self, rows: Rows, y: np.ndarray, X_val: Any, y_val: Any
+    ) -> tuple[np.ndarray | None, Validation | None]:
+        """Return the rows to learn from (None: all) and those to validate with."""
+        visited = None
+        if X_val is not None:
+            given, y_val = self._check_data(X_val, y_val, reset=False)
+            targets = self._check_targets(y_val, first=False, incremental=True)
+            held = Rows(dense(given).astype(rows.X.dtype, copy=False), targets, None)
+            if targets.dtype.kind == "f":
+                held = Rows(held.X, np.ascontiguousarray(targets, rows.X.dtype), None)
+        elif self.early_stopping:
+            visited, kept = _split.split(
+                self._progress, len(rows.X), self.validation_fraction, self._stratify(rows.targets)
+            )
+            held, y_val = rows.take(kept), y[kept]
+        else:
+            return None, None
+        if self.validation_scores_ is None:
+            self.validation_scores_, self.validation_loss_curve_ = [], []
+            self.best_validation_score_ = -np.inf
+        if self.scoring is None:
+            return visited, Validation(held, lambda outputs: self._scores(outputs, held))
+        scorer = check_scoring(self, self.scoring)
+        extra = {} if held.weights is None else {"sample_weight": held.weights}
+        return visited, Validation(held, lambda _: float(scorer(self, held.X, y_val, **extra)))
+
+    # Prediction.
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the network's outputs (N, C), before ``out_activation_``."""
+        check_is_fitted(self)
+        if not hasattr(self, "_fitting"):  # else a scorer asks, with rows that were checked
+            X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
+        model = self._network.model
+        if not issparse(X):
+            return compiled.predict(model, X, self.n_threads)
+        X = X.tocsr()
+        parts = [
+            compiled.predict(model, dense(X[start : start + _SPARSE_ROWS]), self.n_threads)
+            for start in range(0, X.shape[0], _SPARSE_ROWS)
+        ]
+        return np.concatenate(parts)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _hidden_sizes(sizes: Any) -> list[int]:
+    """Return the hidden layers' sizes as a list of whole numbers above 0."""
+    values = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if any(value != int(value) or value <= 0 for value in values):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {values}.")
+    return [int(value) for value in values]
+
+
+def has_partial_fit(estimator: BaseMLP) -> bool:
+    """Tell whether the solver goes on from where it was; for `available_if`."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True

@@ -1,0 +1,147 @@
+"""The solver lbfgs: scipy's L-BFGS-B over the loss and gradient of all rows."""
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import optimizers
+from fastmlp.callbacks import TrainingInfo
+from fastmlp.history import History
+from fastmlp.lazy import compiled
+from fastmlp.sklearn._data import Rows
+from fastmlp.sklearn._network import Network, Objective
+
+if TYPE_CHECKING:
+    from fastmlp.sklearn._base import BaseMLP
+
+__all__ = ["fit"]
+
+_NO_CLIPPING = 1e100  # a limit above any gradient: it only makes the step write the gradient out
+
+
+def fit(estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows) -> None:
+    """Minimise the loss of all rows together; set the estimator's fitted attributes.
+
+    In float64 whatever the dtype of the data: in float32 the line search soon finds no descent.
+    """
+    if network.model.dtype != np.float64:
+        wide = Network(network.twin(np.dtype(np.float64)), network.plan)
+        weights = None if rows.weights is None else rows.weights.astype(np.float64)
+        fit(estimator, wide, objective, Rows(rows.X.astype(np.float64), rows.targets, weights))
+        network.model.theta = wide.model.theta
+        return
+    with network.model.being_trained():
+        _Minimiser(estimator, network, objective, rows).run()
+
+
+class _Minimiser:
+    """One call of ``fit``."""
+
+    def __init__(self, estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows):
+        self.estimator, self.model, self.objective = estimator, network.model, objective
+        self.callbacks = estimator.callbacks or ()
+        n_rows = len(rows.X)
+        mass = n_rows if rows.weights is None else float(rows.weights.sum())
+        self.scale = 1.0 / objective.gradient_scale  # scipy's tol is meant for this scale
+        self.network, self.mass = network, mass
+        self.optimizer = optimizers.SGD(0.0, clip_norm=_NO_CLIPPING)
+        self.optimizer.prepare(self.model)
+        self.runner = compiled.CompiledRunner(
+            self.model,
+            objective.loss,
+            self.optimizer,
+            rows.X,
+            rows.targets,
+            rows.weights,
+            n_rows,
+            estimator.n_threads,
+            estimator.matmul_precision,
+            objective.gradient_scale * estimator.alpha / mass,
+            0,
+        )
+        self.order = np.arange(n_rows)
+        self.n_rows = n_rows
+        self.no_rate = np.zeros(1)
+        self.history = History()
+
+    def run(self) -> None:
+        """Minimise."""
+        estimator = self.estimator
+        estimator.n_iter_, estimator.stopped_ = 0, None
+        estimator.loss_curve_ = []
+        self.started = time.perf_counter()
+        info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, self.runner.steps_done)
+        self._tell("on_train_begin", info)
+        result = minimize(
+            self.loss_and_gradient,
+            self.model.theta.copy(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=self._after_iteration,
+            options={
+                "maxfun": estimator.max_fun,
+                "maxiter": estimator.max_iter,
+                "gtol": estimator.tol,
+            },
+        )
+        self.model.theta = result.x
+        estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
+        estimator.loss_ = self._reported(float(result.fun))
+        self.history.stopped = estimator.stopped_
+        self._tell("on_train_end", self.history)
+        if not np.isfinite(result.x).all() or not np.isfinite(result.fun):
+            raise ValueError(
+                "Solver produced non-finite parameter weights: the input data may contain large "
+                "values and need to be preprocessed"
+            )
+        if result.status != 0 and estimator.stopped_ is None:
+            warnings.warn(
+                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status="
+                f"{result.status}): {result.message}. Increase max_iter (now "
+                f"{estimator.max_iter}) or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return both: a step at rate 0 computes them on all threads and changes nothing."""
+        self.model.theta = theta
+        self.optimizer.t = 0
+        result = self.runner.train_epoch(self.order, 0, self.no_rate, lambda: None)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return float(result.losses[0]) * self.scale, self.model.grad * self.scale
+
+    def _reported(self, value: float) -> float:
+        """Return what scikit-learn reports where scipy minimises ``value``."""
+        objective, alpha = self.objective, self.estimator.alpha
+        gap = 1.0 - objective.report_scale * objective.gradient_scale
+        penalty = gap * 0.5 * alpha * self.network.squared_weights() / self.mass if gap else 0.0
+        return value / self.scale * objective.report_scale + penalty + objective.offset
+
+    def _after_iteration(self, intermediate_result: OptimizeResult) -> None:
+        """Note the loss; stop where a callback or the clock says so."""
+        estimator = self.estimator
+        loss = self._reported(float(intermediate_result.fun))
+        estimator.loss_curve_.append(loss)
+        number = len(estimator.loss_curve_)
+        if estimator.verbose:
+            print(f"Iteration {number}, loss = {loss:.8f}")
+        seconds = time.perf_counter() - self.started
+        record: dict[str, Any] = {"epoch": number - 1, "loss": loss, "seconds": seconds}
+        self.history.epochs.append(record)
+        answers = self._tell("on_epoch_end", number - 1, record, self.model)
+        reason = next((answer for answer in answers if answer), None)
+        if reason is None and estimator.time_limit is not None and seconds >= estimator.time_limit:
+            reason = "time limit"
+        if reason is not None:
+            estimator.stopped_ = reason if isinstance(reason, str) else "stopped by a callback"
+            raise StopIteration
+
+    def _tell(self, event: str, *arguments: Any) -> list[Any]:
+        methods = [getattr(callback, event, None) for callback in self.callbacks]
+        return [method(*arguments) for method in methods if method is not None]

@@ -1,0 +1,136 @@
+"""The regressor."""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import xlogy
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from fastmlp import losses
+from fastmlp.sklearn import _constraints
+from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
+from fastmlp.sklearn._data import Rows, r2
+from fastmlp.sklearn._network import Objective
+
+__all__ = ["MLPRegressor"]
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron for numbers: scikit-learn's, trained by fastmlp."""
+
+    _parameter_constraints = _constraints.COMMON | {
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
+        "huber_delta": [_constraints.positive()],
+        "quantile": [Interval(_constraints.Real, 0, 1, closed="neither")],
+    }
+    _numeric_targets = True
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        huber_delta=1.0,
+        quantile=0.5,
+        dropout=0.0,
+        normalization=None,
+        weight_decay=0.01,
+        clip_norm=None,
+        scoring=None,
+        restore_best="auto",
+        callbacks=None,
+        time_limit=None,
+        n_threads=None,
+        matmul_precision="highest",
+    ):
+        store(self, locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Fit the network to rows X and targets y."""
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @available_if(has_partial_fit)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Learn from each row once more."""
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X):
+        """Return the predicted values."""
+        predictions = self._link(self._outputs(X))
+        return predictions[:, 0] if predictions.shape[1] == 1 else predictions
+
+    def _link(self, outputs: np.ndarray) -> np.ndarray:
+        return np.exp(outputs) if self.out_activation_ == "exp" else outputs
+
+    def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        targets = y[:, None] if y.ndim == 1 else y
+        if self.loss == "poisson" and targets.min() < 0:
+            raise ValueError(
+                f"y must hold values of at least 0 for the loss 'poisson', got {targets.min()}"
+            )
+        if not first and targets.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y must have {self.n_outputs_} columns as before, got {targets.shape[1]}"
+            )
+        return targets.astype(np.float64, copy=False)
+
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        return targets.shape[1]
+
+    def _objective(self, rows: Rows) -> Objective:
+        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        n = self.n_outputs_
+        if self.loss == "squared_error":
+            return Objective(losses.MSE(), 2.0 / n, 0.5)
+        if self.loss == "absolute_error":
+            return Objective(losses.MAE(), 1.0 / n)
+        if self.loss == "huber":
+            return Objective(losses.Huber(self.huber_delta), 1.0 / n)
+        if self.loss == "quantile":
+            return Objective(losses.Quantile(self.quantile), 1.0 / n)
+        t = rows.targets.astype(np.float64)
+        constant = np.average((xlogy(t, t) - t).sum(axis=1), weights=rows.weights)
+        return Objective(losses.Poisson(), 1.0 / n, n, float(constant))
+
+    def _class_weights(self, y: np.ndarray, incremental: bool) -> None:
+        return None
+
+    def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
+        return r2(rows.targets, self._link(outputs), rows.weights)
+
+    def _stratify(self, targets: np.ndarray) -> None:
+        return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,36 @@
+"""The rows that early stopping sets aside."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+if TYPE_CHECKING:
+    from fastmlp.sklearn._stochastic import Progress
+
+__all__ = ["split"]
+
+
+def split(
+    progress: "Progress", n_rows: int, fraction: float, stratify: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to learn from and those to validate with, drawn as scikit-learn does.
+
+    A later call for as many rows, to go on with training, gives the same ones again: no row is
+    learned from that had been set aside, and the random state does not move.
+    """
+    random_state = progress.random_state
+    if progress.before_split is None or progress.before_split[0] != n_rows:
+        progress.before_split = n_rows, random_state.get_state()
+    else:
+        random_state = np.random.RandomState()
+        random_state.set_state(progress.before_split[1])
+    learned, kept = train_test_split(
+        np.arange(n_rows), random_state=random_state, test_size=fraction, stratify=stratify
+    )
+    if len(kept) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
+        )
+    return learned, kept

@@ -1,0 +1,412 @@
+"""The epochs of the solvers sgd, adam and adamw: scikit-learn's rules around our steps."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import optimizers
+from fastmlp.callbacks import TrainingInfo
+from fastmlp.history import History
+from fastmlp.lazy import compiled
+from fastmlp.runner import EpochResult
+from fastmlp.sklearn._data import Rows, Validation
+from fastmlp.sklearn._network import Network, Objective
+from fastmlp.stopping import Checkpoint
+
+if TYPE_CHECKING:
+    from fastmlp.sklearn._base import BaseMLP
+
+__all__ = ["Progress", "fit"]
+
+
+class Progress:
+    """What the next call of ``fit`` or ``partial_fit`` goes on from, apart from the weights.
+
+    Attributes
+    ----------
+    random_state : numpy.random.RandomState
+        Of the minibatches.
+    optimizer : Optimizer or None
+    rate, rate_init : float
+        The learning rate now, and the one that the user gave for the start.
+    no_improvement : int
+        Epochs without a better loss or score.
+    order : numpy.ndarray or None
+        The order of the last epoch, which the next one permutes.
+    before_split : tuple or None
+        The random state from before the validation rows were drawn, so that they are the same ones
+        in the next call.
+
+    """
+
+    def __init__(self, random_state: np.random.RandomState):
+        self.random_state = random_state
+        self.optimizer: optimizers.Optimizer | None = None
+        self.rate = self.rate_init = 0.0
+        self.no_improvement = 0
+        self.order: np.ndarray | None = None
+        self.before_split: Any = None
+
+
+def fit(
+    estimator: "BaseMLP",
+    network: Network,
+    objective: Objective,
+    rows: Rows,
+    visited: np.ndarray | None,
+    validation: Validation | None,
+    max_iter: int,
+    incremental: bool,
+) -> None:
+    """Train; set the estimator's fitted attributes.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its arguments say how.
+    network : Network
+    objective : Objective
+    rows : Rows
+    visited : numpy.ndarray, int64, optional
+        The rows to learn from; default all.
+    validation : Validation, optional
+    max_iter : int
+        Epochs at most.
+    incremental : bool
+        Whether this is ``partial_fit``: no warning that there might be more epochs.
+
+    """
+    with network.model.being_trained():
+        _Training(estimator, network, objective, rows, visited, validation, max_iter).run(
+            quiet=incremental
+        )
+
+
+class _Training:
+    """One call of ``fit``."""
+
+    def __init__(
+        self,
+        estimator: "BaseMLP",
+        network: Network,
+        objective: Objective,
+        rows: Rows,
+        visited: np.ndarray | None,
+        validation: Validation | None,
+        max_iter: int,
+    ):
+        self.estimator, self.network, self.objective = estimator, network, objective
+        self.model = network.model
+        self.rows, self.visited, self.validation = rows, visited, validation
+        self.max_iter = max_iter
+        self.progress = estimator._progress
+        self.n_rows = len(rows.X) if visited is None else len(visited)
+        self.batch_size = _batch_size(estimator.batch_size, self.n_rows)
+        self.optimizer = _optimizer(estimator, objective.gradient_scale)
+        self.optimizer.prepare(self.model)
+        self.start = Checkpoint(self.model, self.optimizer)
+        restore = estimator.restore_best
+        restores = estimator.early_stopping if restore == "auto" else restore
+        self.best = Checkpoint(self.model) if restores else None
+        self.callbacks: Sequence[Any] = estimator.callbacks or ()
+        self.runner = compiled.CompiledRunner(
+            self.model,
+            objective.loss,
+            self.optimizer,
+            rows.X,
+            rows.targets,
+            rows.weights,
+            self.batch_size,
+            estimator.n_threads,
+            estimator.matmul_precision,
+            0.0,
+            estimator._seed,
+        )
+        self._plan_parts()
+
+    def _plan_parts(self) -> None:
+        """Cut an epoch where the penalty changes.
+
+        scikit-learn's is 0.5 * alpha * sum(W * W) / rows of the minibatch, so the last, short one
+        has a larger one. Weighted rows count by their weight; there the penalty is that of the
+        average minibatch.
+        """
+        n, size = self.n_rows, self.batch_size
+        counts = np.full(-(-n // size), float(size))
+        counts[-1] = n - (len(counts) - 1) * size
+        self.counts = counts
+        weights = self.rows.weights
+        row = 1.0
+        if weights is not None:
+            used = weights if self.visited is None else weights[self.visited]
+            row = float(used.mean(dtype=np.float64))
+        alpha = self.objective.gradient_scale * self.estimator.alpha
+        whole = n // size * size
+        ends = [n] if whole == n or not alpha else [whole, n]
+        self.parts = []
+        first = 0
+        for end in ends:
+            mass = min(size, end - first) * row
+            steps = -(-(end - first) // size)
+            self.parts.append((slice(first, end), steps, alpha / mass if mass > 0 else 0.0))
+            first = end
+
+    def run(self, quiet: bool) -> None:
+        """Make the epochs; report."""
+        estimator, progress = self.estimator, self.progress
+        order = progress.order
+        if order is None or len(order) != self.n_rows:
+            order = np.arange(self.n_rows)
+        history, self.history = estimator, History()
+        history.n_iter_, history.stopped_ = 0, None
+        info = TrainingInfo(
+            model=self.model,
+            epochs=self.max_iter,
+            steps_per_epoch=len(self.counts),
+            n_samples=self.n_rows,
+            steps_done=self.runner.steps_done,
+        )
+        started = time.perf_counter()
+        try:
+            self._tell("on_train_begin", info)
+            for epoch in range(self.max_iter):
+                if estimator.shuffle:
+                    shuffled = np.arange(self.n_rows)
+                    progress.random_state.shuffle(shuffled)
+                    order = order[shuffled]
+                result, seconds = self._train_epoch(order)
+                if result.diverged_step is not None:
+                    self._diverged()
+                if result.interrupted:
+                    raise KeyboardInterrupt
+                self._report_epoch(epoch, result, seconds)
+                if self._converged() or self._stopped(started):
+                    break
+            else:
+                if not quiet:
+                    warnings.warn(
+                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
+                        "the optimization hasn't converged yet.",
+                        ConvergenceWarning,
+                        stacklevel=5,
+                    )
+        except KeyboardInterrupt:
+            estimator.stopped_ = "interrupted"
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            self.history.stopped = estimator.stopped_
+            self._tell("on_train_end", self.history)
+        progress.order = order if quiet or estimator.warm_start else None
+        if not np.isfinite(self.model.theta).all():
+            self._diverged()
+        if self.best is not None:
+            self.best.restore()
+
+    def _train_epoch(self, order: np.ndarray) -> tuple[EpochResult, float]:
+        """Visit every row once."""
+        started = time.perf_counter()
+        if self.visited is not None:
+            order = self.visited[order]
+        rate, losses, n_correct = self._rate(), [], 0
+        for part, n_steps, l2 in self.parts:
+            self.runner.set_l2(l2)
+            result = self.runner.train_epoch(
+                order[part], self.estimator.n_iter_, np.full(n_steps, rate), self._poll
+            )
+            losses.append(result.losses)
+            n_correct += result.n_correct
+            if result.diverged_step is not None or result.interrupted:
+                return result, time.perf_counter() - started
+        total = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        return EpochResult(total, n_correct), time.perf_counter() - started
+
+    def _rate(self) -> float:
+        """Return the learning rate that fits our scale of the gradient."""
+        adapts = isinstance(self.optimizer, optimizers.Adam)
+        return self.progress.rate / (1.0 if adapts else self.objective.gradient_scale)
+
+    def _report_epoch(self, epoch: int, result: EpochResult, seconds: float) -> None:
+        """Append to the curves, print, and count epochs without progress."""
+        estimator, objective, progress = self.estimator, self.objective, self.progress
+        loss = float(result.losses @ self.counts) / self.n_rows * objective.report_scale
+        gap = 1.0 - objective.report_scale * objective.gradient_scale
+        if gap:  # our penalty is not on the reported scale
+            penalty = 0.5 * estimator.alpha * self.network.squared_weights() / self.batch_size
+            loss += gap * penalty
+        loss += objective.offset
+        estimator.n_iter_ += 1
+        estimator.t_ += self.n_rows
+        estimator.loss_ = loss
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        val_loss, score = self._validate()
+        if estimator.early_stopping:
+            self._count_by_score(score)
+        else:
+            self._count_by_loss(loss)
+        if score is not None and score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            if self.best is not None:
+                self.best.save()
+        self._record(epoch, loss, result.n_correct, val_loss, score, seconds)
+        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            start = float(estimator.learning_rate_init)
+            progress.rate = start / (estimator.t_ + 1) ** estimator.power_t
+
+    def _validate(self) -> tuple[float | None, float | None]:
+        """Return loss and score of the rows set aside."""
+        if self.validation is None:
+            return None, None
+        estimator, rows = self.estimator, self.validation.rows
+        outputs = compiled.predict(self.model, rows.X, estimator.n_threads)
+        value, _ = self.objective.loss.compute(outputs, rows.targets, rows.weights)
+        val_loss = value * self.objective.report_scale + self.objective.offset
+        score = self.validation.score(outputs)
+        estimator.validation_loss_curve_.append(val_loss)
+        estimator.validation_scores_.append(score)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+        return val_loss, score
+
+    def _count_by_score(self, score: float | None) -> None:
+        assert score is not None, "early stopping has validation rows"
+        if score < self.estimator.best_validation_score_ + self.estimator.tol:
+            self.progress.no_improvement += 1
+        else:
+            self.progress.no_improvement = 0
+
+    def _count_by_loss(self, loss: float) -> None:
+        estimator = self.estimator
+        if loss > estimator.best_loss_ - estimator.tol:
+            self.progress.no_improvement += 1
+        else:
+            self.progress.no_improvement = 0
+        if loss < estimator.best_loss_:
+            estimator.best_loss_ = loss
+            if self.best is not None and self.validation is None:
+                self.best.save()
+
+    def _converged(self) -> bool:
+        """Tell whether to stop for want of progress; an adaptive rate is lowered first."""
+        estimator, progress = self.estimator, self.progress
+        if progress.no_improvement <= estimator.n_iter_no_change:
+            return False
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
+        )
+        adaptive = estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
+        if adaptive and progress.rate > 1e-6:
+            progress.rate /= 5.0
+            progress.no_improvement = 0
+            if estimator.verbose:
+                print(f"{message} Setting learning rate to {progress.rate:f}")
+            return False
+        if estimator.verbose:
+            print(message + (" Learning rate too small." if adaptive else "") + " Stopping.")
+        estimator.stopped_ = "converged"
+        return True
+
+    def _stopped(self, started: float) -> bool:
+        """Tell whether a callback or the clock ends training."""
+        estimator = self.estimator
+        record = self.history.epochs[-1] if self.history.epochs else {}
+        answers = self._tell("on_epoch_end", record.get("epoch", 0), record, self.model)
+        reason = next((answer for answer in answers if answer), None)
+        limit = estimator.time_limit
+        if reason is None and limit is not None and time.perf_counter() - started >= limit:
+            reason = "time limit"
+        if reason is None:
+            return False
+        estimator.stopped_ = reason if isinstance(reason, str) else "stopped by a callback"
+        return True
+
+    def _record(
+        self,
+        epoch: int,
+        loss: float,
+        n_correct: int,
+        val_loss: float | None,
+        score: float | None,
+        seconds: float,
+    ) -> None:
+        """Write down what callbacks are told."""
+        if not self.callbacks:
+            return
+        n_outputs = 1 if self.rows.targets.ndim == 1 else self.rows.targets.shape[1]
+        self.history.epochs.append(
+            {
+                "epoch": epoch,
+                "loss": loss,
+                "accuracy": self.objective.loss.accuracy(n_correct, self.n_rows, n_outputs),
+                "val_loss": val_loss,
+                "val_accuracy": None,
+                "val_score": score,
+                "seconds": seconds,
+                "learning_rate": self.progress.rate,
+            }
+        )
+
+    def _diverged(self) -> None:
+        """Put back what was there before, and raise."""
+        self.start.restore()
+        raise ValueError(
+            "Solver produced non-finite parameter weights: the input data may contain large "
+            f"values and need to be preprocessed (epoch {self.estimator.n_iter_ + 1}); scale it, "
+            "lower learning_rate_init, or set clip_norm"
+        )
+
+    def _tell(self, event: str, *arguments: Any) -> list[Any]:
+        methods = [getattr(callback, event, None) for callback in self.callbacks]
+        return [method(*arguments) for method in methods if method is not None]
+
+    def _poll(self) -> None:
+        self._tell("poll")
+
+
+def _batch_size(asked: Any, n_rows: int) -> int:
+    if isinstance(asked, str):
+        return min(200, n_rows)
+    if asked > n_rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=7,
+        )
+    return min(int(asked), n_rows)
+
+
+def _optimizer(estimator: "BaseMLP", scale: float) -> optimizers.Optimizer:
+    """Return the optimizer that the arguments ask for, with the state of the one before."""
+    progress = estimator._progress
+    rate = float(estimator.learning_rate_init)
+    if progress.optimizer is None or progress.rate_init != rate:
+        progress.rate = progress.rate_init = rate
+    limit = None if estimator.clip_norm is None else estimator.clip_norm * scale
+    betas = {"beta1": estimator.beta_1, "beta2": estimator.beta_2}
+    made: optimizers.Optimizer
+    if estimator.solver == "sgd":
+        made = optimizers.SGD(rate, clip_norm=limit)
+        made.momentum = float(estimator.momentum)  # 1 is allowed here, as in scikit-learn
+        made.nesterov = bool(estimator.nesterovs_momentum)
+    elif estimator.solver == "adam":
+        made = optimizers.Adam(rate, **betas, eps=estimator.epsilon * scale, clip_norm=limit)
+    else:
+        made = optimizers.AdamW(
+            rate,
+            **betas,
+            eps=estimator.epsilon * scale,
+            weight_decay=estimator.weight_decay,
+            clip_norm=limit,
+        )
+    old = progress.optimizer
+    if old is not None and old.state_names == made.state_names:
+        made.t, made.epoch, made._model_key = old.t, old.epoch, old._model_key
+        made.state1, made.state2 = old.state1, old.state2
+    progress.optimizer = made
+    return made
