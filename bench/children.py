@@ -187,7 +187,10 @@ def interleave(
     for child in children:
         if not results[child.contender].description["skipped"]:
             said(child.contender)
-            results[child.contender].end = child.ask("finish")
+            try:
+                results[child.contender].end = child.ask("finish")
+            except RuntimeError as error:
+                results[child.contender].description = {"skipped": str(error)}
     return list(results.values())
 
 

@@ -51,6 +51,17 @@ class Limits:
         bandwidth = {f"{size >> 20} MB": rate for size, rate in self.bandwidth.items()}
         return asdict(self) | {"bandwidth": bandwidth}
 
+    def at_best(self, other: "Limits") -> "Limits":
+        """Return the better of two measurements of one machine, figure by figure."""
+        return Limits(
+            self.n_threads,
+            max(self.float32_one, other.float32_one),
+            max(self.float32_all, other.float32_all),
+            max(self.bfloat16_one or 0.0, other.bfloat16_one or 0.0) or None,
+            max(self.bfloat16_all or 0.0, other.bfloat16_all or 0.0) or None,
+            {size: max(rate, other.bandwidth[size]) for size, rate in self.bandwidth.items()},
+        )
+
     def product_rate(self, precision: str) -> float:
         """Return the peak rate for products at `precision`, operations per second."""
         if precision in ("bfloat16", "bf16x3") and self.bfloat16_all:

@@ -4,9 +4,11 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,31 +73,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     options = parsed(argv)
+    described = machine.describe()
     results: list[Result] = []
     compiling: list[dict] = []
-    described = machine.describe()
-    with status() as say:
-        say("peaks of this machine")
+    todo = jobs(options)
+    with status(len(todo)) as progress:
+        progress.say("peaks of this machine")
         peaks = limits.measure()
-        for work in works(options):
-            names = options.peers or (PEERS if work.name in WORKLOADS else SWEEP_PEERS)
-            part = "training" if work.name in WORKLOADS else f"{work.name.split('-')[0]}-sweep"
-            results.append(trained(part, work, tuple(names), options, say))
-        if "inference" in options.parts:
-            network = workload(INFERENCE_NETWORK)
-            results += [predicted(network, n, options, say) for n in inference.ROWS]
-        if "compiling" in options.parts:
-            names = [n for n in COMPILERS if n in (options.peers or PEERS)]
-            compiling = [compiled(name, workload(INFERENCE_NETWORK), say) for name in names]
-    document = report.document(described, peaks, results, compiling)
-    return published(document, options)
+        try:
+            for job in todo:
+                measured = job(progress.say)
+                if isinstance(measured, Result):
+                    results.append(measured)
+                else:
+                    compiling.append(measured)
+                progress.advance()
+                keep(report.document(described, peaks, results, compiling), options.json)
+        except KeyboardInterrupt:
+            print("interrupted: reporting what was measured till now", file=sys.stderr)
+        # Twice, because a busy moment would make the machine look slower than it is.
+        peaks = peaks.at_best(limits.measure())
+    return published(report.document(described, peaks, results, compiling), options)
 
 
 def published(document: dict, options: argparse.Namespace) -> int:
     """Print, and where asked for keep and draw, what was measured; return the exit code."""
     report.show(document)
-    if options.json:
-        Path(options.json).write_text(json.dumps(document, indent=1))
+    keep(document, options.json)
     if options.markdown:
         Path(options.markdown).write_text(report.markdown(document))
     if options.plot:
@@ -104,6 +108,12 @@ def published(document: dict, options: argparse.Namespace) -> int:
         draw(document, options.plot)
     rows = [row for result in document["results"] for row in result["rows"]]
     return 0 if all(row["skipped"] or row["agrees"] for row in rows) else 1
+
+
+def keep(document: dict, path: str | None) -> None:
+    """Write the document where asked for; after every job, so that no accident loses the rest."""
+    if path:
+        Path(path).write_text(json.dumps(document, indent=1))
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -145,22 +155,35 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def works(options: argparse.Namespace) -> list[Workload]:
-    """Return what is to be trained."""
-    chosen: list[Workload] = []
-    if "training" in options.parts:
-        chosen += [workload(name) for name in options.workloads or WORKLOADS]
-    if "batch-sweep" in options.parts:
-        chosen += batch_sweep()
-    if "width-sweep" in options.parts:
-        chosen += width_sweep()
-    return [work.with_optimizer(options.optimizer) for work in chosen]
+def jobs(options: argparse.Namespace) -> list[Callable]:
+    """Return what is to be done: functions of ``say`` that return what they measured."""
+    todo: list[Callable] = []
+    sweeps = {"batch-sweep": batch_sweep(), "width-sweep": width_sweep()}
+    for part in PARTS:
+        if part not in options.parts:
+            continue
+        if part == "training":
+            chosen = [workload(name) for name in options.workloads or WORKLOADS]
+            todo += [
+                partial(trained, part, work, options.peers or PEERS, options) for work in chosen
+            ]
+        elif part in sweeps:
+            names = options.peers or SWEEP_PEERS
+            todo += [partial(trained, part, work, names, options) for work in sweeps[part]]
+        elif part == "inference":
+            network = workload(INFERENCE_NETWORK)
+            todo += [partial(predicted, network, n_rows, options) for n_rows in inference.ROWS]
+        else:
+            names = [name for name in COMPILERS if name in (options.peers or PEERS)]
+            todo += [partial(compiled, name, workload(INFERENCE_NETWORK)) for name in names]
+    return todo
 
 
 def trained(
-    part: str, work: Workload, names: tuple[str, ...], options: Any, say: Callable[[str], None]
+    part: str, work: Workload, names: Iterable[str], options: Any, say: Callable[[str], None]
 ) -> Result:
     """Train `work` with each peer in turn."""
+    work = work.with_optimizer(options.optimizer)
     where = f"{work.name}, {work.optimizer}"
     result = Result(part, work, timed(names, work, None, options, where, say))
     after = {m.contender: m.end["loss_after"] for m in result.measurements if m.end}
@@ -177,7 +200,7 @@ def trained(
 
 def predicted(work: Workload, n_rows: int, options: Any, say: Callable[[str], None]) -> Result:
     """Predict `n_rows` rows at a time with each contender in turn."""
-    names = tuple(inference.CONTENDERS)
+    names = inference.CONTENDERS
     where = f"predict {n_rows:,} rows"
     result = Result("inference", work, timed(names, work, n_rows, options, where, say), n_rows)
     result.disagreeing = [m.contender for m in result.measurements if m.end.get("error", 0) > 1e-4]
@@ -185,7 +208,7 @@ def predicted(work: Workload, n_rows: int, options: Any, say: Callable[[str], No
 
 
 def timed(
-    names: tuple[str, ...], work: Workload, n_rows: int | None, options: Any, where: str,
+    names: Iterable[str], work: Workload, n_rows: int | None, options: Any, where: str,
     say: Callable[[str], None],
 ) -> list[Measurement]:  # fmt: skip
     """Start the contenders one after the other, time them in turn, end them all."""
@@ -229,17 +252,48 @@ def compiled(name: str, work: Workload, say: Callable[[str], None]) -> dict:
     return seconds
 
 
+class Progress:
+    """What is being done and how long the rest will take, on one line of a terminal.
+
+    Parameters
+    ----------
+    n_jobs : int
+        How many jobs there are.
+    update : callable
+        Shows a line of text.
+
+    """
+
+    def __init__(self, n_jobs: int, update: Callable[[str], None]):
+        self.n_jobs, self.n_done = n_jobs, 0
+        self.update = update
+        self.start = time.monotonic()
+
+    def advance(self) -> None:
+        """Count a job as done."""
+        self.n_done += 1
+
+    def say(self, text: str) -> None:
+        """Show what is being done."""
+        left = ""
+        if self.n_done:
+            seconds = (time.monotonic() - self.start) / self.n_done * (self.n_jobs - self.n_done)
+            left = (
+                f", about {seconds / 60:.0f} min left" if seconds > 90 else ", about a minute left"
+            )
+        self.update(f"{self.n_done} of {self.n_jobs} done{left}: {text}")
+
+
 @contextmanager
-def status() -> Any:
-    """Give a function that says on standard error what is being done, in place on a terminal."""
+def status(n_jobs: int) -> Iterator[Progress]:
+    """Show progress on standard error if that is a terminal."""
     from rich.console import Console
 
-    console = Console(stderr=True)
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield Progress(n_jobs, lambda text: None)
         return
-    with console.status("starting") as spinner:
-        yield spinner.update
+    with Console(stderr=True).status("starting") as spinner:
+        yield Progress(n_jobs, spinner.update)
 
 
 def listed(text: str) -> tuple[str, ...]:
