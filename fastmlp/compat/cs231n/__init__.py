@@ -1,0 +1,1 @@
+"""The package ``cs231n`` of R2 and R3."""

@@ -1,0 +1,1 @@
+"""The classifiers of ``cs231n``."""

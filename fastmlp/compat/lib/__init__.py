@@ -1,0 +1,1 @@
+"""The package ``lib`` of R1: modular layers with named parameters."""
