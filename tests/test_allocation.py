@@ -7,6 +7,7 @@ outputs of one layer for one step take.
 
 import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -27,15 +28,17 @@ class Meter(Callback):
 
     def on_train_begin(self, info):
         gc.collect()
-        tracemalloc.reset_peak()
-        self.count = self.allocations()
+        self.start_counting()
 
     def on_epoch_end(self, epoch, record, model):
-        now, peak = tracemalloc.get_traced_memory()
-        count = self.allocations()
-        self.peaks.append(peak - now)
-        self.counts.append(count - self.count)
+        _, peak = tracemalloc.get_traced_memory()
+        self.peaks.append(peak - self.start)
+        self.counts.append(self.allocations() - self.count)
+        self.start_counting()
+
+    def start_counting(self):
         tracemalloc.reset_peak()
+        self.start, _ = tracemalloc.get_traced_memory()
         self.count = self.allocations()
 
     @staticmethod
@@ -127,3 +130,18 @@ def test_numba_frees_what_it_takes(counting):
 
     assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free
     assert np.isfinite(after.alloc)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_data_is_let_go_after_a_fit(n_threads):
+    data = X.copy()
+    model = every_layer(D, H, C)
+    options = {"epochs": 2, "batch_size": BATCH, "n_threads": n_threads, "verbose": False}
+
+    model.fit(data, Y, **options)
+    model.predict(data)
+    alive = weakref.ref(data)
+    del data
+    gc.collect()
+
+    assert alive() is None

@@ -175,6 +175,40 @@ def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_an_error_in_one_thread_ends_all():
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_THREAD],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=os.path.dirname(__file__),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ["broken", "trained"]
+
+
+BROKEN_THREAD = """
+import faulthandler
+from fastmlp import compiled
+from test_concurrency import train
+faulthandler.dump_traceback_later(60, exit=True)
+real = compiled.CompiledRunner._run_kernel
+def run_kernel(self, thread, n_steps):
+    if thread == 1 and n_steps:
+        raise MemoryError("broken")
+    real(self, thread, n_steps)
+compiled.CompiledRunner._run_kernel = run_kernel
+try:
+    train(1)
+except MemoryError as error:
+    print(error)
+compiled.CompiledRunner._run_kernel = real
+train(1)
+print("trained")
+"""
+
+
 def test_threads_do_not_outlive_a_fit():
     train(1)
     before = threading.active_count()
