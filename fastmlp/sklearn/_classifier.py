@@ -117,7 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if first and not incremental or not hasattr(self, "classes_"):
+        if (first and not incremental) or not hasattr(self, "classes_"):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
@@ -176,7 +176,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Binary targets alone, as scikit-learn does."""
         if targets.ndim == 1 or targets.shape[1] > 1:
             return None
-        return targets[:, 0] > 0.5
+        return targets > 0.5
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -95,8 +95,8 @@ class _Minimiser:
         self._tell("on_train_end", self.history)
         if not np.isfinite(result.x).all() or not np.isfinite(result.fun):
             raise ValueError(
-                "Solver produced non-finite parameter weights: the input data may contain large "
-                "values and need to be preprocessed"
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
             )
         if result.status != 0 and estimator.stopped_ is None:
             warnings.warn(
@@ -104,7 +104,7 @@ class _Minimiser:
                 f"{result.status}): {result.message}. Increase max_iter (now "
                 f"{estimator.max_iter}) or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:

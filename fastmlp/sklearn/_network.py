@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import layers as L
+from fastmlp import layers
 from fastmlp.losses import Loss
 from fastmlp.sequential import Sequential
 
 __all__ = ["ACTIVATIONS", "Network", "Objective", "build"]
 
-ACTIVATIONS: dict[str, type[L.Layer] | None] = {
+ACTIVATIONS: dict[str, type[layers.Layer] | None] = {
     "identity": None,
-    "logistic": L.Sigmoid,
-    "tanh": L.Tanh,
-    "relu": L.ReLU,
-    "leaky_relu": L.LeakyReLU,
-    "elu": L.ELU,
-    "selu": L.SELU,
-    "gelu": L.GELU,
-    "silu": L.SiLU,
-    "mish": L.Mish,
+    "logistic": layers.Sigmoid,
+    "tanh": layers.Tanh,
+    "relu": layers.ReLU,
+    "leaky_relu": layers.LeakyReLU,
+    "elu": layers.ELU,
+    "selu": layers.SELU,
+    "gelu": layers.GELU,
+    "silu": layers.SiLU,
+    "mish": layers.Mish,
 }
-_NORMALIZATIONS = {"batch": L.BatchNorm, "layer": L.LayerNorm}
+_NORMALIZATIONS = {"batch": layers.BatchNorm, "layer": layers.LayerNorm}
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,18 @@ class Network:
         self.plan = plan
 
     @property
-    def linears(self) -> list[L.Linear]:
+    def linears(self) -> list[layers.Linear]:
         """The layers that scikit-learn counts."""
-        return [layer for layer in self.model.layers if isinstance(layer, L.Linear)]
+        return [layer for layer in self.model.layers if isinstance(layer, layers.Linear)]
 
     def twin(self, dtype: np.dtype) -> Sequential:
         """Return a model of the same layers and values in another dtype."""
-        layers = [copy.deepcopy(layer) for layer in self.model.layers]
-        return Sequential(*layers, dtype=dtype)
+        return Sequential(*map(copy.deepcopy, self.model.layers), dtype=dtype)
 
     def set_dropout(self, dropout: float) -> None:
         """Change the probability of dropping in layers that drop."""
         for layer in self.model.layers:
-            if isinstance(layer, L.Dropout):
+            if isinstance(layer, layers.Dropout):
                 layer.p = dropout
 
     def squared_weights(self) -> float:
@@ -113,10 +112,10 @@ def build(
         Probability of dropping behind each hidden layer.
 
     """
-    stack: list[L.Layer] = []
+    stack: list[layers.Layer] = []
     make = ACTIVATIONS[activation]
     for index, (n_in, n_out) in enumerate(pairwise(units)):
-        stack.append(L.Linear(n_in, n_out, init="zeros"))
+        stack.append(layers.Linear(n_in, n_out, init="zeros"))
         if index == len(units) - 2:
             break
         if normalization is not None:
@@ -124,7 +123,7 @@ def build(
         if make is not None:
             stack.append(make())
         if dropout:
-            stack.append(L.Dropout(dropout))
+            stack.append(layers.Dropout(dropout))
     network = Network(
         Sequential(*stack, dtype=dtype), (tuple(units), activation, normalization, dropout > 0)
     )

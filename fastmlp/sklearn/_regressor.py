@@ -1,7 +1,5 @@
 """The regressor."""
 
-from typing import Any
-
 import numpy as np
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin, _fit_context

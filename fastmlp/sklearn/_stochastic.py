@@ -1,9 +1,10 @@
 """The epochs of the solvers sgd, adam and adamw: scikit-learn's rules around our steps."""
 
+import math
 import time
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -112,6 +113,7 @@ class _Training:
         restore = estimator.restore_best
         restores = estimator.early_stopping if restore == "auto" else restore
         self.best = Checkpoint(self.model) if restores else None
+        self.has_best = False
         self.callbacks: Sequence[Any] = estimator.callbacks or ()
         self.runner = compiled.CompiledRunner(
             self.model,
@@ -179,10 +181,11 @@ class _Training:
                     progress.random_state.shuffle(shuffled)
                     order = order[shuffled]
                 result, seconds = self._train_epoch(order)
-                if result.diverged_step is not None:
-                    self._diverged()
                 if result.interrupted:
                     raise KeyboardInterrupt
+                if result.diverged_step is not None:
+                    self._give_up_or_raise()
+                    break
                 self._report_epoch(epoch, result, seconds)
                 if self._converged() or self._stopped(started):
                     break
@@ -192,19 +195,19 @@ class _Training:
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
                         "the optimization hasn't converged yet.",
                         ConvergenceWarning,
-                        stacklevel=5,
+                        stacklevel=6,
                     )
         except KeyboardInterrupt:
             estimator.stopped_ = "interrupted"
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warnings.warn("Training interrupted by user.", stacklevel=6)
         finally:
             self.history.stopped = estimator.stopped_
             self._tell("on_train_end", self.history)
         progress.order = order if quiet or estimator.warm_start else None
-        if not np.isfinite(self.model.theta).all():
-            self._diverged()
         if self.best is not None:
             self.best.restore()
+        if not np.isfinite(self.model.theta).all():
+            self._raise_diverged()
 
     def _train_epoch(self, order: np.ndarray) -> tuple[EpochResult, float]:
         """Visit every row once."""
@@ -251,8 +254,7 @@ class _Training:
             self._count_by_loss(loss)
         if score is not None and score > estimator.best_validation_score_:
             estimator.best_validation_score_ = score
-            if self.best is not None:
-                self.best.save()
+            self._save_best()
         self._record(epoch, loss, result.n_correct, val_loss, score, seconds)
         if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
             start = float(estimator.learning_rate_init)
@@ -288,8 +290,13 @@ class _Training:
             self.progress.no_improvement = 0
         if loss < estimator.best_loss_:
             estimator.best_loss_ = loss
-            if self.best is not None and self.validation is None:
-                self.best.save()
+            if self.validation is None:
+                self._save_best()
+
+    def _save_best(self) -> None:
+        if self.best is not None:
+            self.best.save()
+            self.has_best = True
 
     def _converged(self) -> bool:
         """Tell whether to stop for want of progress; an adaptive rate is lowered first."""
@@ -353,13 +360,31 @@ class _Training:
             }
         )
 
-    def _diverged(self) -> None:
-        """Put back what was there before, and raise."""
+    def _give_up_or_raise(self) -> None:
+        """After a loss that was not finite: stop where better weights are kept, otherwise raise."""
+        estimator = self.estimator
+        if self.best is None or not self.has_best:
+            self._raise_diverged()
+        estimator.n_iter_ += 1
+        estimator.loss_curve_.append(math.nan)
+        if self.validation is not None:
+            estimator.validation_scores_.append(math.nan)
+            estimator.validation_loss_curve_.append(math.nan)
+        estimator.stopped_ = f"diverged in epoch {estimator.n_iter_}"
+        warnings.warn(
+            f"training {estimator.stopped_}: the loss was not finite; the best weights so far are "
+            "kept",
+            ConvergenceWarning,
+            stacklevel=7,
+        )
+
+    def _raise_diverged(self) -> NoReturn:
+        """Put back what was there before this call, and raise."""
         self.start.restore()
         raise ValueError(
-            "Solver produced non-finite parameter weights: the input data may contain large "
-            f"values and need to be preprocessed (epoch {self.estimator.n_iter_ + 1}); scale it, "
-            "lower learning_rate_init, or set clip_norm"
+            "Solver produced non-finite parameter weights. The input data may contain large values "
+            f"and need to be preprocessed. (Epoch {self.estimator.n_iter_ + 1}; a lower "
+            "learning_rate_init or clip_norm=1.0 may help too.)"
         )
 
     def _tell(self, event: str, *arguments: Any) -> list[Any]:
