@@ -24,7 +24,7 @@ settings.register_profile(
     "fastmlp",
     deadline=None,  # the first example compiles
     derandomize=True,
-    max_examples=20,
+    max_examples=30,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -36,7 +36,7 @@ def assert_agree(ours, other, dtype, *, K, size):
         assert_close(ours[name], other[name], dtype=dtype, K=K, scale=scale)
 
 
-@settings(max_examples=40)
+@settings(max_examples=150)
 @given(
     architectures(),
     st.sampled_from(list(LOSSES)),
@@ -80,7 +80,7 @@ def test_training_agrees(architecture, loss, optimizer, N, dtype, seed, data):
     assert_agree(held(compiled, fast), held(layerwise, slow), dtype, K=K, size=size)
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(architectures(), st.sampled_from(list(LOSSES)), dtypes, seeds, st.booleans())
 def test_gradients_agree_with_the_reference_free_way(architecture, loss, dtype, seed, train):
     D, C, build = architecture
@@ -96,7 +96,7 @@ def test_gradients_agree_with_the_reference_free_way(architecture, loss, dtype, 
     assert_agree(grads, other_grads, dtype, K=K, size=size)
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(architectures(), st.integers(1, 90), dtypes, seeds)
 def test_predictions_agree(architecture, N, dtype, seed):
     D, _, build = architecture

@@ -116,7 +116,7 @@ def test_every_activation_follows_the_reference(activation):
     assert_follows_the_reference(model, X, y, "cross_entropy", "adam", epochs=2, batch=16)
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(architectures(dropout=False), st.integers(1, 40), st.integers(1, 17), dtypes, seeds)
 def test_any_architecture_follows_the_reference(architecture, N, batch, dtype, seed):
     D, C, build = architecture

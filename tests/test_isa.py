@@ -61,8 +61,9 @@ def test_an_unknown_name_is_one_sentence(level):
 
 
 IMPORT = """
+from fastmlp.kernels import isa
 try:
-    import fastmlp.ops
+    isa.current()
 except ValueError as error:
     print(error)
 """

@@ -62,7 +62,7 @@ def test_float32_and_float64_start_alike():
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(architectures(), st.integers(1, 60), dtypes, seeds)
 def test_outputs_follow_the_reference_in_inference(architecture, N, dtype, seed):
     D, C, build = architecture
@@ -88,7 +88,7 @@ def test_outputs_follow_the_reference_in_inference(architecture, N, dtype, seed)
     assert_close(outputs, expected, K=K, scale=max(1.0, float(np.abs(expected).max())))
 
 
-@settings(max_examples=20)
+@settings(max_examples=60)
 @given(architectures(dropout=False), st.sampled_from(list(LOSSES)), dtypes, seeds)
 def test_gradients_follow_the_reference(architecture, loss, dtype, seed):
     D, C, build = architecture

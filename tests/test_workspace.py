@@ -42,7 +42,7 @@ def assert_memory_does_not_matter(build, *arguments, **options):
         np.testing.assert_array_equal(clean, poisoned)
 
 
-@settings(max_examples=30)
+@settings(max_examples=80)
 @given(
     architectures(),
     st.sampled_from(list(LOSSES)),

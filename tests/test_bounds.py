@@ -1,0 +1,23 @@
+"""Kernels read and write nothing beyond their arrays."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="needs mprotect")
+@pytest.mark.parametrize("what", ["products", "training"])
+def test_nothing_beyond_an_array_is_touched(what):
+    script = Path(__file__).with_name("guard_pages.py")
+
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(script), what],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ["float32", "float64"]
