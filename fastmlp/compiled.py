@@ -14,7 +14,16 @@ import numpy as np
 
 from fastmlp import kernels, layers, losses, optimizers, ops, threads
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import ArrayTable, Lowered, Operation, fuse, lower, useful_threads
+from fastmlp.lowering import (
+    ArrayTable,
+    Lowered,
+    Operation,
+    fuse,
+    links_for_inference,
+    links_for_training,
+    lower,
+    useful_threads,
+)
 from fastmlp.runner import EpochResult
 
 if TYPE_CHECKING:
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledRunner", "can_compile", "can_infer", "evaluate", "predict", "warm_up"]
 
-_RAW_CODES = {"uint8": op.UINT8, "float32": op.FLOAT32, "float64": op.FLOAT64}
 _INFERENCE_ROWS = 256  # at a time and thread: what they need stays in the second cache
 _FLOPS_A_SECOND = 2e10  # a cautious guess, for the first epoch only
 _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
@@ -95,6 +103,8 @@ class CompiledRunner:
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
+        names = links_for_training(operations, loss.takes_labels)
+        self._memory[op.KERNELS] = kernels.links.addresses(names, model.dtype)
         self._run_kernel(0, 0)  # no steps: it only has to be compiled
         self.compile_seconds = time.perf_counter() - started
 
@@ -154,18 +164,22 @@ class CompiledRunner:
             return interrupted
         self._lowered.header[op.N_STEPS] = n_steps
         with threads.team(self.n_threads - first) as team:
-            team.start(lambda number: self._run_kernel(number + first, n_steps))
+            team.start(lambda number: self._run_kernel(number + first, n_steps), self._abort)
             try:
                 if works_too:
                     self._run_kernel(0, n_steps)
                 team.wait(poll)
-            except BaseException as error:
+            except KeyboardInterrupt:
                 self._memory[op.CONTROL][op.STOP] = 1
                 team.wait()
-                if not isinstance(error, KeyboardInterrupt):
-                    raise
                 interrupted = True
+            except BaseException:
+                self._abort()
+                raise
         return interrupted
+
+    def _abort(self) -> None:
+        self._memory[op.CONTROL][op.ABORT] = 1
 
     def _run_kernel(self, thread: int, n_steps: int) -> None:
         self._lowered.header[op.N_STEPS] = n_steps
@@ -218,7 +232,9 @@ def warm_up() -> float:
     for dtype in ("float32", "float64"):
         memory, zero = ArrayTable(), np.dtype(dtype).type(0)
         for place in range(op.N_ARRAYS):
-            memory[place] = np.zeros(64, np.int64)  # a plan of no steps and no rows
+            memory[place] = np.zeros(64, np.int64)
+        memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan of no steps and no rows
+        memory[op.KERNELS] = kernels.links.addresses(kernels.links.LINKS, np.dtype(dtype))
         kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
         kernels.engine.infer_rows(0, memory.addresses, zero, 0, 0)
     return time.perf_counter() - started
@@ -252,7 +268,7 @@ class _Predictor:
             _enter_state(model, self.lowered, table)
             if self.normalize is not None:
                 _enter_scaling(self.normalize, self.width, table)
-        self.lowered.header[op.RAW_CODE] = _RAW_CODES[X.dtype.name]
+        self.lowered.header[op.RAW_CODE] = op.RAW_CODES[X.dtype.name]
         if n_useful == 1:
             kernels.engine.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
         else:
@@ -273,6 +289,8 @@ class _Predictor:
         table = _plan_memory(model, self.lowered)
         table[op.SCRATCH] = ops.aligned_zeros(self.lowered.scratch_size, model.dtype)
         table[op.ORDER] = np.empty(0, np.int64)
+        names = links_for_inference(self.operations)
+        table[op.KERNELS] = kernels.links.addresses(names, model.dtype)
         self.lowered.header[op.STANDARDISE] = self.normalize is not None
         table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
         return table
@@ -292,6 +310,7 @@ def _plan_memory(model: "Model", lowered: Lowered) -> ArrayTable:
     memory = ArrayTable()
     memory[op.HEADER], memory[op.OPERATIONS] = lowered.header, lowered.operations
     memory[op.REALS], memory[op.UNITS] = lowered.reals, lowered.units
+    memory[op.UNIT_SHARES] = lowered.unit_shares
     memory[op.THETA] = model.theta
     memory[op.WORKSPACE] = ops.aligned_zeros(lowered.workspace_size, model.dtype)
     n_running = sum(2 * size for _, _, size in lowered.running)
@@ -313,7 +332,7 @@ def _training_memory(
     memory = _plan_memory(model, lowered)
     nothing = np.zeros(1, dtype)
     memory[op.RAW] = np.ascontiguousarray(X)
-    header[op.RAW_CODE] = _RAW_CODES[X.dtype.name]
+    header[op.RAW_CODE] = op.RAW_CODES[X.dtype.name]
     header[op.STANDARDISE] = normalize is not None
     memory[op.SHIFT] = memory[op.SCALE] = nothing
     if normalize is not None:
@@ -324,7 +343,9 @@ def _training_memory(
     else:
         memory[op.LABELS] = np.ascontiguousarray(y, np.int64)
         memory[op.TARGET_VALUES] = nothing
-    memory[op.WEIGHTS] = np.ones(1, dtype) if weights is None else weights
+    memory[op.WEIGHTS] = nothing if weights is None else weights
+    row_weights = int(header[op.ROW_WEIGHTS])
+    memory[op.WORKSPACE][row_weights : row_weights + batch_size] = 1
     memory[op.BATCH_LABELS] = np.zeros(batch_size, np.int64)
     memory[op.ROW_LOSSES] = np.zeros(batch_size)
     memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)

@@ -13,12 +13,38 @@ from fastmlp import kernels, layers as L
 from fastmlp.kernels import opcodes as op
 from fastmlp.parameters import Slot
 
-__all__ = ["ArrayTable", "Lowered", "Operation", "fuse", "lower", "useful_threads"]
+__all__ = [
+    "ArrayTable",
+    "Lowered",
+    "Operation",
+    "fuse",
+    "links_for_inference",
+    "links_for_training",
+    "lower",
+    "useful_threads",
+]
 
 _CORES = {L.Linear: op.AFFINE, L.BatchNorm: op.BATCH_NORM, L.LayerNorm: op.LAYER_NORM}
+_INFERENCE_LINKS = {
+    op.AFFINE: {"affine_forward"},
+    op.BATCH_NORM: {"batch_norm_inference", "finish"},
+    op.LAYER_NORM: {"layer_norm_forward", "finish"},
+    op.PASS: {"finish"},
+}
+_TRAINING_LINKS = {
+    op.AFFINE: {"affine_forward", "affine_backward", "weight_gradient", "bias_gradient"},
+    op.BATCH_NORM: {"batch_norm_train", "batch_norm_backward", "finish"},
+    op.LAYER_NORM: {
+        "layer_norm_forward",
+        "layer_norm_backward",
+        "layer_norm_parameters",
+        "finish",
+    },
+    op.PASS: {"finish"},
+}
 _ALIGN = 16  # elements: every array starts on a cache line
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
-_FLOPS_WORTH_A_THREAD = 400_000
+_FLOPS_WORTH_A_THREAD = 5_000_000
 
 
 @dataclass
@@ -68,7 +94,7 @@ class Lowered:
 
     Attributes
     ----------
-    header, operations, reals, units : numpy.ndarray
+    header, operations, reals, units, unit_shares : numpy.ndarray
         The plan; its header is still to be completed with what differs from run to run.
     workspace_size, scratch_size : int
         Elements of the working dtype; scratch for each thread.
@@ -81,6 +107,7 @@ class Lowered:
     operations: np.ndarray
     reals: np.ndarray
     units: np.ndarray
+    unit_shares: np.ndarray
     workspace_size: int
     scratch_size: int
     running: tuple[tuple[int, int, int], ...]
@@ -152,6 +179,23 @@ def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: 
     return int(max(1, min(n_threads, 6 * batch_size * products // _FLOPS_WORTH_A_THREAD)))
 
 
+def links_for_inference(operations: Sequence[Operation]) -> set[str]:
+    """Return the names of the kernels that the forward half calls."""
+    names = {"gather_rows"}
+    for o in operations:
+        names |= _INFERENCE_LINKS[o.core]
+    return names
+
+
+def links_for_training(operations: Sequence[Operation], takes_labels: bool) -> set[str]:
+    """Return the names of the kernels that a training step calls."""
+    names = {"gather_rows", "update", "limit_column_norms", "unfinish"}
+    names.add("classify_rows" if takes_labels else "regress_rows")
+    for o in operations:
+        names |= _TRAINING_LINKS[o.core]
+    return names
+
+
 def lower(
     operations: Sequence[Operation],
     slots: Sequence[Slot],
@@ -220,7 +264,9 @@ def lower(
     scratch_size = -(-(kernels.affine.SCRATCH + largest) // _ALIGN) * _ALIGN
     header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
     header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
-    return Lowered(header, table, reals, units, memory.size, scratch_size, tuple(running))
+    header[op.REAL_CODE] = op.RAW_CODES[np.dtype(dtype).name]
+    shares = _unit_shares(units, n_threads)
+    return Lowered(header, table, reals, units, shares, memory.size, scratch_size, tuple(running))
 
 
 class _Memory:
@@ -260,6 +306,13 @@ def _units(table: np.ndarray) -> np.ndarray:
         elif row[op.CORE] != op.PASS:
             rows.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, weight, bias + n_out - weight))
     return np.array(rows, np.int64).reshape(-1, op.N_UNIT_FIELDS)
+
+
+def _unit_shares(units: np.ndarray, n_threads: int) -> np.ndarray:
+    """Return where each thread's own units begin: as even a share of the parameters as can be."""
+    done = np.concatenate([[0], np.cumsum(units[:, op.UNIT_SIZE])])
+    marks = done[-1] * np.arange(n_threads + 1) / n_threads
+    return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
 
 
 def _split_columns(o: Operation, batch_size: int, n_threads: int) -> int:

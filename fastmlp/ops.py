@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 _NO_KEY = np.uint64(0)
-_RAW_CODES = {"uint8": opcodes.UINT8, "float32": opcodes.FLOAT32, "float64": opcodes.FLOAT64}
 _local = threading.local()
 
 
@@ -90,9 +89,11 @@ def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
     step = kernels.affine.BLOCK_ROWS
     for first in range(0, d, step):
         last = min(d, first + step)
-        kernels.affine.weight_gradient(x, dy, n, h, gradient, first * h, scratch, first, last)
+        kernels.affine.weight_gradient(
+            x, dy, n, h, gradient, first * h, scratch, first, last, gradient, gradient, gradient, 0
+        )
     if dbias is not None:
-        kernels.affine.bias_gradient(dy, n, h, dbias, 0)
+        kernels.affine.bias_gradient(dy, n, h, dbias, 0, scratch)
     if not need_dx:
         return None
     dx = np.empty_like(x)
@@ -263,7 +264,7 @@ def gather(X, rows, mean, std, out):
     if standardise:
         shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
     raw = X.reshape(-1).view(np.uint8)
-    code = _RAW_CODES[X.dtype.name]
+    code = opcodes.RAW_CODES[X.dtype.name]
     n_rows, n_columns = out.shape
     kernels.gather.gather_rows(
         raw, code, rows, 0, shift, scale, standardise, out, 0, n_rows, n_columns

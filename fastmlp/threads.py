@@ -59,6 +59,7 @@ class Team:
     def __init__(self, size: int):
         self.size = size
         self._work: Callable[[int], None] | None = None
+        self._on_error: Callable[[], None] | None = None
         self._error: BaseException | None = None
         self._finished = [True] * size
         self._wake = [threading.Semaphore(0) for _ in range(size)]
@@ -66,9 +67,14 @@ class Team:
         for number in range(size):
             threading.Thread(target=self._serve, args=(number,), daemon=True).start()
 
-    def start(self, work: Callable[[int], None]) -> None:
-        """Call ``work(i)`` in thread i, for every thread, and return at once."""
-        self._work, self._error = work, None
+    def start(
+        self, work: Callable[[int], None], on_error: Callable[[], None] | None = None
+    ) -> None:
+        """Call ``work(i)`` in thread i, for every thread, and return at once.
+
+        A thread whose work raises calls ``on_error()``, which should make the others end too.
+        """
+        self._work, self._on_error, self._error = work, on_error, None
         self._finished = [False] * self.size
         for wake in self._wake:
             wake.release()
@@ -87,25 +93,24 @@ class Team:
         while not all(self._finished):
             if not self._news.acquire(timeout=interval) and poll is not None:
                 poll()
+        self._work = self._on_error = None  # and with them what they hold
         if self._error is not None:
-            raise self._error
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._work = None
-        for wake in self._wake:
-            wake.release()
+            error, self._error = self._error, None
+            raise error
 
     def _serve(self, number: int) -> None:
         while True:
             self._wake[number].acquire()
-            if self._work is None:
-                return
+            work, on_error = self._work, self._on_error
             try:
-                self._work(number)
+                if work is not None:
+                    work(number)
             except BaseException as error:
                 self._error = self._error or error
+                if on_error is not None:
+                    on_error()
             finally:
+                work = on_error = None
                 self._finished[number] = True
                 self._news.release()
 

@@ -3,8 +3,8 @@
 Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy),
 ``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer),
 the elementwise subjects (``activations``, ``dropout``, ``losses``, ``optimizers``,
-``normalization``, ``gather``), ``opcodes`` (what a plan is), and last ``engine``, which runs whole
-epochs.
+``normalization``, ``gather``), ``opcodes`` (what a plan is), ``links`` and last ``engine``, which
+runs whole epochs.
 
 A subject is imported when it is first asked for, as an attribute of this package: importing
 fastmlp must not cost the time that importing numba takes.
@@ -21,6 +21,7 @@ _SUBJECTS = {
     "gather",
     "isa",
     "jit",
+    "links",
     "losses",
     "maths",
     "normalization",

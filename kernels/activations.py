@@ -10,7 +10,7 @@ import math
 from .jit import kernel
 from .maths import constant, exp, expm1, logistic, one, tanh, zero
 from .opcodes import ELU, GELU, LEAKY_RELU, MISH, RELU, SELU, SIGMOID, SILU, TANH
-from .simd import row_of
+from .simd import row_of, wide_vectors
 
 __all__ = ["activate", "scale_by_derivative"]
 
@@ -28,6 +28,7 @@ def activate(code, alpha, z, row, row_end, column, column_end):
     ``alpha`` is the slope of LEAKY_RELU or the alpha of ELU, in z's dtype.
     Reads z. Writes z. May destroy nothing else.
     """
+    wide_vectors()
     nought, n = zero(alpha), column_end - column
     for i in range(row, row_end):
         x = row_of(z, i, column, n)
@@ -68,6 +69,7 @@ def scale_by_derivative(code, alpha, gradient, saved, row, row_end, column, colu
 
     Reads gradient, saved. Writes gradient. May destroy nothing else.
     """
+    wide_vectors()
     nought, unit, n = zero(alpha), one(alpha), column_end - column
     for i in range(row, row_end):
         g, s = row_of(gradient, i, column, n), row_of(saved, i, column, n)

@@ -17,13 +17,14 @@ import numpy as np
 from .activations import activate, scale_by_derivative
 from .dropout import drop
 from .jit import kernel
-from .maths import zero
+from .maths import one, zero
 from .opcodes import IDENTITY, KEEP_INPUT, KEEP_OUTPUT
 from .simd import (
     TILE_ROWS,
     TILE_VECTORS,
     copy_vector,
     flat,
+    lines_in,
     make_multiply_block,
     n_lanes,
     part,
@@ -44,16 +45,18 @@ __all__ = [
 ]
 
 NONE, ONE = np.int64(0), np.int64(1)
-BLOCK_K = 256  # of the summed index: a packed panel of B (48 KB) stays in the first cache
-BLOCK_ROWS = 128  # of C: a finished panel stays in the first cache for the epilogue
-FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves
-MAX_WIDTH = 64 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
+BLOCK_K = 128  # of the summed index: a packed panel of B (24 KB) stays in the first cache
+BLOCK_ROWS = 256  # of C
+BLOCK_COLUMNS = 480  # of C, whole panels: their packed part of B (240 KB) stays in the second cache
+FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves ...
+FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
+MAX_WIDTH = 16 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
 
 # Where each part of a thread's scratch begins.
 PACKED_B = np.int64(0)
-PANEL = PACKED_B + BLOCK_K * MAX_WIDTH // 4
-START = PANEL + BLOCK_ROWS * MAX_WIDTH // 4
-PACKED_A = START + MAX_WIDTH
+PANEL = PACKED_B + BLOCK_K * (BLOCK_COLUMNS + MAX_WIDTH)
+START = PANEL + BLOCK_ROWS * MAX_WIDTH
+PACKED_A = START + BLOCK_COLUMNS + MAX_WIDTH
 SCRATCH = PACKED_A + BLOCK_K * BLOCK_ROWS
 
 _BLOCK_1 = make_multiply_block(TILE_ROWS, 1)
@@ -90,35 +93,42 @@ def affine_forward(
     width = TILE_VECTORS * lanes
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
+    block_k = _even_block(n_in)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
-        for j in range(column, column_end, width):
-            n = min(width, column_end - j)
-            n_vectors = (n + lanes - 1) // lanes
-            padded = n_vectors * lanes
-            for c in range(padded):
-                scratch[START + c] = bias[j + c] if has_bias and c < n else zero(alpha)
-            direct = j + padded <= ldy
-            for k in range(0, n_in, BLOCK_K):
-                n_k = min(BLOCK_K, n_in - k)
-                if n_rows <= FEW_ROWS and n == padded:
-                    b, b0, b_k = w_flat, k * ldw + j, ldw
-                else:
-                    _pack(weight, k, n_k, j, n, padded, scratch)
-                    b, b0, b_k = scratch, PACKED_B, padded
-                if direct:
-                    c, c0, c_row = y_flat, r * ldy + j, ldy
-                else:
-                    c, c0, c_row = scratch, PANEL, padded
-                if k == 0:
-                    start, start0, start_row = scratch, START, NONE
-                else:
-                    start, start0, start_row = c, c0, c_row
-                _multiply(x_flat, r * ldx + k, ldx, ONE, b, b0, b_k, start, start0, start_row,
-                          c, c0, c_row, n_k, n_rows, n_vectors)
-            if not direct:
-                _unpack(scratch, padded, y, r, n_rows, j, n)
-            finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, j, j + n)
+        in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
+        for first in range(column, column_end, BLOCK_COLUMNS):
+            last = min(column_end, first + BLOCK_COLUMNS)
+            for j in range(last - first):
+                scratch[START + j] = bias[first + j] if has_bias else zero(alpha)
+            for k in range(0, n_in, block_k):
+                n_k = min(block_k, n_in - k)
+                soon = (k + block_k) * ldw  # the rows of the weight that come next
+                soon_end = soon + block_k * ldw
+                for j in range(first, last, width):
+                    n = min(width, last - j)
+                    n_vectors = (n + lanes - 1) // lanes
+                    padded = n_vectors * lanes
+                    if in_place and n == padded:
+                        b, b0, b_k = w_flat, k * ldw + j, ldw
+                    else:
+                        b, b0, b_k = scratch, PACKED_B + (j - first) * n_k, padded
+                        _pack(weight, k, n_k, j, n, padded, scratch, b0)
+                    if j + padded <= ldy:
+                        c, c0, c_row = y_flat, r * ldy + j, ldy
+                    else:
+                        c, c0, c_row = scratch, PANEL, padded
+                    if k == 0:
+                        start, start0, start_row = scratch, START + j - first, NONE
+                    else:
+                        start, start0, start_row = c, c0, c_row
+                    _multiply(x_flat, r * ldx + k, ldx, ONE, b, b0, b_k, start, start0, start_row,
+                              c, c0, c_row, n_k, n_rows, n_vectors, w_flat, soon, soon_end,
+                              scratch, NONE, NONE)
+                    soon = min(soon + lines_in(w_flat, n_rows // TILE_ROWS * n_k), soon_end)
+                    if j + padded > ldy and k + n_k == n_in:
+                        _unpack(scratch, padded, y, r, n_rows, j, n)
+            finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, first, last)
 
 
 @kernel
@@ -162,8 +172,9 @@ def affine_backward(
     """
     lanes = n_lanes(dz)
     width = TILE_VECTORS * lanes
-    dz_flat, dx_flat = flat(dz), flat(dx)
-    ldz, ldx = dz.shape[1], dx.shape[1]
+    dz_flat, w_flat, dx_flat = flat(dz), flat(weight), flat(dx)
+    ldz, ldw, ldx = dz.shape[1], weight.shape[1], dx.shape[1]
+    block_k = _even_block(n_out)
     for c in range(width):
         scratch[START + c] = zero(alpha)
     for r in range(row, row_end, BLOCK_ROWS):
@@ -172,11 +183,10 @@ def affine_backward(
             n = min(width, column_end - j)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
-            direct = j + padded <= ldx
-            for k in range(0, n_out, BLOCK_K):
-                n_k = min(BLOCK_K, n_out - k)
+            for k in range(0, n_out, block_k):
+                n_k = min(block_k, n_out - k)
                 _pack_transposed(weight, k, n_k, j, n, padded, scratch)
-                if direct:
+                if j + padded <= ldx:
                     c, c0, c_row = dx_flat, r * ldx + j, ldx
                 else:
                     c, c0, c_row = scratch, PANEL, padded
@@ -185,34 +195,42 @@ def affine_backward(
                 else:
                     start, start0, start_row = c, c0, c_row
                 _multiply(dz_flat, r * ldz + k, ldz, ONE, scratch, PACKED_B, padded,
-                          start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors)
-            if not direct:
+                          start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors,
+                          w_flat, (j + n) * ldw + k * n, (j + n) * ldw + (k + n_k) * n, scratch, NONE, NONE)
+            if j + padded > ldx:
                 _unpack(scratch, padded, dx, r, n_rows, j, n)
-            unfinish(code, alpha, p, key, saved, dx, r, r + n_rows, j, j + n)
+        unfinish(code, alpha, p, key, saved, dx, r, r + n_rows, column, column_end)
 
 
 @kernel
-def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
+def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last, theta, state1, state2, place):
     """out[d - first, h] = sum_n x[n, d] dz[n, h] for the inputs d in [first, last).
 
     x (N, >= D); dz (N, >= H); the rows of the gradient go to the flat array ``out`` from ``out0``
-    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time.
+    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. What the
+    optimizer will need next, theta, state1 and state2 from ``place`` on, is called into the second
+    cache meanwhile.
     Reads x, dz. Writes out. May destroy scratch.
     """
     lanes = n_lanes(x)
     width = TILE_VECTORS * lanes
-    dz_flat = flat(dz)
-    ldz = dz.shape[1]
-    n_first = last - first
+    x_flat, dz_flat = flat(x), flat(dz)
+    ldx, ldz = x.shape[1], dz.shape[1]
+    n_first, block_k = last - first, _even_block(n_rows)
     for c in range(width):
         scratch[START + c] = zero(out[0])
-    for k in range(0, n_rows, BLOCK_K):
-        n_k = min(BLOCK_K, n_rows - k)
-        for i in range(n_k):  # rows of x lie far apart: bring this strip of them together
-            source = row_of(x, k + i, first, n_first)
-            target = part(scratch, PACKED_A + i * n_first, n_first)
-            for c in range(n_first):
-                target[c] = source[c]
+    for k in range(0, n_rows, block_k):
+        n_k = min(block_k, n_rows - k)
+        if n_first <= 2 * TILE_ROWS:
+            a, a0, a_k = x_flat, k * ldx + first, ldx
+        else:  # rows of x lie far apart: bring this strip of them together
+            a, a0, a_k = scratch, PACKED_A, n_first
+            for i in range(n_k):
+                source = row_of(x, k + i, first, n_first)
+                target = part(scratch, PACKED_A + i * n_first, n_first)
+                for c in range(n_first):
+                    target[c] = source[c]
+        due, due0, due_end, stage = theta, place, place, NONE
         for j in range(0, n_out, width):
             n = min(width, n_out - j)
             n_vectors = (n + lanes - 1) // lanes
@@ -220,8 +238,13 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
             if j + padded <= ldz:
                 b, b0, b_k = dz_flat, k * ldz + j, ldz
             else:
-                _pack(dz, k, n_k, j, n, padded, scratch)
+                _pack(dz, k, n_k, j, n, padded, scratch, PACKED_B)
                 b, b0, b_k = scratch, PACKED_B, padded
+            if 3 * j >= stage * n_out:  # one array after the other
+                due = theta if stage == 0 else (state1 if stage == 1 else state2)
+                due0 = min(place, due.size)
+                due_end = min(place + n_first * n_out, due.size)
+                stage += 1
             direct = n == padded
             if direct:
                 c, c0, c_row = out, out0 + j, n_out
@@ -237,8 +260,10 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
                         source = part(out, out0 + i * n_out + j, n)
                         for h in range(n):
                             target[h] = source[h]
-            _multiply(scratch, PACKED_A, ONE, n_first, b, b0, b_k, start, start0, start_row,
-                      c, c0, c_row, n_k, n_first, n_vectors)
+            _multiply(a, a0, ONE, a_k, b, b0, b_k, start, start0, start_row,
+                      c, c0, c_row, n_k, n_first, n_vectors, scratch, NONE, NONE,
+                      due, due0, due_end)
+            due0 = min(due0 + lines_in(due, n_first // TILE_ROWS * n_k), due_end)
             if not direct:
                 for i in range(n_first):
                     source = part(scratch, PANEL + i * padded, n)
@@ -248,15 +273,40 @@ def weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last):
 
 
 @kernel
-def bias_gradient(dz, n_rows, n_out, out, out0):
-    """out[out0 + h] = sum_n dz[n, h]. Reads dz. Writes out."""
-    sums = part(out, out0, n_out)
-    for h in range(n_out):
-        sums[h] = zero(out[0])
-    for i in range(n_rows):
-        row = row_of(dz, i, NONE, n_out)
-        for h in range(n_out):
-            sums[h] += row[h]
+def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
+    """out[out0 + h] = sum_n dz[n, h], the product of a row of ones with dz.
+
+    Reads dz. Writes out. May destroy scratch.
+    """
+    lanes = n_lanes(dz)
+    width = TILE_VECTORS * lanes
+    dz_flat, ldz = flat(dz), dz.shape[1]
+    scratch[PACKED_A] = one(out[0])
+    for j in range(0, n_out, width):
+        n = min(width, n_out - j)
+        n_vectors = (n + lanes - 1) // lanes
+        padded = n_vectors * lanes
+        for c in range(padded):
+            scratch[PANEL + c] = zero(out[0])
+        for k in range(0, n_rows, BLOCK_K):
+            n_k = min(BLOCK_K, n_rows - k)
+            if j + padded <= ldz:
+                b, b0, b_k = dz_flat, k * ldz + j, ldz
+            else:
+                b, b0, b_k = scratch, PACKED_B, padded
+                _pack(dz, k, n_k, j, n, padded, scratch, PACKED_B)
+            _multiply(scratch, PACKED_A, NONE, NONE, b, b0, b_k, scratch, PANEL, NONE,
+                      scratch, PANEL, NONE, n_k, ONE, n_vectors, scratch, NONE, NONE,
+                      scratch, NONE, NONE)
+        for c in range(n):
+            out[out0 + j + c] = scratch[PANEL + c]
+
+
+@kernel
+def _even_block(n_k):
+    """The summed index in as few blocks as BLOCK_K allows, all about as long."""
+    n_blocks = (n_k + BLOCK_K - 1) // BLOCK_K
+    return (n_k + n_blocks - 1) // n_blocks
 
 
 @kernel
@@ -269,13 +319,13 @@ def _copy(source, target, row, row_end, column, column_end):
 
 
 @kernel
-def _pack(b, k, n_k, j, n, padded, scratch):
+def _pack(b, k, n_k, j, n, padded, scratch, scratch0):
     """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros."""
     lanes, nought = n_lanes(b), zero(scratch[0])
     whole = n // lanes * lanes
     b_flat, ldb = flat(b), b.shape[1]
     for i in range(n_k):
-        source, target = (k + i) * ldb + j, PACKED_B + i * padded
+        source, target = (k + i) * ldb + j, scratch0 + i * padded
         for c in range(0, whole, lanes):
             copy_vector(b_flat, source + c, scratch, target + c)
         for c in range(whole, n):
@@ -313,38 +363,55 @@ def _unpack(scratch, padded, y, r, n_rows, j, n):
 @kernel
 def _multiply(
     a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows, n_vectors,
+    soon, soon0, soon_end, due, due0, due_end,
 ):
-    """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows."""
+    """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
+
+    Meanwhile soon[soon0 : soon_end] is called into the second cache to be read, and
+    due[due0 : due_end] to be written, as far as the time allows.
+    """
+    lines = lines_in(soon, n_k)
     i = 0
     while i + TILE_ROWS <= n_rows:
         if n_vectors == TILE_VECTORS:
-            _BLOCK_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _BLOCK_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         elif n_vectors == 2:
-            _BLOCK_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _BLOCK_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         else:
-            _BLOCK_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _BLOCK_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         i += TILE_ROWS
         a0 += TILE_ROWS * a_row
         start0 += TILE_ROWS * start_row
         c0 += TILE_ROWS * c_row
+        soon0 = min(soon0 + lines, soon_end)
+        due0 = min(due0 + lines, due_end)
     if i + TILE_ROWS // 2 <= n_rows:
         if n_vectors == TILE_VECTORS:
-            _HALF_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _HALF_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         elif n_vectors == 2:
-            _HALF_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _HALF_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         else:
-            _HALF_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _HALF_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         i += TILE_ROWS // 2
         a0 += TILE_ROWS // 2 * a_row
         start0 += TILE_ROWS // 2 * start_row
         c0 += TILE_ROWS // 2 * c_row
     while i < n_rows:
         if n_vectors == TILE_VECTORS:
-            _ROW_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _ROW_3(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         elif n_vectors == 2:
-            _ROW_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _ROW_2(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         else:
-            _ROW_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k)
+            _ROW_1(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                     soon, soon0, due, due0)
         i += 1
         a0 += a_row
         start0 += start_row

@@ -8,7 +8,7 @@ and a barrier behind each:
    threads (few rows, or large weights) or sums over rows (BatchNorm) do threads wait in between.
 2. weight gradients and update, piece by piece (``units``): a few rows of a weight's gradient are
    computed into scratch that stays in the second cache, and the optimizer consumes them there.
-   Threads take the next piece from a common counter.
+   A thread has its own pieces and then helps the others with theirs.
 
 Each element is computed by one thread in a fixed order of its sums, so the bits do not depend on
 the number of threads.
@@ -21,38 +21,40 @@ import math
 import numpy as np
 
 from . import affine
-from .affine import (
-    affine_backward,
-    affine_forward,
-    bias_gradient,
-    finish,
-    unfinish,
-    weight_gradient,
-)
 from .dropout import mask_key
-from .gather import gather_rows
 from .jit import kernel
-from .losses import classify_rows, regress_rows
-from .normalization import (
-    batch_norm_backward,
-    batch_norm_inference,
-    batch_norm_train,
-    layer_norm_backward,
-    layer_norm_forward,
-    layer_norm_parameters,
-)
+from .links import LINKS
 from .opcodes import *  # noqa: F403  the fields of a plan; opcodes holds nothing else
-from .optimizers import add_scaled, limit_column_norms, scale, sum_of_squares, update
+from .optimizers import add_scaled, scale, sum_of_squares
 from .simd import TILE_ROWS, TILE_VECTORS, array_at, n_lanes, part, row_of, view
 from .threads import atomic_load, atomic_store, fetch_add, wait_for_all
 
 __all__ = ["infer_rows", "train_epoch"]
 
+# The kernels, called by address: the table of arrays is their first argument.
+gather_rows = LINKS["gather_rows"].call
+affine_forward = LINKS["affine_forward"].call
+affine_backward = LINKS["affine_backward"].call
+weight_gradient = LINKS["weight_gradient"].call
+bias_gradient = LINKS["bias_gradient"].call
+finish = LINKS["finish"].call
+unfinish = LINKS["unfinish"].call
+classify_rows = LINKS["classify_rows"].call
+regress_rows = LINKS["regress_rows"].call
+batch_norm_train = LINKS["batch_norm_train"].call
+batch_norm_inference = LINKS["batch_norm_inference"].call
+batch_norm_backward = LINKS["batch_norm_backward"].call
+layer_norm_forward = LINKS["layer_norm_forward"].call
+layer_norm_backward = LINKS["layer_norm_backward"].call
+layer_norm_parameters = LINKS["layer_norm_parameters"].call
+update = LINKS["update"].call
+limit_column_norms = LINKS["limit_column_norms"].call
+
 COLUMN_GRAIN = np.int64(64)  # columns of a normalisation are shared out by so many
 ROW_GRAIN = np.int64(TILE_ROWS)
 PANEL = np.int64(TILE_VECTORS)
 GRADIENT_START = np.int64(affine.SCRATCH)  # in a thread's scratch, behind that of the products
-NONE = np.int64(0)
+NONE, ONE = np.int64(0), np.int64(1)
 INT = np.int64(0)
 REAL64 = np.float64(0)
 BYTE = np.uint8(0)
@@ -65,7 +67,8 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
     Step s trains the rows order[s * B : (s + 1) * B] at rate rates[s]; losses[s] is their mean
     loss (and penalty), hits[s] how many were right. ``clip_norm`` and ``max_norm``: 0 is none.
     All threads return after the same step: the last, or the one in which control[STOP] was set or
-    the loss was not finite; control[STEPS_DONE] counts the finished ones.
+    the loss was not finite; control[STEPS_DONE] counts the finished ones. With control[ABORT] they
+    return as soon as they can, and what they computed is of no use.
     Reads the plan, the data. Writes theta, states, running statistics, losses, hits, control. May
     destroy workspace, scratch, gradient.
     """
@@ -94,7 +97,7 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
             _wait(thread, memory)
         if thread == 0:
             _finish_record(step, memory)
-        if control[HALT] != 0:
+        if control[HALT] != 0 or atomic_load(control, ABORT) != 0:
             return
 
 
@@ -106,7 +109,7 @@ def _wait(thread, memory):
         control = array_at(memory, CONTROL, INT)
         mine = N_CONTROL + 8 * thread
         control[mine] += n_threads
-        wait_for_all(control, ARRIVED, control[mine])
+        wait_for_all(control, ARRIVED, control[mine], ABORT)
 
 
 @kernel
@@ -138,27 +141,29 @@ def _gather(thread, first, n_rows, memory, zero):
     order, op = array_at(memory, ORDER, INT), _operation(memory, NONE)
     row, row_end = _share(n_rows, ROW_GRAIN, thread, header[N_THREADS])
     _gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace)
-    batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
-    values, weights = array_at(memory, TARGET_VALUES, zero), array_at(memory, WEIGHTS, zero)
-    n_targets = header[N_TARGETS]
-    for i in range(row, row_end):
-        source = order[first + i]
-        workspace[header[ROW_WEIGHTS] + i] = weights[source if header[WEIGHTED] else 0]
-        if header[LOSS] < FIRST_DENSE:
-            batch_labels[i] = labels[source]
-        else:
-            base = header[TARGETS] + i * header[LD_TARGETS]
-            for c in range(n_targets):
-                workspace[base + c] = values[source * n_targets + c]
+    if header[LOSS] < FIRST_DENSE:
+        batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
+        for i in range(row, row_end):
+            batch_labels[i] = labels[order[first + i]]
+    else:
+        targets, nothing = view(workspace, header[TARGETS], n_rows, header[LD_TARGETS]), workspace
+        gather_rows(
+            memory, array_at(memory, TARGET_VALUES, BYTE), header[REAL_CODE], order, first, nothing,
+            nothing, False, targets, row, row_end, header[N_TARGETS],
+        )  # fmt: skip
+    if header[WEIGHTED]:
+        weights, place = array_at(memory, WEIGHTS, zero), header[ROW_WEIGHTS]
+        for i in range(row, row_end):
+            workspace[place + i] = weights[order[first + i]]
 
 
 @kernel
 def _gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace):
     x = view(workspace, op[X], n_rows, op[LD_X])
     gather_rows(
-        array_at(memory, RAW, BYTE), header[RAW_CODE], array_at(memory, ORDER, INT), first,
+        memory, array_at(memory, RAW, BYTE), header[RAW_CODE], array_at(memory, ORDER, INT), first,
         array_at(memory, SHIFT, workspace[0]), array_at(memory, SCALE, workspace[0]),
-        header[STANDARDISE], x, row, row_end, header[N_FEATURES],
+        header[STANDARDISE] != 0, x, row, row_end, header[N_FEATURES],
     )  # fmt: skip
 
 
@@ -186,7 +191,7 @@ def _forward(thread, step, n_rows, memory, zero):
             weight = view(theta, op[WEIGHT], n_in, n_out)
             bias = part(theta, max(NONE, op[BIAS]), n_out)
             affine_forward(
-                x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y,
+                memory, x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y,
                 n_in, scratch, row, row_end, column, column_end,
             )  # fmt: skip
             continue
@@ -197,18 +202,18 @@ def _forward(thread, step, n_rows, memory, zero):
             running_mean = part(running, op[RUNNING], n_out)
             running_var = part(running, op[RUNNING] + n_out, n_out)
             batch_norm_train(
-                x, gamma, beta, running_mean, running_var, mean, inv_std, y, real[NORM_MOMENTUM],
+                memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y, real[NORM_MOMENTUM],
                 real[NORM_EPSILON], row_end, column, column_end,
             )  # fmt: skip
         elif core == LAYER_NORM:
             mean = part(workspace, op[STATISTICS], n_rows)
             inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
             layer_norm_forward(
-                x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], row, row_end, n_out
+                memory, x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], row, row_end, n_out
             )
         else:
             _copy_rows(x, y, row, row_end, n_out)
-        finish(op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column, column_end)
+        finish(memory, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column, column_end)
     if split_before > 1:
         _wait(thread, memory)
 
@@ -234,18 +239,18 @@ def _loss_gradient(thread, step, first, n_rows, memory, zero):
     dz = view(workspace, op[DZ], n_rows, op[LD_Y])
     if header[LOSS] < FIRST_DENSE:
         classify_rows(
-            header[LOSS], parameter, y, array_at(memory, BATCH_LABELS, INT), weights, share, dz,
+            memory, header[LOSS], parameter, y, array_at(memory, BATCH_LABELS, INT), weights, share, dz,
             row_losses, row_hits, row, row_end, op[N_OUT],
         )  # fmt: skip
     else:
         targets = view(workspace, header[TARGETS], n_rows, header[LD_TARGETS])
         regress_rows(
-            header[LOSS], parameter, y, targets, weights, share, dz, row_losses, row_hits, row,
+            memory, header[LOSS], parameter, y, targets, weights, share, dz, row_losses, row_hits, row,
             row_end, op[N_OUT],
         )  # fmt: skip
     saved = view(workspace, op[SAVED], n_rows, op[LD_Y])
     unfinish(
-        op[ACTIVATION], real[ALPHA], real[DROP], _key(header, step, op), saved, dz, row, row_end,
+        memory, op[ACTIVATION], real[ALPHA], real[DROP], _key(header, step, op), saved, dz, row, row_end,
         NONE, op[N_OUT],
     )  # fmt: skip
 
@@ -275,7 +280,7 @@ def _backward(thread, step, n_rows, memory, zero):
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
             affine_backward(
-                dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch, row,
+                memory, dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch, row,
                 row_end, column, column_end,
             )  # fmt: skip
             continue
@@ -286,17 +291,17 @@ def _backward(thread, step, n_rows, memory, zero):
             dgamma = part(workspace, op[STATISTICS] + 2 * n_out, n_out)
             dbeta = part(workspace, op[STATISTICS] + 3 * n_out, n_out)
             batch_norm_backward(
-                dz, x, gamma, mean, inv_std, dgamma, dbeta, dz if o == 0 else dx, row_end, column,
+                memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, dz if o == 0 else dx, row_end, column,
                 column_end,
             )  # fmt: skip
         elif core == LAYER_NORM:
             mean = part(workspace, op[STATISTICS], n_rows)
             inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
-            layer_norm_backward(dz, x, gamma, mean, inv_std, dx, row, row_end, n_out)
+            layer_norm_backward(memory, dz, x, gamma, mean, inv_std, dx, row, row_end, n_out)
         else:
             _copy_rows(dz, dx, row, row_end, n_out)
         if o > 0:
-            unfinish(below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column, column_end)
+            unfinish(memory, below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column, column_end)
 
 
 @kernel
@@ -310,31 +315,37 @@ def _update(thread, step, n_rows, memory, zero):
     state1, state2 = array_at(memory, STATE1, zero), array_at(memory, STATE2, zero)
     gradient, sums = array_at(memory, GRADIENT, zero), array_at(memory, UNIT_SUMS, REAL64)
     control, n_units = array_at(memory, CONTROL, INT), header[N_UNITS]
-    # in each step every thread draws one ticket too many
-    base = step * (n_units + header[N_THREADS])
-    while True:
-        u = fetch_add(control, TICKET, 1) - base
-        if u >= n_units:
-            return
-        unit = _unit(memory, u)
-        start, size, is_weight = unit[UNIT_START], unit[UNIT_SIZE], unit[UNIT_FIRST] >= 0
-        if hyper[L2] > 0.0 and is_weight:
-            sums[u] = sum_of_squares(theta, start, size)
-        if header[STORE_GRADIENT] != 0:
-            _unit_gradient(unit, n_rows, memory, gradient, start, scratch)
+    shares, n_threads = array_at(memory, UNIT_SHARES, INT), header[N_THREADS]
+    # first the thread's own pieces, always the same, whose parameters are in its caches; then
+    # what the others have not begun
+    for turn in range(n_threads):
+        owner = (thread + turn) % n_threads
+        ticket, n_own = N_CONTROL + 8 * owner + 1, shares[owner + 1] - shares[owner]
+        base = step * (n_own + n_threads)  # every thread draws one ticket too many
+        while True:
+            u = fetch_add(control, ticket, ONE) - base
+            if u >= n_own:
+                break
+            unit = _unit(memory, shares[owner] + u)
+            start, size, is_weight = unit[UNIT_START], unit[UNIT_SIZE], unit[UNIT_FIRST] >= 0
             if hyper[L2] > 0.0 and is_weight:
-                add_scaled(gradient, theta, hyper[L2], start, size)
-            sums[n_units + u] = sum_of_squares(gradient, start, size)
-        else:
-            _unit_gradient(unit, n_rows, memory, scratch, GRADIENT_START, scratch)
-            update(
-                header[OPTIMIZER], theta, scratch, state1, state2, start, GRADIENT_START, size,
-                hyper, is_weight,
-            )  # fmt: skip
+                sums[shares[owner] + u] = sum_of_squares(theta, start, size)
+            if header[STORE_GRADIENT] != 0:
+                _unit_gradient(unit, n_rows, memory, gradient, start, scratch, theta, state1, state2)
+                if hyper[L2] > 0.0 and is_weight:
+                    add_scaled(gradient, theta, hyper[L2], start, size)
+                sums[n_units + shares[owner] + u] = sum_of_squares(gradient, start, size)
+            else:
+                _unit_gradient(unit, n_rows, memory, scratch, GRADIENT_START, scratch, theta, state1,
+                               state2)
+                update(
+                    memory, header[OPTIMIZER], theta, scratch, state1, state2, start, GRADIENT_START, size,
+                    hyper, is_weight,
+                )  # fmt: skip
 
 
 @kernel
-def _unit_gradient(unit, n_rows, memory, out, out0, scratch):
+def _unit_gradient(unit, n_rows, memory, out, out0, scratch, theta, state1, state2):
     """Gradient of one piece of the parameters, to out from out0 on."""
     op, workspace = _operation(memory, unit[UNIT_OPERATION]), array_at(memory, WORKSPACE, out[0])
     n_out, statistics = op[N_OUT], op[STATISTICS]
@@ -342,10 +353,11 @@ def _unit_gradient(unit, n_rows, memory, out, out0, scratch):
     x = view(workspace, op[X], n_rows, op[LD_X])
     if op[CORE] == AFFINE:
         if unit[UNIT_FIRST] == UNIT_VECTORS:
-            bias_gradient(dz, n_rows, n_out, out, out0)
+            bias_gradient(memory, dz, n_rows, n_out, out, out0, scratch)
         else:
             first, last = unit[UNIT_FIRST], unit[UNIT_LAST]
-            weight_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, last)
+            weight_gradient(memory, x, dz, n_rows, n_out, out, out0, scratch, first, last, theta, state1, state2,
+                            unit[UNIT_START])
         return
     gap = op[BIAS] - op[WEIGHT]  # gamma, padding, beta
     for j in range(n_out, gap):
@@ -359,7 +371,7 @@ def _unit_gradient(unit, n_rows, memory, out, out0, scratch):
     else:
         mean, inv_std = part(workspace, statistics, n_rows), part(workspace, statistics + n_rows, n_rows)
         dgamma, dbeta = part(out, out0, n_out), part(out, out0 + gap, n_out)
-        layer_norm_parameters(dz, x, mean, inv_std, dgamma, dbeta, n_rows, NONE, n_out)
+        layer_norm_parameters(memory, dz, x, mean, inv_std, dgamma, dbeta, n_rows, NONE, n_out)
 
 
 @kernel
@@ -385,7 +397,7 @@ def _clipped_update(thread, memory, zero, clip_norm):
         if factor != 1.0:
             scale(gradient, factor, start, size)
         update(
-            header[OPTIMIZER], theta, gradient, state1, state2, start, start, size, hyper,
+            memory, header[OPTIMIZER], theta, gradient, state1, state2, start, start, size, hyper,
             unit[UNIT_FIRST] >= 0,
         )  # fmt: skip
     hyper[L2] = l2
@@ -400,7 +412,7 @@ def _limit_norms(thread, memory, zero, max_norm):
         if op[CORE] == AFFINE:
             weight = view(theta, op[WEIGHT], op[N_IN], op[N_OUT])
             column, column_end = _share(op[N_OUT], COLUMN_GRAIN, thread, header[N_THREADS])
-            limit_column_norms(weight, max_norm, column, column_end)
+            limit_column_norms(memory, weight, max_norm, column, column_end)
 
 
 @kernel
@@ -449,7 +461,7 @@ def infer_rows(thread, memory, zero, first, last):
         _gather_inputs(start, n_rows, NONE, n_rows, op, header, memory, workspace)
         for o in range(n_ops):
             op = _operation(memory, o)
-            _infer(op, _reals(memory, o, zero), n_rows, theta, running, workspace, scratch)
+            _infer(memory, op, _reals(memory, o, zero), n_rows, theta, running, workspace, scratch)
         n_out = op[N_OUT]
         for i in range(n_rows):
             source = part(workspace, op[Y] + i * op[LD_Y], n_out)
@@ -459,7 +471,7 @@ def infer_rows(thread, memory, zero, first, last):
 
 
 @kernel
-def _infer(op, real, n_rows, theta, running, workspace, scratch):
+def _infer(memory, op, real, n_rows, theta, running, workspace, scratch):
     """One operation on n_rows rows: no dropout, running statistics, nothing saved."""
     core, code, n_in, n_out = op[CORE], op[ACTIVATION], op[N_IN], op[N_OUT]
     alpha, no_drop, no_key = real[ALPHA], real[ALPHA] - real[ALPHA], np.uint64(0)
@@ -469,23 +481,23 @@ def _infer(op, real, n_rows, theta, running, workspace, scratch):
         weight = view(theta, op[WEIGHT], n_in, n_out)
         bias = part(theta, max(NONE, op[BIAS]), n_out)
         affine_forward(
-            x, weight, bias, op[BIAS] >= 0, code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, n_in,
+            memory, x, weight, bias, op[BIAS] >= 0, code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, n_in,
             scratch, NONE, n_rows, NONE, n_out,
         )  # fmt: skip
         return
     gamma, beta = part(theta, op[WEIGHT], n_out), part(theta, op[BIAS], n_out)
     if core == BATCH_NORM:
         mean, var = part(running, op[RUNNING], n_out), part(running, op[RUNNING] + n_out, n_out)
-        batch_norm_inference(x, gamma, beta, mean, var, y, real[NORM_EPSILON], NONE, n_rows, n_out)
+        batch_norm_inference(memory, x, gamma, beta, mean, var, y, real[NORM_EPSILON], NONE, n_rows, n_out)
     elif core == LAYER_NORM:
         mean = part(workspace, op[STATISTICS], n_rows)
         inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
         layer_norm_forward(
-            x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], NONE, n_rows, n_out
+            memory, x, gamma, beta, mean, inv_std, y, real[NORM_EPSILON], NONE, n_rows, n_out
         )
     else:
         _copy_rows(x, y, NONE, n_rows, n_out)
-    finish(code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, NONE, n_rows, NONE, n_out)
+    finish(memory, code, alpha, no_drop, no_key, KEEP_NOTHING, y, y, NONE, n_rows, NONE, n_out)
 
 
 @kernel

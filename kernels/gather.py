@@ -1,16 +1,14 @@
 """Minibatch gather: pick rows, convert them and standardise them in one pass."""
 
-import numpy as np
-from numba.core import types
+from llvmlite import ir
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .jit import kernel
 from .opcodes import FLOAT32, UINT8
-from .simd import part, row_of
+from .simd import broadcast, data_pointer, full_vector, vector_type
 
 __all__ = ["gather_rows"]
-
-NONE = np.int64(0)
 
 
 @kernel
@@ -19,37 +17,94 @@ def gather_rows(raw, code, order, first, shift, scale, standardise, out, row, ro
 
     ``raw`` holds the bytes of X, a row-major matrix of n_columns columns whose type ``code`` names
     (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. An empty ``order``
-    stands for the rows as they lie. Without ``standardise``,
-    out = X and shift and scale are not read.
+    stands for the rows as they lie. Without ``standardise``, out = X and shift and scale are not
+    read.
     Reads raw, order, shift, scale. Writes out. May destroy nothing else.
     """
-    item_size = 1 if code == UINT8 else (4 if code == FLOAT32 else 8)
     for i in range(row, row_end):
-        start = (order[first + i] if order.size > 0 else first + i) * n_columns
-        target = row_of(out, i, NONE, n_columns)
-        source = part(raw, start * item_size, n_columns * item_size)
+        source = (order[first + i] if order.size > 0 else first + i) * n_columns
+        target = i * out.shape[1]
         if code == UINT8:
-            for j in range(n_columns):
-                target[j] = source[j]
+            _convert(raw, types.uint8, source, out, target, n_columns, shift, scale, standardise)
         elif code == FLOAT32:
-            for j in range(n_columns):
-                target[j] = _load(source, j, types.float32)
+            _convert(raw, types.float32, source, out, target, n_columns, shift, scale, standardise)
         else:
-            for j in range(n_columns):
-                target[j] = _load(source, j, types.float64)
-        if standardise:
-            for j in range(n_columns):
-                target[j] = (target[j] - shift[j]) * scale[j]
+            _convert(raw, types.float64, source, out, target, n_columns, shift, scale, standardise)
 
 
 @intrinsic
-def _load(typingctx, raw, index, dtype):
-    """``_load(raw, index, dtype)``: element ``index`` of the bytes in raw, read as dtype."""
+def _convert(typingctx, raw, dtype, start, out, out0, size, shift, scale, standardise):
+    """Convert ``size`` elements of type ``dtype`` from raw[start] on to out[out0] on.
+
+    A vector at a time, the last one under a mask, so that short rows cost little.
+    """
 
     def emit(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        pointer_type = context.get_data_type(dtype.dtype).as_pointer()
-        pointer = builder.gep(builder.bitcast(array.data, pointer_type), [arguments[1]])
-        return builder.load(pointer, align=1)
+        source_type = context.get_data_type(dtype.dtype)
+        vector = vector_type(context, out.dtype)
+        lanes = full_vector(vector.count, range(vector.count))
+        source = builder.bitcast(data_pointer(context, builder, signature, arguments, 0),
+                                 source_type.as_pointer())  # fmt: skip
+        source = builder.gep(source, [arguments[2]])
+        target = builder.gep(
+            data_pointer(context, builder, signature, arguments, 3), [arguments[4]]
+        )
+        shift, scale = (data_pointer(context, builder, signature, arguments, i) for i in (6, 7))
+        size = arguments[5]
+        n_vectors = builder.sdiv(builder.add(size, size.type(vector.count - 1)), size.type(vector.count))
+        with cgutils.for_range(builder, n_vectors, intp=size.type) as loop:
+            place = builder.mul(loop.index, size.type(vector.count))
+            left = builder.trunc(builder.sub(size, place), ir.IntType(32))
+            mask = builder.icmp_signed("<", lanes, broadcast(builder, left, lanes.type))
+            x = _masked_load(builder, builder.gep(source, [place]), mask)
+            x = _as_vector(builder, x, vector)
+            result = cgutils.alloca_once_value(builder, x)
+            with builder.if_then(arguments[8]):
+                x = builder.fsub(x, _masked_load(builder, builder.gep(shift, [place]), mask))
+                x = builder.fmul(x, _masked_load(builder, builder.gep(scale, [place]), mask))
+                builder.store(x, result)
+            _masked_store(builder, builder.load(result), builder.gep(target, [place]), mask)
+        return context.get_dummy_value()
 
-    return dtype.dtype(raw, types.int64, dtype), emit
+    where = (raw, dtype, types.int64, out, types.int64, types.int64, shift, scale, types.boolean)
+    return types.void(*where), emit
+
+
+def _as_vector(builder, x, vector):
+    """Convert the elements of x to those of a type of vectors."""
+    if isinstance(x.type.element, ir.IntType):
+        return builder.uitofp(x, vector)
+    if x.type.element == vector.element:
+        return x
+    narrows = vector.element == ir.FloatType()
+    return builder.fptrunc(x, vector) if narrows else builder.fpext(x, vector)
+
+
+def _masked_load(builder, pointer, mask):
+    element, count = pointer.type.pointee, mask.type.count
+    vector = ir.VectorType(element, count)
+    name = f"llvm.masked.load.v{count}{_suffix(element)}.p0"
+    function_type = ir.FunctionType(
+        vector, [vector.as_pointer(), ir.IntType(32), mask.type, vector]
+    )
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    nothing = ir.Constant(vector, None)
+    return builder.call(function, [pointer, ir.IntType(32)(1), mask, nothing])
+
+
+def _masked_store(builder, value, pointer, mask):
+    vector = value.type
+    name = f"llvm.masked.store.v{vector.count}{_suffix(vector.element)}.p0"
+    function_type = ir.FunctionType(
+        ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask.type]
+    )
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    builder.call(function, [value, pointer, ir.IntType(32)(1), mask])
+
+
+def _suffix(element) -> str:
+    if isinstance(element, ir.IntType):
+        return f"i{element.width}"
+    return "f32" if element == ir.FloatType() else "f64"

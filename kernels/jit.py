@@ -38,6 +38,7 @@ def kernel(function):
     dispatcher = numba.njit(
         nogil=True,
         error_model="numpy",
+        forceinline=True,
         fastmath=set(FASTMATH),
         no_cfunc_wrapper=True,
         no_cpython_wrapper=function.__name__.startswith("_"),

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .jit import kernel
-from .simd import _declare
+from .simd import declare
 
 __all__ = ["constant", "exp", "expm1", "fused_multiply_add", "logistic", "one", "tanh", "zero"]
 
@@ -132,7 +132,7 @@ def fused_multiply_add(typingctx, a, b, c):
     """``fused_multiply_add(a, b, c)``: a * b + c, which no optimisation takes apart."""
 
     def emit(context, builder, signature, arguments):
-        function = _declare(builder, "llvm.fmuladd", arguments[0].type, 3)
+        function = declare(builder, "llvm.fmuladd", arguments[0].type, 3)
         return builder.call(function, arguments)
 
     return a(a, a, a), emit
@@ -143,7 +143,7 @@ def round_to_even(typingctx, x):
     """``round_to_even(x)``: the nearest whole number, in the type of x."""
 
     def emit(context, builder, signature, arguments):
-        return builder.call(_declare(builder, "llvm.rint", arguments[0].type, 1), arguments)
+        return builder.call(declare(builder, "llvm.rint", arguments[0].type, 1), arguments)
 
     return x(x), emit
 

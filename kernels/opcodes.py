@@ -58,6 +58,7 @@ N_HYPER = np.int64(8)
 
 # Types of raw input.
 UINT8, FLOAT32, FLOAT64 = np.arange(3)
+RAW_CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
 # A plan: what one training step does, as integers.
 #
@@ -115,18 +116,19 @@ UNIT_VECTORS = np.int64(-1)
     WEIGHTED,
     TARGETS,  # where the batch's targets lie in the workspace
     LD_TARGETS,
-    ROW_WEIGHTS,
+    ROW_WEIGHTS,  # those of the batch; all 1 unless WEIGHTED
     STORE_GRADIENT,
     N_OPERATIONS,
     N_UNITS,
     N_TARGETS,
     SCRATCH_SIZE,
-) = np.arange(20)
-N_HEADER_FIELDS = np.int64(20)
+    REAL_CODE,  # FLOAT32 or FLOAT64: the working dtype
+) = np.arange(21)
+N_HEADER_FIELDS = np.int64(21)
 
 # ``control``: what threads tell each other, each on its own cache line.
-ARRIVED, TICKET, HALT, STOP, STEPS_DONE = np.arange(0, 40, 8)
-N_CONTROL = np.int64(40)
+ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)
+N_CONTROL = np.int64(40)  # behind it, for each thread: barriers passed, pieces handed out
 
 # What a run works on: ``memory`` is an int64 matrix with the address and the length of each array
 # below, so that one small argument carries them all. Those marked (real) are in the working dtype.
@@ -145,13 +147,14 @@ N_CONTROL = np.int64(40)
     SCALE,  # (real) ... and what it is then multiplied by
     LABELS,  # int64 (N,)
     TARGET_VALUES,  # (real) (N, C)
-    WEIGHTS,  # (real) (N,), or (1,) where all rows count alike
+    WEIGHTS,  # (real) (N,) where rows do not all count alike
     ORDER,  # int64: which row comes when; empty: as they lie
     WORKSPACE,  # (real)
     SCRATCH,  # (real) (threads, ...)
     BATCH_LABELS,  # int64 (batch,)
     ROW_LOSSES,  # float64 (batch,)
     ROW_HITS,  # int64 (batch,)
+    UNIT_SHARES,  # int64 (threads + 1,): where each thread's units begin
     UNIT_SUMS,  # float64 (2, units): squares of the weights, of the gradients
     HYPER,  # float64 (threads, N_HYPER)
     RATES,  # float64 (steps,)
@@ -159,5 +162,6 @@ N_CONTROL = np.int64(40)
     HITS_OUT,  # int64 (steps,)
     CONTROL,  # int64 (N_CONTROL + 8 * threads,)
     OUTPUTS,  # (real) (N, C) of inference
-) = np.arange(28)
-N_ARRAYS = np.int64(28)
+    KERNELS,  # int64: the addresses of the kernels, see links
+) = np.arange(30)
+N_ARRAYS = np.int64(30)

@@ -14,18 +14,26 @@ __all__ = [
     "TILE_ROWS",
     "TILE_VECTORS",
     "array_at",
+    "broadcast",
     "copy_vector",
+    "data_pointer",
+    "declare",
     "flat",
+    "full_vector",
+    "lines_in",
     "make_multiply_block",
     "n_lanes",
     "part",
     "row_of",
     "transpose_block",
+    "vector_type",
     "view",
+    "wide_vectors",
 ]
 
 TILE_ROWS = isa.current().tile_rows
 TILE_VECTORS = isa.current().tile_vectors
+CACHE_LINE = 64  # bytes
 _INDEX = ir.IntType(64)
 _INT = types.int64
 
@@ -93,8 +101,20 @@ def view(typingctx, flat, offset, n_rows, n_columns):
     return matrix(flat, _INT, _INT, _INT), emit
 
 
+@intrinsic
+def lines_in(typingctx, array, n_lines):
+    """``lines_in(array, n_lines)``: how many of its elements fill so many cache lines."""
+
+    def emit(context, builder, signature, arguments):
+        elements = CACHE_LINE * 8 // signature.args[0].dtype.bitwidth
+        return builder.mul(arguments[1], _INDEX(elements))
+
+    return types.int64(array, _INT), emit
+
+
 def make_multiply_block(n_rows: int, n_vectors: int):
-    """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k)``.
+    """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k,
+    soon, soon0, due, due0)``.
 
     The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
 
@@ -104,21 +124,24 @@ def make_multiply_block(n_rows: int, n_vectors: int):
     of the block in it and ``x_row``, ``x_k`` how far the next row and the next k are. Every
     element of C is one chain of multiply-adds in the order of k, so its bits do not depend on the
     shape of the block, on the vector width, or on how the work is shared out.
+
+    Meanwhile k cache lines are called into the second cache: from ``soon[soon0]`` on, to be read
+    soon, and from ``due[due0]`` on, to be written. Any address is allowed there.
     """
 
     @intrinsic
-    def block(typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k):
+    def block(
+        typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k,
+        soon, soon0, due, due0,
+    ):  # fmt: skip
         def emit(context, builder, signature, arguments):
-            _, vector = _vector_types(context, signature.args[0].dtype)
-            a, b, start, c = (
-                builder.gep(
-                    context.make_array(signature.args[i])(context, builder, arguments[i]).data,
-                    [arguments[i + 1]],
-                )
-                for i in (0, 4, 7, 10)
+            vector = vector_type(context, signature.args[0].dtype)
+            a, b, start, c, soon, due = (
+                builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
+                for i in (0, 4, 7, 10, 14, 16)
             )
             a_row, a_k, b_k, start_row, c_row, k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
-            multiply_add = _declare(builder, "llvm.fmuladd", vector, 3)
+            multiply_add = declare(builder, "llvm.fmuladd", vector, 3)
             sums = {}
             for row in range(n_rows):
                 base = builder.gep(start, [builder.mul(start_row, _INDEX(row))])
@@ -127,12 +150,14 @@ def make_multiply_block(n_rows: int, n_vectors: int):
                         builder, _load(builder, base, vector, column)
                     )
             with cgutils.for_range(builder, k, intp=_INDEX) as loop:
+                _prefetch(builder, soon, loop.index, write=False)
+                _prefetch(builder, due, loop.index, write=True)
                 b_now = builder.gep(b, [builder.mul(loop.index, b_k)])
                 vectors = [_load(builder, b_now, vector, column) for column in range(n_vectors)]
                 a_now = builder.gep(a, [builder.mul(loop.index, a_k)])
                 for row in range(n_rows):
                     pointer = builder.gep(a_now, [builder.mul(a_row, _INDEX(row))])
-                    factor = _broadcast(builder, builder.load(pointer), vector)
+                    factor = broadcast(builder, builder.load(pointer), vector)
                     for column in range(n_vectors):
                         place = sums[row, column]
                         total = builder.call(
@@ -145,8 +170,8 @@ def make_multiply_block(n_rows: int, n_vectors: int):
                     _store(builder, builder.load(sums[row, column]), base, vector, column)
             return context.get_dummy_value()
 
-        arguments = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT, _INT)
-        return types.void(*arguments), emit
+        where = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT)
+        return types.void(*where, _INT, soon, _INT, due, _INT), emit
 
     return block
 
@@ -189,12 +214,9 @@ def copy_vector(typingctx, source, source0, target, target0):
     """Copy one vector: ``target[target0 : ...] = source[source0 : ...]``, flat memory both."""
 
     def emit(context, builder, signature, arguments):
-        _, vector = _vector_types(context, signature.args[0].dtype)
+        vector = vector_type(context, signature.args[0].dtype)
         source, target = (
-            builder.gep(
-                context.make_array(signature.args[i])(context, builder, arguments[i]).data,
-                [arguments[i + 1]],
-            )
+            builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
             for i in (0, 2)
         )
         _store(builder, _load(builder, source, vector, 0), target, vector, 0)
@@ -211,12 +233,9 @@ def transpose_block(typingctx, source, source0, source_row, target, target0, tar
     """
 
     def emit(context, builder, signature, arguments):
-        _, vector = _vector_types(context, signature.args[0].dtype)
+        vector = vector_type(context, signature.args[0].dtype)
         source, target = (
-            builder.gep(
-                context.make_array(signature.args[i])(context, builder, arguments[i]).data,
-                [arguments[i + 1]],
-            )
+            builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
             for i in (0, 3)
         )
         rows = [
@@ -251,8 +270,7 @@ def _transposed(builder, rows):
 
 
 def _shuffle(builder, low, high, lanes):
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-    return builder.shuffle_vector(low, high, mask)
+    return builder.shuffle_vector(low, high, full_vector(len(lanes), lanes))
 
 
 def _borrowed(context, builder, array_type, data, shape, strides):
@@ -271,16 +289,42 @@ def _borrowed(context, builder, array_type, data, shape, strides):
     return result._getvalue()
 
 
+def data_pointer(context, builder, signature, arguments, i):
+    """Return the address of the first element of argument number i, an array."""
+    return context.make_array(signature.args[i])(context, builder, arguments[i]).data
+
+
+def vector_type(context, dtype):
+    """Return the LLVM type of a full vector of a numba type."""
+    return ir.VectorType(context.get_data_type(dtype), _lanes(dtype))
+
+
+def full_vector(count, values):
+    """Return a constant vector of 32-bit integers."""
+    return ir.Constant(ir.VectorType(ir.IntType(32), count), list(values))
+
+
+@intrinsic
+def wide_vectors(typingctx):
+    """``wide_vectors()``: let LLVM use full vectors for the loops of the function that says so.
+
+    LLVM prefers half vectors on processors where, long ago, full ones lowered the clock.
+    """
+
+    def emit(context, builder, signature, arguments):
+        bits = isa.current().vector_bytes * 8
+        # llvmlite checks names against a list that has no room for a value
+        set.add(builder.function.attributes, f'"prefer-vector-width"="{bits}"')
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
 def _lanes(dtype) -> int:
     return isa.current().vector_bytes * 8 // dtype.bitwidth
 
 
-def _vector_types(context, dtype):
-    scalar = context.get_data_type(dtype)
-    return scalar, ir.VectorType(scalar, _lanes(dtype))
-
-
-def _declare(builder, name, vector, n_arguments):
+def declare(builder, name, vector, n_arguments):
     """Declare an LLVM intrinsic over vectors or scalars of one type."""
     if isinstance(vector, ir.VectorType):
         suffix = f"v{vector.count}{'f32' if vector.element == ir.FloatType() else 'f64'}"
@@ -300,7 +344,18 @@ def _store(builder, value, base, vector, column):
     builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def _broadcast(builder, scalar, vector):
+def _prefetch(builder, base, line, write):
+    """Call cache line number ``line`` from ``base`` on into the second cache."""
+    byte = ir.IntType(8).as_pointer()
+    address = builder.gep(builder.bitcast(base, byte), [builder.mul(line, _INDEX(CACHE_LINE))])
+    number = ir.IntType(32)
+    function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
+    builder.call(prefetch, [address, number(int(write)), number(2), number(1)])
+
+
+def broadcast(builder, scalar, vector):
+    """Return a vector with the same scalar in each lane."""
     one_lane = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    zeros = full_vector(vector.count, [0] * vector.count)
     return builder.shuffle_vector(one_lane, ir.Constant(vector, ir.Undefined), zeros)

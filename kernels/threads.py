@@ -14,18 +14,19 @@ from .jit import kernel
 
 __all__ = ["atomic_load", "atomic_store", "fetch_add", "wait_for_all"]
 
-SPINS = 2000  # about 50 microseconds; after that a thread lets others run
+SPINS = 1000  # about 40 microseconds; after that a thread lets others run
 
 
 @kernel
-def wait_for_all(control, place, arrivals):
+def wait_for_all(control, place, arrivals, abort):
     """Return when ``arrivals`` threads in total have called this with the same place.
 
-    ``arrivals`` counts all calls since the counter was 0: k-th barrier of n threads: k * n.
+    ``arrivals`` counts all calls since the counter was 0: k-th barrier of n threads: k * n. Returns
+    at once when control[abort] is set: a thread is missing and will never come.
     """
     fetch_add(control, place, 1)
     spins = 0
-    while atomic_load(control, place) < arrivals:
+    while atomic_load(control, place) < arrivals and atomic_load(control, abort) == 0:
         if spins < SPINS:
             spins += 1
             relax()
