@@ -22,6 +22,7 @@ __all__ = [
     "draw_mask",
     "penalize",
     "put",
+    "step",
     "update",
     "working_dtype",
 ]
@@ -108,22 +109,73 @@ def update(
     states: Sequence[Any] = (),
     *,
     lr: float,
-    t: int = 1,
-    **numbers: float,
+    **numbers: Any,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the updated weight and states as new arrays; kinds as in `fastmlp.ops.update`.
 
-    ``numbers`` are beta1, beta2, eps, weight_decay of `fastmlp.ops.hyper`. A state that is None
+    ``numbers`` are t, beta1, beta2, eps, weight_decay of `fastmlp.ops.hyper`. A state that is None
     starts with zeros.
     """
     dtype, shape = working_dtype(weight, gradient), np.shape(weight)
-    theta, flat = (np.array(a, dtype).reshape(-1) for a in (weight, gradient))
-    if flat.size != theta.size:
-        raise ValueError(f"a gradient must have shape {shape}, got {np.shape(gradient)}")
-    held = [np.zeros_like(theta) if s is None else np.array(s, dtype).reshape(-1) for s in states]
-    first, second = [*held, None, None][:2]
-    ops.update(kind, theta, flat, first, second, ops.hyper(lr=lr, t=t, **numbers))
-    return theta.reshape(shape), [state.reshape(shape) for state in held]
+    theta = np.array(weight, dtype, order="C")
+    held = [np.zeros(shape, dtype) if s is None else np.array(s, dtype) for s in states]
+    _update(kind, theta, gradient, held, lr, numbers)
+    return theta, held
+
+
+def step(
+    kind: str,
+    holder: MutableMapping[Any, Any],
+    key: Any,
+    gradient: Any,
+    states: Sequence[MutableMapping[Any, Any]] = (),
+    *,
+    lr: float,
+    **numbers: Any,
+) -> None:
+    """Update ``holder[key]``, and what each of the states has under the same key, in place.
+
+    Arrays that the kernels cannot write to (whole numbers, other layouts) are replaced.
+    """
+    weight = holder[key]
+    for state in states:
+        if state.get(key) is None:
+            state[key] = np.zeros(np.shape(weight), working_dtype(weight))
+    held = [state[key] for state in states]
+    if all(_writable(array, weight) for array in (weight, *held)):
+        _update(kind, weight, gradient, held, lr, numbers)
+        return
+    new, held = update(kind, weight, gradient, held, lr=lr, **numbers)
+    for mapping, value in zip((holder, *states), (new, *held), strict=True):
+        put(mapping, key, value)
+
+
+def _update(
+    kind: str,
+    weight: np.ndarray,
+    gradient: Any,
+    states: Sequence[np.ndarray],
+    lr: float,
+    numbers: dict[str, Any],
+) -> None:
+    flat = np.ascontiguousarray(gradient, weight.dtype).reshape(-1)
+    if flat.size != weight.size:
+        raise ValueError(f"a gradient must have shape {weight.shape}, got {np.shape(gradient)}")
+    first, second = [*(state.reshape(-1) for state in states), None, None][:2]
+    flat = flat if flat.flags.writeable else flat.copy()
+    ops.update(kind, weight.reshape(-1), flat, first, second, ops.hyper(lr=lr, **numbers))
+
+
+def _writable(array: Any, weight: Any) -> bool:
+    """Tell whether the kernels can update an array where it lies."""
+    return (
+        isinstance(array, np.ndarray)
+        and array.dtype in (np.float32, np.float64)
+        and array.dtype == weight.dtype
+        and array.shape == weight.shape
+        and array.flags.c_contiguous
+        and array.flags.writeable
+    )
 
 
 def put(holder: MutableMapping[Any, Any], key: Any, value: np.ndarray) -> None:

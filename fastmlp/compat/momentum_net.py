@@ -51,7 +51,7 @@ class FullyConnectedNet:
         dbefore = arrays.activation_backward("relu", dhidden, before)
         _, dW1, db1 = arrays.affine_backward(dbefore, x, self.params["W1"])
         for name, gradient in (("W1", dW1), ("b1", db1), ("W2", dW2), ("b2", db2)):
-            arrays.put(self.grads, name, gradient)
+            arrays.put(self.grads, name, gradient.reshape(np.shape(self.params[name])))
 
 
 def cross_entropy_loss(scores: Any, y: Any) -> tuple[float, np.ndarray]:
@@ -80,15 +80,14 @@ class SGD:
 
     def __init__(self, params: MutableMapping[Any, Any], alpha: float, beta: float = 0):
         self.params, self.alpha, self.beta = params, alpha, beta
-        self.m: dict[Any, Any] = {name: np.zeros(np.shape(p)) for name, p in params.items()}
+        self.m: dict[Any, Any] = {
+            name: np.zeros(np.shape(p), arrays.working_dtype(p)) for name, p in params.items()
+        }
 
     def step(self, grads: Mapping[Any, Any]) -> None:
         """Update every parameter by the gradient of the same name."""
         for name, weight in self.params.items():
-            # m is a velocity that the gradient is added to, that is with the rate -1
-            zero = np.zeros(np.shape(weight), arrays.working_dtype(weight))
-            moved, _ = arrays.update("momentum", zero, grads[name], [self.m.get(name)],
-                                     lr=-1.0, beta1=self.beta)  # fmt: skip
-            arrays.put(self.m, name, moved)
-            new, _ = arrays.update("sgd", weight, moved, lr=self.alpha)
-            arrays.put(self.params, name, new)
+            # the kernels' velocity, beta * m - lr * g, with the rate -1; it moves nothing yet
+            moved = {name: np.zeros(np.shape(weight), arrays.working_dtype(weight))}
+            arrays.step("momentum", moved, name, grads[name], [self.m], lr=-1.0, beta1=self.beta)
+            arrays.step("sgd", self.params, name, self.m[name], lr=self.alpha)

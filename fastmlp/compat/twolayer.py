@@ -78,8 +78,7 @@ class TwoLayerNet:
         def readable(rows: np.ndarray) -> float:
             loss, grads = self.loss(X[rows], y=y[rows], reg=reg)
             for name, gradient in grads.items():
-                new, _ = arrays.update("sgd", self.params[name], gradient, lr=learning_rate)
-                arrays.put(self.params, name, new)
+                arrays.step("sgd", self.params, name, gradient, lr=learning_rate)
             return float(loss)
 
         history: dict[str, list[float]] = {

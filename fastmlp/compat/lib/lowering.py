@@ -54,7 +54,7 @@ def compiled_steps(
         return None
     if any(isinstance(layer, theirs.dropout) and layer.seed is not None for layer in stages):
         return None
-    drops = any(isinstance(layer, theirs.dropout) for layer in stages)
+    drops = any(isinstance(layer, theirs.dropout) and layer.p > 0.0 for layer in stages)
     return CompiledSteps(
         *lowered,
         stepper,

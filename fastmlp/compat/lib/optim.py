@@ -34,20 +34,11 @@ class Optimizer:
         raise NotImplementedError
 
     def _update(self, kind: str, *states: dict[str, Any], **numbers: Any) -> None:
-        """Update every parameter, in place where it is an array of floats."""
+        """Update every parameter, and the states that go with it, in place."""
         for layer in self.layers:
-            for name, weight in layer.params.items():
-                new, held = arrays.update(
-                    kind,
-                    weight,
-                    layer.grads[name],
-                    [state.get(name) for state in states],
-                    lr=self.lr,
-                    **numbers,
-                )
-                arrays.put(layer.params, name, new)
-                for state, value in zip(states, held, strict=True):
-                    arrays.put(state, name, value)
+            for name in layer.params:
+                gradient = layer.grads[name]
+                arrays.step(kind, layer.params, name, gradient, states, lr=self.lr, **numbers)
 
 
 class SGD(Optimizer):
