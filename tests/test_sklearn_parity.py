@@ -1,4 +1,4 @@
-"""The estimators beside scikit-learn's: the same arguments, starting weights, minibatches, rules."""
+"""The estimators beside scikit-learn's: the same arguments, weights, minibatches and rules."""
 
 import inspect
 

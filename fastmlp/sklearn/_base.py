@@ -282,7 +282,8 @@ class BaseMLP(BaseEstimator, ABC):
         if self.scoring is None:
             return visited, Validation(held, lambda outputs: self._scores(outputs, held))
         scorer = check_scoring(self, self.scoring)
-        extra = {} if held.weights is None else {"sample_weight": held.weights}
+        weighted = held.weights is not None and isinstance(self.scoring, str)
+        extra = {"sample_weight": held.weights} if weighted else {}
         return visited, Validation(held, lambda _: float(scorer(self, held.X, y_val, **extra)))
 
     # Prediction.

@@ -125,7 +125,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         kind = self._label_binarizer.y_type_
         if kind == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)
-        return self._label_binarizer.transform(y).astype(np.float64)
+        binary = self._label_binarizer.transform(y).astype(np.float64)
+        return (1 - self.label_smoothing) * binary + self.label_smoothing / 2
 
     def _check_classes(self, found: np.ndarray, incremental: bool) -> None:
         if self.warm_start and not incremental:
@@ -144,13 +145,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return len(self.classes_) if targets.ndim == 1 else targets.shape[1]
 
     def _objective(self, rows: Rows) -> Objective:
-        n, smoothing = self.n_outputs_, self.label_smoothing
+        n = self.n_outputs_
         if rows.targets.ndim == 1:
             self.out_activation_ = "softmax"
-            return Objective(losses.CrossEntropy(smoothing))
+            return Objective(losses.CrossEntropy(self.label_smoothing))
         self.out_activation_ = "logistic"
-        if smoothing:
-            rows.targets[...] = (1 - smoothing) * rows.targets + smoothing / 2
         return Objective(losses.BinaryCrossEntropy(), 1.0 / n, n)
 
     def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:

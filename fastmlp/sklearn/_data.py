@@ -65,7 +65,8 @@ def r2(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None)
         return math.nan
     t, p = targets.astype(np.float64), predictions.reshape(targets.shape).astype(np.float64)
     w = np.ones((len(t), 1)) if weights is None else weights.astype(np.float64)[:, None]
-    left = (w * (t - p) ** 2).sum(axis=0)
+    with np.errstate(over="ignore"):
+        left = (w * (t - p) ** 2).sum(axis=0)
     spread = (w * (t - np.average(t, axis=0, weights=w[:, 0])) ** 2).sum(axis=0)
     varies = spread > 0
     scores = np.where(left > 0, 0.0, 1.0)

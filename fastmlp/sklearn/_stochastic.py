@@ -432,6 +432,11 @@ def _optimizer(estimator: "BaseMLP", scale: float) -> optimizers.Optimizer:
     old = progress.optimizer
     if old is not None and old.state_names == made.state_names:
         made.t, made.epoch, made._model_key = old.t, old.epoch, old._model_key
-        made.state1, made.state2 = old.state1, old.state2
+        made.state1, made.state2 = _own(old.state1), _own(old.state2)
     progress.optimizer = made
     return made
+
+
+def _own(state: np.ndarray | None) -> np.ndarray | None:
+    """Return an array that may be written: joblib can load one as a read-only map of its file."""
+    return None if state is None else np.require(state, requirements=["C", "W"])
