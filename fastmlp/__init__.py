@@ -10,6 +10,7 @@ A first example::
 """
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
+from fastmlp.autoencoder import TiedAutoencoder
 from fastmlp.callbacks import Callback
 from fastmlp.history import History
 from fastmlp.layers import (
@@ -61,6 +62,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Tanh",
+    "TiedAutoencoder",
     "callbacks",
     "gradcheck",
     "initializers",

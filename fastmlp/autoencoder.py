@@ -1,0 +1,225 @@
+"""A linear autoencoder with tied weights: it learns the subspace that the data lies closest to."""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import ops
+from fastmlp.history import History
+from fastmlp.layers.base import Layer
+from fastmlp.losses import MSE
+from fastmlp.optimizers import Adam, Optimizer
+from fastmlp.sequential import Sequential
+from fastmlp.validation import positive_int, seed_int
+
+__all__ = ["TiedAutoencoder"]
+
+
+class TiedAutoencoder:
+    """x is encoded as W x and decoded as W'W x, with W (m, n) that makes 0.5 ||W'W x - x||^2 small.
+
+    The rows of W end up spanning the directions in which the data is largest: for data of mean 0,
+    its first m principal components.
+
+    Parameters
+    ----------
+    n_features : int
+        n, numbers in a row of data.
+    n_components : int
+        m, numbers in its code; m <= n.
+    seed : int, default 0
+        Of the starting W, whose rows are orthonormal.
+    dtype : {"float32", "float64"}, default "float32"
+
+    Attributes
+    ----------
+    components : numpy.ndarray, shape (m, n)
+        W; may be edited in place or assigned to.
+    history : History or None
+        Of the last call of `fit`; losses are means over rows of 0.5 ||W'W x - x||^2.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size is no whole number >= 1, or there are more components than features.
+
+    """
+
+    def __init__(
+        self, n_features: int, n_components: int, *, seed: int = 0, dtype: Any = "float32"
+    ):
+        n_features = positive_int("n_features", n_features)
+        n_components = positive_int("n_components", n_components)
+        if n_components > n_features:
+            raise ValueError(
+                f"n_components must be at most n_features, {n_features}, got {n_components}"
+            )
+        self.n_features, self.n_components = n_features, n_components
+        self._layer = _Tied(n_features, n_components)
+        self._model = Sequential(self._layer, seed=seed_int("seed", seed), dtype=dtype)
+        self._model.told_layerwise = True  # it is known that there is no plan for this layer
+        self._optimizer = Adam(lr=1e-3)
+        self.history: History | None = None
+
+    @property
+    def components(self) -> np.ndarray:
+        """W, shape (m, n)."""
+        return self._layer.params["weight"]
+
+    @components.setter
+    def components(self, value: Any) -> None:
+        self._layer.params["weight"] = value
+
+    def fit(
+        self,
+        X: Any,
+        *,
+        epochs: int = 20,
+        batch_size: int = 128,
+        optimizer: str | Optimizer | None = None,
+        **options: Any,
+    ) -> "TiedAutoencoder":
+        """Train on rows X; called again, it goes on.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, ...) of n features
+        epochs : int, default 20
+        batch_size : int, default 128
+            Rows a step; all rows where there are fewer.
+        optimizer : str or Optimizer, optional
+            Default ``Adam(lr=1e-3)``, kept from call to call.
+        **options
+            Of `Sequential.fit`: ``seed``, ``callbacks``, ``early_stopping``, ``time_limit``,
+            ``verbose`` and so on; ``validation_data`` is an array of rows.
+
+        Returns
+        -------
+        TiedAutoencoder
+            Itself.
+
+        """
+        X = self._rows(X)
+        validation = options.pop("validation_data", None)
+        if validation is not None:
+            validation = self._rows(validation)
+            options["validation_data"] = validation, validation
+        self.history = self._model.fit(
+            X,
+            X,
+            loss=_HalfSquares(),
+            optimizer=self._optimizer if optimizer is None else optimizer,
+            epochs=epochs,
+            batch_size=min(batch_size, len(X)),
+            **options,
+        )
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes W x of rows X: (N, ...) of n features -> (N, m)."""
+        return ops.affine(self._rows(X), np.ascontiguousarray(self.components.T))
+
+    def inverse_transform(self, codes: Any) -> np.ndarray:
+        """Return the rows W'c of codes: (N, m) -> (N, n).
+
+        Raises
+        ------
+        ValueError
+            If the codes do not have m columns.
+
+        """
+        rows = ops.as_rows(np.atleast_2d(codes), self._model.dtype)
+        if rows.shape[1] != self.n_components:
+            raise ValueError(
+                f"codes must have {self.n_components} columns, got shape {np.shape(codes)}"
+            )
+        return ops.affine(rows, self.components)
+
+    def fit_transform(self, X: Any, **options: Any) -> np.ndarray:
+        """Return ``fit(X, **options).transform(X)``."""
+        return self.fit(X, **options).transform(X)
+
+    def reconstruction_error(self, X: Any) -> float:
+        """Return the mean over rows of ||W'W x - x||^2, in squared units of the data."""
+        X = self._rows(X)
+        return 2.0 * self._model.evaluate(X, X, loss=_HalfSquares())[0]
+
+    def loss_and_gradient(self, X: Any) -> tuple[float, np.ndarray]:
+        """Return the mean over rows of 0.5 ||W'W x - x||^2, and its gradient on W, (m, n).
+
+        The gradient is that of each x, W (W'W xx' + xx' W'W - 2 xx'), meaned.
+        """
+        X = self._rows(X)
+        loss, gradients = self._model.loss_and_grads(X, X, loss=_HalfSquares())
+        return loss, gradients["0.weight"]
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """Return X as (N, n) in our dtype, checked."""
+        rows = ops.as_rows(X, self._model.dtype)
+        if rows.shape[1] != self.n_features:
+            raise ValueError(
+                f"X must have {self.n_features} features in a row, got shape {np.shape(X)}"
+            )
+        return rows
+
+    def __repr__(self) -> str:
+        """Show the sizes."""
+        return f"TiedAutoencoder({self.n_features}, {self.n_components})"
+
+
+class _Tied(Layer):
+    """y = x W'W, W (m, n)."""
+
+    def __init__(self, n_features: int, n_components: int):
+        self.n_features, self.n_components = n_features, n_components
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """weight (m, n)."""
+        return {"weight": (self.n_components, self.n_features)}
+
+    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw orthonormal rows, so that W'W starts as a projection."""
+        columns, _ = np.linalg.qr(rng.normal(size=(self.n_features, self.n_components)))
+        return {"weight": np.ascontiguousarray(columns.T)}
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x W'W."""
+        self._x, weight = self._enter(x, self.n_features), self.params["weight"]
+        self._transposed = np.ascontiguousarray(weight.T)
+        self._code = ops.affine(self._x, self._transposed)
+        return self._leave(ops.affine(self._code, weight))
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dL/dx; dL/dW is that of the decoder, c'dy, and of the encoder, (x'(dy W'))'.
+
+        With dy = W'W x - x their sum is W (W'W xx' + xx' W'W - 2 xx').
+        """
+        dy = self._enter_gradient(dy)
+        gradient, of_encoder = self.grads["weight"], np.empty_like(self._transposed)
+        dcode = ops.affine_backward(dy, self._code, self.params["weight"], gradient)
+        dx = ops.affine_backward(dcode, self._x, self._transposed, of_encoder)
+        gradient += of_encoder.T
+        return self._leave(dx)  # type: ignore[arg-type]
+
+    @property
+    def input_width(self) -> int:
+        """The number n."""
+        return self.n_features
+
+
+class _HalfSquares(MSE):
+    """0.5 ||z - t||^2, meaned over rows: n / 2 times the mean over all elements."""
+
+    def compute(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        doutputs: np.ndarray | None = None,
+    ) -> tuple[float, int]:
+        """Return the loss and 0 right answers; fill doutputs."""
+        value, _ = super().compute(outputs, targets, weights, doutputs)
+        scale = 0.5 * outputs.shape[1]
+        if doutputs is not None:
+            doutputs *= doutputs.dtype.type(scale)
+        return scale * value, 0
