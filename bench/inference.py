@@ -3,14 +3,14 @@
 # Contenders are optional: the type checker must not ask for them.
 # pyright: reportMissingImports=false
 
-import os
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bench.peers import missing
+from bench.peers import missing, thread_counts, trial_seconds
+from bench.peers.blas import tune_threads
 from bench.workloads import Parameters, Workload, predict
 
 __all__ = ["CONTENDERS", "ROWS", "available", "error", "prepare", "rows"]
@@ -47,17 +47,17 @@ def prepare(name: str, work: Workload, x: np.ndarray) -> tuple[Predict, int | No
     if name in ("onnxruntime", "torch"):
         make = with_onnxruntime if name == "onnxruntime" else with_torch
         trials = {}
-        for n_threads in sorted({1, len(os.sched_getaffinity(0))}):
-            trials[n_threads] = call_seconds(make(parameters, n_threads), x)
+        for n_threads in thread_counts():
+            function = make(parameters, n_threads)
+            trials[n_threads] = trial_seconds(partial(function, x))
         n_threads = min(trials, key=lambda n: trials[n])
         return make(parameters, n_threads), n_threads
     if name == "fastmlp":
         return with_fastmlp(work, parameters), None
-    if name == "sklearn":
-        return with_sklearn(work, parameters), None
     if name == "jax":
         return with_jax(parameters), None
-    return with_numpy(parameters), None
+    function = with_sklearn(work, parameters) if name == "sklearn" else with_numpy(parameters)
+    return function, tune_threads(partial(function, x))
 
 
 def rows(work: Workload, n_rows: int) -> np.ndarray:
@@ -178,14 +178,3 @@ def onnx_model(parameters: Parameters) -> bytes:
     graph = helper.make_graph(nodes, "mlp", [given], [result], constants)
     opset = helper.make_opsetid("", 17)
     return helper.make_model(graph, opset_imports=[opset], ir_version=9).SerializeToString()
-
-
-def call_seconds(function: Predict, x: np.ndarray) -> float:
-    """Return the median seconds of a call, over about a fifth of a second."""
-    times: list[float] = []
-    end = time.perf_counter() + 0.2
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        function(x)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))

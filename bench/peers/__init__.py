@@ -7,12 +7,16 @@ Libraries are imported inside those functions, so that a peer that is not instal
 
 import importlib
 import importlib.util
+import os
+import time
+from collections.abc import Callable
+from statistics import median
 from types import ModuleType
 from typing import Protocol
 
 from bench.workloads import Parameters
 
-__all__ = ["OURS", "PEERS", "Run", "missing", "peer"]
+__all__ = ["OURS", "PEERS", "Run", "missing", "peer", "thread_counts", "trial_seconds"]
 
 OURS = ("fastmlp", "fastmlp-high", "fastmlp-medium")
 """The names of fastmlp itself, at its three precisions."""
@@ -73,3 +77,21 @@ def missing(module: str) -> str | None:
     if importlib.util.find_spec(module) is None:
         return f"{module} is not installed"
     return None
+
+
+def thread_counts() -> list[int]:
+    """Return the numbers of threads worth a trial: one, and as many as this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted({1, len(os.sched_getaffinity(0))})
+    return sorted({1, os.cpu_count() or 1})
+
+
+def trial_seconds(function: Callable[[], object], seconds: float = 0.25) -> float:
+    """Return the median seconds of the calls that fit into `seconds`, two at least."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < 2 or time.perf_counter() < end:
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return median(times)

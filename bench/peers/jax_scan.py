@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.peers import missing
+from bench.peers import missing, trial_seconds
 from bench.workloads import Parameters, Workload
 
 __all__ = ["NAME", "PRECISION", "JaxRun", "available", "prepare"]
@@ -96,13 +96,7 @@ class JaxRun:
             self.epoch = self.compiled(*form)
             compile_seconds = time.perf_counter() - start
             self.epochs(1)
-            seconds = []
-            end = time.perf_counter() + 0.2
-            while len(seconds) < 2 or time.perf_counter() < end:
-                start = time.perf_counter()
-                self.epochs(1)
-                seconds.append(time.perf_counter() - start)
-            trials[form] = (float(np.median(seconds)), self.epoch, compile_seconds)
+            trials[form] = (trial_seconds(lambda: self.epochs(1)), self.epoch, compile_seconds)
         _, epoch, self.compile_seconds = min(trials.values(), key=lambda trial: trial[0])
         return epoch
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bench.peers.blas import tune_threads
 from bench.workloads import Parameters, Workload
 
 __all__ = ["NAME", "PRECISION", "available", "prepare"]
@@ -21,15 +22,16 @@ def prepare(work: Workload) -> "NumpyRun":
 
 
 class NumpyRun:
-    """A multi-layer perceptron in numpy; products run in numpy's BLAS with its own threads."""
+    """A multi-layer perceptron in numpy; products run in numpy's BLAS."""
 
     compile_seconds = 0.0
-    n_threads = None
 
     def __init__(self, work: Workload):
         self.work = work
         self.X, self.y = work.data()
         self.rng = np.random.default_rng(0)
+        self.reset()
+        self.n_threads = tune_threads(lambda: self.epochs(1))
         self.reset()
 
     def reset(self) -> None:

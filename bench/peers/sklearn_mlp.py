@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.peers import missing
+from bench.peers.blas import tune_threads
 from bench.workloads import Parameters, Workload
 
 __all__ = ["NAME", "PRECISION", "SklearnRun", "available", "prepare"]
@@ -43,7 +44,6 @@ class SklearnRun:
     """
 
     compile_seconds = 0.0
-    n_threads = None
 
     def __init__(self, work: Workload, dtype: Any = np.float32):
         self.work = work
@@ -51,6 +51,8 @@ class SklearnRun:
         self.X = X.astype(dtype)
         self.y = y if work.loss == "mse" else y.astype(np.int64).ravel()
         self.two_classes = work.loss == "cross_entropy" and work.widths[-1] == 2
+        self.reset()
+        self.n_threads = tune_threads(lambda: self.epochs(1))
         self.reset()
 
     def reset(self) -> None:

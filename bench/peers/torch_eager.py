@@ -3,13 +3,12 @@
 # Peers are optional: the type checker must not ask for them.
 # pyright: reportMissingImports=false
 
-import os
 import time
 from typing import Any
 
 import numpy as np
 
-from bench.peers import missing
+from bench.peers import missing, thread_counts, trial_seconds
 from bench.workloads import Parameters, Workload
 
 __all__ = ["NAME", "PRECISION", "TorchRun", "available", "prepare"]
@@ -132,26 +131,14 @@ class TorchRun:
     def tune_threads(self, compiled: bool) -> None:
         """Keep the number of threads, one or all, with the faster trial; compile on the way."""
         x, y = self.X[: self.work.batch_size], self.y[: self.work.batch_size]
-        every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        best = {}
-        for n_threads in sorted({1, every or 1}):
+        trials = {}
+        for n_threads in thread_counts():
             self.torch.set_num_threads(n_threads)
             start = time.perf_counter()
             self.step(x, y)
             first = time.perf_counter() - start
             if compiled:
                 self.compile_seconds = max(self.compile_seconds, first)
-            best[n_threads] = quickest_step(lambda: self.step(x, y))
-        self.n_threads = min(best, key=lambda n: best[n])
+            trials[n_threads] = trial_seconds(lambda: self.step(x, y))
+        self.n_threads = min(trials, key=lambda n: trials[n])
         self.torch.set_num_threads(self.n_threads)
-
-
-def quickest_step(step: Any, seconds: float = 0.25) -> float:
-    """Return the median seconds of the calls of `step` that fit into `seconds`, three at least."""
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
