@@ -26,6 +26,7 @@ __all__ = [
     "confusion_matrix",
     "first_layer_weights",
     "heat_map",
+    "is_available",
     "learning_curves",
     "save",
     "training_summary",
@@ -254,8 +255,13 @@ def require_format(path: str | Path) -> str:
     return kind
 
 
+def is_available() -> bool:
+    """Tell whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
 def _require_matplotlib() -> None:
-    if find_spec("matplotlib") is None:
+    if not is_available():
         raise ImportError(
             'pictures need matplotlib, which is not installed: pip install "fastmlp[plot]"'
         )

@@ -13,7 +13,7 @@ __all__ = ["main", "parser"]
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
-_COMMANDS = ("train", "info", "warmup", "bench")
+_COMMANDS = ("train", "sweep", "info", "warmup", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

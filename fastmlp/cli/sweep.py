@@ -1,0 +1,174 @@
+"""`fastmlp sweep`: a network for each combination of training parameters, and the best of them."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastmlp import plots, sweep
+from fastmlp.cli.data import Task, load_task
+from fastmlp.cli.defaults import Defaults
+from fastmlp.cli.network import OPTIMIZERS, build_model, build_optimizer
+from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.cli.train import add_data_options, resolve_options
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.schedules import SCHEDULES
+
+__all__ = ["add_parser", "run", "train_once"]
+
+# What may be searched over: how one value is read, and what it is.
+_SEARCHED: dict[str, tuple[Callable[[str], Any], str]] = {
+    "hidden": (hidden_sizes, "units of each hidden layer; alternatives with / between"),
+    "activation": (name_of("activation", ACTIVATIONS), ", ".join(ACTIVATIONS)),
+    "dropout": (fraction, "probability of dropping a hidden unit"),
+    "optimizer": (name_of("optimizer", OPTIMIZERS), ", ".join(OPTIMIZERS)),
+    "lr": (number(above=True), "learning rate"),
+    "schedule": (name_of("schedule", SCHEDULES), ", ".join(SCHEDULES)),
+    "weight_decay": (number(), "decay of the weight matrices, by the optimizer"),
+    "l2": (number(), "0.5 * l2 * sum(W * W) is added to the loss"),
+    "epochs": (whole_number(1), "passes over the training rows"),
+    "batch_size": (whole_number(1), "rows a step"),
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "sweep",
+        help="train with many combinations of parameters and keep the best network",
+        epilog="Parameters take values with commas between (--lr 1e-3,2e-3), and with --random "
+        "also a range (--lr 1e-4:1e-2). Those that are not given have the dataset's default.",
+    )
+    add_data_options(parser)
+    add = parser.add_argument
+    for name, (parse, text) in _SEARCHED.items():
+        separator = "/" if name == "hidden" else ","
+        add(
+            f"--{name.replace('_', '-')}",
+            type=_values(parse, separator, log=name != "dropout"),
+            metavar="VALUES",
+            dest=f"sweep_{name}",
+            help=text,
+        )
+    add("--random", type=whole_number(1), metavar="N", help="draw N combinations; default: all")
+    add("--jobs", type=whole_number(1), metavar="N", help="processes; default: one a thread")
+    add("--threads", type=whole_number(1), metavar="N", help="for all processes together")
+    add("--seed", type=whole_number(0), default=0, metavar="N", help="of everything random [0]")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="note every run here, go on from here when called again, and leave results.csv, "
+        "heat-map.png and best.safetensors here",
+    )
+    add("--csv", type=Path, metavar="FILE", help="write the table here")
+    add("--plot", type=Path, metavar="FILE", help="draw the heat map here")
+    add("--json", action="store_true", help="make the last line of output one JSON object")
+    parser.set_defaults(run=run, early_stopping=None, batch_norm=None)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, print the table, write what was asked for."""
+    chosen = {name: getattr(arguments, f"sweep_{name}") for name in _SEARCHED}
+    parameters = {name: values for name, values in chosen.items() if values is not None}
+    if not parameters:
+        raise ValueError("a sweep needs values to try: for example --lr 1e-3,2e-3")
+    options = resolve_options(arguments)
+    task = load_task(arguments, options)
+    if not task.has_validation:
+        raise ValueError("a sweep compares validation accuracies: give a --val-fraction above 0")
+    if task.dataset.classes is None:
+        raise ValueError("a sweep compares accuracies, so it needs classes to predict")
+    if arguments.plot is not None:
+        plots.require_format(arguments.plot)
+    print(task.describe(), flush=True)
+    result = sweep.search(
+        _Trainer(task, options),
+        parameters,
+        n_runs=arguments.random,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
+        n_threads=arguments.threads,
+        folder=arguments.out,
+    )
+    print(result.table())
+    _, test_accuracy = result.best_model.evaluate(task.dataset.X_test, task.dataset.y_test)
+    print(f"test accuracy of the best: {test_accuracy:.2%}")
+    _write_results(result, arguments)
+    if arguments.json:
+        report = {"dataset": task.dataset.name, "test_accuracy": test_accuracy}
+        print(json.dumps(report | {"best": result.best, "runs": result.runs}), flush=True)
+    return 0
+
+
+def train_once(
+    task: Task, options: Defaults, seed: int, n_threads: int, l2: float = 0.0
+) -> tuple[Any, dict[str, Any]]:
+    """Train a network by the options; return it and how it did on the validation rows."""
+    model = build_model(options, task.X_train, task.n_outputs, seed)
+    history = model.fit(
+        task.X_train,
+        task.y_train,
+        optimizer=build_optimizer(options, -(-len(task.X_train) // options.batch_size)),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        l2=l2,
+        seed=seed,
+        n_threads=n_threads,
+        verbose=False,
+    )
+    val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val)
+    return model, {
+        "val_accuracy": val_accuracy,
+        "val_loss": val_loss,
+        "train_accuracy": history.accuracy[-1] if history.epochs else None,
+        "seconds": float(sum(history.seconds)),
+        "stopped": history.stopped,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trainer:
+    """What runs in the other processes: `train_once` with what all runs share."""
+
+    task: Task
+    options: Defaults
+
+    def __call__(self, seed: int, n_threads: int, **settings: Any) -> Any:
+        l2 = settings.pop("l2", 0.0)
+        options = dataclasses.replace(self.options, **settings)
+        return train_once(self.task, options, seed, n_threads, l2)
+
+
+def _values(
+    parse: Callable[[str], Any], separator: str, log: bool
+) -> Callable[[str], list[Any] | sweep.Uniform | sweep.LogUniform]:
+    """Return the type of an option that takes several values, or a range of numbers."""
+
+    def read(text: str) -> list[Any] | sweep.Uniform | sweep.LogUniform:
+        low, colon, high = text.partition(":")
+        if not colon:
+            return [parse(part) for part in text.split(separator)]
+        ends = parse(low), parse(high)
+        if not all(isinstance(end, float) for end in ends) or not ends[0] < ends[1]:
+            raise argparse.ArgumentTypeError(f"expected a range of numbers, low:high, got {text!r}")
+        if log and ends[0] <= 0:
+            raise argparse.ArgumentTypeError(f"expected a range that starts above 0, got {text!r}")
+        return sweep.LogUniform(*ends) if log else sweep.Uniform(*ends)
+
+    return read
+
+
+def _write_results(result: sweep.Result, arguments: argparse.Namespace) -> None:
+    """Write table and heat map where they were asked for."""
+    tables, pictures = [arguments.csv], [arguments.plot]
+    if arguments.out is not None:
+        tables.append(arguments.out / "results.csv")
+        if len(result.parameters) > 1 and plots.is_available():
+            pictures.append(arguments.out / "heat-map.png")
+    for path in filter(None, tables):
+        result.to_csv(path)
+    for path in filter(None, pictures):
+        plots.save(result.heat_map(), path)
