@@ -29,7 +29,15 @@ from fastmlp.runner import EpochResult
 if TYPE_CHECKING:
     from fastmlp.model import Model
 
-__all__ = ["CompiledRunner", "can_compile", "can_infer", "evaluate", "predict", "warm_up"]
+__all__ = [
+    "CompiledRunner",
+    "bf16_parts",
+    "can_compile",
+    "can_infer",
+    "evaluate",
+    "predict",
+    "warm_up",
+]
 
 _INFERENCE_ROWS = 256  # at a time and thread: what they need stays in the second cache
 _FLOPS_A_SECOND = 2e10  # a cautious guess, for the first epoch only
@@ -72,6 +80,7 @@ class CompiledRunner:
         operations, normalize = _fused(model, X.shape[1])
         self.n_threads = useful_threads(operations, batch_size, n_threads or threads.available())
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
+        parts = bf16_parts(precision, model.dtype)
         self._lowered = lower(
             operations,
             model.slots,
@@ -80,6 +89,7 @@ class CompiledRunner:
             self.n_threads,
             loss.parameter,
             n_targets,
+            parts=parts,
         )
         self._memory = _training_memory(model, self._lowered, X, y, weights, normalize)
         nothing = np.zeros(1, model.dtype)
@@ -103,7 +113,7 @@ class CompiledRunner:
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
-        names = links_for_training(operations, loss.takes_labels)
+        names = links_for_training(operations, loss.takes_labels, parts)
         self._memory[op.KERNELS] = kernels.links.addresses(names, model.dtype)
         self._run_kernel(0, 0)  # no steps: it only has to be compiled
         self.compile_seconds = time.perf_counter() - started
@@ -192,6 +202,16 @@ class CompiledRunner:
         )
 
 
+def bf16_parts(precision: str, dtype: np.dtype) -> int:
+    """Return of how many bfloat16 parts a factor in a product consists; 0: of none, it is whole.
+
+    "high" and "medium" need a tile unit, and float32; elsewhere they run as "highest".
+    """
+    if dtype != np.float32 or not kernels.isa.current().bf16_tiles:
+        return 0
+    return {"highest": 0, "high": 2, "medium": 1}[precision]
+
+
 def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
     """Return outputs (N, C) in inference mode; several threads may do so at once.
 
@@ -234,7 +254,10 @@ def warm_up() -> float:
         for place in range(op.N_ARRAYS):
             memory[place] = np.zeros(64, np.int64)
         memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan of no steps and no rows
-        memory[op.KERNELS] = kernels.links.addresses(kernels.links.LINKS, np.dtype(dtype))
+        names = set(kernels.links.LINKS)
+        if not bf16_parts("medium", np.dtype(dtype)):
+            names -= {name for name in names if kernels.links.LINKS[name].subject == "affine_bf16"}
+        memory[op.KERNELS] = kernels.links.addresses(names, np.dtype(dtype))
         kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
         kernels.engine.infer_rows(0, memory.addresses, zero, 0, 0)
     return time.perf_counter() - started

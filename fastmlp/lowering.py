@@ -42,7 +42,17 @@ _TRAINING_LINKS = {
     },
     op.PASS: {"finish"},
 }
+_BF16_LINKS = {
+    "round_block",
+    "affine_forward_bf16",
+    "affine_backward_bf16",
+    "pack_gradient_bf16",
+    "weight_gradient_bf16",
+    "bias_gradient",
+}
+_TILE = 32  # rows, columns and depth of bfloat16 products come in multiples of it
 _ALIGN = 16  # elements: every array starts on a cache line
+_LARGE_WEIGHT = 1 << 16
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
 _FLOPS_WORTH_A_THREAD = 5_000_000
 
@@ -187,12 +197,14 @@ def links_for_inference(operations: Sequence[Operation]) -> set[str]:
     return names
 
 
-def links_for_training(operations: Sequence[Operation], takes_labels: bool) -> set[str]:
+def links_for_training(
+    operations: Sequence[Operation], takes_labels: bool, parts: int = 0
+) -> set[str]:
     """Return the names of the kernels that a training step calls."""
     names = {"gather_rows", "update", "limit_column_norms", "unfinish"}
     names.add("classify_rows" if takes_labels else "regress_rows")
     for o in operations:
-        names |= _TRAINING_LINKS[o.core]
+        names |= _BF16_LINKS if parts and o.core == op.AFFINE else _TRAINING_LINKS[o.core]
     return names
 
 
@@ -205,6 +217,7 @@ def lower(
     loss_parameter: float = 0.0,
     n_targets: int = 0,
     training: bool = True,
+    parts: int = 0,
 ) -> Lowered:
     """Lay out the workspace of a step and write its plan.
 
@@ -225,6 +238,8 @@ def lower(
         Columns of a batch's targets; 0 for labels.
     training : bool, default True
         Whether the backward pass needs its place too.
+    parts : int, default 0
+        0 for products in the working dtype; 1 or 2 bfloat16 parts of each float32.
 
     """
     memory = _Memory()
@@ -232,7 +247,10 @@ def lower(
     reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
     running, n_running = [], 0
     x, ld_x = memory.matrix(batch_size, operations[0].n_in)
-    for row, real, o in zip(table, reals, operations, strict=False):
+    rounded_rows = _whole(batch_size)
+    reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
+    x_rounded, ld_x_rounded = memory.rounded(rounded_rows, operations[0].n_in, parts * reads[0])
+    for index, (row, real, o) in enumerate(zip(table, reals, operations, strict=False)):
         y, ld_y = memory.matrix(batch_size, o.n_out)
         mine = {slot.local: slot for slot in slots if slot.layer == o.layer}
         row[[op.CORE, op.N_IN, op.N_OUT]] = o.core, o.n_in, o.n_out
@@ -242,7 +260,7 @@ def lower(
         row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
         row[op.WEIGHT] = _offset(mine, "weight", "gamma")
         row[op.BIAS] = _offset(mine, "bias", "beta")
-        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads)
+        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads, parts)
         if o.core == op.BATCH_NORM:
             row[op.STATISTICS] = memory.take(4 * o.n_out)
             row[op.RUNNING] = n_running
@@ -252,6 +270,11 @@ def lower(
             row[op.STATISTICS] = memory.take(2 * batch_size)
         real[[op.ALPHA, op.DROP]] = o.alpha, o.dropout
         real[[op.NORM_EPSILON, op.NORM_MOMENTUM]] = o.epsilon, o.momentum
+        row[[op.X_ROUNDED, op.LD_X_ROUNDED]] = x_rounded, ld_x_rounded
+        x_rounded, ld_x_rounded = memory.rounded(rounded_rows, o.n_out, parts * reads[index + 1])
+        needed = parts * (reads[index] and index > 0)
+        row[op.Y_ROUNDED] = x_rounded
+        row[op.DZ_ROUNDED], row[op.LD_Y_ROUNDED] = memory.rounded(rounded_rows, o.n_out, needed)
         x, ld_x = y, ld_y
     reals[-1, 0] = loss_parameter
     header = np.zeros(op.N_HEADER_FIELDS, np.int64)
@@ -261,7 +284,11 @@ def lower(
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
     units = _units(table)
     largest = int(units[:, op.UNIT_SIZE].max(initial=0))
-    scratch_size = -(-(kernels.affine.SCRATCH + largest) // _ALIGN) * _ALIGN
+    packed_at, gradient_at = _scratch_places(operations, batch_size, parts)
+    scratch_size = -(-(gradient_at + largest) // _ALIGN) * _ALIGN
+    header[[op.PARTS, op.ROUNDED_ROWS]] = parts, rounded_rows
+    header[op.ROW_GRAIN] = _TILE if parts else kernels.isa.current().tile_rows
+    header[[op.PACKED_AT, op.GRADIENT_AT]] = packed_at, gradient_at
     header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
     header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
     header[op.REAL_CODE] = op.RAW_CODES[np.dtype(dtype).name]
@@ -287,6 +314,30 @@ class _Memory:
         """
         lines = -(-n_columns // _ALIGN) | 1
         return self.take(n_rows * lines * _ALIGN), lines * _ALIGN
+
+    def rounded(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
+        """Return the same for a matrix of bfloat16, two to an element; no place for no parts."""
+        lines = -(-_whole(n_columns) // (2 * _ALIGN)) | 1
+        ld = lines * _ALIGN
+        return (self.take(parts * n_rows * ld) if parts else -1), ld
+
+
+def _whole(n: int) -> int:
+    return -(-n // _TILE) * _TILE
+
+
+def _scratch_places(
+    operations: Sequence[Operation], batch_size: int, parts: int
+) -> tuple[int, int]:
+    """Return where a thread keeps a packed gradient, and where the gradient of a piece."""
+    if not parts:
+        return 0, kernels.affine.SCRATCH
+    bf16 = kernels.affine_bf16
+    block = bf16.BLOCK_K * bf16.BLOCK_COLUMNS // 2
+    strip = _whole(batch_size) * kernels.affine.BLOCK_ROWS // 2
+    packed_at = max(kernels.affine.SCRATCH, int(bf16.PACKED + parts * max(block, strip)))
+    widest = max((o.n_out for o in operations if o.core == op.AFFINE), default=0)
+    return packed_at, packed_at + parts * _whole(batch_size) * _whole(widest) // 2
 
 
 def _units(table: np.ndarray) -> np.ndarray:
@@ -315,12 +366,14 @@ def _unit_shares(units: np.ndarray, n_threads: int) -> np.ndarray:
     return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
 
 
-def _split_columns(o: Operation, batch_size: int, n_threads: int) -> int:
+def _split_columns(o: Operation, batch_size: int, n_threads: int, parts: int) -> int:
     """Return over how many threads an operation's columns are shared out; rows take the rest."""
     if o.core == op.BATCH_NORM:
         return n_threads
     if o.core != op.AFFINE:
         return 1
+    if parts and min(o.n_in, o.n_out) >= _TILE * n_threads and o.n_in * o.n_out >= _LARGE_WEIGHT:
+        return n_threads  # each thread packs only the weights that it multiplies with
     by_rows = max(1, batch_size // _ROWS_WORTH_SPLITTING)
     return 1 if by_rows >= n_threads else max(1, n_threads // by_rows)
 

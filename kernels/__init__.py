@@ -1,7 +1,8 @@
 """Hot kernels of fastmlp: numba functions over arrays; they check nothing and allocate nothing.
 
 Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy),
-``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer),
+``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer;
+``bf16`` and ``affine_bf16`` are their lower precision),
 the elementwise subjects (``activations``, ``dropout``, ``losses``, ``optimizers``,
 ``normalization``, ``gather``), ``opcodes`` (what a plan is), ``links`` and last ``engine``, which
 runs whole epochs.
@@ -16,6 +17,8 @@ from types import ModuleType
 _SUBJECTS = {
     "activations",
     "affine",
+    "affine_bf16",
+    "bf16",
     "dropout",
     "engine",
     "gather",

@@ -20,13 +20,12 @@ import math
 
 import numpy as np
 
-from . import affine
 from .dropout import mask_key
 from .jit import kernel
 from .links import LINKS
 from .opcodes import *  # noqa: F403  the fields of a plan; opcodes holds nothing else
 from .optimizers import add_scaled, scale, sum_of_squares
-from .simd import TILE_ROWS, TILE_VECTORS, array_at, n_lanes, part, row_of, view
+from .simd import TILE_VECTORS, array_at, n_lanes, part, row_of, view
 from .threads import atomic_load, atomic_store, fetch_add, wait_for_all
 
 __all__ = ["infer_rows", "train_epoch"]
@@ -37,6 +36,11 @@ affine_forward = LINKS["affine_forward"].call
 affine_backward = LINKS["affine_backward"].call
 weight_gradient = LINKS["weight_gradient"].call
 bias_gradient = LINKS["bias_gradient"].call
+round_block = LINKS["round_block"].call
+affine_forward_bf16 = LINKS["affine_forward_bf16"].call
+affine_backward_bf16 = LINKS["affine_backward_bf16"].call
+pack_gradient_bf16 = LINKS["pack_gradient_bf16"].call
+weight_gradient_bf16 = LINKS["weight_gradient_bf16"].call
 finish = LINKS["finish"].call
 unfinish = LINKS["unfinish"].call
 classify_rows = LINKS["classify_rows"].call
@@ -51,9 +55,8 @@ update = LINKS["update"].call
 limit_column_norms = LINKS["limit_column_norms"].call
 
 COLUMN_GRAIN = np.int64(64)  # columns of a normalisation are shared out by so many
-ROW_GRAIN = np.int64(TILE_ROWS)
 PANEL = np.int64(TILE_VECTORS)
-GRADIENT_START = np.int64(affine.SCRATCH)  # in a thread's scratch, behind that of the products
+TILE_COLUMNS = np.int64(32)  # of bfloat16 products
 NONE, ONE = np.int64(0), np.int64(1)
 INT = np.int64(0)
 REAL64 = np.float64(0)
@@ -123,15 +126,29 @@ def _share(n, grain, number, n_parts):
 
 
 @kernel
-def _block(thread, n_threads, split_columns, n_rows, n_columns, grain):
+def _block(thread, header, op, n_rows, n_columns, width):
     """The rows and columns of an operation's output that are this thread's."""
-    split_rows = n_threads // split_columns
+    split_columns = op[SPLIT_COLUMNS]
+    split_rows = header[N_THREADS] // split_columns
     number = thread // split_columns
     if number >= split_rows:
         return NONE, NONE, NONE, NONE
-    row, row_end = _share(n_rows, ROW_GRAIN, number, split_rows)
+    grain = COLUMN_GRAIN
+    if op[CORE] == AFFINE:
+        grain = width if header[PARTS] == 0 else TILE_COLUMNS
+    row, row_end = _share(n_rows, header[ROW_GRAIN], number, split_rows)
     column, column_end = _share(n_columns, grain, thread % split_columns, split_columns)
     return row, row_end, column, column_end
+
+
+@kernel
+def _round(memory, header, x, place, ld, row, row_end, column, column_end):
+    """Round a block of a matrix for the product that reads it next, if one does."""
+    if place >= 0:
+        workspace = array_at(memory, WORKSPACE, x[0, 0])
+        rounded = view(workspace, place, header[ROUNDED_ROWS], ld)
+        plane = header[ROUNDED_ROWS] * ld
+        round_block(memory, x, rounded, plane, header[PARTS], row, row_end, column, column_end)
 
 
 @kernel
@@ -139,8 +156,10 @@ def _gather(thread, first, n_rows, memory, zero):
     """Bring this thread's rows of the batch, and their targets and weights, together."""
     header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
     order, op = array_at(memory, ORDER, INT), _operation(memory, NONE)
-    row, row_end = _share(n_rows, ROW_GRAIN, thread, header[N_THREADS])
+    row, row_end = _share(n_rows, header[ROW_GRAIN], thread, header[N_THREADS])
     _gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace)
+    x = view(workspace, op[X], n_rows, op[LD_X])
+    _round(memory, header, x, op[X_ROUNDED], op[LD_X_ROUNDED], row, row_end, NONE, op[N_IN])
     if header[LOSS] < FIRST_DENSE:
         batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
         for i in range(row, row_end):
@@ -172,8 +191,8 @@ def _forward(thread, step, n_rows, memory, zero):
     """Run all operations forward, in training mode."""
     header, scratch = array_at(memory, HEADER, INT), _scratch(thread, memory, zero)
     theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
-    running, n_threads = array_at(memory, RUNNING_STATISTICS, zero), header[N_THREADS]
-    width, split_before = PANEL * n_lanes(theta), NONE
+    running = array_at(memory, RUNNING_STATISTICS, zero)
+    width, split_before, parts = PANEL * n_lanes(theta), NONE, header[PARTS]
     for o in range(header[N_OPERATIONS]):
         op, real = _operation(memory, o), _reals(memory, o, zero)
         core, n_in, n_out = op[CORE], op[N_IN], op[N_OUT]
@@ -184,16 +203,25 @@ def _forward(thread, step, n_rows, memory, zero):
         if op[SPLIT_COLUMNS] > 1 or split_before > 1:
             _wait(thread, memory)
         split_before = op[SPLIT_COLUMNS]
-        row, row_end, column, column_end = _block(
-            thread, n_threads, split_before, n_rows, n_out, width if core == AFFINE else COLUMN_GRAIN
-        )
+        row, row_end, column, column_end = _block(thread, header, op, n_rows, n_out, width)
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
             bias = part(theta, max(NONE, op[BIAS]), n_out)
-            affine_forward(
-                memory, x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y,
-                n_in, scratch, row, row_end, column, column_end,
-            )  # fmt: skip
+            if parts > 0:
+                rounded = view(workspace, op[X_ROUNDED], header[ROUNDED_ROWS], op[LD_X_ROUNDED])
+                plane = header[ROUNDED_ROWS] * op[LD_X_ROUNDED]
+                affine_forward_bf16(
+                    memory, rounded, plane, parts, weight, bias, op[BIAS] >= 0, op[ACTIVATION],
+                    alpha, p, key, op[KEEP], saved, y, n_in, scratch, row, row_end, column,
+                    column_end,
+                )  # fmt: skip
+            else:
+                affine_forward(
+                    memory, x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP],
+                    saved, y, n_in, scratch, row, row_end, column, column_end,
+                )  # fmt: skip
+            _round(memory, header, y, op[Y_ROUNDED], op[LD_Y_ROUNDED], row, row_end, column,
+                   column_end)  # fmt: skip
             continue
         gamma, beta = part(theta, op[WEIGHT], n_out), part(theta, op[BIAS], n_out)
         if core == BATCH_NORM:
@@ -213,7 +241,11 @@ def _forward(thread, step, n_rows, memory, zero):
             )
         else:
             _copy_rows(x, y, row, row_end, n_out)
-        finish(memory, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column, column_end)
+        finish(
+            memory, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column,
+            column_end,
+        )  # fmt: skip
+        _round(memory, header, y, op[Y_ROUNDED], op[LD_Y_ROUNDED], row, row_end, column, column_end)
     if split_before > 1:
         _wait(thread, memory)
 
@@ -225,7 +257,7 @@ def _loss_gradient(thread, step, first, n_rows, memory, zero):
     last = header[N_OPERATIONS] - 1
     op, real, parameter = _operation(memory, last), _reals(memory, last, zero), zero
     parameter = _reals(memory, last + 1, zero)[0]
-    row, row_end = _share(n_rows, ROW_GRAIN, thread, header[N_THREADS])
+    row, row_end = _share(n_rows, header[ROW_GRAIN], thread, header[N_THREADS])
     total = np.float64(n_rows)
     if header[WEIGHTED]:  # summed from the data: other threads may still be gathering
         weights, order = array_at(memory, WEIGHTS, zero), array_at(memory, ORDER, INT)
@@ -253,6 +285,7 @@ def _loss_gradient(thread, step, first, n_rows, memory, zero):
         memory, op[ACTIVATION], real[ALPHA], real[DROP], _key(header, step, op), saved, dz, row, row_end,
         NONE, op[N_OUT],
     )  # fmt: skip
+    _round(memory, header, dz, op[DZ_ROUNDED], op[LD_Y_ROUNDED], row, row_end, NONE, op[N_OUT])
 
 
 @kernel
@@ -260,7 +293,7 @@ def _backward(thread, step, n_rows, memory, zero):
     """From the gradient at each operation's product, that at the product of the one below."""
     header, scratch = array_at(memory, HEADER, INT), _scratch(thread, memory, zero)
     theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
-    n_threads, width, split_before = header[N_THREADS], PANEL * n_lanes(theta), NONE
+    width, split_before, parts = PANEL * n_lanes(theta), NONE, header[PARTS]
     for o in range(header[N_OPERATIONS] - 1, -1, -1):
         op = _operation(memory, o)
         core, n_in, n_out = op[CORE], op[N_IN], op[N_OUT]
@@ -274,15 +307,23 @@ def _backward(thread, step, n_rows, memory, zero):
         if op[SPLIT_COLUMNS] > 1 or split_before > 1:
             _wait(thread, memory)
         split_before = op[SPLIT_COLUMNS]
-        row, row_end, column, column_end = _block(
-            thread, n_threads, split_before, n_rows, n_in, width if core == AFFINE else COLUMN_GRAIN
-        )
+        row, row_end, column, column_end = _block(thread, header, op, n_rows, n_in, width)
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
-            affine_backward(
-                memory, dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch, row,
-                row_end, column, column_end,
-            )  # fmt: skip
+            if parts > 0:
+                rounded = view(workspace, op[DZ_ROUNDED], header[ROUNDED_ROWS], op[LD_Y_ROUNDED])
+                plane = header[ROUNDED_ROWS] * op[LD_Y_ROUNDED]
+                affine_backward_bf16(
+                    memory, rounded, plane, parts, weight, below[ACTIVATION], alpha, p, key, saved,
+                    dx, n_out, scratch, row, row_end, column, column_end,
+                )  # fmt: skip
+            else:
+                affine_backward(
+                    memory, dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch,
+                    row, row_end, column, column_end,
+                )  # fmt: skip
+            _round(memory, header, dx, below[DZ_ROUNDED], below[LD_Y_ROUNDED], row, row_end, column,
+                   column_end)  # fmt: skip
             continue
         x, gamma = view(workspace, op[X], n_rows, op[LD_X]), part(theta, op[WEIGHT], n_out)
         if core == BATCH_NORM:
@@ -301,7 +342,12 @@ def _backward(thread, step, n_rows, memory, zero):
         else:
             _copy_rows(dz, dx, row, row_end, n_out)
         if o > 0:
-            unfinish(memory, below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column, column_end)
+            unfinish(
+                memory, below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column,
+                column_end,
+            )  # fmt: skip
+            _round(memory, header, dx, below[DZ_ROUNDED], below[LD_Y_ROUNDED], row, row_end, column,
+                   column_end)  # fmt: skip
 
 
 @kernel
@@ -316,6 +362,7 @@ def _update(thread, step, n_rows, memory, zero):
     gradient, sums = array_at(memory, GRADIENT, zero), array_at(memory, UNIT_SUMS, REAL64)
     control, n_units = array_at(memory, CONTROL, INT), header[N_UNITS]
     shares, n_threads = array_at(memory, UNIT_SHARES, INT), header[N_THREADS]
+    out, out0, packed_for = scratch, header[GRADIENT_AT], -ONE
     # first the thread's own pieces, always the same, whose parameters are in its caches; then
     # what the others have not begun
     for turn in range(n_threads):
@@ -326,26 +373,38 @@ def _update(thread, step, n_rows, memory, zero):
             u = fetch_add(control, ticket, ONE) - base
             if u >= n_own:
                 break
-            unit = _unit(memory, shares[owner] + u)
+            u += shares[owner]
+            unit = _unit(memory, u)
             start, size, is_weight = unit[UNIT_START], unit[UNIT_SIZE], unit[UNIT_FIRST] >= 0
             if hyper[L2] > 0.0 and is_weight:
-                sums[shares[owner] + u] = sum_of_squares(theta, start, size)
+                sums[u] = sum_of_squares(theta, start, size)
+            if header[PARTS] > 0 and is_weight and packed_for != unit[UNIT_OPERATION]:
+                packed_for = unit[UNIT_OPERATION]
+                _pack_gradient(packed_for, n_rows, header, memory, scratch)
             if header[STORE_GRADIENT] != 0:
-                _unit_gradient(unit, n_rows, memory, gradient, start, scratch, theta, state1, state2)
-                if hyper[L2] > 0.0 and is_weight:
-                    add_scaled(gradient, theta, hyper[L2], start, size)
-                sums[n_units + shares[owner] + u] = sum_of_squares(gradient, start, size)
-            else:
-                _unit_gradient(unit, n_rows, memory, scratch, GRADIENT_START, scratch, theta, state1,
-                               state2)
+                out, out0 = gradient, start
+            _unit_gradient(unit, n_rows, header, memory, out, out0, scratch, theta, state1, state2)
+            if header[STORE_GRADIENT] == 0:
                 update(
-                    memory, header[OPTIMIZER], theta, scratch, state1, state2, start, GRADIENT_START, size,
-                    hyper, is_weight,
+                    memory, header[OPTIMIZER], theta, out, state1, state2, start, out0, size, hyper,
+                    is_weight,
                 )  # fmt: skip
+                continue
+            if hyper[L2] > 0.0 and is_weight:
+                add_scaled(gradient, theta, hyper[L2], start, size)
+            sums[n_units + u] = sum_of_squares(gradient, start, size)
 
 
 @kernel
-def _unit_gradient(unit, n_rows, memory, out, out0, scratch, theta, state1, state2):
+def _pack_gradient(o, n_rows, header, memory, scratch):
+    """Pack the gradient at a layer's product for all pieces of its weight."""
+    op, workspace = _operation(memory, o), array_at(memory, WORKSPACE, scratch[0])
+    dz = view(workspace, op[DZ], n_rows, op[LD_Y])
+    pack_gradient_bf16(memory, dz, n_rows, op[N_OUT], header[PARTS], scratch, header[PACKED_AT])
+
+
+@kernel
+def _unit_gradient(unit, n_rows, header, memory, out, out0, scratch, theta, state1, state2):
     """Gradient of one piece of the parameters, to out from out0 on."""
     op, workspace = _operation(memory, unit[UNIT_OPERATION]), array_at(memory, WORKSPACE, out[0])
     n_out, statistics = op[N_OUT], op[STATISTICS]
@@ -355,9 +414,17 @@ def _unit_gradient(unit, n_rows, memory, out, out0, scratch, theta, state1, stat
         if unit[UNIT_FIRST] == UNIT_VECTORS:
             bias_gradient(memory, dz, n_rows, n_out, out, out0, scratch)
         else:
-            first, last = unit[UNIT_FIRST], unit[UNIT_LAST]
-            weight_gradient(memory, x, dz, n_rows, n_out, out, out0, scratch, first, last, theta, state1, state2,
-                            unit[UNIT_START])
+            first, last, place = unit[UNIT_FIRST], unit[UNIT_LAST], unit[UNIT_START]
+            if header[PARTS] > 0:
+                weight_gradient_bf16(
+                    memory, x, n_rows, n_out, header[PARTS], out, out0, scratch, header[PACKED_AT],
+                    first, last, theta, state1, state2, place,
+                )  # fmt: skip
+            else:
+                weight_gradient(
+                    memory, x, dz, n_rows, n_out, out, out0, scratch, first, last, theta, state1,
+                    state2, place,
+                )  # fmt: skip
         return
     gap = op[BIAS] - op[WEIGHT]  # gamma, padding, beta
     for j in range(n_out, gap):

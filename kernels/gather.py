@@ -6,7 +6,7 @@ from numba.extending import intrinsic
 
 from .jit import kernel
 from .opcodes import FLOAT32, UINT8
-from .simd import broadcast, data_pointer, full_vector, vector_type
+from .simd import broadcast, data_pointer, full_vector, masked_load, masked_store, vector_type
 
 __all__ = ["gather_rows"]
 
@@ -56,14 +56,14 @@ def _convert(typingctx, raw, dtype, start, out, out0, size, shift, scale, standa
             place = builder.mul(loop.index, size.type(vector.count))
             left = builder.trunc(builder.sub(size, place), ir.IntType(32))
             mask = builder.icmp_signed("<", lanes, broadcast(builder, left, lanes.type))
-            x = _masked_load(builder, builder.gep(source, [place]), mask)
+            x = masked_load(builder, builder.gep(source, [place]), mask)
             x = _as_vector(builder, x, vector)
             result = cgutils.alloca_once_value(builder, x)
             with builder.if_then(arguments[8]):
-                x = builder.fsub(x, _masked_load(builder, builder.gep(shift, [place]), mask))
-                x = builder.fmul(x, _masked_load(builder, builder.gep(scale, [place]), mask))
+                x = builder.fsub(x, masked_load(builder, builder.gep(shift, [place]), mask))
+                x = builder.fmul(x, masked_load(builder, builder.gep(scale, [place]), mask))
                 builder.store(x, result)
-            _masked_store(builder, builder.load(result), builder.gep(target, [place]), mask)
+            masked_store(builder, builder.load(result), builder.gep(target, [place]), mask)
         return context.get_dummy_value()
 
     where = (raw, dtype, types.int64, out, types.int64, types.int64, shift, scale, types.boolean)
@@ -78,33 +78,3 @@ def _as_vector(builder, x, vector):
         return x
     narrows = vector.element == ir.FloatType()
     return builder.fptrunc(x, vector) if narrows else builder.fpext(x, vector)
-
-
-def _masked_load(builder, pointer, mask):
-    element, count = pointer.type.pointee, mask.type.count
-    vector = ir.VectorType(element, count)
-    name = f"llvm.masked.load.v{count}{_suffix(element)}.p0"
-    function_type = ir.FunctionType(
-        vector, [vector.as_pointer(), ir.IntType(32), mask.type, vector]
-    )
-    function = cgutils.get_or_insert_function(builder.module, function_type, name)
-    pointer = builder.bitcast(pointer, vector.as_pointer())
-    nothing = ir.Constant(vector, None)
-    return builder.call(function, [pointer, ir.IntType(32)(1), mask, nothing])
-
-
-def _masked_store(builder, value, pointer, mask):
-    vector = value.type
-    name = f"llvm.masked.store.v{vector.count}{_suffix(vector.element)}.p0"
-    function_type = ir.FunctionType(
-        ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask.type]
-    )
-    function = cgutils.get_or_insert_function(builder.module, function_type, name)
-    pointer = builder.bitcast(pointer, vector.as_pointer())
-    builder.call(function, [value, pointer, ir.IntType(32)(1), mask])
-
-
-def _suffix(element) -> str:
-    if isinstance(element, ir.IntType):
-        return f"i{element.width}"
-    return "f32" if element == ir.FloatType() else "f64"

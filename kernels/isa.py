@@ -4,8 +4,10 @@ The choice is made once per process, from the processor or from the environment 
 ``FASTMLP_ISA``, because every compiled kernel depends on it.
 """
 
+import ctypes
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,8 +30,8 @@ class Isa:
         Bytes in a vector register.
     tile_rows, tile_vectors : int
         A block of C held in registers has ``tile_rows`` rows of ``tile_vectors`` vectors.
-    bf16_tiles, bf16_dots : bool
-        Whether bfloat16 products run on a tile unit, or as vector dot products.
+    bf16_tiles : bool
+        Whether there is a tile unit for bfloat16 products, and the system lets this process use it.
 
     """
 
@@ -38,7 +40,6 @@ class Isa:
     tile_rows: int
     tile_vectors: int
     bf16_tiles: bool = False
-    bf16_dots: bool = False
 
 
 @cache
@@ -72,10 +73,25 @@ def current() -> Isa:
         return Isa(level, 16, 8, 3) if many_registers else Isa(level, 16, 4, 3)
     if level == "avx2":
         return Isa(level, 32, 6, 2)
-    return Isa(level, 64, 8, 3, bf16_tiles=level == "amx", bf16_dots="avx512bf16" in features)
+    return Isa(level, 64, 8, 3, bf16_tiles=level == "amx" and _tiles_permitted())
 
 
 def _best_level(features: frozenset[str]) -> str:
     if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
         return "amx" if {"amx-tile", "amx-bf16"} <= features else "avx512"
     return "avx2" if {"avx2", "fma"} <= features else "generic"
+
+
+@cache
+def _tiles_permitted() -> bool:
+    """Ask Linux, once per process, for the tile unit's state; other systems: no.
+
+    (Linux, Documentation/arch/x86/xstate.rst: ARCH_REQ_XCOMP_PERM of feature 18, XTILEDATA.)
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    try:
+        return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
+    except (OSError, AttributeError):
+        return False

@@ -85,8 +85,13 @@ AFFINE, BATCH_NORM, LAYER_NORM, PASS = np.arange(4)
     RUNNING,  # mean, then variance, into the array of running statistics
     LAYER,  # which keys the dropout mask
     SPLIT_COLUMNS,  # over how many threads the columns are shared out
-) = np.arange(17)
-N_OPERATION_FIELDS = np.int64(17)
+    X_ROUNDED,  # x, y and dz as bfloat16 for the products that read them, ...
+    LD_X_ROUNDED,
+    Y_ROUNDED,
+    DZ_ROUNDED,
+    LD_Y_ROUNDED,  # ... and how long a row of y's and dz's is
+) = np.arange(22)
+N_OPERATION_FIELDS = np.int64(22)
 KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
 
 # The real numbers of an operation, in the working dtype.
@@ -123,8 +128,13 @@ UNIT_VECTORS = np.int64(-1)
     N_TARGETS,
     SCRATCH_SIZE,
     REAL_CODE,  # FLOAT32 or FLOAT64: the working dtype
-) = np.arange(21)
-N_HEADER_FIELDS = np.int64(21)
+    ROW_GRAIN,  # rows are shared out by so many
+    PARTS,  # of a number in products: 0 it is itself, 1 or 2 bfloat16
+    ROUNDED_ROWS,  # rows of a rounded matrix: the low parts lie so many rows behind the high ones
+    PACKED_AT,  # in a thread's scratch: the packed dz of a layer, ...
+    GRADIENT_AT,  # ... and the gradient of a piece of the parameters
+) = np.arange(26)
+N_HEADER_FIELDS = np.int64(26)
 
 # ``control``: what threads tell each other, each on its own cache line.
 ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)

@@ -22,10 +22,13 @@ __all__ = [
     "full_vector",
     "lines_in",
     "make_multiply_block",
+    "masked_load",
+    "masked_store",
     "n_lanes",
     "part",
     "row_of",
     "transpose_block",
+    "transposed",
     "vector_type",
     "view",
     "wide_vectors",
@@ -242,7 +245,7 @@ def transpose_block(typingctx, source, source0, source_row, target, target0, tar
             _load(builder, builder.gep(source, [builder.mul(arguments[2], _INDEX(i))]), vector, 0)
             for i in range(vector.count)
         ]
-        for i, column in enumerate(_transposed(builder, rows)):
+        for i, column in enumerate(transposed(builder, rows)):
             base = builder.gep(target, [builder.mul(arguments[5], _INDEX(i))])
             _store(builder, column, base, vector, 0)
         return context.get_dummy_value()
@@ -250,7 +253,7 @@ def transpose_block(typingctx, source, source0, source_row, target, target0, tar
     return types.void(source, _INT, _INT, target, _INT, _INT), emit
 
 
-def _transposed(builder, rows):
+def transposed(builder, rows):
     """Transpose n vectors of n lanes by log2(n) rounds of swaps between pairs of vectors."""
     n = len(rows)
     half = n // 2
@@ -359,3 +362,35 @@ def broadcast(builder, scalar, vector):
     one_lane = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
     zeros = full_vector(vector.count, [0] * vector.count)
     return builder.shuffle_vector(one_lane, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def masked_load(builder, pointer, mask):
+    """Load a vector where the mask is set, zeros elsewhere; touches no other memory."""
+    element, count = pointer.type.pointee, mask.type.count
+    vector = ir.VectorType(element, count)
+    name = f"llvm.masked.load.v{count}{_suffix(element)}.p0"
+    function_type = ir.FunctionType(
+        vector, [vector.as_pointer(), ir.IntType(32), mask.type, vector]
+    )
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    nothing = ir.Constant(vector, None)
+    return builder.call(function, [pointer, ir.IntType(32)(1), mask, nothing])
+
+
+def masked_store(builder, value, pointer, mask):
+    """Store a vector where the mask is set; touches no other memory."""
+    vector = value.type
+    name = f"llvm.masked.store.v{vector.count}{_suffix(vector.element)}.p0"
+    function_type = ir.FunctionType(
+        ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask.type]
+    )
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    builder.call(function, [value, pointer, ir.IntType(32)(1), mask])
+
+
+def _suffix(element) -> str:
+    if isinstance(element, ir.IntType):
+        return f"i{element.width}"
+    return "f32" if element == ir.FloatType() else "f64"
