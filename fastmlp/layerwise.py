@@ -1,10 +1,8 @@
 """Layer by layer: the readable way to run a model, and the loop for what has no plan."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from fastmlp.layers.dropout import Dropout
 from fastmlp.layers.linear import Linear
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer
-from fastmlp.runner import EpochResult
+from fastmlp.runner import EpochResult, Interrupt
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -150,7 +148,7 @@ class LayerRunner:
         losses, n_correct = np.empty(len(rates)), 0
         step, next_poll = 0, 0.0
         try:
-            with _Interrupt() as interrupt:
+            with Interrupt() as interrupt:
                 for step, rate in enumerate(rates):
                     if interrupt.pending:
                         raise KeyboardInterrupt
@@ -164,7 +162,7 @@ class LayerRunner:
                         next_poll = time.monotonic() + _POLL_SECONDS
         except KeyboardInterrupt:
             return EpochResult(losses[:step], n_correct, interrupted=True)
-        return EpochResult(losses, n_correct)
+        return EpochResult(losses, n_correct, interrupted=interrupt.pending)
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
         """Return loss and right answers of these rows, and update unless the loss is not finite."""
@@ -189,25 +187,3 @@ class LayerRunner:
     def steps_done(self) -> int:
         """Return the steps made."""
         return self._done
-
-
-class _Interrupt:
-    """Holds the first Ctrl-C back until a step is complete; a second one comes through."""
-
-    def __init__(self) -> None:
-        self.pending = False
-        self._previous: Any = None
-
-    def __enter__(self) -> "_Interrupt":
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _note(self, signum: int, frame: Any) -> None:
-        if self.pending:
-            raise KeyboardInterrupt
-        self.pending = True

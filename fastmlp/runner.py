@@ -1,12 +1,14 @@
 """What trains an epoch: the interface that the compiled and the layer-by-layer way share."""
 
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["EpochResult", "Runner"]
+__all__ = ["EpochResult", "Interrupt", "Runner"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class EpochResult:
     diverged_step : int or None
         Index in the epoch of the step whose loss was not finite; training stopped there.
     interrupted : bool
-        Whether Ctrl-C ended the epoch early.
+        Whether Ctrl-C came; there are fewer losses than steps if it ended the epoch early.
 
     """
 
@@ -57,3 +59,25 @@ class Runner(Protocol):
     def steps_done(self) -> int:
         """Return the steps made since the runner was built; cheap, from any thread."""
         ...
+
+
+class Interrupt:
+    """Holds the first Ctrl-C back until a step is complete; a second one comes through."""
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._previous: Any = None
+
+    def __enter__(self) -> "Interrupt":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, signum: int, frame: Any) -> None:
+        if self.pending:
+            raise KeyboardInterrupt
+        self.pending = True

@@ -165,7 +165,7 @@ class _Training:
         return self.history
 
     def train_epoch(self, epoch: int) -> bool:
-        """Train on every row once and record it; return False if the epoch was not completed."""
+        """Train on every row once and record it; return False if training ends here."""
         optimizer, history = self.optimizer, self.history
         rates = self._rates()
         order = epoch_order(len(self.X), self.seed if self.shuffle else None, optimizer.epoch)
@@ -176,7 +176,8 @@ class _Training:
         history.add_steps(result.losses)
         if result.interrupted:
             history.stopped = "interrupted"
-            return False
+            if len(result.losses) < len(rates):
+                return False
         diverged = result.diverged_step
         if diverged is None and not np.isfinite(self.model.theta).all():
             diverged = len(rates) - 1
@@ -196,7 +197,7 @@ class _Training:
                 "learning_rate": float(rates[-1]),
             }
         )
-        return True
+        return not result.interrupted
 
     def should_stop(self, record: dict[str, Any]) -> bool:
         """Validate, tell the callbacks, watch the monitored column."""
