@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from networks import blobs, every_layer
+from networks import Identity, blobs, every_layer
 
 import fastmlp
 from fastmlp.callbacks import Callback
@@ -173,6 +173,30 @@ def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
     assert np.isfinite(model.theta).all()
     assert not np.array_equal(model.theta, before)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("own_layer", [False, True], ids=["compiled", "layerwise"])
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.09, 0.13])
+def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_steps(delay, own_layer):
+    X, Y = blobs(64, 20, 3)
+    extra = [Identity()] if own_layer else []
+
+    def build():
+        return fastmlp.Sequential(Linear(20, 8), ReLU(), Linear(8, 3), *extra), fastmlp.Adam()
+
+    class Start(Callback):
+        def on_train_begin(self, info):
+            threading.Timer(delay, signal.raise_signal, [signal.SIGINT]).start()
+
+    options = {"batch_size": 64, "verbose": False}
+    model, optimizer = build()
+    history = model.fit(X, Y, optimizer=optimizer, epochs=100_000, callbacks=[Start()], **options)
+    again, other = build()
+    again.fit(X, Y, optimizer=other, epochs=max(1, optimizer.t), **options)
+
+    assert history.stopped == "interrupted"
+    assert len(history.steps) == optimizer.t == optimizer.epoch
+    np.testing.assert_array_equal(model.theta, again.theta)
 
 
 def test_an_error_in_one_thread_ends_all():
