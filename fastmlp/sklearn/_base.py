@@ -11,10 +11,11 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp.lazy import compiled
+from fastmlp import compiled
 from fastmlp.sklearn import _lbfgs, _network, _split, _stochastic
 from fastmlp.sklearn._data import Rows, Validation, dense
 from fastmlp.sklearn._network import Network, Objective
+from fastmlp.sklearn._progress import Progress
 
 __all__ = ["BaseMLP", "store"]
 
@@ -80,7 +81,7 @@ class BaseMLP(BaseEstimator, ABC):
     n_layers_: int
     n_outputs_: int
     _network: Network
-    _progress: _stochastic.Progress
+    _progress: Progress
     _seed: int
 
     @property
@@ -197,7 +198,7 @@ class BaseMLP(BaseEstimator, ABC):
                 raise ValueError("clip_norm has no meaning with solver 'lbfgs': use solver='adam'")
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        return validate_data(
+        checked: Any = validate_data(
             self,
             X,
             y,
@@ -208,6 +209,7 @@ class BaseMLP(BaseEstimator, ABC):
             order="C",
             reset=reset,
         )
+        return checked
 
     _numeric_targets = False
 
@@ -234,7 +236,7 @@ class BaseMLP(BaseEstimator, ABC):
             normalization=self.normalization,
             dropout=self.dropout,
         )
-        self._progress = _stochastic.Progress(random_state)
+        self._progress = Progress(random_state)
         self._seed = 0
         if self.dropout:  # a draw that scikit-learn does not make, so only where there is need
             self._seed = int(random_state.randint(2**31))
@@ -281,7 +283,7 @@ class BaseMLP(BaseEstimator, ABC):
             self.best_validation_score_ = -np.inf
         if self.scoring is None:
             return visited, Validation(held, lambda outputs: self._scores(outputs, held))
-        scorer = check_scoring(self, self.scoring)
+        scorer: Any = check_scoring(self, self.scoring)
         weighted = held.weights is not None and isinstance(self.scoring, str)
         extra = {"sample_weight": held.weights} if weighted else {}
         return visited, Validation(held, lambda _: float(scorer(self, held.X, y_val, **extra)))

@@ -20,12 +20,126 @@ __all__ = ["MLPClassifier"]
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """Multi-layer perceptron for classes: scikit-learn's, trained by fastmlp."""
+    """Multi-layer perceptron for classes: scikit-learn's, trained by fastmlp.
+
+    Arguments, defaults and meaning are those of scikit-learn's class of the same name, and with
+    the same ``random_state`` it learns the same weights, but for rounding. What follows
+    ``max_fun`` is our own.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of each hidden layer.
+    activation : str, default "relu"
+        Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, and beyond
+        scikit-learn's ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``, ``"mish"``.
+    solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
+        ``"adamw"`` is Adam with decoupled ``weight_decay``.
+    alpha : float, default 1e-4
+        L2 penalty: 0.5 * alpha * sum(W * W) / rows of the minibatch (with weighted rows: / the
+        average weight of a minibatch).
+    batch_size : int, default "auto"
+        Rows a step; "auto" is min(200, N).
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        For the solver sgd: constant; learning_rate_init / (t + 1) ** power_t; or divided by 5
+        whenever ``n_iter_no_change`` epochs bring no progress.
+    learning_rate_init : float, default 1e-3
+    power_t : float, default 0.5
+    max_iter : int, default 200
+        Epochs, or iterations of lbfgs, at most.
+    shuffle : bool, default True
+    random_state : int, RandomState or None, default None
+        Of starting weights, validation rows, minibatches and dropout; the first three are those
+        that scikit-learn draws.
+    tol : float, default 1e-4
+        Progress that counts, in loss or score; for lbfgs the gradient at which to stop.
+    verbose : bool, default False
+        Whether to print a line an epoch.
+    warm_start : bool, default False
+        Whether ``fit`` goes on from where it was. Unlike in scikit-learn, so do the state of the
+        optimizer and the random state: n times one epoch is one time n epochs, bit for bit (where
+        the best weights are not restored in between).
+    momentum : float, default 0.9
+    nesterovs_momentum : bool, default True
+    early_stopping : bool, default False
+        Whether to set ``validation_fraction`` of the rows aside (unless ``fit`` is given some),
+        stop when their score no longer rises, and restore the best weights.
+    validation_fraction : float, default 0.1
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
+        Of Adam; epsilon stands outside the bias-corrected root (Kingma and Ba, 2015, algorithm 1),
+        where scikit-learn has it inside of the correction: a difference only where gradients are
+        almost 0.
+    n_iter_no_change : int or inf, default 10
+        Epochs without progress after which to stop.
+    max_fun : int, default 15000
+        Calls of the loss at most, for lbfgs.
+    class_weight : dict, list of dict or "balanced", optional
+        Class -> weight, times the sample weight; as elsewhere in scikit-learn.
+    label_smoothing : float, default 0.0
+        s in [0, 1): the target is (1 - s) onehot + s / C, for a logistic output (1 - s) t + s / 2.
+    dropout : float, default 0.0
+        Probability of dropping a hidden unit; >= 0, < 1.
+    normalization : {"batch", "layer"}, optional
+        Between the product and the activation of each hidden layer.
+    weight_decay : float, default 0.01
+        Of the solver adamw.
+    clip_norm : float, optional
+        The gradient of all parameters together is scaled down to this norm.
+    scoring : str or callable, optional
+        A scorer of scikit-learn's, or ``scorer(estimator, X, y) -> float``, for the validation
+        rows; default the accuracy.
+    restore_best : bool, default "auto"
+        Whether to end with the weights of the best epoch, by score or, without validation rows, by
+        loss; "auto": where ``early_stopping`` is on.
+    callbacks : list of fastmlp.Callback, optional
+        Run between epochs; they are handed the ``fastmlp.Sequential``.
+    time_limit : float, optional
+        Seconds after which no further epoch begins.
+    n_threads : int, optional
+        Default: what the process may use. The result does not depend on it.
+    matmul_precision : {"highest", "high", "medium"}, default "highest"
+        Of products in float32, see `fastmlp.Sequential.fit`.
+
+    Attributes
+    ----------
+    classes_ : numpy.ndarray, shape (C,)
+    out_activation_ : str
+        ``"softmax"``, or ``"logistic"`` for two classes (one output) and for several labels.
+    coefs_, intercepts_ : list of numpy.ndarray
+        Weights (fan_in, fan_out) and biases (fan_out,) of each layer, float32 where X was, else
+        float64; views, so that edits take effect.
+    n_iter_, t_ : int
+        Epochs of the last ``fit``; rows visited in all.
+    loss_, best_loss_ : float
+        Penalty included; ``best_loss_`` is None with ``early_stopping``.
+    loss_curve_ : list of float
+        A value an epoch (an iteration, for lbfgs).
+    validation_scores_, validation_loss_curve_ : list of float or None
+        A value an epoch, where there are validation rows.
+    best_validation_score_ : float or None
+    stopped_ : str or None
+        Why training ended before ``max_iter``: ``"converged"``, ``"time limit"``,
+        ``"interrupted"``, ``"diverged in epoch n"``, or what a callback said.
+    n_features_in_, n_layers_, n_outputs_ : int
+    feature_names_in_ : numpy.ndarray
+        Where X had names.
+
+    Examples
+    --------
+    >>> from fastmlp.sklearn import MLPClassifier
+    >>> classifier = MLPClassifier(dropout=0.2, early_stopping=True, random_state=0)
+    >>> classifier.fit(X, y).predict_proba(X[:1])
+    """
 
     _parameter_constraints = _constraints.COMMON | {
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(_constraints.Real, 0, 1, closed="left")],
     }
+
+    class_weight: Any
+    label_smoothing: float
+    classes_: np.ndarray
+    _label_binarizer: LabelBinarizer
 
     def __init__(
         self,
@@ -70,24 +184,61 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
-        """Fit the network to rows X of the classes y."""
+        """Fit the network to rows X of the classes y.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (N, D)
+        y : array_like, shape (N,) or (N, C)
+            Classes: of any type; several labels at once as a matrix of 0 and 1.
+        sample_weight : array_like, shape (N,), optional
+            >= 0.
+        X_val, y_val : array_like, optional
+            Validation rows of your own, not learned from: they are scored every epoch, and decide
+            on stopping with ``early_stopping``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument or the data are not as they should be, or the loss diverges and there
+            are no better weights to go back to.
+
+        """
         return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Learn from each row once more."""
+        """Visit each row once more; optimizer and random state go on from call to call.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (N, D)
+        y : array_like, shape (N,) or (N, C)
+        sample_weight : array_like, shape (N,), optional
+        classes : array_like, shape (C,), optional
+            All classes; needed in the first call.
+
+        Returns
+        -------
+        self
+
+        """
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
-        """Return the predicted classes."""
+        """Return the class of each row, shape (N,), or labels of 0 and 1, shape (N, C)."""
         return self._decide(self._outputs(X))
 
     def predict_proba(self, X):
-        """Return the probability of each class."""
+        """Return the probability of each of ``classes_``, shape (N, C)."""
         z = self._outputs(X)
         if self.out_activation_ == "softmax":
             z -= z.max(axis=1, keepdims=True)
@@ -98,7 +249,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
 
     def predict_log_proba(self, X):
-        """Return the logarithm of the probability of each class."""
+        """Return the logarithm of each probability, shape (N, C), finite where that is 0."""
         z = self._outputs(X)
         if self.out_activation_ == "softmax":
             z -= z.max(axis=1, keepdims=True)
@@ -112,7 +263,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self.out_activation_ == "softmax":
             return self.classes_[outputs.argmax(axis=1)]
         p = _logistic(outputs)
-        return self._label_binarizer.inverse_transform(p[:, 0] if self.n_outputs_ == 1 else p)
+        decided: Any = self._label_binarizer.inverse_transform(
+            p[:, 0] if self.n_outputs_ == 1 else p
+        )
+        return decided
 
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:

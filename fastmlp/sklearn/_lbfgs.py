@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
-from fastmlp import optimizers
+from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
-from fastmlp.lazy import compiled
 from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._network import Network, Objective
 
@@ -76,18 +76,19 @@ class _Minimiser:
         self.started = time.perf_counter()
         info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, self.runner.steps_done)
         self._tell("on_train_begin", info)
-        result = minimize(
-            self.loss_and_gradient,
-            self.model.theta.copy(),
-            method="L-BFGS-B",
-            jac=True,
-            callback=self._after_iteration,
-            options={
-                "maxfun": estimator.max_fun,
-                "maxiter": estimator.max_iter,
-                "gtol": estimator.tol,
-            },
-        )
+        with threadpool_limits(1, "blas"):  # scipy's own sums are short: threads only cost time
+            result = minimize(
+                self.loss_and_gradient,
+                self.model.theta.copy(),
+                method="L-BFGS-B",
+                jac=True,
+                callback=self._after_iteration,
+                options={
+                    "maxfun": estimator.max_fun,
+                    "maxiter": estimator.max_iter,
+                    "gtol": estimator.tol,
+                },
+            )
         self.model.theta = result.x
         estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
         estimator.loss_ = self._reported(float(result.fun))

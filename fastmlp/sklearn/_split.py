@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 if TYPE_CHECKING:
-    from fastmlp.sklearn._stochastic import Progress
+    from fastmlp.sklearn._progress import Progress
 
 __all__ = ["split"]
 
@@ -33,4 +33,4 @@ def split(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
-    return learned, kept
+    return np.asarray(learned), np.asarray(kept)

@@ -1,0 +1,183 @@
+"""Fit times and scores of fastmlp's estimators beside scikit-learn's, on real and synthetic tables.
+
+``python -m bench.sklearn_estimators [--quick] [--json FILE] [--mnist DIR] [--only NAMES]``
+
+Each data set is split anew for every seed; scikit-learn and fastmlp then fit the same rows, one
+right after the other and in turn the one or the other first, with the same arguments and
+``random_state``. Both may use all processors. The kernels are compiled, and loaded once, before
+the clock starts.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn import datasets, neural_network
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+import fastmlp.sklearn
+
+__all__ = ["DATA", "Table", "compare", "main"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set and how both sides are to learn it.
+
+    Attributes
+    ----------
+    load : callable
+        ``load(mnist_dir) -> (X, y)``.
+    estimator : {"MLPClassifier", "MLPRegressor"}
+    arguments : dict
+        What differs from the defaults.
+    test_size : float or int
+        Of the split.
+    scale : bool
+        Whether to standardise the features.
+
+    """
+
+    load: Callable[[Path | None], tuple[np.ndarray, np.ndarray]]
+    estimator: str = "MLPClassifier"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    test_size: float | int = 0.25
+    scale: bool = True
+
+
+def _bundled(load: Callable[..., Any]) -> Callable[[Path | None], tuple[np.ndarray, np.ndarray]]:
+    return lambda _: load(return_X_y=True)
+
+
+def _diabetes(_: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    data: Any = datasets.load_diabetes()
+    X, y = data.data, data.target
+    return X, (y - y.mean()) / y.std()
+
+
+def _california_sized(_: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """20,640 rows of 8 features, as many as California housing has: Friedman's first function."""
+    X, y = datasets.make_friedman1(20_640, 8, noise=1.0, random_state=0)
+    return X, (y - y.mean()) / y.std()
+
+
+def _mnist(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """All 70,000 digits, float32 from 0 to 1."""
+    from fastmlp.datasets import mnist
+
+    data = mnist(folder)
+    X = np.concatenate([data.X_train, data.X_test]).reshape(70_000, -1)
+    return X.astype(np.float32) / 255, np.concatenate([data.y_train, data.y_test])
+
+
+DATA = {
+    "wine": Table(_bundled(datasets.load_wine)),
+    "breast cancer": Table(_bundled(datasets.load_breast_cancer)),
+    "diabetes": Table(_diabetes, "MLPRegressor"),
+    "digits": Table(_bundled(datasets.load_digits)),
+    "California-sized": Table(_california_sized, "MLPRegressor"),
+    "MNIST": Table(_mnist, arguments={"max_iter": 10}, test_size=10_000, scale=False),
+}
+
+
+def compare(name: str, seeds: int, mnist_dir: Path | None) -> dict[str, Any]:
+    """Fit both sides for every seed; return times and scores."""
+    table = DATA[name]
+    X, y = table.load(mnist_dir)
+    sides = {"scikit-learn": neural_network, "fastmlp": fastmlp.sklearn}
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    scores: dict[str, list[float]] = {side: [] for side in sides}
+    epochs: dict[str, list[int]] = {side: [] for side in sides}
+    n_rows = 0
+    for seed in range(seeds):
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, test_size=table.test_size, random_state=seed
+        )
+        if table.scale:
+            scaler = StandardScaler().fit(X_train)
+            X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+        n_rows = len(X_train)
+        for side in list(sides) if seed % 2 else list(sides)[::-1]:
+            make = getattr(sides[side], table.estimator)
+            estimator = make(**table.arguments, random_state=seed)
+            if not seconds[side]:
+                make(max_iter=1, random_state=seed).fit(X_train[:2000], y_train[:2000])
+            started = time.perf_counter()
+            estimator.fit(X_train, y_train)
+            seconds[side].append(time.perf_counter() - started)
+            scores[side].append(float(estimator.score(X_test, y_test)))
+            epochs[side].append(int(estimator.n_iter_))
+    theirs, ours = (np.array(seconds[side]) for side in sides)
+    return {
+        "data": name,
+        "rows": n_rows,
+        "features": X.shape[1],
+        "dtype": str(X.dtype),
+        "seconds": seconds,
+        "scores": scores,
+        "epochs": epochs,
+        "speedup": float(np.median(theirs / ours)),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two seeds instead of ten")
+    parser.add_argument("--only", help="names of data sets, separated by commas")
+    parser.add_argument("--json", type=Path, help="where to write all figures")
+    parser.add_argument(
+        "--mnist",
+        type=Path,
+        default=os.environ.get("FASTMLP_MNIST_DIR"),
+        help="folder with MNIST's files (default: FASTMLP_MNIST_DIR, else the cache or a download)",
+    )
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    names = options.only.split(",") if options.only else list(DATA)
+    results = []
+    print(
+        "| data | rows x features | scikit-learn fit | fastmlp fit | times faster "
+        "| scikit-learn score | fastmlp score |\n|---|---|---|---|---|---|---|"
+    )
+    for name in names:
+        result = compare(name, 2 if options.quick else 10, options.mnist)
+        results.append(result)
+        print(_row(result), flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+def _row(result: dict[str, Any]) -> str:
+    seconds = [f"{_duration(np.median(result['seconds'][s]))}" for s in result["seconds"]]
+    scores = [
+        f"{np.mean(result['scores'][s]):.4f} ± {np.std(result['scores'][s]):.4f}"
+        for s in result["scores"]
+    ]
+    cells = (
+        result["data"],
+        f"{result['rows']:,} x {result['features']}, {result['dtype']}",
+        *seconds,
+        f"{result['speedup']:.1f}",
+        *scores,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _duration(seconds: Any) -> str:
+    return f"{1e3 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
