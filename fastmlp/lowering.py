@@ -52,7 +52,8 @@ _BF16_LINKS = {
 }
 _TILE = 32  # rows, columns and depth of bfloat16 products come in multiples of it
 _ALIGN = 16  # elements: every array starts on a cache line
-_LARGE_WEIGHT = 1 << 16
+_ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large weight costs little
+_LARGE_WEIGHT = 1 << 20  # elements
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
 _FLOPS_WORTH_A_THREAD = 5_000_000
 
@@ -260,7 +261,7 @@ def lower(
         row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
         row[op.WEIGHT] = _offset(mine, "weight", "gamma")
         row[op.BIAS] = _offset(mine, "bias", "beta")
-        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads, parts)
+        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads)
         if o.core == op.BATCH_NORM:
             row[op.STATISTICS] = memory.take(4 * o.n_out)
             row[op.RUNNING] = n_running
@@ -366,14 +367,15 @@ def _unit_shares(units: np.ndarray, n_threads: int) -> np.ndarray:
     return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
 
 
-def _split_columns(o: Operation, batch_size: int, n_threads: int, parts: int) -> int:
+def _split_columns(o: Operation, batch_size: int, n_threads: int) -> int:
     """Return over how many threads an operation's columns are shared out; rows take the rest."""
     if o.core == op.BATCH_NORM:
         return n_threads
     if o.core != op.AFFINE:
         return 1
-    if parts and min(o.n_in, o.n_out) >= _TILE * n_threads and o.n_in * o.n_out >= _LARGE_WEIGHT:
-        return n_threads  # each thread packs only the weights that it multiplies with
+    rows = batch_size // n_threads
+    if rows < _ROWS_WORTH_PACKING and o.n_in * o.n_out >= _LARGE_WEIGHT:
+        return n_threads  # each thread then packs only the weights that it multiplies with
     by_rows = max(1, batch_size // _ROWS_WORTH_SPLITTING)
     return 1 if by_rows >= n_threads else max(1, n_threads // by_rows)
 
