@@ -221,6 +221,18 @@ def test_sparse_rows_are_predicted_a_part_at_a_time():
     )
 
 
+def test_a_large_sparse_matrix_is_learned_a_part_at_a_time(monkeypatch):
+    X, y = three_classes(1030)
+    X[np.abs(X) < 0.7] = 0.0
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(X))
+    arguments = SMALL | {"batch_size": 50, "early_stopping": True}
+    whole = MLPClassifier(**arguments).fit(X, y, sample_weight=weight)
+    monkeypatch.setattr("fastmlp.sklearn._data._LARGE", 4 * 80 * 120)
+    parts = MLPClassifier(**arguments).fit(sparse.csc_matrix(X), y, sample_weight=weight)
+    assert_same_bits(parts, whole)
+    assert parts.loss_curve_ == whole.loss_curve_
+
+
 def test_several_labels_at_once():
     X, Y = make_multilabel_classification(200, 10, n_classes=4, random_state=0)
     classifier = MLPClassifier(
@@ -403,6 +415,19 @@ def test_callbacks_are_told_and_may_stop():
     assert classifier.stopped_ == record.history.stopped == "enough"
     assert [r["loss"] for r in record.records] == classifier.loss_curve_
     assert record.info.n_samples == 300
+
+
+def test_what_is_no_callback_is_refused():
+    X, y = three_classes()
+    with pytest.raises(TypeError, match="each of callbacks must be an object"):
+        MLPClassifier(callbacks=[3]).fit(X, y)
+
+
+def test_early_stopping_may_be_turned_off_between_fits():
+    X, y = three_classes()
+    classifier = MLPClassifier(**SMALL, early_stopping=True, warm_start=True).fit(X, y)
+    classifier.set_params(early_stopping=False).fit(X, y)
+    assert classifier.best_loss_ == min(classifier.loss_curve_[5:])
 
 
 def test_callbacks_follow_lbfgs_too():

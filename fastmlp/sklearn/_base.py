@@ -13,12 +13,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastmlp import compiled
 from fastmlp.sklearn import _lbfgs, _network, _split, _stochastic
-from fastmlp.sklearn._data import Rows, Validation, dense
+from fastmlp.sklearn._data import Rows, Validation, as_rows, dense
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import Progress
 
 __all__ = ["BaseMLP", "store"]
 
+_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 _FLOATS = (np.float64, np.float32)
 _SPARSE = ("csr", "csc")
 _SPARSE_ROWS = 4096  # of a sparse matrix, spread out at a time to be predicted
@@ -161,25 +162,20 @@ class BaseMLP(BaseEstimator, ABC):
             self._start(units, X.dtype)
         network = self._continued(units)
         dtype = network.model.dtype
-        X = dense(X).astype(dtype, copy=False)
-        if targets.dtype.kind == "f":
-            targets = np.ascontiguousarray(targets, dtype)
-        if weights is not None:
-            weights = np.ascontiguousarray(weights, dtype)
-        rows = Rows(X, targets, weights)
+        rows = as_rows(X, targets, weights, dtype)
         objective = self._objective(rows)
         if self.solver == "lbfgs":
             _lbfgs.fit(self, network, objective, rows)
             return self
         visited, validation = self._validation(rows, y, X_val, y_val)
         max_iter = 1 if incremental else self.max_iter
-        self._fitting = True
+        self._held = None if validation is None else validation.rows.X
         try:
             _stochastic.fit(
                 self, network, objective, rows, visited, validation, max_iter, incremental
             )
         finally:
-            del self._fitting
+            del self._held
         return self
 
     def _check_combination(self, incremental: bool, X_val: Any, y_val: Any) -> None:
@@ -188,14 +184,23 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together, or neither")
+        for callback in self.callbacks or ():
+            if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
+                raise TypeError(
+                    f"each of callbacks must be an object with {' or '.join(_HOOKS)}, got "
+                    f"{callback!r}"
+                )
         if self.solver == "lbfgs":
             if self.dropout or self.normalization == "batch":
                 raise ValueError(
                     "solver 'lbfgs' needs a loss that is the same each time it is computed, which "
                     "dropout and normalization='batch' do not leave it: use solver='adam'"
                 )
-            if self.clip_norm is not None:
-                raise ValueError("clip_norm has no meaning with solver 'lbfgs': use solver='adam'")
+            if self.clip_norm is not None or X_val is not None:
+                raise ValueError(
+                    "clip_norm, X_val and y_val have no meaning with solver 'lbfgs', which has no "
+                    "epochs: use solver='adam'"
+                )
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         checked: Any = validate_data(
@@ -268,14 +273,12 @@ class BaseMLP(BaseEstimator, ABC):
         if X_val is not None:
             given, y_val = self._check_data(X_val, y_val, reset=False)
             targets = self._check_targets(y_val, first=False, incremental=True)
-            held = Rows(dense(given).astype(rows.X.dtype, copy=False), targets, None)
-            if targets.dtype.kind == "f":
-                held = Rows(held.X, np.ascontiguousarray(targets, rows.X.dtype), None)
+            held = as_rows(given, targets, None, rows.X.dtype).spread_out()
         elif self.early_stopping:
             visited, kept = _split.split(
-                self._progress, len(rows.X), self.validation_fraction, self._stratify(rows.targets)
+                self._progress, len(rows), self.validation_fraction, self._stratify(rows.targets)
             )
-            held, y_val = rows.take(kept), y[kept]
+            held, y_val = rows.take(kept).spread_out(), y[kept]
         else:
             return None, None
         if self.validation_scores_ is None:
@@ -293,7 +296,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
         check_is_fitted(self)
-        if not hasattr(self, "_fitting"):  # else a scorer asks, with rows that were checked
+        if X is not vars(self).get("_held"):  # else a scorer asks, with rows that were checked
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
         model = self._network.model
         if not issparse(X):
@@ -303,7 +306,7 @@ class BaseMLP(BaseEstimator, ABC):
             compiled.predict(model, dense(X[start : start + _SPARSE_ROWS]), self.n_threads)
             for start in range(0, X.shape[0], _SPARSE_ROWS)
         ]
-        return np.concatenate(parts)
+        return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

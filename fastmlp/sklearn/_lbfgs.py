@@ -28,6 +28,7 @@ def fit(estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows
 
     In float64 whatever the dtype of the data: in float32 the line search soon finds no descent.
     """
+    rows = rows.spread_out()
     if network.model.dtype != np.float64:
         wide = Network(network.twin(np.dtype(np.float64)), network.plan)
         weights = None if rows.weights is None else rows.weights.astype(np.float64)
@@ -44,7 +45,7 @@ class _Minimiser:
     def __init__(self, estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows):
         self.estimator, self.model, self.objective = estimator, network.model, objective
         self.callbacks = estimator.callbacks or ()
-        n_rows = len(rows.X)
+        n_rows = len(rows)
         mass = n_rows if rows.weights is None else float(rows.weights.sum())
         self.scale = 1.0 / objective.gradient_scale  # scipy's tol is meant for this scale
         self.network, self.mass = network, mass

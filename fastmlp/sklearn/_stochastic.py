@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
 from fastmlp.runner import EpochResult
-from fastmlp.sklearn._data import Rows, Validation
+from fastmlp.sklearn._data import Rows, Validation, Window
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import resumed_optimizer
 from fastmlp.stopping import Checkpoint
@@ -76,7 +77,7 @@ class _Training:
         self.rows, self.visited, self.validation = rows, visited, validation
         self.max_iter = max_iter
         self.progress = estimator._progress
-        self.n_rows = len(rows.X) if visited is None else len(visited)
+        self.n_rows = len(rows) if visited is None else len(visited)
         self.batch_size = _batch_size(estimator.batch_size, self.n_rows)
         self.optimizer = resumed_optimizer(estimator, objective.gradient_scale)
         self.optimizer.prepare(self.model)
@@ -86,13 +87,17 @@ class _Training:
         self.best = Checkpoint(self.model) if restores else None
         self.has_best = False
         self.callbacks: Sequence[Any] = estimator.callbacks or ()
+        if not estimator.early_stopping and estimator.best_loss_ is None:
+            estimator.best_loss_ = np.inf  # it was fitted with early stopping before
+        self.window = Window(rows, self.batch_size) if issparse(rows.X) else None
+        seen = rows if self.window is None else self.window.rows
         self.runner = compiled.CompiledRunner(
             self.model,
             objective.loss,
             self.optimizer,
-            rows.X,
-            rows.targets,
-            rows.weights,
+            seen.X,
+            seen.targets,
+            seen.weights,
             self.batch_size,
             estimator.n_threads,
             estimator.matmul_precision,
@@ -124,8 +129,7 @@ class _Training:
         first = 0
         for end in ends:
             mass = min(size, end - first) * row
-            steps = -(-(end - first) // size)
-            self.parts.append((slice(first, end), steps, alpha / mass if mass > 0 else 0.0))
+            self.parts.append((slice(first, end), alpha / mass if mass > 0 else 0.0))
             first = end
 
     def run(self, quiet: bool) -> None:
@@ -186,15 +190,16 @@ class _Training:
         if self.visited is not None:
             order = self.visited[order]
         rate, losses, n_correct = self._rate(), [], 0
-        for part, n_steps, l2 in self.parts:
+        for part, l2 in self.parts:
             self.runner.set_l2(l2)
-            result = self.runner.train_epoch(
-                order[part], self.estimator.n_iter_, np.full(n_steps, rate), self._poll
-            )
-            losses.append(result.losses)
-            n_correct += result.n_correct
-            if result.diverged_step is not None or result.interrupted:
-                return result, time.perf_counter() - started
+            pieces = [order[part]] if self.window is None else self.window.slide(order[part])
+            for piece in pieces:
+                rates = np.full(-(-len(piece) // self.batch_size), rate)
+                result = self.runner.train_epoch(piece, self.estimator.n_iter_, rates, self._poll)
+                losses.append(result.losses)
+                n_correct += result.n_correct
+                if result.diverged_step is not None or result.interrupted:
+                    return result, time.perf_counter() - started
         total = losses[0] if len(losses) == 1 else np.concatenate(losses)
         return EpochResult(total, n_correct), time.perf_counter() - started
 
