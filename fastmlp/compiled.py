@@ -4,9 +4,7 @@
 are given addresses.
 """
 
-import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ from fastmlp.lowering import (
     lower,
     useful_threads,
 )
-from fastmlp.runner import EpochResult
+from fastmlp.runner import EpochResult, Interrupt
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -40,6 +38,10 @@ __all__ = [
 ]
 
 _INFERENCE_ROWS = 256  # at a time and thread: what they need stays in the second cache
+_ROWS_OF_A_SHARE = 32  # a thread gets a multiple of it
+_FLOPS_WORTH_A_HELPER = 30_000_000  # a second thread takes some 50 microseconds to start
+_RAW, _OUTPUTS, _RAW_CODE = (int(op.RAW), 0), (int(op.OUTPUTS), 0), int(op.RAW_CODE)
+_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 _FLOPS_A_SECOND = 2e10  # a cautious guess, for the first epoch only
 _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
 
@@ -142,7 +144,7 @@ class CompiledRunner:
         hits = int(memory[op.HITS_OUT][:made].sum())
         if made and not np.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
-        return EpochResult(losses_made, hits, interrupted=interrupted and made < n_steps)
+        return EpochResult(losses_made, hits, interrupted=interrupted)
 
     def set_l2(self, l2: float) -> None:
         """Change the penalty of the steps to come."""
@@ -159,34 +161,33 @@ class CompiledRunner:
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
 
     def _run(self, n_steps: int, poll: Callable[[], None]) -> bool:
-        """Run the threads to their end; return whether Ctrl-C ended them before it.
+        """Run the threads to their end; return whether Ctrl-C came meanwhile.
 
         Usually this thread only watches. In a short epoch it works too, and sees Ctrl-C after it.
         """
         works_too = self._expected_seconds < _SHORT_EPOCH
         first = 1 if works_too else 0
-        interrupted = False
-        if works_too and self.n_threads == 1:
-            try:
-                self._run_kernel(0, n_steps)
-            except KeyboardInterrupt:
-                interrupted = True
-            return interrupted
         self._lowered.header[op.N_STEPS] = n_steps
-        with threads.team(self.n_threads - first) as team:
-            team.start(lambda number: self._run_kernel(number + first, n_steps), self._abort)
-            try:
-                if works_too:
-                    self._run_kernel(0, n_steps)
-                team.wait(poll)
-            except KeyboardInterrupt:
-                self._memory[op.CONTROL][op.STOP] = 1
-                team.wait()
-                interrupted = True
-            except BaseException:
-                self._abort()
-                raise
-        return interrupted
+        with Interrupt() as interrupt:
+
+            def look() -> None:
+                if interrupt.pending:
+                    self._memory[op.CONTROL][op.STOP] = 1
+                poll()
+
+            if works_too and self.n_threads == 1:
+                self._run_kernel(0, n_steps)
+                return interrupt.pending
+            with threads.team(self.n_threads - first) as team:
+                team.start(lambda number: self._run_kernel(number + first, n_steps), self._abort)
+                try:
+                    if works_too:
+                        self._run_kernel(0, n_steps)
+                    team.wait(look)
+                except BaseException:  # an error in one thread, or a second Ctrl-C
+                    self._abort()
+                    raise
+            return interrupt.pending
 
     def _abort(self) -> None:
         self._memory[op.CONTROL][op.ABORT] = 1
@@ -217,11 +218,10 @@ def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.n
 
     X is a row-major uint8, float32 or float64 array of rows that fit the model.
     """
-    held = _predictors.__dict__.setdefault("by_model", weakref.WeakKeyDictionary())
-    predictor = held.get(model)
     width = X.size // len(X)
+    predictor = getattr(model.per_thread, "predictor", None)
     if predictor is None or predictor.width != width:
-        predictor = held[model] = _Predictor(model, width)
+        predictor = model.per_thread.predictor = _Predictor(model, width)
     return predictor(model, X, n_threads)
 
 
@@ -264,7 +264,10 @@ def warm_up() -> float:
 
 
 class _Predictor:
-    """What one Python thread needs to run one model on rows of one width."""
+    """What one Python thread needs to run one model on rows of one width.
+
+    A single row takes microseconds, so nothing is done here that could be done once.
+    """
 
     def __init__(self, model: "Model", width: int):
         self.width = width
@@ -274,39 +277,53 @@ class _Predictor:
         )
         self.n_outputs = self.operations[-1].n_out
         self.zero = model.dtype.type(0)
-        self.tables: list[ArrayTable] = []
+        self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
+        self.keeps_state = self.normalize is not None or bool(self.lowered.running)
+        self.infer_rows = kernels.engine.infer_rows
+        self.tables = [self._make_table(model)]
+        self.row_table = self._make_table(model)
+        self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)
 
     def __call__(self, model: "Model", X: np.ndarray, n_threads: int | None) -> np.ndarray:
         n_rows = len(X)
+        if n_rows == 1:
+            self._infer_row(model, X)
+            return self.row.copy()
         outputs = np.empty((n_rows, self.n_outputs), model.dtype)
-        n_chunks = -(-n_rows // _INFERENCE_ROWS)
         n_useful = 1
-        if n_chunks > 1:
-            rows_flops = useful_threads(self.operations, n_rows, n_threads or threads.available())
-            n_useful = min(n_chunks, rows_flops)
-        while len(self.tables) < n_useful:
-            self.tables.append(self._make_table(model))
+        if n_rows * self.flops > _FLOPS_WORTH_A_HELPER:
+            n_useful = min(n_threads or threads.available(), -(-n_rows // _ROWS_OF_A_SHARE))
+            while len(self.tables) < n_useful:
+                self.tables.append(self._make_table(model))
+        x, y = (array.__array_interface__["data"][0] for array in (X, outputs))
         for table in self.tables[:n_useful]:
-            table[op.RAW], table[op.OUTPUTS] = X, outputs
-            _enter_state(model, self.lowered, table)
-            if self.normalize is not None:
-                _enter_scaling(self.normalize, self.width, table)
-        self.lowered.header[op.RAW_CODE] = op.RAW_CODES[X.dtype.name]
+            table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
+            if self.keeps_state:
+                self._enter(model, table)
+        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
         if n_useful == 1:
-            kernels.engine.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
-        else:
-            share = -(-n_chunks // n_useful) * _INFERENCE_ROWS
-            with threads.team(n_useful) as team:
-                team.start(lambda i: self._run_share(i, share, n_rows))
-                team.wait()
-        for table in self.tables[:n_useful]:
-            table[op.RAW] = table[op.OUTPUTS] = outputs[:0]  # keeps nothing of the caller's alive
+            self.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
+            return outputs
+        share = -(-n_rows // (n_useful * _ROWS_OF_A_SHARE)) * _ROWS_OF_A_SHARE
+        with threads.team(n_useful - 1) as team:
+            team.start(lambda i: self._run_share(i + 1, share, n_rows))
+            self._run_share(0, share, n_rows)
+            team.wait()
         return outputs
+
+    def _infer_row(self, model: "Model", X: np.ndarray) -> None:
+        """Infer one row to a place that is known beforehand."""
+        table = self.row_table
+        table.addresses[_RAW] = X.__array_interface__["data"][0]
+        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
+        if self.keeps_state:
+            self._enter(model, table)
+        self.infer_rows(0, table.addresses, self.zero, 0, 1)
 
     def _run_share(self, number: int, share: int, n_rows: int) -> None:
         first, last = number * share, min(n_rows, (number + 1) * share)
         if first < last:
-            kernels.engine.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
+            self.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
 
     def _make_table(self, model: "Model") -> ArrayTable:
         table = _plan_memory(model, self.lowered)
@@ -318,8 +335,11 @@ class _Predictor:
         table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
         return table
 
-
-_predictors = threading.local()
+    def _enter(self, model: "Model", table: ArrayTable) -> None:
+        """Copy in what the layers keep outside of theta; it may have changed."""
+        _enter_state(model, self.lowered, table)
+        if self.normalize is not None:
+            _enter_scaling(self.normalize, self.width, table)
 
 
 def _fused(model: "Model", width: int) -> tuple[list[Operation], "layers.Normalize | None"]:

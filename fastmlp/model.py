@@ -25,7 +25,7 @@ from fastmlp.validation import (
 
 __all__ = ["Model"]
 
-_REBUILT = ("stages", "_store", "_training", "_fits")
+_REBUILT = ("stages", "_store", "_training", "_fits", "has_plan", "per_thread")
 
 
 class Model:
@@ -60,6 +60,8 @@ class Model:
         self.stages = tuple(as_layer(layer) for layer in layers)
         _check_widths(self.stages)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
+        self.has_plan = compiled.can_infer(self)
+        self.per_thread = threading.local()  # what each thread needs to infer, see compiled
         self._training = threading.Lock()
         self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
 
@@ -140,8 +142,9 @@ class Model:
         """
         X = as_data(X, self.dtype, finite=False)
         self.check_inputs(X)
-        batch_size = positive_int("batch_size", batch_size)
-        if compiled.can_infer(self):
+        if type(batch_size) is not int or batch_size < 1:
+            batch_size = positive_int("batch_size", batch_size)
+        if self.has_plan:
             return compiled.predict(self, X)
         return layerwise.predict(self, X, batch_size)
 
@@ -177,7 +180,7 @@ class Model:
         loss = losses.get(loss)
         batch_size = positive_int("batch_size", batch_size)
         X, y, weights = self.check_data(loss, X, y, sample_weight)
-        if compiled.can_infer(self):
+        if self.has_plan:
             return compiled.evaluate(self, loss, X, y, weights)
         return layerwise.evaluate(self, loss, X, y, weights, batch_size)
 

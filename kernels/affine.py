@@ -68,6 +68,7 @@ _HALF_3 = make_multiply_block(TILE_ROWS // 2, TILE_VECTORS)
 _ROW_1 = make_multiply_block(1, 1)
 _ROW_2 = make_multiply_block(1, 2)
 _ROW_3 = make_multiply_block(1, TILE_VECTORS)
+_LONG_ROW = make_multiply_block(1, 8)
 
 
 def scratch_size() -> int:
@@ -94,6 +95,13 @@ def affine_forward(
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
     block_k = _even_block(n_in)
+    if row_end - row == 1:
+        first = column
+        column = _one_row(
+            x_flat, row * ldx, w_flat, ldw, bias, has_bias, y_flat, row * ldy, n_in, scratch, column,
+            column_end,
+        )  # fmt: skip
+        finish(code, alpha, p, key, keep, saved, y, row, row_end, first, column)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
@@ -129,6 +137,29 @@ def affine_forward(
                     if j + padded > ldy and k + n_k == n_in:
                         _unpack(scratch, padded, y, r, n_rows, j, n)
             finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, first, last)
+
+
+@kernel
+def _one_row(
+    x, x0, weight, ldw, bias, has_bias, y, y0, n_in, scratch, column, column_end
+):  # fmt: skip
+    """The product for one row, eight vectors of columns at a time; return the column it came to.
+
+    One pass over each stretch of the weight, as it lies: what it costs is reading it.
+    """
+    width = 8 * n_lanes(x)
+    if not has_bias:
+        for j in range(width):
+            scratch[START + j] = zero(x[0])
+    while column + width <= column_end:
+        if has_bias:
+            _LONG_ROW(x, x0, NONE, ONE, weight, column, ldw, bias, column, NONE, y, y0 + column, NONE,
+                      n_in, scratch, NONE, scratch, NONE)  # fmt: skip
+        else:
+            _LONG_ROW(x, x0, NONE, ONE, weight, column, ldw, scratch, START, NONE, y, y0 + column,
+                      NONE, n_in, scratch, NONE, scratch, NONE)  # fmt: skip
+        column += width
+    return column
 
 
 @kernel

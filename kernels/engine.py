@@ -521,14 +521,22 @@ def infer_rows(thread, memory, zero, first, last):
     header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
     outputs, scratch = array_at(memory, OUTPUTS, zero), _scratch(thread, memory, zero)
     theta, running = array_at(memory, THETA, zero), array_at(memory, RUNNING_STATISTICS, zero)
-    n_ops = header[N_OPERATIONS]
+    n_ops, n_features = header[N_OPERATIONS], header[N_FEATURES]
+    as_it_lies = header[RAW_CODE] == header[REAL_CODE] and header[STANDARDISE] == 0
     for start in range(first, last, header[BATCH_SIZE]):
         n_rows = min(header[BATCH_SIZE], last - start)
         op = _operation(memory, NONE)
-        _gather_inputs(start, n_rows, NONE, n_rows, op, header, memory, workspace)
+        if as_it_lies:
+            x = view(array_at(memory, RAW, zero), start * n_features, n_rows, n_features)
+        else:
+            _gather_inputs(start, n_rows, NONE, n_rows, op, header, memory, workspace)
+            x = view(workspace, op[X], n_rows, op[LD_X])
         for o in range(n_ops):
             op = _operation(memory, o)
-            _infer(memory, op, _reals(memory, o, zero), n_rows, theta, running, workspace, scratch)
+            y = view(workspace, op[Y], n_rows, op[LD_Y])
+            _infer(memory, op, _reals(memory, o, zero), n_rows, x, y, theta, running, workspace,
+                   scratch)  # fmt: skip
+            x = y
         n_out = op[N_OUT]
         for i in range(n_rows):
             source = part(workspace, op[Y] + i * op[LD_Y], n_out)
@@ -538,12 +546,10 @@ def infer_rows(thread, memory, zero, first, last):
 
 
 @kernel
-def _infer(memory, op, real, n_rows, theta, running, workspace, scratch):
+def _infer(memory, op, real, n_rows, x, y, theta, running, workspace, scratch):
     """One operation on n_rows rows: no dropout, running statistics, nothing saved."""
     core, code, n_in, n_out = op[CORE], op[ACTIVATION], op[N_IN], op[N_OUT]
     alpha, no_drop, no_key = real[ALPHA], real[ALPHA] - real[ALPHA], np.uint64(0)
-    x = view(workspace, op[X], n_rows, op[LD_X])
-    y = view(workspace, op[Y], n_rows, op[LD_Y])
     if core == AFFINE:
         weight = view(theta, op[WEIGHT], n_in, n_out)
         bias = part(theta, max(NONE, op[BIAS]), n_out)
