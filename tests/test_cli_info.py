@@ -2,7 +2,14 @@
 
 import json
 
+import numpy as np
+import pytest
+
 from fastmlp.cli import main
+from fastmlp.cli.info import precisions
+from fastmlp.compiled import bf16_parts
+from fastmlp.kernels.isa import Isa, current, processor_features
+from fastmlp.training import PRECISIONS
 
 FACTS = (
     "versions",
@@ -33,21 +40,34 @@ def test_table_has_a_line_for_every_fact(capsys):
     assert [line[:16].strip().replace(" ", "_") for line in lines] == list(FACTS)
 
 
-def test_precision_without_a_bfloat16_unit_says_that_it_is_float32():
-    from fastmlp.cli.info import precisions
-    from fastmlp.kernels.isa import Isa
+@pytest.mark.parametrize(
+    ("level", "features", "why"),
+    [
+        ("avx2", {"avx2", "fma"}, "no bfloat16 tiles"),
+        ("avx512", {"amx-tile", "amx-bf16"}, "FASTMLP_ISA=avx512"),
+        ("amx", {"amx-tile", "amx-bf16"}, "does not let this process"),
+    ],
+)
+def test_precisions_that_run_as_highest_say_why(level, features, why):
+    said = precisions(Isa(level, 64, 8, 3), features)
 
-    said = precisions(Isa("avx2", 32, 6, 2))
-
-    assert "as highest" in said["high"]
-    assert "as highest" in said["medium"]
+    assert said["highest"] == "float32 products"
+    for name in ("high", "medium"):
+        assert said[name].startswith("as highest")
+        assert why in said[name]
 
 
 def test_precision_with_tiles_names_them():
-    from fastmlp.cli.info import precisions
-    from fastmlp.kernels.isa import Isa
-
-    said = precisions(Isa("amx", 64, 8, 3, bf16_tiles=True, bf16_dots=True))
+    said = precisions(Isa("amx", 64, 8, 3, bf16_tiles=True), {"amx-tile", "amx-bf16"})
 
     assert "AMX" in said["medium"]
     assert said["high"].startswith("three products")
+
+
+def test_precisions_of_this_machine_are_what_fit_uses():
+    parts = {name: bf16_parts(name, np.dtype("float32")) for name in PRECISIONS}
+
+    said = precisions(current(), processor_features())
+
+    for name in PRECISIONS:
+        assert ("tiles (AMX)" in said[name]) == (parts[name] > 0)

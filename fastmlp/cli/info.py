@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -43,23 +44,35 @@ def collect() -> dict[str, Any]:
         "features": [name for name in _FEATURES if name in features],
         "instruction_set": isa.current().name,
         "threads": threads.available(),
-        "precision": precisions(isa.current()),
+        "precision": precisions(isa.current(), features),
         "kernel_cache": str(jit.cache_folder()),
         "data_cache": str(cache_directory()),
     }
 
 
-def precisions(isa: Any) -> dict[str, str]:
-    """Say what each ``matmul_precision`` does on an instruction set (`kernels.isa.Isa`)."""
-    float32 = "float32 products"
+def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
+    """Say what each ``matmul_precision`` does here, and where it is nothing else, why.
+
+    Parameters
+    ----------
+    isa : kernels.isa.Isa
+        The instruction set in use.
+    features : collection of str
+        What the processor has, by LLVM's names.
+
+    """
+    products = "float32 products"
     if isa.bf16_tiles:
-        unit = "bfloat16 tiles (AMX)"
-    elif isa.bf16_dots:
-        unit = "bfloat16 dot products (AVX-512)"
+        tiles = "bfloat16 tiles (AMX)"
+        return {"highest": products, "high": f"three products on {tiles}", "medium": tiles}
+    if isa.name == "amx":
+        why = "the system does not let this process use the tile unit"
+    elif "amx-bf16" in features:
+        why = f"FASTMLP_ISA={isa.name} leaves the tile unit alone"
     else:
-        same = f"{float32}, as highest: this processor has nothing faster"
-        return {"highest": float32, "high": same, "medium": same}
-    return {"highest": float32, "high": f"three products on {unit}", "medium": unit}
+        why = "this processor has no bfloat16 tiles"
+    same = f"as highest ({why})"
+    return {"highest": products, "high": same, "medium": same}
 
 
 def _processor_name() -> str:
