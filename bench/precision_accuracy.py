@@ -1,11 +1,11 @@
 """Test accuracy of the command line's default network at each precision, over several seeds.
 
-``python -m bench.precision_accuracy DATASET [--data-dir DIR] [--seeds 5] [--epochs N] [--json FILE]``
+``python -m bench.precision_accuracy DATASET [--data-dir DIR] [--seeds 5] [--epochs N]``
 
 A seed decides the initial weights, the order of the rows, dropout and the validation rows, so the
 spread over seeds says how far apart two runs of equal precision come out; precisions that differ by
 less are as good as each other. Each run is one ``fastmlp train``; for a seed the precisions run one
-right after the other, so that a busy machine slows all of them.
+right after the other, so that a busy machine slows all of them. ``--json FILE`` keeps the reports.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def train(
 def table(reports: list[dict[str, Any]]) -> str:
     """Return a Markdown table: accuracy in per cent, seconds of training without compilation."""
     lines = [
-        "| data set | precision | seeds | test accuracy, mean | min | max | std | seconds, median |",
+        "| data set | precision | seeds | mean test accuracy | min | max | std | seconds, median |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for precision in PRECISIONS:
