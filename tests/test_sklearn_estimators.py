@@ -495,3 +495,33 @@ def test_counts_are_not_negative():
     X, y = numbers()
     with pytest.raises(ValueError, match="at least 0 for the loss 'poisson'"):
         MLPRegressor(loss="poisson").fit(X, y)
+
+
+def test_targets_are_numbers():
+    X, y = numbers()
+    with pytest.raises(ValueError, match="y must hold numbers"):
+        MLPRegressor().fit(X, y.astype(str))
+
+
+@pytest.mark.parametrize("sizes", [(3.5,), [[3, 2]], (0,), (4, -1)], ids=str)
+def test_sizes_are_whole_numbers(sizes):
+    X, y = numbers()
+    with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0"):
+        MLPRegressor(hidden_layer_sizes=sizes).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("targets", "kind"),
+    [(lambda y: y == "a", "b"), (lambda y: np.where(y == "a", 2.0, 1.0), "f"), (list, "U")],
+    ids=["bool", "float", "list"],
+)
+def test_classes_keep_their_type(targets, kind):
+    X, y = three_classes()
+    classifier = MLPClassifier(**SMALL).fit(X.tolist(), targets(y))
+    assert classifier.predict(X.tolist()).dtype.kind == kind
+
+
+def test_sparse_labels_come_back_sparse():
+    X, Y = make_multilabel_classification(100, 10, random_state=0)
+    classifier = MLPClassifier(**SMALL).fit(X, sparse.csr_matrix(Y))
+    assert sparse.issparse(classifier.predict(X))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -317,8 +318,8 @@ class BaseMLP(BaseEstimator, ABC):
 def _hidden_sizes(sizes: Any) -> list[int]:
     """Return the hidden layers' sizes as a list of whole numbers above 0."""
     values = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-    if any(value != int(value) or value <= 0 for value in values):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {values}.")
+    if not all(isinstance(value, Integral) and value > 0 for value in values):
+        raise ValueError(f"hidden_layer_sizes must be > 0, whole numbers, got {values}.")
     return [int(value) for value in values]
 
 

@@ -239,6 +239,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
         targets = y[:, None] if y.ndim == 1 else y
         if self.loss == "poisson" and targets.min() < 0:
             raise ValueError(

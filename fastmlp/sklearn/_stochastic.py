@@ -138,8 +138,8 @@ class _Training:
         order = progress.order
         if order is None or len(order) != self.n_rows:
             order = np.arange(self.n_rows)
-        history, self.history = estimator, History()
-        history.n_iter_, history.stopped_ = 0, None
+        self.history = History()
+        estimator.n_iter_, estimator.stopped_ = 0, None
         info = TrainingInfo(
             model=self.model,
             epochs=self.max_iter,
