@@ -35,8 +35,8 @@ def run_tests_with(level, *names):
 
 
 @pytest.mark.parametrize("level", OTHERS)
-def test_products_and_functions_with(level):
-    run_tests_with(level, "test_ops_affine.py", "test_ops_activation.py")
+def test_products_with(level):
+    run_tests_with(level, "test_ops_affine.py")
 
 
 @pytest.mark.slow
