@@ -318,7 +318,7 @@ class BaseMLP(BaseEstimator, ABC):
 def _hidden_sizes(sizes: Any) -> list[int]:
     """Return the hidden layers' sizes as a list of whole numbers above 0."""
     values = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-    if not all(isinstance(value, Integral) and value > 0 for value in values):
+    if not all(isinstance(value, Integral) and int(value) > 0 for value in values):
         raise ValueError(f"hidden_layer_sizes must be > 0, whole numbers, got {values}.")
     return [int(value) for value in values]
 
