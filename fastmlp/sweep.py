@@ -170,6 +170,7 @@ def search(
     n_jobs: int | None = None,
     n_threads: int | None = None,
     folder: str | PathLike[str] | None = None,
+    context: Any = None,
     verbose: bool = True,
 ) -> Result:
     """Train once for each combination of parameters, and keep the best model.
@@ -194,6 +195,9 @@ def search(
     folder : path, optional
         Where every finished run is noted at once, and the best model kept as ``best.safetensors``.
         A search that was broken off goes on from there when it is started again.
+    context : object of plain values, optional
+        What else decides how a run ends (the dataset, fixed parameters): only runs of the same
+        seed, settings and context are taken from the folder.
     verbose : bool, default True
         Whether to say on standard error how each run went.
 
@@ -214,7 +218,7 @@ def search(
     available = positive_int("n_threads", n_threads) if n_threads else threads.available()
     n_jobs = min(available if n_jobs is None else positive_int("n_jobs", n_jobs), len(settings))
     with _folder(folder) as place:
-        journal = _Journal(place, seed, settings)
+        journal = _Journal(place, [seed, context], settings)
         left = [s for s in settings if journal.find(s) is None]
         if verbose and len(left) < len(settings):
             _say(f"{len(settings) - len(left)} of {len(settings)} runs were made before")
@@ -267,8 +271,8 @@ def draw_settings(parameters: Mapping[str, Any], n_runs: int, seed: int) -> list
 class _Journal:
     """The finished runs in a folder: a file of JSON for each, and the model of the best."""
 
-    def __init__(self, folder: Path, seed: int, settings: Sequence[Settings]):
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, context: Any, settings: Sequence[Settings]):
+        self.folder, self.context = folder, context
         self.model: Any = None
         done = [(s, found) for s in settings if (found := self.find(s)) is not None]
         best = max(done, key=lambda pair: _score(pair[1]), default=None)
@@ -290,7 +294,7 @@ class _Journal:
             if self.best is not None:
                 self.best[0].with_suffix(_MODEL).unlink(missing_ok=True)
             self.best, self.model = (path, score), model
-        run = {"seed": self.seed, "settings": settings, "record": dict(record)}
+        run = {"context": self.context, "settings": settings, "record": dict(record)}
         write_whole(path, json.dumps(run, default=_plain).encode())
 
     def best_model(self) -> Any:
@@ -302,7 +306,7 @@ class _Journal:
         return saving.load(file) if self.model is None else self.model
 
     def _path(self, settings: Settings) -> Path:
-        key = json.dumps([self.seed, settings], sort_keys=True, default=_plain)
+        key = json.dumps([self.context, settings], sort_keys=True, default=_plain)
         return self.folder / f"run-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
@@ -324,12 +328,15 @@ def _outcomes(
     # the workers' own libraries get as many threads as our kernels, no more
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
         run = delayed(_run)
-        yield from Parallel(return_as="generator_unordered")(
+        outcomes: Any = Parallel(return_as="generator_unordered")(
             run(train, setting, seed, n_threads) for setting in settings
         )
+        yield from outcomes
 
 
-def _run(train: Train, setting: Settings, seed: int, n_threads: int) -> Any:
+def _run(
+    train: Train, setting: Settings, seed: int, n_threads: int
+) -> tuple[Settings, tuple[Any, Mapping[str, Any]]]:
     return setting, train(seed=seed, n_threads=n_threads, **setting)
 
 

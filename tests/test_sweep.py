@@ -117,6 +117,13 @@ def test_another_seed_is_another_search(tmp_path):
     assert len(function.calls) == 4
 
 
+def test_another_context_is_another_search(tmp_path):
+    search(folder=tmp_path, context="ten epochs")
+    function = Counted()
+    search(function, folder=tmp_path, context="twenty epochs")
+    assert len(function.calls) == 4
+
+
 def test_random_draws_are_seeded_and_in_range():
     parameters = {"lr": sweep.LogUniform(1e-4, 1e-1), "p": sweep.Uniform(0.0, 0.5), "n": [1, 2]}
 
@@ -206,6 +213,8 @@ class TestCommandLine:
         assert accuracies == sorted(accuracies, reverse=True)
         assert report["best"] == report["runs"][0]
         assert report["test_accuracy"] > 0.5
+        assert set(report["best"]) >= {"lr", "l2"}
+        assert "hidden" not in report["best"]
         for name in ("results.csv", "heat-map.png", "best.safetensors"):
             assert (tmp_path / name).stat().st_size > 0
 

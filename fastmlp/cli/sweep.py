@@ -75,7 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
     parameters = {name: values for name, values in chosen.items() if values is not None}
     if not parameters:
         raise ValueError("a sweep needs values to try: for example --lr 1e-3,2e-3")
-    options = resolve_options(arguments)
+    # a single value is no search, unless there is no other
+    fixed = {n: v[0] for n, v in parameters.items() if isinstance(v, list) and len(v) == 1}
+    if len(fixed) == len(parameters):
+        fixed = {}
+    parameters = {name: values for name, values in parameters.items() if name not in fixed}
+    l2 = fixed.pop("l2", 0.0)
+    options = dataclasses.replace(resolve_options(arguments), **fixed)
     task = load_task(arguments, options)
     if not task.has_validation:
         raise ValueError("a sweep compares validation accuracies: give a --val-fraction above 0")
@@ -85,13 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
         plots.require_format(arguments.plot)
     print(task.describe(), flush=True)
     result = sweep.search(
-        _Trainer(task, options),
+        _Trainer(task, options, l2),
         parameters,
         n_runs=arguments.random,
         seed=arguments.seed,
         n_jobs=arguments.jobs,
         n_threads=arguments.threads,
         folder=arguments.out,
+        context=[task.describe(), dataclasses.asdict(options), l2],
     )
     print(result.table())
     _, test_accuracy = result.best_model.evaluate(task.dataset.X_test, task.dataset.y_test)
@@ -135,9 +142,10 @@ class _Trainer:
 
     task: Task
     options: Defaults
+    l2: float
 
     def __call__(self, seed: int, n_threads: int, **settings: Any) -> Any:
-        l2 = settings.pop("l2", 0.0)
+        l2 = settings.pop("l2", self.l2)
         options = dataclasses.replace(self.options, **settings)
         return train_once(self.task, options, seed, n_threads, l2)
 
