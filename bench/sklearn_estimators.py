@@ -105,11 +105,7 @@ def compare(name: str, seeds: int, mnist_dir: Path | None) -> dict[str, Any]:
     epochs: dict[str, list[int]] = {side: [] for side in sides}
     n_rows = 0
     for seed in range(seeds):
-        parts: list[Any] = train_test_split(X, y, test_size=table.test_size, random_state=seed)
-        X_train, X_test, y_train, y_test = parts
-        if table.scale:
-            scaler = StandardScaler().fit(X_train)
-            X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+        X_train, X_test, y_train, y_test = _split(table, X, y, seed)
         n_rows = len(X_train)
         for side in list(sides) if seed % 2 else list(sides)[::-1]:
             make = getattr(sides[side], table.estimator)
@@ -131,6 +127,15 @@ def compare(name: str, seeds: int, mnist_dir: Path | None) -> dict[str, Any]:
         "epochs": epochs,
         "speedup": float(np.median(theirs / ours)),
     }
+
+
+def _split(table: Table, X: np.ndarray, y: np.ndarray, seed: int) -> list[Any]:
+    """Return X_train, X_test, y_train, y_test."""
+    parts: list[Any] = train_test_split(X, y, test_size=table.test_size, random_state=seed)
+    if table.scale:
+        scaler = StandardScaler().fit(parts[0])
+        parts[:2] = scaler.transform(parts[0]), scaler.transform(parts[1])
+    return parts
 
 
 def _best_threads(make: Callable[..., Any], X: np.ndarray, y: np.ndarray) -> int:
