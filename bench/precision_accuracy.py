@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, metavar="DIR")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs a precision [5]")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the data set's own")
+    parser.add_argument("--threads", type=int, metavar="N", help="they do not change the accuracy")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports here")
     options = parser.parse_args(arguments)
 
@@ -39,7 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     n_runs, started = options.seeds * len(PRECISIONS), time.perf_counter()
     for seed in range(options.seeds):
         for precision in PRECISIONS:
-            report = train(options.dataset, options.data_dir, seed, precision, options.epochs)
+            report = train(
+                options.dataset,
+                options.data_dir,
+                seed=seed,
+                precision=precision,
+                epochs=options.epochs,
+                threads=options.threads,
+            )
             reports.append(report)
             left = (time.perf_counter() - started) * (n_runs / len(reports) - 1)
             print(
@@ -54,10 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def train(
-    dataset: str, data_dir: Path | None, seed: int, precision: str, epochs: int | None = None
-) -> dict[str, Any]:
+def train(dataset: str, data_dir: Path | None, **options: Any) -> dict[str, Any]:
     """Return the report of one ``fastmlp train`` (`fastmlp.cli.train.build_report`).
+
+    Parameters
+    ----------
+    dataset : str
+    data_dir : Path, optional
+    **options
+        Of the command line, by name; None leaves one out.
 
     Raises
     ------
@@ -65,11 +78,10 @@ def train(
         If the command fails.
 
     """
-    command = ["train", dataset, "--seed", str(seed), "--precision", precision, "--json"]
-    if data_dir is not None:
-        command += ["--data-dir", str(data_dir)]
-    if epochs is not None:
-        command += ["--epochs", str(epochs)]
+    command = ["train", dataset, "--json"]
+    for name, value in {"data-dir": data_dir, **options}.items():
+        if value is not None:
+            command += [f"--{name}", str(value)]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         code = cli.main(command)

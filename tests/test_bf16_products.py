@@ -1,0 +1,270 @@
+"""Products of bfloat16 tiles against float64, each element to a stated bound.
+
+The bound: a factor of one part is off by at most u = 2**-8 of itself (8 significant bits), and one
+of two parts by 2**-16; two parts also leave low times low out, another 2**-16. What is smaller than
+the smallest normal number counts as 0 (Intel, Architecture Instruction Set Extensions, chapter 3).
+So with S = sum_k |a_k b_k| a product is off by at most (2 u + u**2) S or 3 * 2**-16 S, by what was
+too small, and by the float32 sums of the tolerance rule.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import seeds
+from tolerance import bound
+
+from fastmlp.kernels import affine, isa
+
+if not isa.current().bf16_tiles:
+    pytest.skip("needs a bfloat16 tile unit (AMX)", allow_module_level=True)
+
+from fastmlp.kernels import affine_bf16 as bf16
+
+TINY = float(np.finfo(np.float32).tiny)
+UNITS = {1: 2.0**-7 + 2.0**-16, 2: 3 * 2.0**-16}
+PARTS = pytest.mark.parametrize("parts", [1, 2], ids=["medium", "high"])
+sizes = st.one_of(
+    st.sampled_from([1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 257]), st.integers(1, 130)
+)
+scalings = st.sampled_from(["none", "rows", "columns", "summed", "opposed", "mixed"])
+
+
+def whole(n):
+    return -(-n // 32) * 32
+
+
+def rounded_row(n):
+    """Return the length of a rounded row: whole cache lines, an odd number of them."""
+    return (whole(n) // 32 | 1) * 16
+
+
+class Products:
+    """The three products of a layer on memory that was filled with ``poison`` beforehand."""
+
+    def __init__(self, parts, poison=np.nan):
+        self.parts, self.poison = parts, poison
+
+    def empty(self, *shape):
+        return np.full(shape, self.poison, np.float32)
+
+    def rounded(self, x):
+        """Return x as the engine keeps it for the next product, and where its low parts begin."""
+        N, D = x.shape
+        memory = self.empty(2 * whole(N), rounded_row(D))
+        plane = whole(N) * rounded_row(D)
+        bf16.round_block(x, memory, plane, self.parts, 0, N, 0, D)
+        return memory, plane
+
+    def scratch(self, N, H):
+        """Return a thread's scratch, and where in it the packed gradient begins."""
+        block, strip = bf16.BLOCK_K * bf16.BLOCK_COLUMNS, whole(N) * affine.BLOCK_ROWS
+        packed = int(bf16.PACKED + self.parts * max(block, strip) // 2)
+        return self.empty(packed + self.parts * whole(N) * whole(H) // 2), packed
+
+    def forward(self, x, weight, bias=None):
+        """x @ weight + bias, in a matrix whose rows are longer than that."""
+        (N, D), H = x.shape, weight.shape[1]
+        memory, plane = self.rounded(x)
+        y, zero = self.empty(N, H + 5), np.float32(0)
+        given_bias = self.empty(H) if bias is None else bias
+        bf16.affine_forward_bf16(
+            memory, plane, self.parts, weight, given_bias, bias is not None, 0, zero, zero,
+            np.uint64(0), 0, y, y, D, self.scratch(N, H)[0], 0, N, 0, H,
+        )  # fmt: skip
+        np.testing.assert_array_equal(y[:, H:], self.poison)
+        return y[:, :H]
+
+    def backward(self, dz, weight):
+        """dz @ weight.T, in a matrix whose rows are longer than that."""
+        (N, H), D = dz.shape, len(weight)
+        memory, plane = self.rounded(dz)
+        dx, zero = self.empty(N, D + 5), np.float32(0)
+        bf16.affine_backward_bf16(
+            memory, plane, self.parts, weight, 0, zero, zero, np.uint64(0), dx, dx, H,
+            self.scratch(N, H)[0], 0, N, 0, D,
+        )  # fmt: skip
+        np.testing.assert_array_equal(dx[:, D:], self.poison)
+        return dx[:, :D]
+
+    def gradient(self, x, dz, n_rows_a_piece=64):
+        """x.T @ dz, a few rows of it at a time."""
+        (N, D), H = x.shape, dz.shape[1]
+        scratch, packed = self.scratch(N, H)
+        out = self.empty(D * H + 7)
+        bf16.pack_gradient_bf16(dz, N, H, self.parts, scratch, packed)
+        for first in range(0, D, n_rows_a_piece):
+            bf16.weight_gradient_bf16(
+                x, N, H, self.parts, out, first * H, scratch, packed, first,
+                min(D, first + n_rows_a_piece), out, out, out, first * H,
+            )  # fmt: skip
+        np.testing.assert_array_equal(out[D * H :], self.poison)
+        return out[: D * H].reshape(D, H)
+
+
+def assert_within_bound(actual, a, b, parts, bias=0.0):
+    """Assert that each element of actual is a @ b + bias to the bound above."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    sums = np.abs(a) @ np.abs(b)
+    underflow = 2 * TINY * (np.abs(a).sum(1)[:, None] + np.abs(b).sum(0) + 3 * a.shape[1])
+    rounding = bound(np.float32, K=a.shape[1] + 1, scale=sums + np.abs(bias))
+
+    error = np.abs(actual - (a @ b + bias))
+
+    allowed = UNITS[parts] * sums + underflow + rounding
+    worst = np.unravel_index(np.argmax(np.nan_to_num(error / allowed, nan=np.inf)), error.shape)
+    assert (error <= allowed).all(), f"error {error[worst]:.3g} of allowed {allowed[worst]:.3g}"
+
+
+def factors(M, K, N, scaling, seed):
+    """Return float32 factors (M, K) and (K, N), scaled by powers of ten from -15 to 15."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((M, K)), rng.standard_normal((K, N))
+
+    def powers(*shape):
+        return 10.0 ** rng.integers(-15, 16, shape)
+
+    if scaling == "rows":
+        a *= powers(M, 1)
+    elif scaling == "columns":
+        b *= powers(1, N)
+    elif scaling == "summed":
+        a *= powers(1, K)
+    elif scaling == "opposed":
+        shared = powers(1, K)
+        a, b = a * shared, b / shared.T
+    elif scaling == "mixed":
+        a, b = a * powers(M, K), b * powers(K, N)
+    return a.astype(np.float32), b.astype(np.float32)
+
+
+@PARTS
+@given(sizes, sizes, sizes, scalings, st.booleans(), seeds)
+def test_forward(parts, N, D, H, scaling, has_bias, seed):
+    x, weight = factors(N, D, H, scaling, seed)
+    bias = np.random.default_rng(seed).standard_normal(H).astype(np.float32) if has_bias else None
+
+    y = Products(parts).forward(x, weight, bias)
+
+    assert_within_bound(y, x, weight, parts, bias if has_bias else 0.0)
+
+
+@PARTS
+@given(sizes, sizes, sizes, scalings, seeds)
+def test_backward(parts, N, D, H, scaling, seed):
+    dz, transposed = factors(N, H, D, scaling, seed)
+
+    dx = Products(parts).backward(dz, np.ascontiguousarray(transposed.T))
+
+    assert_within_bound(dx, dz, transposed, parts)
+
+
+@PARTS
+@given(sizes, sizes, sizes, scalings, st.sampled_from([8, 24, 64]), seeds)
+def test_weight_gradient(parts, N, D, H, scaling, n_rows_a_piece, seed):
+    transposed, dz = factors(D, N, H, scaling, seed)
+
+    dweight = Products(parts).gradient(np.ascontiguousarray(transposed.T), dz, n_rows_a_piece)
+
+    assert_within_bound(dweight, transposed, dz, parts)
+
+
+@PARTS
+@pytest.mark.parametrize(("N", "D", "H"), [(128, 784, 128), (40, 1100, 1100), (512, 33, 10)])
+def test_training_sizes(parts, N, D, H):
+    x, weight = factors(N, D, H, "rows", 0)
+    dz, _ = factors(N, H, 1, "none", 1)
+    products = Products(parts)
+
+    assert_within_bound(products.forward(x, weight), x, weight, parts)
+    assert_within_bound(products.backward(dz, weight), dz, weight.T, parts)
+    assert_within_bound(products.gradient(x, dz), x.T, dz, parts)
+
+
+UNTIL = "until infinity and 0 are split so that high parts carry 0 and low parts infinity"
+PARTS_WITH_HIGH_OPEN = pytest.mark.parametrize(
+    "parts", [1, pytest.param(2, marks=pytest.mark.xfail(reason=UNTIL))], ids=["medium", "high"]
+)
+
+
+@PARTS_WITH_HIGH_OPEN
+@given(sizes, sizes, sizes, seeds)
+def test_small_whole_numbers_are_exact(parts, N, D, H, seed):
+    """A part holds each, and float32 their sums, 0 among them."""
+    rng = np.random.default_rng(seed)
+    x, weight = (rng.integers(-100, 101, s).astype(np.float32) for s in [(N, D), (D, H)])
+
+    y = Products(parts).forward(x, weight)
+
+    np.testing.assert_array_equal(y, x @ weight)
+
+
+def all_products(products, x, weight, dz):
+    return products.forward(x, weight), products.backward(dz, weight), products.gradient(x, dz)
+
+
+@PARTS
+@given(sizes, sizes, sizes, seeds)
+def test_what_lay_in_memory_does_not_matter(parts, N, D, H, seed):
+    (x, weight), (dz, _) = factors(N, D, H, "none", seed), factors(N, H, 1, "none", seed)
+
+    clean = all_products(Products(parts, 0.0), x, weight, dz)
+    poisoned = all_products(Products(parts, np.nan), x, weight, dz)
+
+    for a, b in zip(clean, poisoned, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@PARTS_WITH_HIGH_OPEN
+@given(sizes, sizes, sizes, st.sampled_from([np.nan, np.inf, -np.inf]), seeds)
+def test_nan_and_infinity_come_through(parts, N, D, H, value, seed):
+    """One number that is not finite reaches what float32 products let it reach, and no more."""
+    (x, weight), (dz, _) = factors(N, D, H, "none", seed), factors(N, H, 1, "none", seed)
+    assume((weight != 0).all() and (dz != 0).all())
+    rng = np.random.default_rng(seed)
+    i, k, h = rng.integers(N), rng.integers(D), rng.integers(H)
+    bad_x, bad_weight, bad_dz = x.copy(), weight.copy(), dz.copy()
+    bad_x[i, k], bad_weight[k, h], bad_dz[i, h] = value, value, value
+    products = Products(parts)
+
+    for actual, a, b in [
+        (products.forward(bad_x, weight), bad_x, weight),
+        (products.forward(x, bad_weight), x, bad_weight),
+        (products.backward(bad_dz, weight), bad_dz, weight.T),
+        (products.backward(dz, bad_weight), dz, bad_weight.T),
+        (products.gradient(bad_x, dz), bad_x.T, dz),
+        (products.gradient(x, bad_dz), x.T, bad_dz),
+    ]:
+        with np.errstate(invalid="ignore"):
+            expected = a.astype(np.float64) @ b.astype(np.float64)
+        there = ~np.isfinite(expected)
+        np.testing.assert_array_equal(actual[there], expected[there])
+        assert np.isfinite(actual[~there]).all()
+
+
+@PARTS
+def test_infinity_times_nothing_is_not_a_number(parts):
+    x, weight = np.ones((20, 40), np.float32), np.ones((40, 33), np.float32)
+    x[3, 7], weight[7, 5] = np.inf, 0.0
+
+    y = Products(parts).forward(x, weight)
+
+    assert np.isnan(y[3, 5])
+    np.testing.assert_array_equal(np.delete(y[3], 5), np.inf)
+    assert np.isfinite(np.delete(y, 3, axis=0)).all()
+
+
+@PARTS
+@pytest.mark.parametrize("exponent", [-37.5, -39.0, -44.0])
+def test_numbers_about_the_smallest_do_no_harm(parts, exponent):
+    """They may count as 0, and in a low part too; the rest of a sum is as it should be."""
+    x, weight = factors(40, 70, 50, "none", 0)
+    small = np.random.default_rng(1).random(x.shape) < 0.5
+    x[small] = (x[small] * 10.0**exponent).astype(np.float32)
+    weight *= np.float32(1e10)
+
+    y = Products(parts).forward(x, weight)
+    only_small = Products(parts).forward(x * small, weight)
+
+    assert_within_bound(y, x, weight, parts)
+    assert_within_bound(only_small, x * small, weight, parts)
