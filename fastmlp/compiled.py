@@ -126,7 +126,7 @@ class CompiledRunner:
         """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
         memory, n_steps = self._memory, len(rates)
         self._lowered.header[op.N_ROWS] = len(order)
-        memory[op.ORDER] = np.ascontiguousarray(order, np.int64)
+        memory[op.ORDER] = _as_order(order)
         memory[op.RATES], memory[op.LOSSES_OUT] = rates, np.zeros(n_steps)
         memory[op.HITS_OUT] = np.zeros(n_steps, np.int64)
         memory[op.CONTROL][:] = 0
@@ -340,6 +340,15 @@ class _Predictor:
         _enter_state(model, self.lowered, table)
         if self.normalize is not None:
             _enter_scaling(self.normalize, self.width, table)
+
+
+def _as_order(order: np.ndarray) -> np.ndarray:
+    """Return the order as the engine takes it: empty for the rows as they lie."""
+    order = np.ascontiguousarray(order, np.int64)
+    n = len(order)
+    if n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all():
+        return order[:0]
+    return order
 
 
 def _fused(model: "Model", width: int) -> tuple[list[Operation], "layers.Normalize | None"]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp import kernels, layers as L
+from fastmlp import kernels, layers
 from fastmlp.kernels import opcodes as op
 from fastmlp.parameters import Slot
 
@@ -24,7 +24,11 @@ __all__ = [
     "useful_threads",
 ]
 
-_CORES = {L.Linear: op.AFFINE, L.BatchNorm: op.BATCH_NORM, L.LayerNorm: op.LAYER_NORM}
+_CORES = {
+    layers.Linear: op.AFFINE,
+    layers.BatchNorm: op.BATCH_NORM,
+    layers.LayerNorm: op.LAYER_NORM,
+}
 _INFERENCE_LINKS = {
     op.AFFINE: {"affine_forward"},
     op.BATCH_NORM: {"batch_norm_inference", "finish"},
@@ -52,6 +56,7 @@ _BF16_LINKS = {
 }
 _TILE = 32  # rows, columns and depth of bfloat16 products come in multiples of it
 _ALIGN = 16  # elements: every array starts on a cache line
+_LINES_WORTH_SPREADING = 8  # cache lines in a row
 _ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large weight costs little
 _LARGE_WEIGHT = 1 << 20  # elements
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
@@ -144,27 +149,27 @@ class ArrayTable:
 
 
 def fuse(
-    model_layers: Sequence[L.Layer], n_features: int
-) -> tuple[list[Operation], L.Normalize | None] | None:
+    model_layers: Sequence[layers.Layer], n_features: int
+) -> tuple[list[Operation], layers.Normalize | None] | None:
     """Return ``(operations, Normalize or None)``, or None where a layer has no lowering."""
     operations: list[Operation] = []
     normalize, width = None, n_features
     for index, layer in enumerate(model_layers):
         kind = type(layer)
         last = operations[-1] if operations else None
-        if kind is L.Flatten:
+        if kind is layers.Flatten:
             continue
-        if kind is L.Normalize and last is None and normalize is None:
+        if kind is layers.Normalize and last is None and normalize is None:
             normalize = layer
         elif kind in _CORES:
             operations.append(_core(layer, index))
             width = operations[-1].n_out
-        elif isinstance(layer, L.Activation) and kind in L.ACTIVATIONS.values():
+        elif isinstance(layer, layers.Activation) and kind in layers.ACTIVATIONS.values():
             if last is None or last.activation != op.IDENTITY or last.dropout:
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
             last.activation, last.alpha = op.ACTIVATIONS[layer.kind], layer.alpha
-        elif kind is L.Dropout:
+        elif kind is layers.Dropout:
             if last is None or last.dropout:
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
@@ -176,8 +181,8 @@ def fuse(
     return operations, normalize
 
 
-def _core(layer: L.Layer, index: int) -> Operation:
-    if isinstance(layer, L.Linear):
+def _core(layer: layers.Layer, index: int) -> Operation:
+    if isinstance(layer, layers.Linear):
         return Operation(op.AFFINE, index, layer.in_features, layer.out_features)
     core, width = _CORES[type(layer)], layer.n_features
     momentum = getattr(layer, "momentum", 0.0)
@@ -247,7 +252,7 @@ def lower(
     table = np.full((len(operations), op.N_OPERATION_FIELDS), -1, np.int64)
     reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
     running, n_running = [], 0
-    x, ld_x = memory.matrix(batch_size, operations[0].n_in)
+    x, ld_x = memory.inputs(batch_size, operations[0].n_in)
     rounded_rows = _whole(batch_size)
     reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
     x_rounded, ld_x_rounded = memory.rounded(rounded_rows, operations[0].n_in, parts * reads[0])
@@ -281,7 +286,7 @@ def lower(
     header = np.zeros(op.N_HEADER_FIELDS, np.int64)
     header[[op.N_THREADS, op.BATCH_SIZE]] = n_threads, batch_size
     header[op.N_FEATURES] = operations[0].n_in
-    header[op.TARGETS], header[op.LD_TARGETS] = memory.matrix(batch_size, n_targets)
+    header[op.TARGETS], header[op.LD_TARGETS] = memory.inputs(batch_size, n_targets)
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
     units = _units(table)
     largest = int(units[:, op.UNIT_SIZE].max(initial=0))
@@ -309,12 +314,21 @@ class _Memory:
         return start
 
     def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return offset and row length: whole cache lines, an odd number of them.
+        """Return offset and row length, in whole cache lines.
 
-        Rows a power of two apart would all fall into the same few sets of a cache.
+        Long rows get an odd number of them: rows a power of two apart would all fall into the same
+        few sets of a cache.
         """
-        lines = -(-n_columns // _ALIGN) | 1
+        lines = -(-n_columns // _ALIGN)
+        if lines >= _LINES_WORTH_SPREADING:
+            lines |= 1
         return self.take(n_rows * lines * _ALIGN), lines * _ALIGN
+
+    def inputs(self, n_rows: int, n_columns: int) -> tuple[int, int]:
+        """Return the same for what the first operation reads; narrow rows lie without gaps."""
+        if n_columns >= _ALIGN:
+            return self.matrix(n_rows, n_columns)
+        return self.take(n_rows * n_columns), n_columns
 
     def rounded(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
         """Return the same for a matrix of bfloat16, two to an element; no place for no parts."""

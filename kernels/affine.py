@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 NONE, ONE = np.int64(0), np.int64(1)
-BLOCK_K = 128  # of the summed index: a packed panel of B (24 KB) stays in the first cache
+BLOCK_K = 256  # of the summed index: a packed panel of B (24 KB) stays in the first cache
 BLOCK_ROWS = 256  # of C
 BLOCK_COLUMNS = 480  # of C, whole panels: their packed part of B (240 KB) stays in the second cache
 FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves ...

@@ -163,7 +163,7 @@ def _gather(thread, first, n_rows, memory, zero):
     if header[LOSS] < FIRST_DENSE:
         batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
         for i in range(row, row_end):
-            batch_labels[i] = labels[order[first + i]]
+            batch_labels[i] = labels[_source(order, first + i)]
     else:
         targets, nothing = view(workspace, header[TARGETS], n_rows, header[LD_TARGETS]), workspace
         gather_rows(
@@ -173,7 +173,13 @@ def _gather(thread, first, n_rows, memory, zero):
     if header[WEIGHTED]:
         weights, place = array_at(memory, WEIGHTS, zero), header[ROW_WEIGHTS]
         for i in range(row, row_end):
-            workspace[place + i] = weights[order[first + i]]
+            workspace[place + i] = weights[_source(order, first + i)]
+
+
+@kernel
+def _source(order, i):
+    """The row of the data that comes i-th."""
+    return order[i] if order.size > 0 else i
 
 
 @kernel
@@ -263,7 +269,7 @@ def _loss_gradient(thread, step, first, n_rows, memory, zero):
         weights, order = array_at(memory, WEIGHTS, zero), array_at(memory, ORDER, INT)
         total = 0.0
         for i in range(n_rows):
-            total += np.float64(weights[order[first + i]])
+            total += np.float64(weights[_source(order, first + i)])
     share = workspace.dtype.type(1.0 / total if total > 0.0 else 0.0)
     weights = part(workspace, header[ROW_WEIGHTS], n_rows)
     row_losses, row_hits = array_at(memory, ROW_LOSSES, REAL64), array_at(memory, ROW_HITS, INT)
