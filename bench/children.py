@@ -101,8 +101,10 @@ class Child:
         assert self._process.stdout is not None
         timer = threading.Timer(PATIENCE_SECONDS, self._process.kill)
         timer.start()
-        line = self._process.stdout.readline()
-        timer.cancel()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
         if not line:
             self._process.wait()
             self._listener.join()
