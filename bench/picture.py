@@ -39,6 +39,7 @@ def draw(content: dict, path: str) -> None:
         else:
             draw_bars(axes, part, results)
         axes.set_yscale("log")
+        axes.set_axisbelow(True)
         axes.grid(axis="y", alpha=0.3, which="both", linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     machine = content["machine"]
