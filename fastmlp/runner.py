@@ -62,7 +62,10 @@ class Runner(Protocol):
 
 
 class Interrupt:
-    """Holds the first Ctrl-C back until a step is complete; a second one comes through."""
+    """Holds the first Ctrl-C back until a step is complete; a second one comes through.
+
+    One inside another tells the outer one. Look at ``pending`` after the block too.
+    """
 
     def __init__(self) -> None:
         self.pending = False
@@ -76,6 +79,9 @@ class Interrupt:
     def __exit__(self, *_: object) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+            outer = getattr(self._previous, "__self__", None)
+            if isinstance(outer, Interrupt):  # it may have come after the last look at pending
+                outer.pending = outer.pending or self.pending
 
     def _note(self, signum: int, frame: Any) -> None:
         if self.pending:

@@ -14,7 +14,7 @@ from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
 from fastmlp.model import Model
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
-from fastmlp.runner import Runner
+from fastmlp.runner import Interrupt, Runner
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
 from fastmlp.validation import (
@@ -153,7 +153,11 @@ class _Training:
         try:
             self._tell("on_train_begin", info)
             for epoch in range(self.epochs):
-                if not self.train_epoch(epoch) or self.should_stop(self.history.epochs[-1]):
+                with Interrupt() as interrupt:  # steps and what is written down of them stay one
+                    goes_on = self.train_epoch(epoch)
+                if interrupt.pending:
+                    raise KeyboardInterrupt
+                if not goes_on or self.should_stop(self.history.epochs[-1]):
                     break
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
