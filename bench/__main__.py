@@ -5,4 +5,7 @@ import sys
 from bench.side_by_side import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted before anything was measured")
