@@ -259,7 +259,7 @@ def warm_up() -> float:
             names -= {name for name in names if kernels.links.LINKS[name].subject == "affine_bf16"}
         memory[op.KERNELS] = kernels.links.addresses(names, np.dtype(dtype))
         kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        kernels.engine.infer_rows(0, memory.addresses, zero, 0, 0)
+        kernels.inference.infer_rows(0, memory.addresses, zero, 0, 0)
     return time.perf_counter() - started
 
 
@@ -279,7 +279,7 @@ class _Predictor:
         self.zero = model.dtype.type(0)
         self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
         self.keeps_state = self.normalize is not None or bool(self.lowered.running)
-        self.infer_rows = kernels.engine.infer_rows
+        self.infer_rows = kernels.inference.infer_rows
         self.tables = [self._make_table(model)]
         self.row_table = self._make_table(model)
         self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)

@@ -1,11 +1,11 @@
 """Hot kernels of fastmlp: numba functions over arrays; they check nothing and allocate nothing.
 
 Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy),
-``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer;
-``bf16`` and ``affine_bf16`` are their lower precision),
-the elementwise subjects (``activations``, ``dropout``, ``losses``, ``optimizers``,
-``normalization``, ``gather``), ``opcodes`` (what a plan is), ``links`` and last ``engine``, which
-runs whole epochs.
+``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer, over
+``panels``; in lower precision ``affine_bf16``, over ``bf16``), the elementwise subjects
+(``activations``, ``dropout``, ``losses``, ``optimizers``, ``normalization``, ``gather``),
+``opcodes`` (what a plan is), ``links`` and ``memory``, and last ``engine`` with its ``passes`` and
+``updates``, which runs whole epochs, and ``inference``.
 
 A subject is imported when it is first asked for, as an attribute of this package: importing
 fastmlp must not cost the time that importing numba takes.
@@ -22,16 +22,21 @@ _SUBJECTS = {
     "dropout",
     "engine",
     "gather",
+    "inference",
     "isa",
     "jit",
     "links",
     "losses",
     "maths",
+    "memory",
     "normalization",
     "opcodes",
     "optimizers",
+    "panels",
+    "passes",
     "simd",
     "threads",
+    "updates",
 }
 
 

@@ -7,7 +7,7 @@ This is the only place where activations are told apart.
 
 import math
 
-from .jit import kernel
+from .jit import inner, kernel
 from .maths import constant, exp, expm1, logistic, one, tanh, zero
 from .opcodes import ELU, GELU, LEAKY_RELU, MISH, RELU, SELU, SIGMOID, SILU, TANH
 from .simd import row_of, wide_vectors
@@ -107,7 +107,7 @@ def scale_by_derivative(code, alpha, gradient, saved, row, row_end, column, colu
                 g[j] *= t + z * (unit - t * t) * logistic(z)
 
 
-@kernel
+@inner
 def _elu(x, alpha, scale):
     """scale * x for x > 0, else alpha * (e**x - 1). Clevert et al., 2016, equation 15."""
     nought = zero(x)
@@ -115,21 +115,21 @@ def _elu(x, alpha, scale):
     return scale * x if x > nought else negative
 
 
-@kernel
+@inner
 def _normal_cdf(x):
     """Phi(x) = (1 + erf(x / sqrt 2)) / 2. Hendrycks and Gimpel, GELU, 2016."""
     half, root = constant(x, 0.5, 0.5), constant(x, SQRT_HALF, SQRT_HALF)
     return half * math.erfc(-x * root)
 
 
-@kernel
+@inner
 def _gelu_derivative(x):
     """d/dx x Phi(x) = Phi(x) + x phi(x)."""
     half, root = constant(x, 0.5, 0.5), constant(x, SQRT_TWO_PI, SQRT_TWO_PI)
     return _normal_cdf(x) + x * exp(-half * x * x) / root
 
 
-@kernel
+@inner
 def _tanh_softplus(x):
     """tanh(ln(1 + e**x)) = (e**2x + 2e**x) / (e**2x + 2e**x + 2). Misra, Mish, 2019."""
     limit, two = constant(x, 40.0, 20.0), constant(x, 2.0, 2.0)

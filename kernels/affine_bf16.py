@@ -22,7 +22,7 @@ from .bf16 import (
     pack_rows_tile,
     round_row,
 )
-from .jit import kernel
+from .jit import inner, kernel
 from .maths import zero
 from .simd import flat, part, row_of
 
@@ -61,8 +61,8 @@ def round_block(x, rounded, plane, parts, row, row_end, column, column_end):
 
 @kernel
 def affine_forward_bf16(
-    x, plane, parts, weight, bias, has_bias, code, alpha, p, key, keep, saved, y, n_in, scratch, row,
-    row_end, column, column_end,
+    x, plane, parts, weight, bias, has_bias, code, alpha, p, key, keep, saved, y, n_in, scratch,
+    row, row_end, column, column_end,
 ):  # fmt: skip
     """``affine.affine_forward`` on a rounded x; ``row`` and ``column`` must be multiples of 32.
 
@@ -207,7 +207,7 @@ def weight_gradient_bf16(
     end_tiles()
 
 
-@kernel
+@inner
 def _multiply_block(
     a, a0, plane, parts, scratch, b_plane, n_tiles_k, c, row, row_end, first, last
 ):  # fmt: skip

@@ -59,7 +59,9 @@ def round_row(typingctx, source, source0, size, target, target0, plane, parts):
         n_widths = builder.sdiv(builder.add(size, size.type(2 * LANES - 1)), width)
         with cgutils.for_range(builder, n_widths, intp=size.type) as loop:
             start = builder.mul(loop.index, width)
-            neighbours = _load_width(builder, builder.gep(source, [start]), builder.sub(size, start))
+            neighbours = _load_width(
+                builder, builder.gep(source, [start]), builder.sub(size, start)
+            )
             place = builder.gep(target, [builder.mul(loop.index, size.type(LANES))])
             _store_parts(builder, _Neighbours(builder, *neighbours), place, plane, parts)
         return context.get_dummy_value()
@@ -68,9 +70,7 @@ def round_row(typingctx, source, source0, size, target, target0, plane, parts):
 
 
 @intrinsic
-def pack_rows_tile(
-    typingctx, source, source0, source_row, n_k, n_j, target, target0, plane, parts
-):
+def pack_rows_tile(typingctx, source, source0, source_row, n_k, n_j, target, target0, plane, parts):
     """Pack a B tile from rows of k: target[p, j] = (source[2 p, j], source[2 p + 1, j]).
 
     n_k rows and n_j columns are there, at most 32 and 16; the rest is zeros.
@@ -373,7 +373,9 @@ def _load_width(builder, pointer, count):
 def _load_some(builder, pointer, count):
     """Load as many of 16 floats as there are, zeros for the rest."""
     left = builder.trunc(count, ir.IntType(32))
-    mask = builder.icmp_signed("<", full_vector(LANES, range(LANES)), broadcast(builder, left, _INTS))
+    mask = builder.icmp_signed(
+        "<", full_vector(LANES, range(LANES)), broadcast(builder, left, _INTS)
+    )
     return masked_load(builder, pointer, mask)
 
 

@@ -7,7 +7,7 @@ part of it.
 
 import numpy as np
 
-from .jit import kernel
+from .jit import inner, kernel
 from .maths import one, zero
 from .simd import row_of
 
@@ -42,7 +42,7 @@ def drop(x, p, key, row, row_end, column, column_end):
             values[j] = nought if dropped else values[j] * scale
 
 
-@kernel
+@inner
 def _mix64(x):
     """The output function of SplitMix64 (Steele, Lea and Flood, 2014)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
@@ -51,7 +51,7 @@ def _mix64(x):
     return x ^ (x >> np.uint64(31))
 
 
-@kernel
+@inner
 def _mix32(x):
     """The 32-bit hash ``lowbias32`` found by the hash-prospector search (Wellons, 2018)."""
     x = np.uint32(x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)

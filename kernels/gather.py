@@ -54,7 +54,9 @@ def _convert(typingctx, raw, dtype, start, out, out0, size, shift, scale, standa
         )
         shift, scale = (data_pointer(context, builder, signature, arguments, i) for i in (6, 7))
         size = arguments[5]
-        n_vectors = builder.sdiv(builder.add(size, size.type(vector.count - 1)), size.type(vector.count))
+        n_vectors = builder.sdiv(
+            builder.add(size, size.type(vector.count - 1)), size.type(vector.count)
+        )
         with cgutils.for_range(builder, n_vectors, intp=size.type) as loop:
             place = builder.mul(loop.index, size.type(vector.count))
             left = builder.trunc(builder.sub(size, place), ir.IntType(32))

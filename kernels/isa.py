@@ -67,7 +67,9 @@ def current() -> Isa:
     if level not in LEVELS:
         raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
     if LEVELS.index(level) > LEVELS.index(best):
-        raise ValueError(f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most")
+        raise ValueError(
+            f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most"
+        )
     if level == "generic":
         many_registers = platform.machine().lower() in ("arm64", "aarch64")
         return Isa(level, 16, 8, 3) if many_registers else Isa(level, 16, 4, 3)

@@ -23,25 +23,33 @@ from numba.core.caching import NullCache
 
 from . import isa
 
-__all__ = ["cache_folder", "kernel"]
+__all__ = ["cache_folder", "inner", "kernel"]
 
 # Never "nnan" or "ninf": a diverging loss must stay visible.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 
 
 def kernel(function):
-    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
+    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk."""
+    return _compile(function, no_cpython_wrapper=False)
 
-    A name that begins with an underscore says that only other kernels call it, so the wrapper for
-    calls from Python is not made. That takes a good part of the time to compile.
+
+def inner(function):
+    """Do the same for a function that only kernels call: it gets no wrapper for Python.
+
+    That takes a good part of the time to compile.
     """
+    return _compile(function, no_cpython_wrapper=True)
+
+
+def _compile(function, **options):
     dispatcher = numba.njit(
         nogil=True,
         error_model="numpy",
-        forceinline=True,
+        forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
         fastmath=set(FASTMATH),
         no_cfunc_wrapper=True,
-        no_cpython_wrapper=function.__name__.startswith("_"),
+        **options,
     )(function)
     if "<locals>" not in function.__qualname__:  # its name would not say which function it is
         dispatcher._cache = _DiskCache(function)

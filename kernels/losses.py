@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .jit import kernel
+from .jit import inner, kernel
 from .maths import constant, exp, logistic, one, zero
 from .opcodes import (
     BINARY_CROSS_ENTROPY,
@@ -28,7 +28,17 @@ NONE = np.int64(0)
 
 @kernel
 def classify_rows(
-    code, parameter, outputs, labels, weights, scale, gradient, row_losses, row_hits, row, row_end,
+    code,
+    parameter,
+    outputs,
+    labels,
+    weights,
+    scale,
+    gradient,
+    row_losses,
+    row_hits,
+    row,
+    row_end,
     n_classes,
 ):
     """Loss of integer labels for rows [row, row_end), and its gradient.
@@ -46,7 +56,11 @@ def classify_rows(
     nought, unit = zero(parameter), one(parameter)
     smooth = parameter / outputs.dtype.type(n_classes)
     for i in range(row, row_end):
-        z, g, label = row_of(outputs, i, NONE, n_classes), row_of(gradient, i, NONE, n_classes), labels[i]
+        z, g, label = (
+            row_of(outputs, i, NONE, n_classes),
+            row_of(gradient, i, NONE, n_classes),
+            labels[i],
+        )
         factor = weights[i] * scale
         best = 0
         top = z[0]
@@ -88,7 +102,17 @@ def classify_rows(
 
 @kernel
 def regress_rows(
-    code, parameter, outputs, targets, weights, scale, gradient, row_losses, row_hits, row, row_end,
+    code,
+    parameter,
+    outputs,
+    targets,
+    weights,
+    scale,
+    gradient,
+    row_losses,
+    row_hits,
+    row,
+    row_end,
     n_outputs,
 ):
     """Loss of an array of targets for rows [row, row_end), meaned over outputs, and its gradient.
@@ -152,7 +176,7 @@ def regress_rows(
         row_hits[i] = hits
 
 
-@kernel
+@inner
 def _sign(x):
     """-1, 0 or 1 in the type of x, and NaN for NaN."""
     nought, unit = zero(x), one(x)

@@ -4,19 +4,17 @@ The C library's ``exp`` and ``tanh`` are scalar calls. Those below are plain ari
 few units in the last place for float32 and float64, so a loop over them becomes vector code.
 """
 
-import math
-
 import llvmlite.ir as ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .jit import kernel
+from .jit import inner
 from .simd import declare
 
 __all__ = ["constant", "exp", "expm1", "fused_multiply_add", "logistic", "one", "tanh", "zero"]
 
 
-@kernel
+@inner
 def exp(x):
     """e**x = 2**k * e**r with k = round(x / ln 2), |r| <= ln(2)/2 and e**r by its Taylor series.
 
@@ -31,7 +29,7 @@ def exp(x):
     return (one(x) + _series(r)) * power_of_two(half) * power_of_two(k - half)
 
 
-@kernel
+@inner
 def expm1(x):
     """e**x - 1 without cancellation near 0, for x <= 80; the same reduction as ``exp``."""
     lowest = constant(x, -700.0, -80.0)
@@ -41,7 +39,7 @@ def expm1(x):
     return fused_multiply_add(scale, _series(r), scale - one(x))
 
 
-@kernel
+@inner
 def tanh(x):
     """tanh(x) = e / (e + 2) with e = e**(2x) - 1; beyond |x| = 20 it is +-1 to the last bit."""
     limit = constant(x, 20.0, 10.0)
@@ -51,13 +49,13 @@ def tanh(x):
     return e / (e + constant(x, 2.0, 2.0))
 
 
-@kernel
+@inner
 def logistic(x):
     """1 / (1 + e**-x)."""
     return one(x) / (one(x) + exp(-x))
 
 
-@kernel
+@inner
 def _reduce(x):
     """Split x = k * ln 2 + r; ln 2 in two parts, so that r keeps all its bits."""
     k = round_to_even(x * constant(x, 1.4426950408889634, 1.4426950408889634))
@@ -65,7 +63,7 @@ def _reduce(x):
     return k, fused_multiply_add(-k, constant(x, 1.90821492927058770002e-10, -2.12194440e-4), r)
 
 
-@kernel
+@inner
 def _series(r):
     """e**r - 1 = r + r**2/2! + ... to r**7 (float32) or r**13 (float64), by Horner's rule."""
     s = constant(r, 1.0 / 6227020800.0, 0.0)

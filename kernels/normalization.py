@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 
-
 from .jit import kernel
 from .maths import one, zero
 from .simd import part, row_of
@@ -27,8 +26,19 @@ NONE = np.int64(0)
 
 @kernel
 def batch_norm_train(
-    x, gamma, beta, running_mean, running_var, mean, inv_std, y, momentum, epsilon, n_rows,
-    column, column_end,
+    x,
+    gamma,
+    beta,
+    running_mean,
+    running_var,
+    mean,
+    inv_std,
+    y,
+    momentum,
+    epsilon,
+    n_rows,
+    column,
+    column_end,
 ):
     """y = gamma (x - mean) inv_std + beta over columns [column, column_end), all n_rows rows.
 
@@ -81,9 +91,7 @@ def batch_norm_inference(x, gamma, beta, mean, var, y, epsilon, row, row_end, n_
 
 
 @kernel
-def batch_norm_backward(
-    dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n_rows, column, column_end
-):
+def batch_norm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n_rows, column, column_end):
     """dx = gamma inv_std (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) inv_std.
 
     dgamma = sum dy xhat, dbeta = sum dy, over the n_rows rows (the paper's section 3).

@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from .jit import kernel
+from .jit import inner, kernel
 from .opcodes import (
     ADAGRAD,
-    ADAM,
     ADAMW,
     BETA1,
     BETA2,
@@ -77,11 +76,22 @@ def update(code, theta, gradient, state1, state2, start, gradient_start, size, h
             s[i] += gi * gi
             w[i] -= lr * gi / (math.sqrt(s[i]) + epsilon)
     else:
-        _adam(w, g, s, part(state2, start, size), lr, l2, beta1, beta2, epsilon, hyper,
-              is_weight and code == ADAMW)
+        _adam(
+            w,
+            g,
+            s,
+            part(state2, start, size),
+            lr,
+            l2,
+            beta1,
+            beta2,
+            epsilon,
+            hyper,
+            is_weight and code == ADAMW,
+        )
 
 
-@kernel
+@inner
 def _adam(w, g, m, v, lr, l2, beta1, beta2, epsilon, hyper, decoupled):
     """m = b1 m + (1-b1) g; v = b2 v + (1-b2) g**2; w -= lr m^ / (sqrt(v^) + eps).
 
@@ -122,7 +132,7 @@ def scale(x, factor, start, size):
         values[i] *= factor
 
 
-@kernel
+@inner
 def add_scaled(x, y, factor, start, size):
     """x[i] += factor * y[i] over [start, start + size). Reads x, y. Writes x."""
     target, source, factor = part(x, start, size), part(y, start, size), _like(x, factor)
@@ -147,7 +157,7 @@ def limit_column_norms(weight, limit, column, column_end):
                 weight[i, j] *= factor
 
 
-@kernel
+@inner
 def _like(array, value):
     """Bring a float64 number to the dtype of an array."""
     return array.dtype.type(value)

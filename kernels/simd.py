@@ -140,7 +140,9 @@ def make_multiply_block(n_rows: int, n_vectors: int):
         def emit(context, builder, signature, arguments):
             vector = vector_type(context, signature.args[0].dtype)
             a, b, start, c, soon, due = (
-                builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
+                builder.gep(
+                    data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]]
+                )
                 for i in (0, 4, 7, 10, 14, 16)
             )
             a_row, a_k, b_k, start_row, c_row, k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))

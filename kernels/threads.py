@@ -10,14 +10,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .jit import kernel
+from .jit import inner
 
 __all__ = ["atomic_load", "atomic_store", "fetch_add", "wait_for_all"]
 
 SPINS = 1000  # about 40 microseconds; after that a thread lets others run
 
 
-@kernel
+@inner
 def wait_for_all(control, place, arrivals, abort):
     """Return when ``arrivals`` threads in total have called this with the same place.
 
