@@ -320,7 +320,7 @@ def test_balanced_classes_need_all_rows():
         ({"loss": "squared_error"}, np.mean),
         ({"loss": "poisson"}, np.mean),
     ],
-    ids=str,
+    ids=["absolute_error", "quantile", "huber", "squared_error", "poisson"],
 )
 def test_each_loss_finds_its_own_centre(arguments, expected):
     rng = np.random.default_rng(0)
