@@ -23,7 +23,11 @@ def outcomes(cifar10: str | None) -> list[Outcome]:
         part: (data[part], data[part.replace("data", "labels")])
         for part in ("data_train", "data_val", "data_test")
     }
-    return [*tiny_net(pairs), optimizers(pairs), dropouts(pairs)]
+    small = [optimizers(pairs), dropouts(pairs)]  # on pixels as they are
+    deviation = data["data_train"].std()
+    for X, _ in pairs.values():
+        X /= deviation
+    return [*tiny_net(pairs), *small]
 
 
 def tiny_net(data: dict[str, Any]) -> list[Outcome]:
@@ -34,14 +38,14 @@ def tiny_net(data: dict[str, Any]) -> list[Outcome]:
     X, y = data["data_train"]
     with quiet():
         (best, losses, _, val_acc), seconds = timed(
-            lambda: train_net(data, model, cross_entropy(), Adam(model.net, 1e-4), 128, 10, 0.9, 1)
+            lambda: train_net(data, model, cross_entropy(), Adam(model.net, 3e-4), 200, 10, 0.85, 1)
         )
     numpy = numpy_seconds(
         params,
         X,
         y,
         n_steps=len(losses),
-        batch_size=128,
+        batch_size=200,
         update=plain_numpy.adam,
         evaluated=[X] * 10,
     )
@@ -53,7 +57,7 @@ def tiny_net(data: dict[str, Any]) -> list[Outcome]:
     return [
         Outcome(
             "R1",
-            "TinyNet, 10 epochs, best validation accuracy",
+            "TinyNet on pixels over their deviation, 10 epochs, best validation accuracy",
             "at least 50 %",
             f"{max(val_acc):.1%}",
             max(val_acc) >= 0.5,

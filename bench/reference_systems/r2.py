@@ -29,7 +29,9 @@ def outcomes(cifar10: str | None) -> list[Outcome]:
             "50 %, test 51.3 %",
             0.5,
             learning_rate=1e-3,
+            learning_rate_decay=0.97,
             num_iters=3000,
+            batch_size=500,
             reg=0.87,
         ),
         solver(data),
@@ -42,16 +44,17 @@ def two_layer(data: dict[str, Any], what: str, theirs: str, goal: float, **optio
     """Train the net of the paper with 50 hidden units."""
     options = {"learning_rate": 1e-4, "learning_rate_decay": 0.95, "batch_size": 200} | options
     net = TwoLayerNet(3072, 50, 10)
+    np.random.seed(2)
     X, y, X_val, y_val = (data[name] for name in ("X_train", "y_train", "X_val", "y_val"))
     params = {n: np.ascontiguousarray(p.T).copy() for n, p in net.params.items()}
     _, seconds = timed(lambda: net.train(X, y, X_val, y_val, **options))
-    n_epochs = options["num_iters"] // (len(X) // 200) + 1
+    n_epochs = options["num_iters"] // (len(X) // options["batch_size"]) + 1
     numpy = numpy_seconds(
         params,
         X,
         y,
         n_steps=options["num_iters"],
-        batch_size=200,
+        batch_size=options["batch_size"],
         reg=options["reg"],
         evaluated=[X_val] * n_epochs,
     )

@@ -12,7 +12,7 @@ from fastmlp.compat.cs231n.data_utils import get_CIFAR10_data
 
 __all__ = ["RATES", "REGS", "outcomes"]
 
-RATES = (1.2e-3, 1.6e-3, 2.0e-3, 2.4e-3, 2.8e-3)
+RATES = (2.4e-3, 2.8e-3, 3.2e-3, 3.6e-3, 4.0e-3)
 REGS = (0.01, 0.1, 0.3)
 UNITS, ITERATIONS, BATCH = 300, 1600, 400
 
@@ -30,6 +30,10 @@ def outcomes(
     X, y, X_val, y_val = (rows[name] for name in ("X_train", "y_train", "X_val", "y_val"))
     table = np.empty((len(RATES), len(REGS)))
     best, best_accuracy, history, seconds = None, -1.0, {}, 0.0
+
+    def accuracy_of_test(net: TwoLayerNet) -> float:
+        return float(np.mean(net.predict(rows["X_test"]) == rows["y_test"]))
+
     for i, rate in enumerate(RATES):
         for j, reg in enumerate(REGS):
             np.random.seed(0)
@@ -38,16 +42,15 @@ def outcomes(
             run, took = timed(lambda net=net, rate=rate, reg=reg: train(net, rows, rate, reg))
             seconds += took
             table[i, j] = accuracy = float(np.mean(net.predict(X_val) == y_val))
-            train_accuracy = float(np.mean(net.predict(X[:10000]) == y[:10000]))
+            shares = [np.mean(net.predict(X[:10000]) == y[:10000]), accuracy, accuracy_of_test(net)]
+            told = " / ".join(f"{share:.1%}" for share in shares)
             print(
-                f"rate {rate:g}, reg {reg:g}: train {train_accuracy:.1%}, val {accuracy:.1%}, "
-                f"{took:.0f} s",
-                flush=True,
+                f"rate {rate:g}, reg {reg:g}: train / val / test {told}, {took:.0f} s", flush=True
             )
             if accuracy > best_accuracy:
                 best, best_accuracy, history = net, accuracy, run
     assert best is not None
-    test = float(np.mean(best.predict(rows["X_test"]) == rows["y_test"]))
+    test = accuracy_of_test(best)
     one = numpy_seconds(
         best.params,
         X,
