@@ -6,6 +6,7 @@ A script, for test_bounds.py to run in a process of its own: prints what it has 
 import ctypes
 import mmap
 import sys
+from itertools import cycle
 
 import numpy as np
 
@@ -65,8 +66,9 @@ def training(dtype):
 
     import fastmlp
     from fastmlp import ops
+    from fastmlp.training import PRECISIONS
 
-    real = ops.aligned_zeros
+    precisions, real = cycle(PRECISIONS), ops.aligned_zeros
     ops.aligned_zeros = lambda size, dtype: guarded(real(size, dtype))
     rng = np.random.default_rng(0)
     for source in ("uint8", "float32", "float64"):
@@ -77,6 +79,7 @@ def training(dtype):
                 y = guarded(rng.integers(0, C, N))
                 rule = OPTIMIZERS[optimizer](clip_norm=1.0, max_norm=2.0)
                 options = {"epochs": 2, "batch_size": batch, "n_threads": 2, "verbose": False}
+                options["matmul_precision"] = next(precisions)
                 history = model.fit(X, y, optimizer=rule, **options)
                 assert np.isfinite(history.steps).all()
                 assert np.isfinite(model.predict(X)).all()
@@ -85,7 +88,38 @@ def training(dtype):
         )
 
 
+def bfloat16_products(dtype):
+    """The same on bfloat16 tiles, where there are any; they read float32 alone."""
+    from fastmlp.kernels import isa
+
+    if dtype != "float32" or not isa.current().bf16_tiles:
+        return
+    from test_bf16_products import Products
+
+    rng = np.random.default_rng(0)
+    for at_start in (False, True):
+
+        class Guarded(Products):
+            def empty(self, *shape, at_start=at_start):
+                return guarded(super().empty(*shape), at_start=at_start)
+
+        for parts in (1, 2):
+            products = Guarded(parts)
+            for N in (1, 15, 33, 128):
+                for D, H in [(1, 1), (3, 17), (16, 5), (32, 64), (65, 49), (257, 31), (31, 513)]:
+                    x, weight, bias, dz = (
+                        guarded(rng.standard_normal(s).astype(dtype), at_start=at_start)
+                        for s in [(N, D), (D, H), (H,), (N, H)]
+                    )
+                    y = products.forward(x, weight, bias)
+                    dx, dweight = products.backward(dz, weight), products.gradient(x, dz)
+                    np.testing.assert_allclose(y, x @ weight + bias, rtol=0.1, atol=1.0)
+                    np.testing.assert_allclose(dx, dz @ weight.T, rtol=0.1, atol=1.0)
+                    np.testing.assert_allclose(dweight, x.T @ dz, rtol=0.1, atol=1.0)
+                _kept.clear()
+
+
 if __name__ == "__main__":
     for kind in ("float32", "float64"):
-        {"products": products, "training": training}[sys.argv[1]](kind)
+        globals()[sys.argv[1]](kind)
         print(kind)

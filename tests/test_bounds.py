@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="needs mprotect")
-@pytest.mark.parametrize("what", ["products", "training"])
+@pytest.mark.parametrize("what", ["products", "bfloat16_products", "training"])
 def test_nothing_beyond_an_array_is_touched(what):
     script = Path(__file__).with_name("guard_pages.py")
 
