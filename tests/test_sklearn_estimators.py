@@ -449,16 +449,29 @@ def test_the_clock_stops_training(solver):
     assert time.perf_counter() - started < 30
 
 
-def test_ctrl_c_keeps_what_was_learned():
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_keeps_what_was_learned(solver):
     class Interrupt(Callback):
         def on_epoch_end(self, epoch, record, model):
             raise KeyboardInterrupt
 
     X, y = three_classes()
+    arguments = SMALL | {"solver": solver}
     with pytest.warns(UserWarning, match="interrupted by user"):
-        classifier = MLPClassifier(**SMALL, callbacks=[Interrupt()]).fit(X, y)
-    assert_same_bits(classifier, MLPClassifier(**SMALL | {"max_iter": 1}).fit(X, y))
+        classifier = MLPClassifier(**arguments, callbacks=[Interrupt()]).fit(X, y)
+    once = MLPClassifier(**arguments | {"max_iter": 1}).fit(X, y)
+    assert_same_bits(classifier, once)
+    assert (classifier.loss_, classifier.n_iter_) == (once.loss_, 1)
     assert classifier.stopped_ == "interrupted"
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_data_too_large_for_its_dtype_is_refused(solver):
+    X, y = numbers()
+    regressor = MLPRegressor(**SMALL | {"solver": solver})
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="non-finite parameter weights"):
+        regressor.fit(1e305 * X, y)
+    assert np.isfinite(weights_of(regressor)).all()
 
 
 def test_a_diverged_partial_fit_leaves_the_network_as_it_was():

@@ -1,5 +1,6 @@
 """The solver lbfgs: scipy's L-BFGS-B over the loss and gradient of all rows."""
 
+import math
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -73,10 +74,45 @@ class _Minimiser:
         """Minimise."""
         estimator = self.estimator
         estimator.n_iter_, estimator.stopped_ = 0, None
-        estimator.loss_curve_ = []
+        start = self.model.theta.copy()
+        self.reached = start, math.nan
         self.started = time.perf_counter()
         info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, self.runner.steps_done)
         self._tell("on_train_begin", info)
+        try:
+            status, message = self._minimise()
+        except KeyboardInterrupt:
+            status, message = 0, ""
+            estimator.stopped_ = "interrupted"
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+        finally:
+            self.model.theta, estimator.loss_ = self.reached
+            self.history.stopped = estimator.stopped_
+            self._tell("on_train_end", self.history)
+        known = math.isfinite(estimator.loss_) or estimator.stopped_ == "interrupted"
+        if not known or not np.isfinite(self.model.theta).all():
+            self.model.theta = start
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        if status != 0 and estimator.stopped_ is None:
+            warnings.warn(
+                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status="
+                f"{status}): {message}. Increase max_iter (now {estimator.max_iter}) or max_fun, "
+                "or scale the data.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+
+    def _minimise(self) -> tuple[int, str]:
+        """Let scipy search; return its status, 0 where it converged, and message."""
+        estimator = self.estimator
+        options = {
+            "maxfun": estimator.max_fun,
+            "maxiter": estimator.max_iter,
+            "gtol": estimator.tol,
+        }
         with threadpool_limits(1, "blas"):  # scipy's own sums are short: threads only cost time
             result = minimize(
                 self.loss_and_gradient,
@@ -84,30 +120,12 @@ class _Minimiser:
                 method="L-BFGS-B",
                 jac=True,
                 callback=self._after_iteration,
-                options={
-                    "maxfun": estimator.max_fun,
-                    "maxiter": estimator.max_iter,
-                    "gtol": estimator.tol,
-                },
+                options=options,
             )
         self.model.theta = result.x
+        self.reached = result.x, self._reported(float(result.fun))
         estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
-        estimator.loss_ = self._reported(float(result.fun))
-        self.history.stopped = estimator.stopped_
-        self._tell("on_train_end", self.history)
-        if not np.isfinite(result.x).all() or not np.isfinite(result.fun):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
-        if result.status != 0 and estimator.stopped_ is None:
-            warnings.warn(
-                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status="
-                f"{result.status}): {result.message}. Increase max_iter (now "
-                f"{estimator.max_iter}) or max_fun, or scale the data.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
+        return int(result.status), str(result.message)
 
     def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return both: a step at rate 0 computes them on all threads and changes nothing."""
@@ -129,8 +147,10 @@ class _Minimiser:
         """Note the loss; stop where a callback or the clock says so."""
         estimator = self.estimator
         loss = self._reported(float(intermediate_result.fun))
+        self.reached = intermediate_result.x.copy(), loss
         estimator.loss_curve_.append(loss)
-        number = len(estimator.loss_curve_)
+        estimator.n_iter_ += 1
+        number = estimator.n_iter_
         if estimator.verbose:
             print(f"Iteration {number}, loss = {loss:.8f}")
         seconds = time.perf_counter() - self.started
