@@ -80,6 +80,15 @@ def test_count_of_right_answers(kind, data, dtype):
     assert n_correct == (z.argmax(axis=1) == targets).sum()
 
 
+@given(data=st.data(), dtype=dtypes)
+def test_count_of_right_binary_answers(data, dtype):
+    z, targets, _ = data.draw(loss_cases("binary_cross_entropy"))
+
+    _, n_correct, _ = run("binary_cross_entropy", z, targets, None, 0.0, dtype)
+
+    assert n_correct == ((z > 0) == (targets > 0.5)).sum()
+
+
 @pytest.mark.parametrize("kind", LOSSES)
 def test_gradient_is_the_central_difference(kind):
     rng = np.random.default_rng(11)
