@@ -4,17 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import OPTIMIZERS, blobs, every_layer
+from networks import OPTIMIZERS, architectures, blobs, every_layer, targets
 from precision_rule import RELATIVE, assert_within_bound, factors, scalings
 from sentences import refused
-from strategies import columns, rows, seeds
+from strategies import LOSSES, columns, filled, rows, seeds
 from test_determinism import assert_same_bits, trained
 from test_workspace import assert_memory_does_not_matter
 
 import fastmlp
-from fastmlp import kernels
+from fastmlp import kernels, lowering
 from fastmlp.compiled import bf16_parts
 from fastmlp.kernels import isa
 from fastmlp.layers import Linear, ReLU, Tanh
@@ -254,3 +254,70 @@ def test_the_number_of_parts_is_known(precision):
     assert bf16_parts(precision, np.dtype(np.float64)) == 0
     expected = {"highest": 0, "high": 2, "medium": 1}[precision]
     assert bf16_parts(precision, FLOAT32) == (expected if TILES else 0)
+
+
+def trained_on(n_threads, build, X, y, options):
+    """Train on so many threads however small the step, every weight large enough to be shared."""
+    model, rule = fastmlp.Sequential(*build(), seed=1), OPTIMIZERS["adam"](max_norm=2.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)
+        if options["shares_columns"]:
+            patch.setattr(lowering, "_LARGE_WEIGHT", 1)
+        history = model.fit(
+            X, y, optimizer=rule, epochs=2, n_threads=n_threads, verbose=False, l2=0.01,
+            **{name: value for name, value in options.items() if name != "shares_columns"},
+        )  # fmt: skip
+    return [model.theta, history.steps, *rule.state.values()]
+
+
+@PRECISION
+@settings(max_examples=60)
+@given(
+    architectures(max_width=150),
+    st.sampled_from(list(LOSSES)),
+    st.integers(1, 150),
+    st.integers(1, 100),
+    st.booleans(),
+    seeds,
+)
+def test_threads_do_not_change_bits_of_any_network(
+    precision, architecture, loss, N, batch_size, shares_columns, seed
+):
+    D, C, build = architecture
+    X, y = filled((N, D), "normal", seed).astype(np.float32), targets(loss, N, C, seed)
+    options = {
+        "loss": loss,
+        "batch_size": min(batch_size, N),
+        "matmul_precision": precision,
+        "shares_columns": shares_columns,
+    }
+    one = trained_on(1, build, X, y, options)
+
+    for n_threads in (2, 3, 8):
+        for a, b in zip(trained_on(n_threads, build, X, y, options), one, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@LOWER
+@settings(max_examples=60)
+@given(
+    architectures(max_width=150),
+    st.sampled_from(list(LOSSES)),
+    st.sampled_from(list(OPTIMIZERS)),
+    st.integers(1, 150),
+    st.integers(1, 100),
+    seeds,
+)
+def test_what_lay_in_memory_does_not_matter_to_any_network(
+    precision, architecture, loss, optimizer, N, batch_size, seed
+):
+    D, C, layers_of = architecture
+    X, y = filled((N, D), "normal", seed).astype(np.float32), targets(loss, N, C, seed)
+
+    def build():
+        model = fastmlp.Sequential(*layers_of(), seed=seed)
+        return model, OPTIMIZERS[optimizer](clip_norm=1.0 if seed % 2 else None)
+
+    assert_memory_does_not_matter(
+        build, X, y, loss=loss, epochs=1, batch_size=min(batch_size, N), matmul_precision=precision
+    )
