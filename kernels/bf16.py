@@ -42,7 +42,8 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
 _INT = types.int64
-_SMALLEST = 0x00800000  # the smallest normal number: stands for a low part of 0
+# The bits of some float32 numbers; _LARGEST is also a bfloat16.
+_ONE, _LARGEST, _INFINITY = 0x3F800000, 0x7F7F0000, 0x7F800000
 
 
 @intrinsic
@@ -270,40 +271,62 @@ class _Neighbours:
 
     def __init__(self, builder, first, second):
         self.builder, self.numbers = builder, (first, second)
-        self.high = builder.bitcast(_round(builder, first, second), _INTS)
 
-    def low(self):
-        """Round what rounding left over."""
+    def rounded(self, numbers):
+        """Return pairs of bfloat16 of two vectors of numbers."""
+        return self.builder.bitcast(_round(self.builder, *numbers), _INTS)
+
+    def widened(self, pairs):
+        """Return the two vectors of float32 that pairs stand for."""
         builder = self.builder
-        halves = builder.bitcast(self.high, ir.VectorType(ir.IntType(16), 2 * LANES))
-        rests = []
-        for i, x in enumerate(self.numbers):
+        halves = builder.bitcast(pairs, ir.VectorType(ir.IntType(16), 2 * LANES))
+        for i in range(2):
             lanes = full_vector(LANES, range(LANES * i, LANES * (i + 1)))
             half = builder.zext(builder.shuffle_vector(halves, halves, lanes), _INTS)
-            rests.append(_rest(builder, x, builder.shl(half, _splat(16))))
-        return builder.bitcast(_round(builder, *rests), _INTS)
+            yield builder.bitcast(builder.shl(half, _splat(16)), _FLOATS)
 
 
-class _Rows:
+class _Rows(_Neighbours):
     """Two rows that are neighbours in k: rounded, their numbers alternate."""
 
-    def __init__(self, builder, even, odd):
-        self.builder, self.numbers = builder, (even, odd)
-        self.high = self._join(even, odd)
-
-    def low(self):
-        """Round what rounding left over."""
-        builder = self.builder
-        even = builder.shl(self.high, _splat(16))
-        odd = builder.and_(self.high, _splat(0xFFFF0000))
-        rests = (_rest(builder, x, h) for x, h in zip(self.numbers, (even, odd), strict=True))
-        return self._join(*rests)
-
-    def _join(self, even, odd):
-        halves = _round(self.builder, even, odd)
+    def rounded(self, numbers):
+        """Return pairs of bfloat16, one of each vector."""
+        halves = _round(self.builder, *numbers)
         lanes = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
         mixed = self.builder.shuffle_vector(halves, halves, full_vector(2 * LANES, lanes))
         return self.builder.bitcast(mixed, _INTS)
+
+    def widened(self, pairs):
+        """Return the two vectors of float32 that pairs stand for."""
+        builder = self.builder
+        for bits in (builder.shl(pairs, _splat(16)), builder.and_(pairs, _splat(0xFFFF0000))):
+            yield builder.bitcast(bits, _FLOATS)
+
+
+def _split(builder, pair):
+    """Return high and low parts as pairs of bfloat16: x = high + low.
+
+    Infinity is split as 1 + infinity: products of high parts then stay finite, and those of a low
+    part with a high one give what infinity times the number is. A number that would round to
+    infinity gets the largest bfloat16 as its high part.
+    """
+    firsts = []
+    for x in pair.numbers:
+        size = builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF))
+        sign = builder.and_(builder.bitcast(x, _INTS), _splat(0x80000000))
+        infinite = builder.icmp_unsigned("==", size, _splat(_INFINITY))
+        large = builder.and_(
+            builder.icmp_unsigned(">", size, _splat(_LARGEST)),
+            builder.icmp_unsigned("<", size, _splat(_INFINITY)),
+        )
+        size = builder.select(infinite, _splat(_ONE), size)
+        size = builder.select(large, _splat(_LARGEST), size)
+        firsts.append(builder.bitcast(builder.or_(sign, size), _FLOATS))
+    high = pair.rounded(firsts)
+    rests = [
+        builder.fsub(x, wide) for x, wide in zip(pair.numbers, pair.widened(high), strict=True)
+    ]
+    return high, pair.rounded(rests)
 
 
 def _round(builder, first, second):
@@ -317,33 +340,32 @@ def _round(builder, first, second):
     return builder.bitcast(halves, ir.VectorType(ir.IntType(16), 2 * LANES))
 
 
-def _rest(builder, x, high):
-    """x - high, and instead of 0 the smallest number of x's sign.
-
-    infinity * 0 would be NaN where infinity is right.
-    """
-    high = builder.bitcast(high, _FLOATS)
-    sign = builder.and_(builder.bitcast(x, _INTS), _splat(0x80000000))
-    smallest = builder.bitcast(builder.or_(sign, _splat(_SMALLEST)), _FLOATS)
-    exact = builder.fcmp_ordered("oeq", x, high)
-    return builder.select(exact, smallest, builder.fsub(x, high))
-
-
-def _store_parts(builder, numbers, place, plane, parts):
-    """Store the high parts, and the low ones if they are asked for."""
-    _store(builder, numbers.high, place)
-    with builder.if_then(builder.icmp_signed("==", parts, parts.type(2))):
-        _store(builder, numbers.low(), builder.gep(place, [plane]))
+def _store_parts(builder, pair, place, plane, parts):
+    """Store the rounded numbers, or with two parts the high and the low ones."""
+    with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
+        with two:
+            high, low = _split(builder, pair)
+            _store(builder, high, place)
+            _store(builder, low, builder.gep(place, [plane]))
+        with one:
+            _store(builder, pair.rounded(pair.numbers), place)
 
 
 def _store_transposed(builder, pairs, target, plane, parts):
-    """Store the transpose of 16 vectors of pairs, high parts and low parts."""
-    for i, row in enumerate(transposed(builder, [pair.high for pair in pairs])):
-        _store(builder, row, builder.gep(target, [plane.type(LANES * i)]))
-    with builder.if_then(builder.icmp_signed("==", parts, parts.type(2))):
-        low_target = builder.gep(target, [plane])
-        for i, row in enumerate(transposed(builder, [pair.low() for pair in pairs])):
-            _store(builder, row, builder.gep(low_target, [plane.type(LANES * i)]))
+    """Store the transpose of 16 vectors of pairs, rounded, or high parts and low parts."""
+    with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
+        with two:
+            highs, lows = zip(*(_split(builder, pair) for pair in pairs), strict=True)
+            _store_rows(builder, transposed(builder, highs), target)
+            _store_rows(builder, transposed(builder, lows), builder.gep(target, [plane]))
+        with one:
+            rows = [pair.rounded(pair.numbers) for pair in pairs]
+            _store_rows(builder, transposed(builder, rows), target)
+
+
+def _store_rows(builder, rows, target):
+    for i, row in enumerate(rows):
+        _store(builder, row, builder.gep(target, [ir.IntType(64)(LANES * i)]))
 
 
 def _store(builder, value, place):

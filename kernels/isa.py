@@ -80,7 +80,7 @@ def current() -> Isa:
 
 def _best_level(features: frozenset[str]) -> str:
     if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
-        return "amx" if {"amx-tile", "amx-bf16"} <= features else "avx512"
+        return "amx" if {"amx-tile", "amx-bf16", "avx512bf16"} <= features else "avx512"
     return "avx2" if {"avx2", "fma"} <= features else "generic"
 
 
