@@ -135,13 +135,7 @@ def test_training_sizes(parts, N, D, H):
     assert_within_bound(products.gradient(x, dz), x.T, dz, parts)
 
 
-UNTIL = "until infinity and 0 are split so that high parts carry 0 and low parts infinity"
-PARTS_WITH_HIGH_OPEN = pytest.mark.parametrize(
-    "parts", [1, pytest.param(2, marks=pytest.mark.xfail(reason=UNTIL))], ids=["medium", "high"]
-)
-
-
-@PARTS_WITH_HIGH_OPEN
+@PARTS
 @given(sizes, sizes, sizes, seeds)
 def test_small_whole_numbers_are_exact(parts, N, D, H, seed):
     """A part holds each, and float32 their sums, 0 among them."""
@@ -169,7 +163,7 @@ def test_what_lay_in_memory_does_not_matter(parts, N, D, H, seed):
         np.testing.assert_array_equal(a, b)
 
 
-@PARTS_WITH_HIGH_OPEN
+@PARTS
 @given(sizes, sizes, sizes, st.sampled_from([np.nan, np.inf, -np.inf]), seeds)
 def test_nan_and_infinity_come_through(parts, N, D, H, value, seed):
     """One number that is not finite reaches what float32 products let it reach, and no more."""
@@ -206,6 +200,16 @@ def test_infinity_times_nothing_is_not_a_number(parts):
     assert np.isnan(y[3, 5])
     np.testing.assert_array_equal(np.delete(y[3], 5), np.inf)
     assert np.isfinite(np.delete(y, 3, axis=0)).all()
+
+
+@PARTS
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_rounds_to_infinity_is_infinite(parts, sign):
+    """The largest float32 lies above the largest bfloat16; no part of it may turn into NaN."""
+    x = np.full((3, 2), sign * np.finfo(np.float32).max, np.float32)
+    weight = np.array([[0.1257], [0.0311]], np.float32)
+
+    np.testing.assert_array_equal(Products(parts).forward(x, weight), sign * np.inf)
 
 
 @PARTS

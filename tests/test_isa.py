@@ -105,11 +105,7 @@ AMX = AVX512 | {"avx512bf16", "amx-tile", "amx-bf16"}
         (AVX512 - {"avx512dq"}, "avx2"),
         (AVX512, "avx512"),
         (AMX - {"amx-bf16"}, "avx512"),
-        pytest.param(
-            AMX - {"avx512bf16"},
-            "avx512",
-            marks=pytest.mark.xfail(reason="until the level amx asks for avx512bf16 as well"),
-        ),
+        (AMX - {"avx512bf16"}, "avx512"),
         (AMX, "amx"),
     ],
 )
