@@ -76,7 +76,7 @@ class _Minimiser:
         estimator.n_iter_, estimator.stopped_ = 0, None
         start = self.model.theta.copy()
         self.reached = start, math.nan
-        self.started = time.perf_counter()
+        self.started = self.last = time.perf_counter()
         info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, self.runner.steps_done)
         self._tell("on_train_begin", info)
         try:
@@ -153,12 +153,14 @@ class _Minimiser:
         number = estimator.n_iter_
         if estimator.verbose:
             print(f"Iteration {number}, loss = {loss:.8f}")
-        seconds = time.perf_counter() - self.started
-        record: dict[str, Any] = {"epoch": number - 1, "loss": loss, "seconds": seconds}
+        now = time.perf_counter()
+        record: dict[str, Any] = {"epoch": number - 1, "loss": loss, "seconds": now - self.last}
+        self.last = now
         self.history.epochs.append(record)
         answers = self._tell("on_epoch_end", number - 1, record, self.model)
         reason = next((answer for answer in answers if answer), None)
-        if reason is None and estimator.time_limit is not None and seconds >= estimator.time_limit:
+        limit = estimator.time_limit
+        if reason is None and limit is not None and now - self.started >= limit:
             reason = "time limit"
         if reason is not None:
             estimator.stopped_ = reason if isinstance(reason, str) else "stopped by a callback"
