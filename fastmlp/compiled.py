@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp import kernels, layers, losses, optimizers, ops, threads
+import fastmlp.kernels as kernels
+from fastmlp import layers, losses, ops, optimizers, threads
 from fastmlp.kernels import opcodes as op
 from fastmlp.lowering import (
     ArrayTable,

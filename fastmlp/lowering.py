@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp import kernels, layers
+import fastmlp.kernels as kernels
+from fastmlp import layers
 from fastmlp.kernels import opcodes as op
 from fastmlp.parameters import Slot
 
@@ -153,13 +154,14 @@ def fuse(
 ) -> tuple[list[Operation], layers.Normalize | None] | None:
     """Return ``(operations, Normalize or None)``, or None where a layer has no lowering."""
     operations: list[Operation] = []
-    normalize, width = None, n_features
+    normalize: layers.Normalize | None = None
+    width = n_features
     for index, layer in enumerate(model_layers):
         kind = type(layer)
         last = operations[-1] if operations else None
         if kind is layers.Flatten:
             continue
-        if kind is layers.Normalize and last is None and normalize is None:
+        if isinstance(layer, layers.Normalize) and last is None and normalize is None:
             normalize = layer
         elif kind in _CORES:
             operations.append(_core(layer, index))
@@ -169,7 +171,7 @@ def fuse(
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
             last.activation, last.alpha = op.ACTIVATIONS[layer.kind], layer.alpha
-        elif kind is layers.Dropout:
+        elif isinstance(layer, layers.Dropout) and kind is layers.Dropout:
             if last is None or last.dropout:
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
@@ -184,6 +186,7 @@ def fuse(
 def _core(layer: layers.Layer, index: int) -> Operation:
     if isinstance(layer, layers.Linear):
         return Operation(op.AFFINE, index, layer.in_features, layer.out_features)
+    assert isinstance(layer, layers.BatchNorm | layers.LayerNorm), "fuse asked for its core"
     core, width = _CORES[type(layer)], layer.n_features
     momentum = getattr(layer, "momentum", 0.0)
     return Operation(core, index, width, width, epsilon=layer.eps, momentum=momentum)

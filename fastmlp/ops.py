@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 
-from fastmlp import kernels
+import fastmlp.kernels as kernels
 from fastmlp.kernels import opcodes
 
 __all__ = [
@@ -216,7 +216,15 @@ def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
     return float(row_losses.sum()), int(row_hits.sum())
 
 
-def hyper(lr, beta1=0.0, beta2=0.0, eps=1e-8, weight_decay=0.0, l2=0.0, t=1):
+def hyper(
+    lr: float,
+    beta1: float = 0.0,
+    beta2: float = 0.0,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    l2: float = 0.0,
+    t: float = 1,
+) -> np.ndarray:
     """Return the numbers of an update in the order that the kernels read them."""
     values = np.zeros(opcodes.N_HYPER)
     values[opcodes.LEARNING_RATE] = lr
