@@ -113,7 +113,7 @@ def test_each_kernel_has_one_specialisation_for_a_dtype():
     kernels = [
         d
         for d in gc.get_objects()
-        if isinstance(d, Dispatcher)
+        if issubclass(type(d), Dispatcher)  # isinstance would ask what a dead proxy stood for
         and d.py_func.__module__.startswith("fastmlp")
         and not d.py_func.__name__.startswith("_")  # those only other kernels call, and inline
     ]
