@@ -191,9 +191,11 @@ def test_nan_and_infinity_come_through(parts, N, D, H, value, seed):
 
 
 @PARTS
-def test_infinity_times_nothing_is_not_a_number(parts):
+@pytest.mark.parametrize("nothing", [0.0, 1e-40])
+def test_infinity_times_nothing_is_not_a_number(parts, nothing):
+    """What is smaller than the smallest normal number counts as 0 here, too."""
     x, weight = np.ones((20, 40), np.float32), np.ones((40, 33), np.float32)
-    x[3, 7], weight[7, 5] = np.inf, 0.0
+    x[3, 7], weight[7, 5] = np.inf, nothing
 
     y = Products(parts).forward(x, weight)
 
