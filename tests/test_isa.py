@@ -59,6 +59,7 @@ def test_everything_that_computes_with(level):
         level,
         *sorted(path.name for path in TESTS.glob("test_ops_*.py")),
         "test_fit.py",
+        "test_steps.py",
         "test_compiled_vs_layerwise.py",
         "test_determinism.py",
         "test_precision.py",
