@@ -5,7 +5,7 @@ import pytest
 import reference
 from networks import OPTIMIZERS, blobs, for_reference
 from sentences import refused
-from test_fit import RULES
+from test_steps import RULES
 from tolerance import assert_close
 
 import fastmlp

@@ -6,7 +6,10 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
+import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,9 +73,6 @@ def test_roundtrip_keeps_every_bit(saved, tmp_path):
 @settings(max_examples=15)
 @given(architectures(), st.sampled_from(["float32", "float64"]))
 def test_any_architecture_comes_back(architecture, dtype):
-    import tempfile
-    from pathlib import Path
-
     D, _, build = architecture
     model = fastmlp.Sequential(*build(), seed=9, dtype=dtype)
     X = np.random.default_rng(0).standard_normal((5, D)).astype(dtype)
@@ -200,8 +200,6 @@ def test_hostile_tensors_are_refused(saved, tmp_path):
 
 
 def test_a_huge_claim_takes_no_memory(saved, tmp_path):
-    import tracemalloc
-
     header, _ = header_of(saved[1])
     [key] = [k for k in header["__metadata__"] if "Linear" in header["__metadata__"][k]]
     text = header["__metadata__"][key].replace("12", "200000000")
@@ -220,9 +218,6 @@ def test_a_huge_claim_takes_no_memory(saved, tmp_path):
 @settings(max_examples=100)
 @given(st.data())
 def test_flipped_bytes_load_or_are_refused(saved, data):
-    import tempfile
-    from pathlib import Path
-
     content = bytearray(saved[1])
     header_length = struct.unpack("<Q", content[:8])[0] + 8
     for _ in range(data.draw(st.integers(1, 3))):
