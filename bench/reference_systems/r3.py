@@ -12,8 +12,8 @@ from fastmlp.compat.cs231n.data_utils import get_CIFAR10_data
 
 __all__ = ["RATES", "REGS", "outcomes"]
 
-RATES = (2.4e-3, 2.8e-3, 3.2e-3, 3.6e-3, 4.0e-3)
-REGS = (0.01, 0.1, 0.3)
+RATES = (1.2e-3, 1.6e-3, 2.0e-3, 2.4e-3, 2.8e-3)
+REGS = (1e-4, 1e-2, 1e-1)
 UNITS, ITERATIONS, BATCH = 300, 1600, 400
 
 
@@ -21,7 +21,7 @@ def outcomes(
     cifar10: str | None, dtype: str = "float64", pictures: Path | None = None
 ) -> list[Outcome]:
     """Repeat what R3 published; draw grid, learning curves and weights where asked to."""
-    data = get_CIFAR10_data(num_test=10000, cifar10_dir=cifar10)
+    data = get_CIFAR10_data(cifar10_dir=cifar10)
     rows = {}
     for name in list(data):
         value = data.pop(name)
@@ -69,7 +69,7 @@ def outcomes(
             f"5 x 3 grid, 300 hidden units, 1,600 iterations of 400, {dtype}",
             "best validation 55.1 %, test 54.2 %",
             f"{best_accuracy:.1%}, test {test:.1%}",
-            best_accuracy >= 0.545 and test >= 0.535,
+            best_accuracy >= 0.551 and test >= 0.542,
             seconds,
             table.size * one,
         )
