@@ -86,6 +86,7 @@ class Predictor:
         self.work = work
         self.x = inference.rows(work, n_rows)
         self.predict, n_threads = inference.prepare(name, work, self.x)
+        self.predict(self.x)  # what is compiled or loaded at the first call is not timed
         forget_peak()
         self.description |= {"n_threads": n_threads, "precision": "float32", "compile_seconds": 0.0}
 

@@ -19,6 +19,7 @@ _SUBJECTS = {
     "affine",
     "affine_bf16",
     "bf16",
+    "denormals",
     "dropout",
     "engine",
     "gather",

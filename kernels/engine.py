@@ -16,6 +16,7 @@ the number of threads.
 
 import math
 
+from .denormals import flush_denormals, restore_denormals
 from .jit import inner, kernel
 from .memory import (
     INT,
@@ -74,6 +75,7 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
     header = array_at(memory, HEADER, INT)
     control = array_at(memory, CONTROL, INT)
     hyper, rates = hyper_of(thread, memory), array_at(memory, RATES, REAL64)
+    denormals = flush_denormals()
     for step in range(header[N_STEPS]):
         first = step * header[BATCH_SIZE]
         n_rows = min(header[BATCH_SIZE], header[N_ROWS] - first)
@@ -97,7 +99,8 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
         if thread == 0:
             _finish_record(step, memory)
         if control[HALT] != 0 or atomic_load(control, ABORT) != 0:
-            return
+            break
+    restore_denormals(denormals)
 
 
 @inner
