@@ -1,7 +1,7 @@
 """Numbers too small to be normal count as 0 while a thread trains.
 
 A network that has learned its data has gradients near 0, whose squares are denormal; processors
-compute with those many times slower. Every thread has its own setting, which is put back at the end.
+compute with those many times slower. Every thread has its own setting; it is put back at the end.
 """
 
 from llvmlite import ir

@@ -57,4 +57,4 @@ def test_the_test_command_is_where_the_continuous_integration_looks():
     command = lines[lines.index("<!-- test -->") + 2]
 
     assert "pip install" in command
-    assert command.endswith("pytest")
+    assert command.endswith("pytest -n auto")
