@@ -89,6 +89,11 @@ class Optimizer:
             self.state1 = ops.aligned_zeros(theta.size, theta.dtype)
         if len(self.state_names) > 1 and self.state2 is None:
             self.state2 = ops.aligned_zeros(theta.size, theta.dtype)
+        # a memory-mapped pickle gives arrays that cannot be written
+        self.state1, self.state2 = (
+            s.copy() if s is not None and not s.flags.writeable else s
+            for s in (self.state1, self.state2)
+        )
 
     def step(self, model: "Model", *, lr: float | None = None) -> None:
         """Make one step with the gradients in ``model.grad``.

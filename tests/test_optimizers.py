@@ -130,3 +130,14 @@ def test_changing_the_rate_between_fits_is_heard():
 
 def test_an_optimizer_shows_how_it_was_made():
     assert repr(optimizers.SGD(lr=0.1, momentum=0.9)).startswith("SGD(lr=0.1")
+
+
+def test_a_state_that_cannot_be_written_is_copied():
+    model = fastmlp.Sequential(Linear(3, 2))
+    optimizer = optimizers.Adam()
+    optimizer.prepare(model)
+    optimizer.state1.flags.writeable = False
+
+    optimizer.prepare(model)
+
+    assert optimizer.state1.flags.writeable
