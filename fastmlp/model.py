@@ -132,7 +132,8 @@ class Model:
         Returns
         -------
         numpy.ndarray, shape (N, C), the model's dtype
-            Logits or predictions. May be called from several threads at once.
+            Logits or predictions. May be called from several threads at once. Arrays of the layers
+            may change between calls; settings such as a slope or eps are read at the first.
 
         Raises
         ------

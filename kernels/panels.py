@@ -72,29 +72,9 @@ multiply_long_row = make_multiply_block(1, 8)
 
 @inner
 def multiply_panel(
-    a,
-    a0,
-    a_row,
-    a_k,
-    b,
-    b0,
-    b_k,
-    start,
-    start0,
-    start_row,
-    c,
-    c0,
-    c_row,
-    n_k,
-    n_rows,
-    n_vectors,
-    soon,
-    soon0,
-    soon_end,
-    due,
-    due0,
-    due_end,
-):
+    a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
+    n_k, n_rows, n_vectors, soon, soon0, soon_end, due, due0, due_end,
+):  # fmt: skip
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
     Meanwhile soon[soon0 : soon_end] is called into the second cache to be read, and
@@ -105,67 +85,19 @@ def multiply_panel(
     while i + TILE_ROWS <= n_rows:
         if n_vectors == TILE_VECTORS:
             _BLOCK_3(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         elif n_vectors == 2:
             _BLOCK_2(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         else:
             _BLOCK_1(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         i += TILE_ROWS
         a0 += TILE_ROWS * a_row
         start0 += TILE_ROWS * start_row
@@ -175,67 +107,19 @@ def multiply_panel(
     if i + TILE_ROWS // 2 <= n_rows:
         if n_vectors == TILE_VECTORS:
             _HALF_3(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         elif n_vectors == 2:
             _HALF_2(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         else:
             _HALF_1(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         i += TILE_ROWS // 2
         a0 += TILE_ROWS // 2 * a_row
         start0 += TILE_ROWS // 2 * start_row
@@ -243,67 +127,19 @@ def multiply_panel(
     while i < n_rows:
         if n_vectors == TILE_VECTORS:
             _ROW_3(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         elif n_vectors == 2:
             _ROW_2(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         else:
             _ROW_1(
-                a,
-                a0,
-                a_row,
-                a_k,
-                b,
-                b0,
-                b_k,
-                start,
-                start0,
-                start_row,
-                c,
-                c0,
-                c_row,
-                n_k,
-                soon,
-                soon0,
-                due,
-                due0,
-            )
+                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
+                c, c0, c_row, n_k, soon, soon0, due, due0,
+            )  # fmt: skip
         i += 1
         a0 += a_row
         start0 += start_row
