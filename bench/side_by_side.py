@@ -128,7 +128,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--peers", type=listed, help=f"comma-separated, of {', '.join(PEERS)} (default: all)")
     option("--optimizer", choices=("adam", "sgd"), default="adam")
     option("--rounds", type=int, default=5, help="turns of each contender (default: 5)")
-    option("--seconds", type=float, default=0.15, help="a turn takes about (default: 0.15)")
+    option("--seconds", type=float, default=0.5, help="a turn takes about (default: 0.5)")
     option("--quick", action="store_true", help="three workloads, few peers, two rounds")
     option("--json", metavar="FILE", help="keep everything measured")
     option("--markdown", metavar="FILE", help="write the tables as Markdown")

@@ -121,8 +121,9 @@ class Sequential(Model):
         Returns
         -------
         History
-            A loss that is not finite ends training at once and leaves the parameters from before
-            that epoch; Ctrl-C ends it cleanly; ``history.stopped`` says so.
+            A loss that is not finite ends training at once; parameters and optimizer go back to a
+            copy made between two epochs (a new one is made after 64 steps or more). Ctrl-C ends
+            training cleanly. ``history.stopped`` says so.
 
         Raises
         ------

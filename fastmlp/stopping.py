@@ -47,10 +47,17 @@ class Checkpoint:
     """A copy of all that training changes: parameters, layer state, and the optimizer's if given.
 
     It is made once and filled again by `save`; the model and the optimizer keep their arrays.
+
+    Attributes
+    ----------
+    step, epoch : int
+        What the optimizer had done when the copy was made; 0 without one.
+
     """
 
     def __init__(self, model: "Model", optimizer: "Optimizer | None" = None):
         self.optimizer = optimizer
+        self.step = self.epoch = 0
         self._arrays = [model.theta, *model.state.values()]
         if optimizer is not None:
             self._arrays += optimizer.state.values()
@@ -62,14 +69,14 @@ class Checkpoint:
         for array, copy in zip(self._arrays, self._copies, strict=True):
             copy[...] = array
         if self.optimizer is not None:
-            self._counters = self.optimizer.t, self.optimizer.epoch
+            self.step, self.epoch = self.optimizer.t, self.optimizer.epoch
 
     def restore(self) -> None:
         """Put the copy back."""
         for array, copy in zip(self._arrays, self._copies, strict=True):
             array[...] = copy
         if self.optimizer is not None:
-            self.optimizer.t, self.optimizer.epoch = self._counters
+            self.optimizer.t, self.optimizer.epoch = self.step, self.epoch
 
 
 class Monitor:

@@ -20,6 +20,7 @@ from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
 from fastmlp.validation import (
     as_weights,
     check_batch_size,
+    is_finite,
     non_negative,
     positive,
     positive_int,
@@ -30,6 +31,7 @@ __all__ = ["PRECISIONS", "epoch_order", "fit"]
 
 _HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 PRECISIONS = ("highest", "high", "medium")
+_STEPS_BETWEEN_COPIES = 64  # at least: a copy moves about as much memory as the update of a step
 
 _Data = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
@@ -173,7 +175,8 @@ class _Training:
         optimizer, history = self.optimizer, self.history
         rates = self._rates()
         order = epoch_order(len(self.X), self.seed if self.shuffle else None, optimizer.epoch)
-        self.last_good.save()
+        if optimizer.t - self.last_good.step >= _STEPS_BETWEEN_COPIES:
+            self.last_good.save()
         first_step, started = optimizer.t, time.perf_counter()
         result = self.runner.train_epoch(order, optimizer.epoch, rates, self._poll)
         seconds = time.perf_counter() - started
@@ -183,7 +186,7 @@ class _Training:
             if len(result.losses) < len(rates):
                 return False
         diverged = result.diverged_step
-        if diverged is None and not np.isfinite(self.model.theta).all():
+        if diverged is None and not is_finite(self.model.theta):
             diverged = len(rates) - 1
         if diverged is not None:
             self.last_good.restore()
@@ -260,8 +263,8 @@ class _Training:
             _note("training was interrupted; the model keeps what it learned", shown)
         elif why.startswith("diverged"):
             _note(
-                f"training {why}: the loss was not finite; the model keeps the parameters from "
-                "before that epoch; try a lower learning rate or clip_norm=1.0",
+                f"training {why}: the loss was not finite; the model is back at step "
+                f"{self.optimizer.t}: try a lower learning rate or clip_norm=1.0",
                 shown=False,
             )
 

@@ -14,6 +14,7 @@ __all__ = [
     "check_batch_size",
     "float_dtype",
     "fraction",
+    "is_finite",
     "native",
     "non_negative",
     "positive",
@@ -236,11 +237,15 @@ def _real(values: Any, name: str) -> np.ndarray:
     return array
 
 
-def _require_finite(array: np.ndarray, name: str) -> None:
-    """Raise if a value is NaN or infinite; one sum finds out without a temporary array."""
+def is_finite(array: np.ndarray) -> bool:
+    """Tell whether no value is NaN or infinite; mostly one sum says so, without temporary arrays."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):
-            return
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+
+
+def _require_finite(array: np.ndarray, name: str) -> None:
+    if is_finite(array):
+        return
     flat = array.reshape(-1)
     for start in range(0, flat.size, 1 << 20):
         bad = np.flatnonzero(~np.isfinite(flat[start : start + (1 << 20)]))

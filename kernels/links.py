@@ -10,6 +10,7 @@ their addresses: each is compiled once, when a plan first needs it, and there is
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -120,8 +121,13 @@ def addresses(names: Iterable[str], dtype: np.dtype) -> np.ndarray:
     """Return the table of addresses, int64, with 0 for all but the named kernels."""
     table = np.zeros(len(LINKS), np.int64)
     for name in names:
-        table[LINKS[name].place] = LINKS[name].address(getattr(types, np.dtype(dtype).name))
+        table[LINKS[name].place] = _address(name, np.dtype(dtype).name)
     return table
+
+
+@cache
+def _address(name: str, dtype: str) -> int:
+    return LINKS[name].address(getattr(types, dtype))
 
 
 def _make_call(link: Link):

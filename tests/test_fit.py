@@ -238,6 +238,33 @@ def test_a_diverging_loss_stops_and_keeps_the_last_good_parameters(own_layer):
     assert np.isfinite(history.steps[: step - 1]).all()
 
 
+def test_divergence_goes_back_to_a_copy_of_an_earlier_step(capsys):
+    X, y = blobs(256, 6, 3)
+    model, optimizer = small(), optimizers.Adam(lr=rising_at(70, 1e30))
+    model.fit(X, y, optimizer=optimizer, epochs=16, batch_size=64, verbose=False)
+    at_64 = model.theta.copy(), {name: a.copy() for name, a in optimizer.state.items()}
+
+    history = model.fit(X, y, optimizer=optimizer, epochs=4, batch_size=64, verbose=False)
+
+    assert history.stopped.startswith("diverged at step")
+    assert optimizer.t == 64
+    np.testing.assert_array_equal(model.theta, at_64[0])
+    for name, array in at_64[1].items():
+        np.testing.assert_array_equal(optimizer.state[name], array)
+    assert "the model is back at step 64" in capsys.readouterr().err
+
+
+def rising_at(step, rate):
+    """A schedule that is 0.01 until that step, and then far too high."""
+
+    class Rising(schedules.Schedule):
+        def rates(self, first_step, n_steps, steps_per_epoch, total_steps):
+            steps = np.arange(first_step, first_step + n_steps)
+            return np.where(steps >= step, rate, 0.01)
+
+    return Rising()
+
+
 def test_the_rate_follows_the_schedule():
     X, y = blobs(32, 6, 3)
     optimizer = optimizers.SGD(lr=schedules.Exponential(0.1, 0.5))
