@@ -1,5 +1,6 @@
 """The flat store: all parameters of a model in one array, all gradients in another."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class Slot:
     @property
     def size(self) -> int:
         """Number of elements, without padding."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def end(self) -> int:

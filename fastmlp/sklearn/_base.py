@@ -114,6 +114,15 @@ class BaseMLP(BaseEstimator, ABC):
                 f"this {type(self).__name__} has no weights before fit or partial_fit"
             ) from None
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Look at the signature once for each class: it takes longer than all other checks."""
+        if "_param_names" not in vars(cls):
+            cls._param_names = tuple(super()._get_param_names())
+        return list(cls._param_names)
+
+    _param_names: tuple[str, ...]
+
     # What a subclass says.
 
     @abstractmethod

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from fastmlp import losses
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import Rows
+from fastmlp.sklearn._labels import Labels
 from fastmlp.sklearn._network import Objective
 
 __all__ = ["MLPClassifier"]
@@ -139,7 +139,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_weight: Any
     label_smoothing: float
     classes_: np.ndarray
-    _label_binarizer: LabelBinarizer
+    _labels: Labels
 
     def __init__(
         self,
@@ -230,22 +230,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self._labels = Labels(np.asarray(y) if multilabel else self.classes_)
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
         """Return the class of each row, shape (N,), or labels of 0 and 1, shape (N, C)."""
-        return self._decide(self._outputs(X))
+        z = self._outputs(X)  # the largest logit is the largest probability
+        return self._labels.decided(z if self.out_activation_ == "softmax" else _logistic(z))
 
     def predict_proba(self, X):
         """Return the probability of each of ``classes_``, shape (N, C)."""
-        z = self._outputs(X)
-        if self.out_activation_ == "softmax":
-            z -= z.max(axis=1, keepdims=True)
-            np.exp(z, out=z)
-            z /= z.sum(axis=1, keepdims=True)
-            return z
-        p = _logistic(z)
+        p = self._probabilities(self._outputs(X))
         return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
 
     def predict_log_proba(self, X):
@@ -258,41 +253,34 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         log_p = -np.logaddexp(0, -z)
         return np.hstack([-np.logaddexp(0, z), log_p]) if self.n_outputs_ == 1 else log_p
 
-    def _decide(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the classes that the network's outputs speak for."""
-        if self.out_activation_ == "softmax":
-            return self.classes_[outputs.argmax(axis=1)]
-        p = _logistic(outputs)
-        decided: Any = self._label_binarizer.inverse_transform(
-            p[:, 0] if self.n_outputs_ == 1 else p
-        )
-        return decided
+    def _probabilities(self, z: np.ndarray) -> np.ndarray:
+        """Return the probability of each output of the network; may overwrite z."""
+        if self.out_activation_ == "logistic":
+            return _logistic(z)
+        z -= z.max(axis=1, keepdims=True)
+        np.exp(z, out=z)
+        z /= z.sum(axis=1, keepdims=True)
+        return z
 
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if (first and not incremental) or not hasattr(self, "classes_"):
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
-        else:
-            self._check_classes(unique_labels(y), incremental)
-        kind = self._label_binarizer.y_type_
-        if kind == "multiclass":
-            return np.searchsorted(self.classes_, y).astype(np.int64)
-        binary = self._label_binarizer.transform(y).astype(np.float64)
-        return (1 - self.label_smoothing) * binary + self.label_smoothing / 2
+            self._labels = Labels(y)
+            self.classes_ = self._labels.classes
+        elif not incremental and not self._labels.multilabel:
+            self._check_same_classes(np.unique(y))
+        codes = self._labels.codes(y)
+        if self._labels.kind == "multiclass":
+            return codes
+        ones = codes.reshape(len(codes), -1).astype(np.float64)
+        return (1 - self.label_smoothing) * ones + self.label_smoothing / 2
 
-    def _check_classes(self, found: np.ndarray, incremental: bool) -> None:
-        if self.warm_start and not incremental:
-            if set(found) != set(self.classes_):
-                raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the previous "
-                    f"call to fit. Previously got {self.classes_}, `y` has {found}"
-                )
-        elif len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+    def _check_same_classes(self, found: np.ndarray) -> None:
+        if set(found) != set(self.classes_):
             raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {found}."
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {found}"
             )
 
     def _count_outputs(self, targets: np.ndarray) -> int:
@@ -322,7 +310,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if rows.targets.ndim == 1:
             right = outputs.argmax(axis=1) == rows.targets
         else:
-            right = ((outputs > 0) == (rows.targets > 0.5)).all(axis=1)
+            right = ((_logistic(outputs) > 0.5) == (rows.targets > 0.5)).all(axis=1)
         return float(np.average(right, weights=rows.weights))
 
     def _stratify(self, targets: np.ndarray) -> np.ndarray | None:
