@@ -1,5 +1,6 @@
 """The solver lbfgs: scipy's L-BFGS-B over the loss and gradient of all rows."""
 
+import functools
 import math
 import time
 import warnings
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
@@ -113,7 +114,7 @@ class _Minimiser:
             "maxiter": estimator.max_iter,
             "gtol": estimator.tol,
         }
-        with threadpool_limits(1, "blas"):  # scipy's own sums are short: threads only cost time
+        with _blas().limit(limits=1):  # scipy's own sums are short: threads only cost time
             result = minimize(
                 self.loss_and_gradient,
                 self.model.theta.copy(),
@@ -169,3 +170,9 @@ class _Minimiser:
     def _tell(self, event: str, *arguments: Any) -> list[Any]:
         methods = [getattr(callback, event, None) for callback in self.callbacks]
         return [method(*arguments) for method in methods if method is not None]
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    """Return the BLAS libraries of this process; to look for them takes milliseconds."""
+    return ThreadpoolController().select(user_api="blas")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 if TYPE_CHECKING:
     from fastmlp.sklearn._progress import Progress
@@ -25,12 +25,12 @@ def split(
     else:
         random_state = np.random.RandomState()
         random_state.set_state(progress.before_split[1])
-    learned, kept = train_test_split(
-        np.arange(n_rows), random_state=random_state, test_size=fraction, stratify=stratify
-    )
+    make = ShuffleSplit if stratify is None else StratifiedShuffleSplit  # train_test_split's own
+    splits = make(1, test_size=fraction, random_state=random_state)
+    learned, kept = next(splits.split(np.empty(n_rows), stratify))
     if len(kept) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
-    return np.asarray(learned), np.asarray(kept)
+    return learned, kept

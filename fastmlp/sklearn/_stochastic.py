@@ -129,7 +129,8 @@ class _Training:
         first = 0
         for end in ends:
             mass = min(size, end - first) * row
-            self.parts.append((slice(first, end), alpha / mass if mass > 0 else 0.0))
+            rates = np.empty(-(-(end - first) // size))
+            self.parts.append((slice(first, end), alpha / mass if mass > 0 else 0.0, rates))
             first = end
 
     def run(self, quiet: bool) -> None:
@@ -152,9 +153,7 @@ class _Training:
             self._tell("on_train_begin", info)
             for epoch in range(self.max_iter):
                 if estimator.shuffle:
-                    shuffled = np.arange(self.n_rows)
-                    progress.random_state.shuffle(shuffled)
-                    order = order[shuffled]
+                    order = order[progress.random_state.permutation(self.n_rows)]
                 result, seconds = self._train_epoch(order)
                 if result.interrupted:
                     raise KeyboardInterrupt
@@ -190,12 +189,15 @@ class _Training:
         if self.visited is not None:
             order = self.visited[order]
         rate, losses, n_correct = self._rate(), [], 0
-        for part, l2 in self.parts:
+        for part, l2, rates in self.parts:
             self.runner.set_l2(l2)
+            rates.fill(rate)
             pieces = [order[part]] if self.window is None else self.window.slide(order[part])
             for piece in pieces:
-                rates = np.full(-(-len(piece) // self.batch_size), rate)
-                result = self.runner.train_epoch(piece, self.estimator.n_iter_, rates, self._poll)
+                n_steps = -(-len(piece) // self.batch_size)
+                result = self.runner.train_epoch(
+                    piece, self.estimator.n_iter_, rates[:n_steps], self._poll
+                )
                 losses.append(result.losses)
                 n_correct += result.n_correct
                 if result.diverged_step is not None or result.interrupted:
