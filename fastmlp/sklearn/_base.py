@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp import compiled
-from fastmlp.sklearn import _lbfgs, _network, _split, _stochastic
-from fastmlp.sklearn._data import Rows, Validation, as_rows, dense
-from fastmlp.sklearn._network import Network, Objective
+from fastmlp.sklearn import _lbfgs, _network, _stochastic
+from fastmlp.sklearn._data import Rows, as_rows, dense
+from fastmlp.sklearn._held_out import HeldOut, hold_out, split
+from fastmlp.sklearn._network import Network, Objective, Views
 from fastmlp.sklearn._progress import Progress
 
 __all__ = ["BaseMLP", "store"]
@@ -87,24 +87,22 @@ class BaseMLP(BaseEstimator, ABC):
     _seed: int
 
     @property
-    def coefs_(self) -> list[np.ndarray]:
+    def coefs_(self) -> Views:
         """Weights (fan_in, fan_out) of each layer; views, so that edits take effect."""
-        return [layer.weight for layer in self._trained().linears]
+        return Views(layer.weight for layer in self._trained().linears)
 
     @coefs_.setter
     def coefs_(self, values: Sequence[Any]) -> None:
-        for layer, value in zip(self._trained().linears, values, strict=True):
-            layer.weight = value
+        self.coefs_[:] = values
 
     @property
-    def intercepts_(self) -> list[np.ndarray]:
+    def intercepts_(self) -> Views:
         """Biases (fan_out,) of each layer; views, so that edits take effect."""
-        return [layer.params["bias"] for layer in self._trained().linears]
+        return Views(layer.params["bias"] for layer in self._trained().linears)
 
     @intercepts_.setter
     def intercepts_(self, values: Sequence[Any]) -> None:
-        for layer, value in zip(self._trained().linears, values, strict=True):
-            layer.bias = value
+        self.intercepts_[:] = values
 
     def _trained(self) -> Network:
         try:
@@ -151,21 +149,51 @@ class BaseMLP(BaseEstimator, ABC):
 
     # Training.
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network to rows X and what y says of them.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (N, D)
+        y : array_like, shape (N,) or (N, C)
+            For a classifier the class of each row, of any type, or several labels at once as
+            columns of 0 and 1; for a regressor numbers, >= 0 for the loss poisson.
+        sample_weight : array_like, shape (N,), optional
+            >= 0.
+        X_val, y_val : array_like, optional
+            Validation rows of your own, not learned from: they are scored every epoch, and decide
+            on stopping with ``early_stopping``.
+        sample_weight_val : array_like, optional
+            Their weights, >= 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument or the data are not as they should be, or the loss diverges and there
+            are no better weights to go back to.
+
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
     def _fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
-        X_val: Any = None,
-        y_val: Any = None,
+        given: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
     ) -> Any:
         hidden = _hidden_sizes(self.hidden_layer_sizes)
-        self._check_combination(incremental, X_val, y_val)
+        self._check_combination(incremental, *given)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_data(X, y, reset=first)
-        weights = self._row_weights(X, y, sample_weight, incremental)
         targets = self._check_targets(y, first, incremental)
+        weights = self._row_weights(X, y, sample_weight, incremental)
         self.n_outputs_ = self._count_outputs(targets)
         units = [X.shape[1], *hidden, self.n_outputs_]
         if first:
@@ -177,23 +205,28 @@ class BaseMLP(BaseEstimator, ABC):
         if self.solver == "lbfgs":
             _lbfgs.fit(self, network, objective, rows)
             return self
-        visited, validation = self._validation(rows, y, X_val, y_val)
+        visited, held_out = self._hold_out(rows, y, given)
         max_iter = 1 if incremental else self.max_iter
-        self._held = None if validation is None else validation.rows.X
+        if held_out is not None:
+            self._held_out_X = held_out.rows.X
         try:
             _stochastic.fit(
-                self, network, objective, rows, visited, validation, max_iter, incremental
+                self, network, objective, rows, visited, held_out, max_iter, incremental
             )
         finally:
-            del self._held
+            vars(self).pop("_held_out_X", None)
         return self
 
-    def _check_combination(self, incremental: bool, X_val: Any, y_val: Any) -> None:
+    def _check_combination(
+        self, incremental: bool, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> None:
         """Raise where arguments that are right by themselves do not go together."""
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together, or neither")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val: pass them too")
         for callback in self.callbacks or ():
             if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
                 raise TypeError(
@@ -232,13 +265,16 @@ class BaseMLP(BaseEstimator, ABC):
         self, X: Any, y: np.ndarray, sample_weight: Any, incremental: bool
     ) -> np.ndarray | None:
         """Return sample weight times class weight."""
-        of_class = self._class_weights(y, incremental)
-        if sample_weight is None:
-            return of_class
-        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if weights.max(initial=0.0) == 0.0:
-            raise ValueError("sample_weight must not be 0 for every row: nothing would be learned")
-        return weights if of_class is None else weights * of_class
+        weights = self._class_weights(y, incremental)
+        if sample_weight is not None:
+            given = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            weights = given if weights is None else weights * given
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "sample_weight times class_weight must not be 0 for every row: nothing would be "
+                "learned"
+            )
+        return weights
 
     def _start(self, units: list[int], dtype: np.dtype) -> None:
         """Draw a network; forget the past."""
@@ -275,38 +311,44 @@ class BaseMLP(BaseEstimator, ABC):
         network.set_dropout(self.dropout)
         return network
 
-    def _validation(
-        self, rows: Rows, y: np.ndarray, X_val: Any, y_val: Any
-    ) -> tuple[np.ndarray | None, Validation | None]:
+    def _hold_out(
+        self, rows: Rows, y: np.ndarray, given: tuple[Any, Any, Any]
+    ) -> tuple[np.ndarray | None, HeldOut | None]:
         """Return the rows to learn from (None: all) and those to validate with."""
-        visited = None
-        if X_val is not None:
-            given, y_val = self._check_data(X_val, y_val, reset=False)
-            targets = self._check_targets(y_val, first=False, incremental=True)
-            held = as_rows(given, targets, None, rows.X.dtype).spread_out()
+        if given[0] is not None:
+            visited = None
+            try:
+                held_out = self._given(*given, rows.X.dtype)
+            except ValueError as error:
+                raise ValueError(f"X_val, y_val: {error}") from error
         elif self.early_stopping:
-            visited, kept = _split.split(
+            visited, kept = split(
                 self._progress, len(rows), self.validation_fraction, self._stratify(rows.targets)
             )
-            held, y_val = rows.take(kept).spread_out(), y[kept]
+            if rows.weights is not None and not rows.weights[visited].any():
+                raise ValueError("every row with a weight above 0 was set aside for validation")
+            held_out = hold_out(self, rows.take(kept), y[kept])
         else:
             return None, None
         if self.validation_scores_ is None:
             self.validation_scores_, self.validation_loss_curve_ = [], []
             self.best_validation_score_ = -np.inf
-        if self.scoring is None:
-            return visited, Validation(held, lambda outputs: self._scores(outputs, held))
-        scorer: Any = check_scoring(self, self.scoring)
-        weighted = held.weights is not None and isinstance(self.scoring, str)
-        extra = {"sample_weight": held.weights} if weighted else {}
-        return visited, Validation(held, lambda _: float(scorer(self, held.X, y_val, **extra)))
+        return visited, held_out
+
+    def _given(self, X: Any, y: Any, sample_weight: Any, dtype: np.dtype) -> HeldOut:
+        """Return the user's own validation rows."""
+        X, y = self._check_data(X, y, reset=False)
+        targets = self._check_targets(y, first=False, incremental=True)
+        weights = self._row_weights(X, y, sample_weight, incremental=False)
+        return hold_out(self, as_rows(X, targets, weights, dtype), y)
 
     # Prediction.
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
         check_is_fitted(self)
-        if X is not vars(self).get("_held"):  # else a scorer asks, with rows that were checked
+        checked = vars(self).get("_held_out_X")  # a scorer asks: these rows need no second look
+        if checked is None or X is not checked:
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
         model = self._network.model
         if not issparse(X):

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
@@ -13,12 +14,14 @@ from fastmlp import losses
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import Rows
+from fastmlp.sklearn._docs import documented
 from fastmlp.sklearn._labels import Labels
 from fastmlp.sklearn._network import Objective
 
 __all__ = ["MLPClassifier"]
 
 
+@documented
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron for classes: scikit-learn's, trained by fastmlp.
 
@@ -28,101 +31,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default (100,)
-        Units of each hidden layer.
-    activation : str, default "relu"
-        Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, and beyond
-        scikit-learn's ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``, ``"mish"``.
-    solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
-        ``"adamw"`` is Adam with decoupled ``weight_decay``.
-    alpha : float, default 1e-4
-        L2 penalty: 0.5 * alpha * sum(W * W) / rows of the minibatch (with weighted rows: / the
-        average weight of a minibatch).
-    batch_size : int, default "auto"
-        Rows a step; "auto" is min(200, N).
-    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
-        For the solver sgd: constant; learning_rate_init / (t + 1) ** power_t; or divided by 5
-        whenever ``n_iter_no_change`` epochs bring no progress.
-    learning_rate_init : float, default 1e-3
-    power_t : float, default 0.5
-    max_iter : int, default 200
-        Epochs, or iterations of lbfgs, at most.
-    shuffle : bool, default True
-    random_state : int, RandomState or None, default None
-        Of starting weights, validation rows, minibatches and dropout; the first three are those
-        that scikit-learn draws.
-    tol : float, default 1e-4
-        Progress that counts, in loss or score; for lbfgs the gradient at which to stop.
-    verbose : bool, default False
-        Whether to print a line an epoch.
-    warm_start : bool, default False
-        Whether ``fit`` goes on from where it was. Unlike in scikit-learn, so do the state of the
-        optimizer and the random state: n times one epoch is one time n epochs, bit for bit (where
-        the best weights are not restored in between).
-    momentum : float, default 0.9
-    nesterovs_momentum : bool, default True
-    early_stopping : bool, default False
-        Whether to set ``validation_fraction`` of the rows aside (unless ``fit`` is given some),
-        stop when their score no longer rises, and restore the best weights.
-    validation_fraction : float, default 0.1
-    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
-        Of Adam; epsilon stands outside the bias-corrected root (Kingma and Ba, 2015, algorithm 1),
-        where scikit-learn has it inside of the correction: a difference only where gradients are
-        almost 0.
-    n_iter_no_change : int or inf, default 10
-        Epochs without progress after which to stop.
-    max_fun : int, default 15000
-        Calls of the loss at most, for lbfgs.
+    <arguments that scikit-learn has too>
     class_weight : dict, list of dict or "balanced", optional
         Class -> weight, times the sample weight; as elsewhere in scikit-learn.
     label_smoothing : float, default 0.0
         s in [0, 1): the target is (1 - s) onehot + s / C, for a logistic output (1 - s) t + s / 2.
-    dropout : float, default 0.0
-        Probability of dropping a hidden unit; >= 0, < 1.
-    normalization : {"batch", "layer"}, optional
-        Between the product and the activation of each hidden layer.
-    weight_decay : float, default 0.01
-        Of the solver adamw.
-    clip_norm : float, optional
-        The gradient of all parameters together is scaled down to this norm.
-    scoring : str or callable, optional
-        A scorer of scikit-learn's, or ``scorer(estimator, X, y) -> float``, for the validation
-        rows; default the accuracy.
-    restore_best : bool, default "auto"
-        Whether to end with the weights of the best epoch, by score or, without validation rows, by
-        loss; "auto": where ``early_stopping`` is on.
-    callbacks : list of fastmlp.Callback, optional
-        Run between epochs; they are handed the ``fastmlp.Sequential``.
-    time_limit : float, optional
-        Seconds after which no further epoch begins.
-    n_threads : int, optional
-        Default: what the process may use. The result does not depend on it.
-    matmul_precision : {"highest", "high", "medium"}, default "highest"
-        Of products in float32, see `fastmlp.Sequential.fit`.
+    <arguments that both have besides>
 
     Attributes
     ----------
     classes_ : numpy.ndarray, shape (C,)
     out_activation_ : str
         ``"softmax"``, or ``"logistic"`` for two classes (one output) and for several labels.
-    coefs_, intercepts_ : list of numpy.ndarray
-        Weights (fan_in, fan_out) and biases (fan_out,) of each layer, float32 where X was, else
-        float64; views, so that edits take effect.
-    n_iter_, t_ : int
-        Epochs of the last ``fit``; rows visited in all.
-    loss_, best_loss_ : float
-        Penalty included; ``best_loss_`` is None with ``early_stopping``.
-    loss_curve_ : list of float
-        A value an epoch (an iteration, for lbfgs).
-    validation_scores_, validation_loss_curve_ : list of float or None
-        A value an epoch, where there are validation rows.
-    best_validation_score_ : float or None
-    stopped_ : str or None
-        Why training ended before ``max_iter``: ``"converged"``, ``"time limit"``,
-        ``"interrupted"``, ``"diverged in epoch n"``, or what a callback said.
-    n_features_in_, n_layers_, n_outputs_ : int
-    feature_names_in_ : numpy.ndarray
-        Where X had names.
+    <attributes of both>
 
     Examples
     --------
@@ -182,34 +103,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ):
         store(self, locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
-        """Fit the network to rows X of the classes y.
-
-        Parameters
-        ----------
-        X : array_like or sparse matrix, shape (N, D)
-        y : array_like, shape (N,) or (N, C)
-            Classes: of any type; several labels at once as a matrix of 0 and 1.
-        sample_weight : array_like, shape (N,), optional
-            >= 0.
-        X_val, y_val : array_like, optional
-            Validation rows of your own, not learned from: they are scored every epoch, and decide
-            on stopping with ``early_stopping``.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If an argument or the data are not as they should be, or the loss diverges and there
-            are no better weights to go back to.
-
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val)
-
     @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -230,7 +123,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
-            self._labels = Labels(np.asarray(y) if multilabel else self.classes_)
+            self._labels = Labels(_array(y) if multilabel else self.classes_)
+            if len(self._labels.classes) != len(self.classes_):
+                raise ValueError(
+                    f"classes must name the {len(self._labels.classes)} columns of y, got {classes}"
+                )
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
@@ -297,12 +194,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        if incremental and self.class_weight == "balanced":
+        if incremental and isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight 'balanced' needs all rows at once, which partial_fit does not see: "
                 "pass a dict of class -> weight"
             )
-        return compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, dict) and not self._labels.multilabel:
+            classes = self.classes_  # of all rows: there may be fewer in these
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
+            weights = of_class[self._labels.codes(y.reshape(-1))]
+        else:
+            weights = compute_sample_weight(self.class_weight, y)
+        if weights.min() < 0:
+            raise ValueError(f"class_weight must not be negative, got {self.class_weight}")
+        return weights
 
     def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
         if not np.isfinite(outputs).all():
@@ -329,3 +234,7 @@ def _logistic(z: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-z)), without overflow."""
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _array(y: Any) -> Any:
+    return y if issparse(y) else np.asarray(y)

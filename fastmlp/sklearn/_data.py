@@ -1,15 +1,14 @@
-"""The rows of one fit, and how well an estimator does on the rows set aside."""
+"""The rows of one fit."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["Rows", "Validation", "Window", "as_rows", "dense", "r2"]
-
+__all__ = ["Rows", "Window", "as_rows", "dense", "r2"]
 
 _LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
 
@@ -84,22 +83,6 @@ class Window:
             if shown.weights is not None and self.rows.weights is not None:
                 self.rows.weights[:n] = shown.weights
             yield np.arange(n)
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Rows that are not learned from.
-
-    Attributes
-    ----------
-    rows : Rows
-    score : callable
-        ``score(outputs) -> float``, higher is better; outputs are the network's for ``rows``.
-
-    """
-
-    rows: Rows
-    score: Callable[[np.ndarray], float]
 
 
 def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Rows:

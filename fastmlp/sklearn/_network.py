@@ -12,7 +12,7 @@ from fastmlp import layers
 from fastmlp.losses import Loss
 from fastmlp.sequential import Sequential
 
-__all__ = ["ACTIVATIONS", "Network", "Objective", "build"]
+__all__ = ["ACTIVATIONS", "Network", "Objective", "Views", "build"]
 
 ACTIVATIONS: dict[str, type[layers.Layer] | None] = {
     "identity": None,
@@ -53,6 +53,30 @@ class Objective:
     gradient_scale: float = 1.0
     report_scale: float = 1.0
     offset: float = 0.0
+
+
+class Views(list[np.ndarray]):
+    """Arrays of a network, a layer each; what is assigned to one is copied into the network."""
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        """Copy in an array, or several.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many, or of other shapes.
+
+        """
+        if not isinstance(index, slice):
+            index, values = slice(index, index + 1 or None), [values]
+        views, arrays = self[index], [np.asarray(value) for value in values]
+        if [view.shape for view in views] != [array.shape for array in arrays]:
+            raise ValueError(
+                f"expected arrays of shapes {[view.shape for view in views]}, as the network has "
+                f"them, got {[array.shape for array in arrays]}"
+            )
+        for view, array in zip(views, arrays, strict=True):
+            view[...] = array
 
 
 class Network:

@@ -14,7 +14,8 @@ from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
 from fastmlp.runner import EpochResult
-from fastmlp.sklearn._data import Rows, Validation, Window
+from fastmlp.sklearn._data import Rows, Window
+from fastmlp.sklearn._held_out import HeldOut
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import resumed_optimizer
 from fastmlp.stopping import Checkpoint
@@ -31,7 +32,7 @@ def fit(
     objective: Objective,
     rows: Rows,
     visited: np.ndarray | None,
-    validation: Validation | None,
+    validation: HeldOut | None,
     max_iter: int,
     incremental: bool,
 ) -> None:
@@ -46,7 +47,7 @@ def fit(
     rows : Rows
     visited : numpy.ndarray, int64, optional
         The rows to learn from; default all.
-    validation : Validation, optional
+    validation : HeldOut, optional
     max_iter : int
         Epochs at most.
     incremental : bool
@@ -69,7 +70,7 @@ class _Training:
         objective: Objective,
         rows: Rows,
         visited: np.ndarray | None,
-        validation: Validation | None,
+        validation: HeldOut | None,
         max_iter: int,
     ):
         self.estimator, self.network, self.objective = estimator, network, objective
