@@ -1,6 +1,7 @@
 """The estimators inside what scikit-learn users put them into."""
 
 import pickle
+import re
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
@@ -156,6 +157,39 @@ def test_metadata_is_routed(data):
         )
     weighted = scores["estimator"][0].predict(data[0]).mean()
     assert weighted > MLPClassifier(**SMALL).fit(*data).predict(data[0]).mean()
+
+
+def test_weights_are_routed_while_a_scorer_stops_training(data):
+    weight = np.linspace(0.5, 1.5, len(data[1]))
+    classifier = MLPClassifier(**SMALL, early_stopping=True, scoring="f1")
+    plain = clone(classifier).fit(*data, sample_weight=weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier.set_fit_request(sample_weight=True)
+        routed = make_pipeline(classifier).fit(*data, sample_weight=weight)[-1]
+    assert routed.validation_scores_ == plain.validation_scores_
+
+
+def test_validation_rows_pass_through_a_pipeline(data):
+    X, y = data
+    scaler = StandardScaler().fit(X[:200])
+    alone = MLPClassifier(**SMALL).fit(
+        scaler.transform(X[:200]), y[:200], X_val=scaler.transform(X[200:]), y_val=y[200:]
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = MLPClassifier(**SMALL).set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("mlp", classifier)], transform_input=["X_val"]
+        )
+        pipeline.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert pipeline[-1].validation_scores_ == alone.validation_scores_
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_every_argument_and_attribute_is_documented(estimator, data):
+    fitted = estimator(**SMALL).fit(*data)
+    attributes = [name for name in dir(fitted) if name.endswith("_") and name[0] != "_"]
+    for name in [*fitted.get_params(), *attributes]:
+        assert re.search(rf"^(\w+, )*{name}(, \w+)* : ", estimator.__doc__, re.M), name
 
 
 def test_clone_is_not_fitted(data):
