@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import NotFittedError
 from sklearn_support import SMALL, numbers, three_classes
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
@@ -144,3 +145,12 @@ def test_nothing_is_not_predicted():
     X, y = numbers()
     with pytest.raises(ValueError, match="Expected 2D array"):
         MLPRegressor(**SMALL).fit(X, y).predict(None)
+
+
+def test_a_fit_that_was_refused_leaves_nothing_to_predict_with():
+    X, _ = numbers()
+    classifier = MLPClassifier(**SMALL)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        classifier.fit(X, X[:, 0])
+    with pytest.raises(NotFittedError):
+        classifier.predict(X)

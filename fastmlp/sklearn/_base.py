@@ -360,6 +360,10 @@ class BaseMLP(BaseEstimator, ABC):
         ]
         return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether there is a network: a fit that was refused may have left attributes."""
+        return "_network" in vars(self)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

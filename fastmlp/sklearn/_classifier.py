@@ -57,6 +57,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(_constraints.Real, 0, 1, closed="left")],
     }
 
+    loss = "log_loss"  # no argument, but scikit-learn's has the attribute
     class_weight: Any
     label_smoothing: float
     classes_: np.ndarray
