@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--cifar10", metavar="DIR", help="folder of the official CIFAR-10 files")
     parser.add_argument("--mnist", metavar="DIR", help="folder of the official MNIST files")
     parser.add_argument("--dtype", default="float64", help="of R3: float64 or float32")
+    parser.add_argument("--seed", type=int, default=0, help="of R3's nets and minibatches [0]")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw R3's pictures here")
     arguments = parser.parse_args()
     unknown = set(arguments.systems) - set(SYSTEMS)
@@ -26,7 +27,9 @@ def main() -> int:
     runs = {
         "R1": lambda: r1.outcomes(arguments.cifar10),
         "R2": lambda: r2.outcomes(arguments.cifar10),
-        "R3": lambda: r3.outcomes(arguments.cifar10, arguments.dtype, arguments.pictures),
+        "R3": lambda: r3.outcomes(
+            arguments.cifar10, arguments.dtype, arguments.pictures, arguments.seed
+        ),
         "R4": lambda: r4.outcomes(arguments.cifar10),
         "R5": lambda: r5.outcomes(arguments.mnist),
     }

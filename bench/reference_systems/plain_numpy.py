@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Net", "adam", "momentum", "rmsprop", "seconds_of_steps", "sgd"]
+__all__ = ["Net", "TiedNet", "adam", "momentum", "rmsprop", "seconds_of_steps", "sgd"]
 
 Params = dict[str, np.ndarray]
 
@@ -51,6 +51,21 @@ class Net:
         return loss, grads
 
 
+class TiedNet:
+    """The linear autoencoder W'Wx; the gradient is W (W'W xx' + xx' W'W - 2 xx') over the rows."""
+
+    def __init__(self, W: np.ndarray):
+        self.params: Params = {"W": W}
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None) -> Any:
+        """Return ``(loss, grads)``: half the squared error of a row."""
+        W = self.params["W"]
+        codes = X.dot(W.T)
+        error = codes.dot(W) - X
+        gradient = (codes.T.dot(error) + error.dot(W.T).T.dot(X)) / len(X)
+        return 0.5 * np.sum(error**2) / len(X), {"W": gradient}
+
+
 def sgd(w: np.ndarray, dw: np.ndarray, state: dict[str, Any], lr: float) -> np.ndarray:
     """w - lr * dw."""
     w -= lr * dw
@@ -83,7 +98,7 @@ def adam(w: np.ndarray, dw: np.ndarray, state: dict[str, Any], lr: float) -> np.
 
 
 def seconds_of_steps(
-    net: Net,
+    net: Net | TiedNet,
     X: np.ndarray,
     y: np.ndarray,
     batches: Sequence[np.ndarray],
