@@ -105,6 +105,7 @@ class CompiledRunner:
         self._memory[op.CONTROL] = np.zeros(op.N_CONTROL + 8 * self.n_threads, np.int64)
         scratch_size = self._lowered.scratch_size * self.n_threads
         self._memory[op.SCRATCH] = ops.aligned_zeros(scratch_size, model.dtype)
+        self._memory[op.PACKED] = ops.aligned_zeros(self._lowered.packed_size, model.dtype)
         clips = optimizer.clip_norm is not None
         self._memory[op.GRADIENT] = model.grad if clips else nothing
         header = self._lowered.header

@@ -48,10 +48,11 @@ _TRAINING_LINKS = {
     op.PASS: {"finish"},
 }
 _BF16_LINKS = {
-    "round_block",
     "affine_forward_bf16",
     "affine_backward_bf16",
-    "pack_gradient_bf16",
+    "pack_weight_bf16",
+    "prepare_factor",
+    "prepare_gradient",
     "weight_gradient_bf16",
     "bias_gradient",
 }
@@ -113,7 +114,7 @@ class Lowered:
     ----------
     header, operations, reals, units, unit_shares : numpy.ndarray
         The plan; its header is still to be completed with what differs from run to run.
-    workspace_size, scratch_size : int
+    workspace_size, scratch_size, packed_size : int
         Elements of the working dtype; scratch for each thread.
     running : tuple of tuple
         (layer index, offset, features) of each BatchNorm's running mean and variance.
@@ -127,6 +128,7 @@ class Lowered:
     unit_shares: np.ndarray
     workspace_size: int
     scratch_size: int
+    packed_size: int
     running: tuple[tuple[int, int, int], ...]
 
 
@@ -251,14 +253,13 @@ def lower(
         0 for products in the working dtype; 1 or 2 bfloat16 parts of each float32.
 
     """
-    memory = _Memory()
+    memory, packed = _Memory(), _Memory()
     table = np.full((len(operations), op.N_OPERATION_FIELDS), -1, np.int64)
     reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
     running, n_running = [], 0
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
-    rounded_rows = _whole(batch_size)
     reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
-    x_rounded, ld_x_rounded = memory.rounded(rounded_rows, operations[0].n_in, parts * reads[0])
+    rounded = memory.factor(batch_size, operations[0].n_in, parts * reads[0])
     for index, (row, real, o) in enumerate(zip(table, reals, operations, strict=False)):
         y, ld_y = memory.matrix(batch_size, o.n_out)
         mine = {slot.local: slot for slot in slots if slot.layer == o.layer}
@@ -279,11 +280,14 @@ def lower(
             row[op.STATISTICS] = memory.take(2 * batch_size)
         real[[op.ALPHA, op.DROP]] = o.alpha, o.dropout
         real[[op.NORM_EPSILON, op.NORM_MOMENTUM]] = o.epsilon, o.momentum
-        row[[op.X_ROUNDED, op.LD_X_ROUNDED]] = x_rounded, ld_x_rounded
-        x_rounded, ld_x_rounded = memory.rounded(rounded_rows, o.n_out, parts * reads[index + 1])
+        row[[op.X_ROUNDED, op.X_TURNED]] = rounded
+        rounded = memory.factor(batch_size, o.n_out, parts * reads[index + 1])
+        row[[op.Y_ROUNDED, op.Y_TURNED]] = rounded
         needed = parts * (reads[index] and index > 0)
-        row[op.Y_ROUNDED] = x_rounded
-        row[op.DZ_ROUNDED], row[op.LD_Y_ROUNDED] = memory.rounded(rounded_rows, o.n_out, needed)
+        row[op.DZ_ROUNDED] = memory.tiles(batch_size, o.n_out, needed)
+        row[op.DZ_PACKED] = memory.tiles(batch_size, o.n_out, parts * reads[index])
+        row[op.PACKED_FORWARD] = packed.tiles(o.n_in, o.n_out, parts * reads[index])
+        row[op.PACKED_BACKWARD] = packed.tiles(o.n_out, o.n_in, needed)
         x, ld_x = y, ld_y
     reals[-1, 0] = loss_parameter
     header = np.zeros(op.N_HEADER_FIELDS, np.int64)
@@ -291,18 +295,20 @@ def lower(
     header[op.N_FEATURES] = operations[0].n_in
     header[op.TARGETS], header[op.LD_TARGETS] = memory.inputs(batch_size, n_targets)
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
-    units = _units(table)
+    units = _units(table, _TILE if parts else kernels.isa.current().tile_rows)
     largest = int(units[:, op.UNIT_SIZE].max(initial=0))
-    packed_at, gradient_at = _scratch_places(operations, batch_size, parts)
+    gradient_at = _scratch_size(operations, parts)
     scratch_size = -(-(gradient_at + largest) // _ALIGN) * _ALIGN
-    header[[op.PARTS, op.ROUNDED_ROWS]] = parts, rounded_rows
+    header[op.PARTS] = parts
     header[op.ROW_GRAIN] = _TILE if parts else kernels.isa.current().tile_rows
-    header[[op.PACKED_AT, op.GRADIENT_AT]] = packed_at, gradient_at
+    header[op.GRADIENT_AT] = gradient_at
     header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
     header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
     header[op.REAL_CODE] = op.RAW_CODES[np.dtype(dtype).name]
     shares = _unit_shares(units, n_threads)
-    return Lowered(header, table, reals, units, shares, memory.size, scratch_size, tuple(running))
+    return Lowered(
+        header, table, reals, units, shares, memory.size, scratch_size, packed.size, tuple(running)
+    )
 
 
 class _Memory:
@@ -333,35 +339,31 @@ class _Memory:
             return self.matrix(n_rows, n_columns)
         return self.take(n_rows * n_columns), n_columns
 
-    def rounded(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
-        """Return the same for a matrix of bfloat16, two to an element; no place for no parts."""
-        lines = -(-_whole(n_columns) // (2 * _ALIGN)) | 1
-        ld = lines * _ALIGN
-        return (self.take(parts * n_rows * ld) if parts else -1), ld
+    def factor(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
+        """Return the offsets of the two forms of a layer's input; -1 for no parts."""
+        return self.tiles(n_rows, n_columns, parts), self.tiles(n_columns, n_rows, parts)
+
+    def tiles(self, n_rows: int, n_columns: int, parts: int) -> int:
+        """Return the offset of a matrix of bfloat16 tiles; -1 for no parts."""
+        return self.take(parts * _whole(n_rows) * _whole(n_columns) // 2) if parts else -1
 
 
 def _whole(n: int) -> int:
     return -(-n // _TILE) * _TILE
 
 
-def _scratch_places(
-    operations: Sequence[Operation], batch_size: int, parts: int
-) -> tuple[int, int]:
-    """Return where a thread keeps a packed gradient, and where the gradient of a piece."""
+def _scratch_size(operations: Sequence[Operation], parts: int) -> int:
+    """Return how much scratch the products of a thread need."""
     if not parts:
-        return 0, kernels.affine.SCRATCH
-    bf16 = kernels.affine_bf16
-    block = bf16.BLOCK_K * bf16.BLOCK_COLUMNS // 2
-    strip = _whole(batch_size) * kernels.affine.BLOCK_ROWS // 2
-    packed_at = max(kernels.affine.SCRATCH, int(bf16.PACKED + parts * max(block, strip)))
-    widest = max((o.n_out for o in operations if o.core == op.AFFINE), default=0)
-    return packed_at, packed_at + parts * _whole(batch_size) * _whole(widest) // 2
+        return kernels.affine.SCRATCH
+    products = [o for o in operations if o.core == op.AFFINE]
+    widest = max((max(o.n_in, o.n_out) for o in products), default=0)
+    return max(kernels.affine.SCRATCH, int(kernels.affine_bf16.START) + _whole(widest))
 
 
-def _units(table: np.ndarray) -> np.ndarray:
-    """Cut the update into pieces; their size depends on the shapes alone, never on the threads."""
+def _units(table: np.ndarray, tile: int) -> np.ndarray:
+    """Cut the update into pieces of whole tiles; they depend on the shapes alone."""
     rows = []
-    tile = kernels.isa.current().tile_rows
     for index, row in enumerate(table):
         n_in, n_out, weight, bias = row[[op.N_IN, op.N_OUT, op.WEIGHT, op.BIAS]]
         if row[op.CORE] == op.AFFINE:

@@ -238,7 +238,7 @@ def _real(values: Any, name: str) -> np.ndarray:
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Tell whether no value is NaN or infinite; mostly one sum says so, without temporary arrays."""
+    """Tell whether no value is NaN or infinite; mostly one sum says so, without a temporary."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 

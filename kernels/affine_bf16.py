@@ -1,17 +1,17 @@
 """The three matrix products of a layer on bfloat16 tiles; the same contracts as in ``affine``.
 
-Operands that lie along the summed index, x for the forward and dz for the backward product, are
-rounded once, by ``round_block``, right after they were computed. Weights are rounded and packed as
-they are read, a block at a time that stays in the second cache; each thread packs what it needs.
+Every operand is rounded and packed once, right after it was computed and while it is hot, in the
+two forms in which products will read it: a layer's input by ``prepare_factor``, the gradient at
+its product by ``prepare_gradient``, its weight, after the update, by ``pack_weight_bf16``.
 
-A rounded matrix has its rows as bfloat16, so twice as many in a row of float32 elements; its low
-parts (``parts`` 2) lie ``plane`` elements behind it. Its rows are padded with zeros to whole tiles,
-and memory for whole tiles of rows must be there.
+A packed matrix consists of tiles (see ``bf16``); those of 16 rows of A, or 16 columns of B, lie one
+after the other in k. Edges are padded with zeros to whole tiles, and across k to whole blocks of
+two. Its low parts (``parts`` 2) lie behind it in the same way.
 """
 
 import numpy as np
 
-from .affine import SCRATCH, finish, unfinish
+from .affine import finish, unfinish
 from .bf16 import (
     TILE,
     begin_tiles,
@@ -24,13 +24,14 @@ from .bf16 import (
 )
 from .jit import inner, kernel
 from .maths import zero
-from .simd import flat, part, row_of
+from .simd import flat, part
 
 __all__ = [
     "affine_backward_bf16",
     "affine_forward_bf16",
-    "pack_gradient_bf16",
-    "round_block",
+    "pack_weight_bf16",
+    "prepare_factor",
+    "prepare_gradient",
     "weight_gradient_bf16",
 ]
 
@@ -38,200 +39,235 @@ NONE, ONE = np.int64(0), np.int64(1)
 ROWS = np.int64(16)  # of a tile; a block of C has two
 DEPTH = np.int64(32)  # of a tile, in the summed index
 BLOCK = np.int64(32)  # rows and columns of C at once
-BLOCK_K = np.int64(256)
-BLOCK_COLUMNS = np.int64(512)
+CHUNK_DEPTH = np.int64(32)  # tiles: 256 rows of A, 512 KB, stay in the second cache, and ...
+BLOCK_DEPTH = np.int64(8)  # tiles: 32 columns of B, 16 KB, then stay in the first cache
 
-# Parts of a thread's scratch, as far as that of the float32 products reaches.
+# Parts of a thread's scratch.
 EDGE = np.int64(0)  # a block of C at an edge
-PACKED = EDGE + BLOCK * BLOCK
-assert PACKED + BLOCK_K * BLOCK_COLUMNS <= SCRATCH * 4
+START = EDGE + BLOCK * BLOCK  # what a row of C starts with
 
 
 @kernel
-def round_block(x, rounded, plane, parts, row, row_end, column, column_end):
-    """rounded[i, j] = bfloat16(x[i, j]) in a block; ``column`` must be a multiple of 32.
+def prepare_factor(
+    x, workspace, rounded, turned, size, n_columns, parts, row, row_end, column, column_end
+):  # fmt: skip
+    """Round a block of a layer's input for the products that will read it.
 
-    Reads x. Writes rounded, with zeros up to the next multiple of 32 columns.
+    x (N, >= n_columns) goes to workspace[rounded:] as the forward product reads it, and to
+    workspace[turned:] as the gradient of the weight does. ``size`` is the most rows there are;
+    ``row`` and ``column`` must be multiples of 32, and so must ``row_end`` unless it is N.
+    Reads x. Writes workspace, with zeros where tiles reach beyond the block.
     """
-    x_flat, target = flat(x), flat(rounded)
-    for i in range(row, row_end):
-        source, place = i * x.shape[1] + column, i * rounded.shape[1] + column // 2
-        round_row(x_flat, source, column_end - column, target, place, plane, parts)
+    x_flat, ldx = flat(x), x.shape[1]
+    depth, plane = tiles_deep(size), matrix_size(n_columns, size)
+    _round_rows(x, workspace, rounded, size, n_columns, parts, row, row_end, column, column_end)
+    for t in range(row // DEPTH, tiles_deep(row_end)):
+        for i in range(column // ROWS, tiles_across(column_end)):
+            pack_columns_tile(
+                x_flat, t * DEPTH * ldx + i * ROWS, ldx, row_end - t * DEPTH,
+                column_end - i * ROWS, workspace, turned + (i * depth + t) * TILE, plane, parts,
+            )  # fmt: skip
+
+
+@kernel
+def prepare_gradient(
+    dz, workspace, rounded, packed, size, n_columns, parts, row, row_end, column, column_end
+):  # fmt: skip
+    """Round a block of the gradient at a product, as ``prepare_factor`` does for its input.
+
+    dz (N, >= n_columns) goes to workspace[rounded:] as the backward product reads it (-1: there is
+    none), and to workspace[packed:] as the gradient of the weight does.
+    Reads dz. Writes workspace, with zeros where tiles reach beyond the block.
+    """
+    dz_flat, ldz = flat(dz), dz.shape[1]
+    depth, plane = tiles_deep(size), matrix_size(n_columns, size)
+    if rounded >= 0:
+        _round_rows(
+            dz, workspace, rounded, size, n_columns, parts, row, row_end, column, column_end
+        )
+    for t in range(row // DEPTH, tiles_deep(row_end)):
+        for j in range(column // ROWS, tiles_across(column_end)):
+            pack_rows_tile(
+                dz_flat, t * DEPTH * ldz + j * ROWS, ldz, row_end - t * DEPTH,
+                column_end - j * ROWS, workspace, packed + (j * depth + t) * TILE, plane, parts,
+            )  # fmt: skip
+
+
+@kernel
+def pack_weight_bf16(
+    theta, start, n_in, n_out, parts, packed, forward, backward, first, last,
+):  # fmt: skip
+    """Round and pack rows [first, last) of a weight for both products that read it.
+
+    The weight (D, H) lies in theta from ``start`` on. Its tiles for the forward product go to
+    packed[forward:], those for the backward product to packed[backward:] (-1: there is none), all
+    tiles in k of 16 columns after each other. ``first`` must be a multiple of 32, and so must
+    ``last`` unless it is D.
+    Reads theta. Writes packed.
+    """
+    depth, n_tiles_j, plane = tiles_deep(n_in), tiles_across(n_out), matrix_size(n_in, n_out)
+    for t in range(first // DEPTH, tiles_deep(last)):
+        for j in range(n_tiles_j):
+            pack_rows_tile(
+                theta, start + t * DEPTH * n_out + j * ROWS, n_out, n_in - t * DEPTH,
+                n_out - j * ROWS, packed, forward + (j * depth + t) * TILE, plane, parts,
+            )  # fmt: skip
+    if backward < 0:
+        return
+    depth, plane = tiles_deep(n_out), matrix_size(n_out, n_in)
+    for j in range(first // ROWS, tiles_across(last)):
+        for t in range(depth):
+            pack_pairs_tile(
+                theta, start + j * ROWS * n_out + t * DEPTH, n_out, n_in - j * ROWS,
+                n_out - t * DEPTH, packed, backward + (j * depth + t) * TILE, plane, parts,
+            )  # fmt: skip
 
 
 @kernel
 def affine_forward_bf16(
-    x, plane, parts, weight, bias, has_bias, code, alpha, p, key, keep, saved, y, n_in, scratch,
-    row, row_end, column, column_end,
+    workspace, rounded, size, parts, packed, forward, bias, has_bias, code, alpha, p, key, keep,
+    saved, y, n_in, n_out, scratch, row, row_end, column, column_end,
 ):  # fmt: skip
-    """``affine.affine_forward`` on a rounded x; ``row`` and ``column`` must be multiples of 32.
+    """``affine.affine_forward``: x is at workspace[rounded:], the weight at packed[forward:].
 
-    Reads x, weight, bias. Writes y, saved in the block. May destroy scratch.
+    ``row`` and ``column`` must be multiples of 32; ``size`` is the most rows there are.
+    Reads workspace, packed, bias. Writes y, saved in the block. May destroy scratch.
     """
-    w_flat, ldw = flat(weight), weight.shape[1]
-    for i in range(row, row_end):
-        target = row_of(y, i, column, column_end - column)
-        if has_bias:
-            source = part(bias, column, column_end - column)
-            for j in range(column_end - column):
-                target[j] = source[j]
-        else:
-            for j in range(column_end - column):
-                target[j] = zero(alpha)
-    begin_tiles()
-    for first in range(column, column_end, BLOCK_COLUMNS):
-        last = min(column_end, first + BLOCK_COLUMNS)
-        n_tiles_j = 2 * ((last - first + BLOCK - 1) // BLOCK)
-        for k in range(0, n_in, BLOCK_K):
-            n_k = min(BLOCK_K, n_in - k)
-            n_tiles_k = (n_k + DEPTH - 1) // DEPTH
-            b_plane = n_tiles_j * n_tiles_k * TILE
-            for t in range(n_tiles_k):
-                left_k = n_k - t * DEPTH
-                for j in range(n_tiles_j):
-                    source = (k + t * DEPTH) * ldw + first + j * ROWS
-                    pack_rows_tile(
-                        w_flat, source, ldw, left_k, last - first - j * ROWS, scratch,
-                        PACKED + (j * n_tiles_k + t) * TILE, b_plane, parts,
-                    )  # fmt: skip
-            _multiply_block(x, k // 2, plane, parts, scratch, b_plane, n_tiles_k, y, row, row_end,
-                            first, last)  # fmt: skip
-    end_tiles()
+    for j in range(column, column_end):
+        scratch[START + j - column] = bias[j] if has_bias else zero(alpha)
+    _multiply(
+        workspace, rounded, size, parts, packed, forward, n_in, n_out, y, scratch, row, row_end,
+        column, column_end,
+    )  # fmt: skip
     finish(code, alpha, p, key, keep, saved, y, row, row_end, column, column_end)
 
 
 @kernel
 def affine_backward_bf16(
-    dz, plane, parts, weight, code, alpha, p, key, saved, dx, n_out, scratch, row, row_end, column,
-    column_end,
+    workspace, rounded, size, parts, packed, backward, code, alpha, p, key, saved, dx, n_in, n_out,
+    scratch, row, row_end, column, column_end,
 ):  # fmt: skip
-    """``affine.affine_backward`` on a rounded dz; ``row`` and ``column`` multiples of 32.
+    """``affine.affine_backward``: dz is at workspace[rounded:], the weight at packed[backward:].
 
-    Reads dz, weight, saved. Writes dx in the block. May destroy scratch.
+    ``row`` and ``column`` must be multiples of 32; ``size`` is the most rows there are.
+    Reads workspace, packed, saved. Writes dx in the block. May destroy scratch.
     """
-    w_flat, ldw = flat(weight), weight.shape[1]
-    for i in range(row, row_end):
-        target = row_of(dx, i, column, column_end - column)
-        for j in range(column_end - column):
-            target[j] = zero(alpha)
-    begin_tiles()
-    for first in range(column, column_end, BLOCK_COLUMNS):
-        last = min(column_end, first + BLOCK_COLUMNS)
-        n_tiles_j = 2 * ((last - first + BLOCK - 1) // BLOCK)
-        for k in range(0, n_out, BLOCK_K):
-            n_k = min(BLOCK_K, n_out - k)
-            n_tiles_k = (n_k + DEPTH - 1) // DEPTH
-            b_plane = n_tiles_j * n_tiles_k * TILE
-            for j in range(n_tiles_j):
-                left_j = last - first - j * ROWS
-                for t in range(n_tiles_k):
-                    source = (first + j * ROWS) * ldw + k + t * DEPTH
-                    pack_pairs_tile(
-                        w_flat, source, ldw, left_j, n_k - t * DEPTH, scratch,
-                        PACKED + (j * n_tiles_k + t) * TILE, b_plane, parts,
-                    )  # fmt: skip
-            _multiply_block(dz, k // 2, plane, parts, scratch, b_plane, n_tiles_k, dx, row, row_end,
-                            first, last)  # fmt: skip
-    end_tiles()
+    for j in range(column_end - column):
+        scratch[START + j] = zero(alpha)
+    _multiply(
+        workspace, rounded, size, parts, packed, backward, n_out, n_in, dx, scratch, row, row_end,
+        column, column_end,
+    )  # fmt: skip
     unfinish(code, alpha, p, key, saved, dx, row, row_end, column, column_end)
 
 
 @kernel
-def pack_gradient_bf16(dz, n_rows, n_out, parts, scratch, packed):
-    """Pack dz for ``weight_gradient_bf16`` to scratch[packed:], once for all pieces of a layer.
-
-    Reads dz. Writes scratch.
-    """
-    dz_flat, ldz = flat(dz), dz.shape[1]
-    n_tiles_j = 2 * ((n_out + BLOCK - 1) // BLOCK)
-    n_tiles_k = (n_rows + DEPTH - 1) // DEPTH
-    for t in range(n_tiles_k):
-        for j in range(n_tiles_j):
-            pack_rows_tile(
-                dz_flat, t * DEPTH * ldz + j * ROWS, ldz, n_rows - t * DEPTH, n_out - j * ROWS,
-                scratch, packed + (j * n_tiles_k + t) * TILE, n_tiles_j * n_tiles_k * TILE, parts,
-            )  # fmt: skip
-
-
-@kernel
 def weight_gradient_bf16(
-    x, n_rows, n_out, parts, out, out0, scratch, packed, first, last, theta, state1, state2, place,
-):  # fmt: skip
-    """``affine.weight_gradient`` with dz as ``pack_gradient_bf16`` left it in scratch[packed:].
+    workspace, turned, packed, size, n_rows, n_in, n_out, parts, out, out0, scratch, first, last
+):
+    """``affine.weight_gradient``: x is at workspace[turned:], dz at workspace[packed:].
 
-    x is the float32 matrix; its strip is rounded and packed here, by the one piece that needs it.
-    Reads x. Writes out. May destroy scratch before ``packed``.
+    ``first`` must be a multiple of 32; ``size`` is the most rows there are.
+    Reads workspace. Writes out. May destroy scratch.
     """
-    x_flat, ldx = flat(x), x.shape[1]
-    n_first = last - first
-    n_tiles_j = 2 * ((n_out + BLOCK - 1) // BLOCK)
-    n_tiles_i = 2 * ((n_first + BLOCK - 1) // BLOCK)
-    n_tiles_k = (n_rows + DEPTH - 1) // DEPTH
-    a_plane, b_plane = n_tiles_i * n_tiles_k * TILE, n_tiles_j * n_tiles_k * TILE
-    for t in range(n_tiles_k):
-        for i in range(n_tiles_i):
-            pack_columns_tile(
-                x_flat, t * DEPTH * ldx + first + i * ROWS, ldx, n_rows - t * DEPTH,
-                n_first - i * ROWS, scratch, PACKED + (i * n_tiles_k + t) * TILE, a_plane, parts,
-            )  # fmt: skip
-    n_lines = (n_first * n_out + 15) // 16
-    n_blocks = (n_tiles_i // 2) * (n_tiles_j // 2)
-    share = 16 * ((3 * n_lines + n_blocks - 1) // n_blocks)
+    depth, n_t = tiles_deep(size), tiles_deep(n_rows)
+    a_plane, b_plane = matrix_size(n_in, size), matrix_size(n_out, size)
+    for j in range(BLOCK):
+        scratch[START + j] = zero(out[0])
     begin_tiles()
-    block = NONE
-    for i in range(0, n_first, BLOCK):
-        for j in range(0, n_out, BLOCK):
-            n_i, n_j = min(BLOCK, n_first - i), min(BLOCK, n_out - j)
+    for j in range(0, n_out, BLOCK):
+        for i in range(0, last - first, BLOCK):
+            n_i, n_j = min(BLOCK, last - first - i), min(BLOCK, n_out - j)
             whole = n_i == BLOCK and n_j == BLOCK
             if whole:
                 c, c0, c_row = out, out0 + i * n_out + j, n_out
             else:
                 c, c0, c_row = scratch, EDGE, BLOCK
-            # one array after the other of what the optimizer needs next
-            soon = block * share
-            array = soon // (16 * n_lines)
-            due = theta if array == 0 else (state1 if array == 1 else state2)
-            due0 = min(place + soon - array * 16 * n_lines, due.size)
             multiply_tiles(
-                scratch, PACKED + i // ROWS * n_tiles_k * TILE, ROWS, n_tiles_k * TILE, TILE,
-                a_plane, scratch, packed + j // ROWS * n_tiles_k * TILE, n_tiles_k * TILE, b_plane,
-                c, c0, c_row, n_tiles_k, parts, False, due, due0,
+                workspace, turned + (first + i) // ROWS * depth * TILE, depth * TILE, a_plane,
+                workspace, packed + j // ROWS * depth * TILE, depth * TILE, b_plane, scratch, START,
+                NONE, c, c0, c_row, n_t, parts,
             )  # fmt: skip
-            block += ONE
             if not whole:
-                for r in range(n_i):
-                    source = part(scratch, EDGE + r * BLOCK, n_j)
-                    target = part(out, out0 + (i + r) * n_out + j, n_j)
-                    for h in range(n_j):
-                        target[h] = source[h]
+                copy_block(scratch, EDGE, BLOCK, out, out0 + i * n_out + j, n_out, n_i, n_j)
     end_tiles()
 
 
 @inner
-def _multiply_block(
-    a, a0, plane, parts, scratch, b_plane, n_tiles_k, c, row, row_end, first, last
+def _round_rows(x, workspace, place, size, n_columns, parts, row, row_end, column, column_end):
+    """Round a block of x (size, n_columns) to the tiles of A at workspace[place:]."""
+    x_flat, depth, plane = flat(x), tiles_deep(n_columns), matrix_size(size, n_columns)
+    for i in range(row, row_end):
+        tile = i // ROWS * depth + column // DEPTH
+        round_row(
+            x_flat, i * x.shape[1] + column, column_end - column, workspace,
+            place + tile * TILE + i % ROWS * ROWS, plane, parts,
+        )  # fmt: skip
+
+
+@inner
+def tiles_deep(n):
+    """How many tiles n numbers of the summed index take."""
+    return (n + DEPTH - 1) // DEPTH
+
+
+@inner
+def tiles_across(n):
+    """How many tiles n rows or columns take, in whole blocks."""
+    return 2 * ((n + BLOCK - 1) // BLOCK)
+
+
+@inner
+def matrix_size(n, m):
+    """How many elements the tiles of a matrix take, either way up."""
+    return tiles_deep(n) * tiles_deep(m) * 2 * TILE
+
+
+@inner
+def _multiply(
+    workspace, a0, size, parts, packed, b0, n_k, n_columns, c, scratch, row, row_end, column,
+    column_end,
 ):  # fmt: skip
-    """c += a B in a block, B packed in scratch; edges by way of scratch."""
-    a_flat, c_flat, lda, ldc = flat(a), flat(c), a.shape[1], c.shape[1]
-    for j in range(first, last, BLOCK):
-        b0 = PACKED + (j - first) // ROWS * n_tiles_k * TILE
-        for i in range(row, row_end, BLOCK):
-            n_i, n_j = min(BLOCK, row_end - i), min(BLOCK, last - j)
-            whole = n_i == BLOCK and n_j == BLOCK
-            if whole:
-                place, c0, c_row = c_flat, i * ldc + j, ldc
-            else:
-                place, c0, c_row = scratch, EDGE, BLOCK
-                for r in range(n_i):
-                    source, target = row_of(c, i + r, j, n_j), part(scratch, EDGE + r * BLOCK, n_j)
-                    for h in range(n_j):
-                        target[h] = source[h]
-            multiply_tiles(
-                a_flat, i * lda + a0, lda, ROWS * lda, ROWS, plane, scratch, b0, n_tiles_k * TILE,
-                b_plane, place, c0, c_row, n_tiles_k, parts, True, scratch, EDGE,
-            )  # fmt: skip
-            if not whole:
-                for r in range(n_i):
-                    source, target = part(scratch, EDGE + r * BLOCK, n_j), row_of(c, i + r, j, n_j)
-                    for h in range(n_j):
-                        target[h] = source[h]
+    """A block of C = start + A B, where start is a row of numbers in scratch.
+
+    A (size, n_k) is at workspace[a0:], B (n_k, n_columns) at packed[b0:].
+    """
+    c_flat, ldc, depth = flat(c), c.shape[1], tiles_deep(n_k)
+    a_plane, b_plane = matrix_size(size, n_k), matrix_size(n_k, n_columns)
+    begin_tiles()
+    for chunk in range(0, depth, CHUNK_DEPTH):
+        for j in range(column, column_end, BLOCK):
+            for t in range(chunk, min(depth, chunk + CHUNK_DEPTH), BLOCK_DEPTH):
+                n_t = min(BLOCK_DEPTH, depth - t)
+                b_tiles = b0 + (j // ROWS * depth + t) * TILE
+                for i in range(row, row_end, BLOCK):
+                    n_i, n_j = min(BLOCK, row_end - i), min(BLOCK, column_end - j)
+                    whole = n_i == BLOCK and n_j == BLOCK
+                    if whole:
+                        place, c0, c_row = c_flat, i * ldc + j, ldc
+                    else:
+                        place, c0, c_row = scratch, EDGE, BLOCK
+                    if t == 0:
+                        start, start0, start_row = scratch, START + j - column, NONE
+                    else:
+                        start, start0, start_row = place, c0, c_row
+                        if not whole:
+                            copy_block(c_flat, i * ldc + j, ldc, scratch, EDGE, BLOCK, n_i, n_j)
+                    multiply_tiles(
+                        workspace, a0 + (i // ROWS * depth + t) * TILE, depth * TILE, a_plane,
+                        packed, b_tiles, depth * TILE, b_plane, start, start0, start_row, place, c0,
+                        c_row, n_t, parts,
+                    )  # fmt: skip
+                    if not whole:
+                        copy_block(scratch, EDGE, BLOCK, c_flat, i * ldc + j, ldc, n_i, n_j)
+    end_tiles()
+
+
+@inner
+def copy_block(source, source0, source_row, target, target0, target_row, n_rows, n_columns):
+    """Copy a few rows and columns between flat arrays."""
+    for r in range(n_rows):
+        a = part(source, source0 + r * source_row, n_columns)
+        b = part(target, target0 + r * target_row, n_columns)
+        for h in range(n_columns):
+            b[h] = a[h]

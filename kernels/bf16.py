@@ -48,7 +48,7 @@ _ONE, _LARGEST, _INFINITY = 0x3F800000, 0x7F7F0000, 0x7F800000
 
 @intrinsic
 def round_row(typingctx, source, source0, size, target, target0, plane, parts):
-    """Write ``size`` numbers as bfloat16 in their order, zeros up to a whole tile's width.
+    """Write ``size`` numbers as a row of A tiles, one after the other; zeros up to a whole tile.
 
     The low parts, where ``parts`` is 2, go ``plane`` elements further on.
     """
@@ -63,7 +63,7 @@ def round_row(typingctx, source, source0, size, target, target0, plane, parts):
             neighbours = _load_width(
                 builder, builder.gep(source, [start]), builder.sub(size, start)
             )
-            place = builder.gep(target, [builder.mul(loop.index, size.type(LANES))])
+            place = builder.gep(target, [builder.mul(loop.index, size.type(int(TILE)))])
             _store_parts(builder, _Neighbours(builder, *neighbours), place, plane, parts)
         return context.get_dummy_value()
 
@@ -161,36 +161,23 @@ def end_tiles(typingctx):
 
 @intrinsic
 def multiply_tiles(
-    typingctx, a, a0, a_row, a_block, a_next, a_plane, b, b0, b_block, b_plane, c, c0, c_row, n_k,
-    parts, resume, due, due0,
+    typingctx, a, a0, a_block, a_plane, b, b0, b_block, b_plane, start, start0, start_row, c, c0,
+    c_row, n_k, parts,
 ):  # fmt: skip
-    """C = A B, or C += A B with ``resume``, for 32 rows and 32 columns, n_k tiles deep.
+    """C = start + A B for 32 rows and 32 columns, n_k tiles deep.
 
-    A: rows ``a_row`` elements apart, the second block of 16 rows ``a_block`` further on, the next
-    tile in k ``a_next`` further on. B: tiles one after the other in k, the second block of 16
-    columns ``b_block`` further on. Planes: where the low parts begin. C is float32.
-    Meanwhile 8 n_k cache lines from ``due[due0]`` on are called in, to be written.
+    Tiles of A and B lie one after the other in k; ``a_block`` and ``b_block``: where those of the
+    second 16 rows, or columns, begin; ``a_plane`` and ``b_plane``: the low parts. ``start`` and C
+    are float32; start_row 0 starts each row with the same numbers.
     """
 
     def emit(context, builder, signature, arguments):
-        a, b, c, due = _pointers(context, builder, signature, arguments, (0, 6, 10, 16))
-        a_row, a_block, a_next, a_plane = arguments[2:6]
-        b_block, b_plane, c_row, n_k, parts = (arguments[i] for i in (8, 9, 12, 13, 14))
+        a, b, start, c = _pointers(context, builder, signature, arguments, (0, 4, 8, 11))
+        a_block, a_plane, b_block, b_plane = (arguments[i] for i in (2, 3, 6, 7))
+        start_row, c_row, n_k, parts = (arguments[i] for i in (10, 13, 14, 15))
         unit = _Tiles(builder)
-        corners = {
-            (i, j): builder.gep(
-                c,
-                [builder.add(builder.mul(c_row, n_k.type(LANES * i)), n_k.type(LANES * j))],
-            )
-            for i in range(2)
-            for j in range(2)
-        }
-        with builder.if_else(arguments[15]) as (resuming, starting):
-            with resuming:
-                for (i, j), corner in corners.items():
-                    unit.load(i, j, corner, c_row)
-            with starting:
-                unit.clear()
+        for i, j in _CORNERS:
+            unit.load(i, j, _corner(builder, start, start_row, i, j), start_row)
         one = n_k.type(1)
         passes = builder.sub(builder.mul(parts, n_k.type(2)), one)  # 1, or 3 for two parts
         with cgutils.for_range(builder, passes, intp=n_k.type) as each:
@@ -199,22 +186,26 @@ def multiply_tiles(
             a_part = builder.gep(a, [builder.select(is_low_a, a_plane, n_k.type(0))])
             b_part = builder.gep(b, [builder.select(is_low_b, b_plane, n_k.type(0))])
             with cgutils.for_range(builder, n_k, intp=n_k.type) as loop:
-                a_now = builder.gep(a_part, [builder.mul(loop.index, a_next)])
-                b_now = builder.gep(b_part, [builder.mul(loop.index, n_k.type(int(TILE)))])
-                rows = [a_now, builder.gep(a_now, [a_block])]
-                columns = [b_now, builder.gep(b_now, [b_block])]
-                unit.multiply(rows, a_row, columns)
-                line = builder.mul(loop.index, n_k.type(8 * 16))
-                for i in range(8):
-                    _prefetch_to_write(
-                        builder, builder.gep(due, [builder.add(line, n_k.type(16 * i))])
-                    )
-        for (i, j), corner in corners.items():
-            unit.store(i, j, corner, c_row)
+                tile = builder.mul(loop.index, n_k.type(int(TILE)))
+                rows, columns = builder.gep(a_part, [tile]), builder.gep(b_part, [tile])
+                unit.multiply(
+                    [rows, builder.gep(rows, [a_block])],
+                    [columns, builder.gep(columns, [b_block])],
+                )
+        for i, j in _CORNERS:
+            unit.store(i, j, _corner(builder, c, c_row, i, j), c_row)
         return context.get_dummy_value()
 
-    where = (a, *(_INT,) * 5, b, *(_INT,) * 3, c, *(_INT,) * 4, types.boolean, due, _INT)
+    where = (a, *(_INT,) * 3, b, *(_INT,) * 3, start, _INT, _INT, c, *(_INT,) * 4)
     return types.void(*where), emit
+
+
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _corner(builder, block, row, i, j):
+    """Where tile (i, j) of a block of 32 rows and columns begins."""
+    return builder.gep(block, [builder.add(builder.mul(row, row.type(16 * i)), row.type(16 * j))])
 
 
 class _Tiles:
@@ -223,16 +214,9 @@ class _Tiles:
     def __init__(self, builder):
         self.builder = builder
 
-    def clear(self):
-        for tile in range(4):
-            _call(self.builder, "llvm.x86.tilezero", _tile(tile))
-
-    def multiply(self, rows, a_row, columns):
-        stride = self.builder.mul(a_row, a_row.type(4))
-        for i, row in enumerate(rows):
-            self._load(4 + i, row, stride)
-        for j, column in enumerate(columns):
-            self._load(6 + j, column, a_row.type(64))
+    def multiply(self, rows, columns):
+        for tile, pointer in enumerate((*rows, *columns), start=4):
+            self._load(tile, pointer, ir.IntType(64)(64))
         for i in range(2):
             for j in range(2):
                 _call(
@@ -399,14 +383,6 @@ def _load_some(builder, pointer, count):
         "<", full_vector(LANES, range(LANES)), broadcast(builder, left, _INTS)
     )
     return masked_load(builder, pointer, mask)
-
-
-def _prefetch_to_write(builder, pointer):
-    number = ir.IntType(32)
-    function_type = ir.FunctionType(ir.VoidType(), [_BYTE_POINTER, number, number, number])
-    prefetch = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
-    pointer = builder.bitcast(pointer, _BYTE_POINTER)
-    builder.call(prefetch, [pointer, number(1), number(2), number(1)])
 
 
 def _pointers(context, builder, signature, arguments, places):

@@ -53,7 +53,7 @@ from .opcodes import (
 from .passes import backward, forward, gather, loss_gradient
 from .simd import array_at
 from .threads import atomic_load, atomic_store
-from .updates import clipped_update, limit_norms, update_parameters
+from .updates import clipped_update, limit_norms, pack_weights, update_parameters
 
 __all__ = [
     "train_epoch",
@@ -76,6 +76,9 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
     control = array_at(memory, CONTROL, INT)
     hyper, rates = hyper_of(thread, memory), array_at(memory, RATES, REAL64)
     denormals = flush_denormals()
+    if header[N_STEPS] > 0:
+        pack_weights(thread, memory, zero)
+        wait(thread, memory)
     for step in range(header[N_STEPS]):
         first = step * header[BATCH_SIZE]
         n_rows = min(header[BATCH_SIZE], header[N_ROWS] - first)
@@ -95,6 +98,8 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
         wait(thread, memory)
         if max_norm > 0.0:
             limit_norms(thread, memory, zero, max_norm)
+            wait(thread, memory)
+            pack_weights(thread, memory, zero)
             wait(thread, memory)
         if thread == 0:
             _finish_record(step, memory)

@@ -85,13 +85,16 @@ AFFINE, BATCH_NORM, LAYER_NORM, PASS = np.arange(4)
     RUNNING,  # mean, then variance, into the array of running statistics
     LAYER,  # which keys the dropout mask
     SPLIT_COLUMNS,  # over how many threads the columns are shared out
-    X_ROUNDED,  # x, y and dz as bfloat16 for the products that read them, ...
-    LD_X_ROUNDED,
+    X_ROUNDED,  # x and y as bfloat16 tiles for the forward product that reads them, ...
+    X_TURNED,  # ... and for the gradient of the weight
     Y_ROUNDED,
-    DZ_ROUNDED,
-    LD_Y_ROUNDED,  # ... and how long a row of y's and dz's is
-) = np.arange(22)
-N_OPERATION_FIELDS = np.int64(22)
+    Y_TURNED,
+    DZ_ROUNDED,  # dz for the backward product ...
+    DZ_PACKED,  # ... and for the gradient of the weight
+    PACKED_FORWARD,  # where PACKED has the weight for the forward product ...
+    PACKED_BACKWARD,  # ... and for the backward product
+) = np.arange(25)
+N_OPERATION_FIELDS = np.int64(25)
 KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
 
 # The real numbers of an operation, in the working dtype.
@@ -130,11 +133,9 @@ UNIT_VECTORS = np.int64(-1)
     REAL_CODE,  # FLOAT32 or FLOAT64: the working dtype
     ROW_GRAIN,  # rows are shared out by so many
     PARTS,  # of a number in products: 0 it is itself, 1 or 2 bfloat16
-    ROUNDED_ROWS,  # rows of a rounded matrix: the low parts lie so many rows behind the high ones
-    PACKED_AT,  # in a thread's scratch: the packed dz of a layer, ...
-    GRADIENT_AT,  # ... and the gradient of a piece of the parameters
-) = np.arange(26)
-N_HEADER_FIELDS = np.int64(26)
+    GRADIENT_AT,  # in a thread's scratch: the gradient of a piece of the parameters
+) = np.arange(24)
+N_HEADER_FIELDS = np.int64(24)
 
 # ``control``: what threads tell each other, each on its own cache line.
 ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)
@@ -173,5 +174,6 @@ N_CONTROL = np.int64(40)  # behind it, for each thread: barriers passed, pieces 
     CONTROL,  # int64 (N_CONTROL + 8 * threads,)
     OUTPUTS,  # (real) (N, C) of inference
     KERNELS,  # int64: the addresses of the kernels, see links
-) = np.arange(30)
-N_ARRAYS = np.int64(30)
+    PACKED,  # (real) weights as bfloat16 tiles, see affine_bf16
+) = np.arange(31)
+N_ARRAYS = np.int64(31)

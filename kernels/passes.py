@@ -29,10 +29,12 @@ from .opcodes import (
     ALPHA,
     BATCH_LABELS,
     BATCH_NORM,
+    BATCH_SIZE,
     BIAS,
     CORE,
     DROP,
     DZ,
+    DZ_PACKED,
     DZ_ROUNDED,
     FIRST_DENSE,
     HEADER,
@@ -41,9 +43,7 @@ from .opcodes import (
     LAYER_NORM,
     LD_TARGETS,
     LD_X,
-    LD_X_ROUNDED,
     LD_Y,
-    LD_Y_ROUNDED,
     LOSS,
     N_FEATURES,
     N_IN,
@@ -54,11 +54,13 @@ from .opcodes import (
     NORM_EPSILON,
     NORM_MOMENTUM,
     ORDER,
+    PACKED,
+    PACKED_BACKWARD,
+    PACKED_FORWARD,
     PARTS,
     RAW,
     RAW_CODE,
     REAL_CODE,
-    ROUNDED_ROWS,
     ROW_GRAIN,
     ROW_HITS,
     ROW_LOSSES,
@@ -79,7 +81,9 @@ from .opcodes import (
     WEIGHTS,
     WORKSPACE,
     X_ROUNDED,
+    X_TURNED,
     Y_ROUNDED,
+    Y_TURNED,
     X,
     Y,
 )
@@ -91,14 +95,16 @@ __all__ = [
     "gather",
     "gather_inputs",
     "loss_gradient",
-    "round_for_product",
+    "round_factor",
+    "round_gradient",
 ]
 
 # Called by address: the table of arrays is their first argument.
 gather_rows = LINKS["gather_rows"].call
 affine_forward = LINKS["affine_forward"].call
 affine_backward = LINKS["affine_backward"].call
-round_block = LINKS["round_block"].call
+prepare_factor = LINKS["prepare_factor"].call
+prepare_gradient = LINKS["prepare_gradient"].call
 affine_forward_bf16 = LINKS["affine_forward_bf16"].call
 affine_backward_bf16 = LINKS["affine_backward_bf16"].call
 finish = LINKS["finish"].call
@@ -119,8 +125,8 @@ def gather(thread, first, n_rows, memory, zero):
     row, row_end = share_of(n_rows, header[ROW_GRAIN], thread, header[N_THREADS])
     gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace)
     x = view(workspace, op[X], n_rows, op[LD_X])
-    round_for_product(
-        memory, header, x, op[X_ROUNDED], op[LD_X_ROUNDED], row, row_end, NONE, op[N_IN]
+    round_factor(
+        memory, header, x, op[X_ROUNDED], op[X_TURNED], op[N_IN], row, row_end, NONE, op[N_IN]
     )
     if header[LOSS] < FIRST_DENSE:
         batch_labels, labels = array_at(memory, BATCH_LABELS, INT), array_at(memory, LABELS, INT)
@@ -143,7 +149,7 @@ def forward(thread, step, n_rows, memory, zero):
     """Run all operations forward, in training mode."""
     header, scratch = array_at(memory, HEADER, INT), scratch_of(thread, memory, zero)
     theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
-    running = array_at(memory, RUNNING_STATISTICS, zero)
+    running, packed = array_at(memory, RUNNING_STATISTICS, zero), array_at(memory, PACKED, zero)
     width, split_before, parts = PANEL * n_lanes(theta), NONE, header[PARTS]
     for o in range(header[N_OPERATIONS]):
         op, real = operation_at(memory, o), reals_at(memory, o, zero)
@@ -160,21 +166,20 @@ def forward(thread, step, n_rows, memory, zero):
             weight = view(theta, op[WEIGHT], n_in, n_out)
             bias = part(theta, max(NONE, op[BIAS]), n_out)
             if parts > 0:
-                rounded = view(workspace, op[X_ROUNDED], header[ROUNDED_ROWS], op[LD_X_ROUNDED])
-                plane = header[ROUNDED_ROWS] * op[LD_X_ROUNDED]
                 affine_forward_bf16(
-                    memory, rounded, plane, parts, weight, bias, op[BIAS] >= 0, op[ACTIVATION],
-                    alpha, p, key, op[KEEP], saved, y, n_in, scratch, row, row_end, column,
-                    column_end,
+                    memory, workspace, op[X_ROUNDED], header[BATCH_SIZE], parts, packed,
+                    op[PACKED_FORWARD], bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key,
+                    op[KEEP], saved, y, n_in, n_out, scratch, row, row_end, column, column_end,
                 )  # fmt: skip
             else:
                 affine_forward(
                     memory, x, weight, bias, op[BIAS] >= 0, op[ACTIVATION], alpha, p, key, op[KEEP],
                     saved, y, n_in, scratch, row, row_end, column, column_end,
                 )  # fmt: skip
-            round_for_product(
-                memory, header, y, op[Y_ROUNDED], op[LD_Y_ROUNDED], row, row_end, column, column_end
-            )
+            round_factor(
+                memory, header, y, op[Y_ROUNDED], op[Y_TURNED], n_out, row, row_end, column,
+                column_end,
+            )  # fmt: skip
             continue
         gamma, beta = part(theta, op[WEIGHT], n_out), part(theta, op[BIAS], n_out)
         if core == BATCH_NORM:
@@ -198,9 +203,10 @@ def forward(thread, step, n_rows, memory, zero):
             memory, op[ACTIVATION], alpha, p, key, op[KEEP], saved, y, row, row_end, column,
             column_end,
         )  # fmt: skip
-        round_for_product(
-            memory, header, y, op[Y_ROUNDED], op[LD_Y_ROUNDED], row, row_end, column, column_end
-        )
+        round_factor(
+                memory, header, y, op[Y_ROUNDED], op[Y_TURNED], n_out, row, row_end, column,
+                column_end,
+            )  # fmt: skip
     if split_before > 1:
         wait(thread, memory)
 
@@ -240,9 +246,7 @@ def loss_gradient(thread, step, first, n_rows, memory, zero):
         memory, op[ACTIVATION], real[ALPHA], real[DROP], key_of(header, step, op), saved, dz, row,
         row_end, NONE, op[N_OUT],
     )  # fmt: skip
-    round_for_product(
-        memory, header, dz, op[DZ_ROUNDED], op[LD_Y_ROUNDED], row, row_end, NONE, op[N_OUT]
-    )
+    round_gradient(memory, header, dz, op, row, row_end, NONE, op[N_OUT])
 
 
 @inner
@@ -250,6 +254,7 @@ def backward(thread, step, n_rows, memory, zero):
     """From the gradient at each operation's product, that at the product of the one below."""
     header, scratch = array_at(memory, HEADER, INT), scratch_of(thread, memory, zero)
     theta, workspace = array_at(memory, THETA, zero), array_at(memory, WORKSPACE, zero)
+    packed = array_at(memory, PACKED, zero)
     width, split_before, parts = PANEL * n_lanes(theta), NONE, header[PARTS]
     for o in range(header[N_OPERATIONS] - 1, -1, -1):
         op = operation_at(memory, o)
@@ -271,21 +276,17 @@ def backward(thread, step, n_rows, memory, zero):
         if core == AFFINE:
             weight = view(theta, op[WEIGHT], n_in, n_out)
             if parts > 0:
-                rounded = view(workspace, op[DZ_ROUNDED], header[ROUNDED_ROWS], op[LD_Y_ROUNDED])
-                plane = header[ROUNDED_ROWS] * op[LD_Y_ROUNDED]
                 affine_backward_bf16(
-                    memory, rounded, plane, parts, weight, below[ACTIVATION], alpha, p, key, saved,
-                    dx, n_out, scratch, row, row_end, column, column_end,
+                    memory, workspace, op[DZ_ROUNDED], header[BATCH_SIZE], parts, packed,
+                    op[PACKED_BACKWARD], below[ACTIVATION], alpha, p, key, saved, dx, n_in, n_out,
+                    scratch, row, row_end, column, column_end,
                 )  # fmt: skip
             else:
                 affine_backward(
                     memory, dz, weight, below[ACTIVATION], alpha, p, key, saved, dx, n_out, scratch,
                     row, row_end, column, column_end,
                 )  # fmt: skip
-            round_for_product(
-                memory, header, dx, below[DZ_ROUNDED], below[LD_Y_ROUNDED], row, row_end, column,
-                column_end,
-            )  # fmt: skip
+            round_gradient(memory, header, dx, below, row, row_end, column, column_end)
             continue
         x, gamma = view(workspace, op[X], n_rows, op[LD_X]), part(theta, op[WEIGHT], n_out)
         if core == BATCH_NORM:
@@ -308,10 +309,7 @@ def backward(thread, step, n_rows, memory, zero):
                 memory, below[ACTIVATION], alpha, p, key, saved, dx, row, row_end, column,
                 column_end,
             )  # fmt: skip
-            round_for_product(
-                memory, header, dx, below[DZ_ROUNDED], below[LD_Y_ROUNDED], row, row_end, column,
-                column_end,
-            )  # fmt: skip
+            round_gradient(memory, header, dx, below, row, row_end, column, column_end)
 
 
 @inner
@@ -325,10 +323,20 @@ def gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace):
 
 
 @inner
-def round_for_product(memory, header, x, place, ld, row, row_end, column, column_end):
-    """Round a block of a matrix for the product that reads it next, if one does."""
-    if place >= 0:
-        workspace = array_at(memory, WORKSPACE, x[0, 0])
-        rounded = view(workspace, place, header[ROUNDED_ROWS], ld)
-        plane = header[ROUNDED_ROWS] * ld
-        round_block(memory, x, rounded, plane, header[PARTS], row, row_end, column, column_end)
+def round_factor(memory, header, x, rounded, turned, n_columns, row, row_end, column, column_end):
+    """Round a block of what the next operation reads, if that is a product of bfloat16."""
+    if rounded >= 0:
+        prepare_factor(
+            memory, x, array_at(memory, WORKSPACE, x[0, 0]), rounded, turned, header[BATCH_SIZE],
+            n_columns, header[PARTS], row, row_end, column, column_end,
+        )  # fmt: skip
+
+
+@inner
+def round_gradient(memory, header, dz, op, row, row_end, column, column_end):
+    """Round a block of the gradient at an operation, if that is a product of bfloat16."""
+    if op[DZ_PACKED] >= 0:
+        prepare_gradient(
+            memory, dz, array_at(memory, WORKSPACE, dz[0, 0]), op[DZ_ROUNDED], op[DZ_PACKED],
+            header[BATCH_SIZE], op[N_OUT], header[PARTS], row, row_end, column, column_end,
+        )  # fmt: skip

@@ -19,10 +19,12 @@ from .memory import (
 from .opcodes import (
     AFFINE,
     BATCH_NORM,
+    BATCH_SIZE,
     BIAS,
     CONTROL,
     CORE,
     DZ,
+    DZ_PACKED,
     GRADIENT,
     GRADIENT_AT,
     HEADER,
@@ -36,7 +38,9 @@ from .opcodes import (
     N_THREADS,
     N_UNITS,
     OPTIMIZER,
-    PACKED_AT,
+    PACKED,
+    PACKED_BACKWARD,
+    PACKED_FORWARD,
     PARTS,
     STATE1,
     STATE2,
@@ -53,6 +57,7 @@ from .opcodes import (
     UNIT_VECTORS,
     WEIGHT,
     WORKSPACE,
+    X_TURNED,
     X,
 )
 from .optimizers import add_scaled, scale, sum_of_squares
@@ -62,13 +67,14 @@ from .threads import fetch_add
 __all__ = [
     "clipped_update",
     "limit_norms",
+    "pack_weights",
     "update_parameters",
 ]
 
 # Called by address: the table of arrays is their first argument.
 weight_gradient = LINKS["weight_gradient"].call
 bias_gradient = LINKS["bias_gradient"].call
-pack_gradient_bf16 = LINKS["pack_gradient_bf16"].call
+pack_weight_bf16 = LINKS["pack_weight_bf16"].call
 weight_gradient_bf16 = LINKS["weight_gradient_bf16"].call
 layer_norm_parameters = LINKS["layer_norm_parameters"].call
 update = LINKS["update"].call
@@ -87,7 +93,7 @@ def update_parameters(thread, step, n_rows, memory, zero):
     gradient, sums = array_at(memory, GRADIENT, zero), array_at(memory, UNIT_SUMS, REAL64)
     control, n_units = array_at(memory, CONTROL, INT), header[N_UNITS]
     shares, n_threads = array_at(memory, UNIT_SHARES, INT), header[N_THREADS]
-    out, out0, packed_for = scratch, header[GRADIENT_AT], -ONE
+    out, out0 = scratch, header[GRADIENT_AT]
     # first the thread's own pieces, always the same, whose parameters are in its caches; then
     # what the others have not begun
     for turn in range(n_threads):
@@ -103,9 +109,6 @@ def update_parameters(thread, step, n_rows, memory, zero):
             start, size, is_weight = unit[UNIT_START], unit[UNIT_SIZE], unit[UNIT_FIRST] >= 0
             if hyper[L2] > 0.0 and is_weight:
                 sums[u] = sum_of_squares(theta, start, size)
-            if header[PARTS] > 0 and is_weight and packed_for != unit[UNIT_OPERATION]:
-                packed_for = unit[UNIT_OPERATION]
-                _pack_gradient(packed_for, n_rows, header, memory, scratch)
             if header[STORE_GRADIENT] != 0:
                 out, out0 = gradient, start
             _unit_gradient(unit, n_rows, header, memory, out, out0, scratch, theta, state1, state2)
@@ -114,6 +117,7 @@ def update_parameters(thread, step, n_rows, memory, zero):
                     memory, header[OPTIMIZER], theta, out, state1, state2, start, out0, size, hyper,
                     is_weight,
                 )  # fmt: skip
+                _pack_weight(unit, header, memory, theta)
                 continue
             if hyper[L2] > 0.0 and is_weight:
                 add_scaled(gradient, theta, hyper[L2], start, size)
@@ -146,7 +150,29 @@ def clipped_update(thread, memory, zero, clip_norm):
             memory, header[OPTIMIZER], theta, gradient, state1, state2, start, start, size, hyper,
             unit[UNIT_FIRST] >= 0,
         )  # fmt: skip
+        _pack_weight(unit, header, memory, theta)
     hyper[L2] = l2
+
+
+@inner
+def pack_weights(thread, memory, zero):
+    """Pack this thread's share of the weights for the products, if these are of bfloat16."""
+    header, theta = array_at(memory, HEADER, INT), array_at(memory, THETA, zero)
+    shares = array_at(memory, UNIT_SHARES, INT)
+    for u in range(shares[thread], shares[thread + 1]):
+        _pack_weight(unit_at(memory, u), header, memory, theta)
+
+
+@inner
+def _pack_weight(unit, header, memory, theta):
+    """Pack one piece of the parameters, if it is of a weight."""
+    if header[PARTS] > 0 and unit[UNIT_FIRST] >= 0:
+        op = operation_at(memory, unit[UNIT_OPERATION])
+        pack_weight_bf16(
+            memory, theta, op[WEIGHT], op[N_IN], op[N_OUT], header[PARTS],
+            array_at(memory, PACKED, theta[0]), op[PACKED_FORWARD], op[PACKED_BACKWARD],
+            unit[UNIT_FIRST], unit[UNIT_LAST],
+        )  # fmt: skip
 
 
 @inner
@@ -159,14 +185,6 @@ def limit_norms(thread, memory, zero, max_norm):
             weight = view(theta, op[WEIGHT], op[N_IN], op[N_OUT])
             column, column_end = share_of(op[N_OUT], COLUMN_GRAIN, thread, header[N_THREADS])
             limit_column_norms(memory, weight, max_norm, column, column_end)
-
-
-@inner
-def _pack_gradient(o, n_rows, header, memory, scratch):
-    """Pack the gradient at a layer's product for all pieces of its weight."""
-    op, workspace = operation_at(memory, o), array_at(memory, WORKSPACE, scratch[0])
-    dz = view(workspace, op[DZ], n_rows, op[LD_Y])
-    pack_gradient_bf16(memory, dz, n_rows, op[N_OUT], header[PARTS], scratch, header[PACKED_AT])
 
 
 @inner
@@ -183,8 +201,8 @@ def _unit_gradient(unit, n_rows, header, memory, out, out0, scratch, theta, stat
             first, last, place = unit[UNIT_FIRST], unit[UNIT_LAST], unit[UNIT_START]
             if header[PARTS] > 0:
                 weight_gradient_bf16(
-                    memory, x, n_rows, n_out, header[PARTS], out, out0, scratch, header[PACKED_AT],
-                    first, last, theta, state1, state2, place,
+                    memory, workspace, op[X_TURNED], op[DZ_PACKED], header[BATCH_SIZE], n_rows,
+                    op[N_IN], n_out, header[PARTS], out, out0, scratch, first, last,
                 )  # fmt: skip
             else:
                 weight_gradient(

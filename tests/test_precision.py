@@ -246,7 +246,7 @@ def test_each_kernel_is_compiled_once_for_a_dtype():
         only_float32 = link.subject == "affine_bf16"
         assert len(dispatcher.signatures) <= (1 if only_float32 else 2), name
     assert len(kernels.engine.train_epoch.signatures) == 2
-    assert bool(kernels.affine_bf16.round_block.signatures) == TILES
+    assert bool(kernels.affine_bf16.prepare_factor.signatures) == TILES
 
 
 @given(st.sampled_from(PRECISIONS))
