@@ -96,6 +96,17 @@ def test_poisson_learns_the_same():
     np.testing.assert_allclose(b.loss_curve_, a.loss_curve_, rtol=1e-8)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_poisson_of_weighted_rows_is_reported_as_theirs(early_stopping):
+    X, y = regression()
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+    arguments = {"loss": "poisson", "early_stopping": early_stopping, "alpha": 0.0} | ADAM
+    a, b = assert_same_training(
+        "MLPRegressor", X, np.round(np.exp(y)), fit={"sample_weight": weight}, **arguments
+    )
+    np.testing.assert_allclose(b.loss_curve_, a.loss_curve_, rtol=1e-8)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -205,6 +216,12 @@ def test_one_class_is_predicted_as_theirs():
     a, b = assert_same_training("MLPClassifier", X, y, **ADAM)
     np.testing.assert_array_equal(a.predict(X), b.predict(X))
     np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), rtol=1e-7)
+
+
+def test_one_class_is_scored_as_theirs():
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.full(30, 7)
+    a, b = assert_same_training("MLPClassifier", X, y, early_stopping=True, **ADAM)
+    assert a.validation_scores_ == b.validation_scores_
 
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])

@@ -7,7 +7,7 @@ pytest.importorskip("sklearn")
 
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, mean_poisson_deviance
 from sklearn_support import SMALL, assert_same_bits, numbers, three_classes
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
@@ -188,3 +188,13 @@ def test_several_labels_are_held_out():
     X, Y = make_multilabel_classification(200, 10, n_classes=4, random_state=0)
     classifier = MLPClassifier(**SMALL, label_smoothing=0.2).fit(X, Y, X_val=X[:50], y_val=Y[:50])
     assert classifier.validation_scores_[-1] == classifier.score(X[:50], Y[:50])
+
+
+def test_the_validation_loss_of_counts_is_half_their_deviance():
+    X, y = numbers()
+    counts = np.round(np.exp(y))
+    regressor = MLPRegressor("poisson", **SMALL).fit(
+        X[:200], counts[:200], X_val=X[200:], y_val=counts[200:]
+    )
+    deviance = mean_poisson_deviance(counts[200:], regressor.predict(X[200:]))
+    assert regressor.validation_loss_curve_[-1] == pytest.approx(deviance / 2)

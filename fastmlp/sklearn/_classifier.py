@@ -213,10 +213,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
         if not np.isfinite(outputs).all():
             return np.nan
-        if rows.targets.ndim == 1:
-            right = outputs.argmax(axis=1) == rows.targets
-        else:
-            right = ((_logistic(outputs) > 0.5) == (rows.targets > 0.5)).all(axis=1)
+        if self.out_activation_ == "logistic":
+            outputs = _logistic(outputs)
+        targets = rows.targets if rows.targets.ndim == 1 else rows.targets > 0.5
+        decided = self._labels.decided_codes(outputs).reshape(targets.shape)
+        right = (decided == targets).reshape(len(rows), -1).all(axis=1)
         return float(np.average(right, weights=rows.weights))
 
     def _stratify(self, targets: np.ndarray) -> np.ndarray | None:

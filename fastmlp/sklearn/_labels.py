@@ -87,6 +87,12 @@ class Labels:
         """
         if self._binarizer is not None:
             return self._binarizer.inverse_transform(probabilities)
+        return self.classes[self.decided_codes(probabilities)]
+
+    def decided_codes(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the same as `codes` does: indices, or 0 and 1."""
         if self.kind == "multiclass":
-            return self.classes[probabilities.argmax(axis=1)]
-        return self.classes[(probabilities[:, 0] > 0.5) * (len(self.classes) - 1)]
+            return probabilities.argmax(axis=1)
+        if self.multilabel:
+            return (probabilities > 0.5).astype(np.int64)
+        return (probabilities[:, 0] > 0.5) * (len(self.classes) - 1)  # there may be one class only

@@ -51,6 +51,7 @@ class _Minimiser:
         mass = n_rows if rows.weights is None else float(rows.weights.sum())
         self.scale = 1.0 / objective.gradient_scale  # scipy's tol is meant for this scale
         self.network, self.mass = network, mass
+        self.offset = objective.offset(rows)
         self.optimizer = optimizers.SGD(0.0, clip_norm=_NO_CLIPPING)
         self.optimizer.prepare(self.model)
         self.runner = compiled.CompiledRunner(
@@ -142,7 +143,7 @@ class _Minimiser:
         objective, alpha = self.objective, self.estimator.alpha
         gap = 1.0 - objective.report_scale * objective.gradient_scale
         penalty = gap * 0.5 * alpha * self.network.squared_weights() / self.mass if gap else 0.0
-        return value / self.scale * objective.report_scale + penalty + objective.offset
+        return value / self.scale * objective.report_scale + penalty + self.offset
 
     def _after_iteration(self, intermediate_result: OptimizeResult) -> None:
         """Note the loss; stop where a callback or the clock says so."""

@@ -1,7 +1,7 @@
 """The network behind an estimator: layers, loss, and scikit-learn's scale of both."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from fastmlp import layers
 from fastmlp.losses import Loss
 from fastmlp.sequential import Sequential
+from fastmlp.sklearn._data import Rows
 
 __all__ = ["ACTIVATIONS", "Network", "Objective", "Views", "build"]
 
@@ -44,15 +45,42 @@ class Objective:
         SGD is lr * g, one of Adam does not change when g and epsilon are scaled alike.
     report_scale : float
         The reported loss divided by ours.
-    offset : float
-        Added to what is reported: the part of a loss that no weight changes.
+    row_offsets : callable, optional
+        ``row_offsets(targets) -> (N,)``: the part of each row's loss that no weight changes. It is
+        added to what is reported.
 
     """
 
     loss: Loss
     gradient_scale: float = 1.0
     report_scale: float = 1.0
-    offset: float = 0.0
+    row_offsets: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def offset(self, rows: Rows, order: Any = None, batch_size: int | None = None) -> float:
+        """Return what is added for some rows: the mean of what their minibatches have.
+
+        Parameters
+        ----------
+        rows : Rows
+        order : numpy.ndarray, int64, optional
+            Which of them, in the order in which they are visited; default all.
+        batch_size : int, optional
+            Default one minibatch of all.
+
+        """
+        if self.row_offsets is None:
+            return 0.0
+        targets, weights = rows.targets, rows.weights
+        if order is not None:
+            targets, weights = targets[order], None if weights is None else weights[order]
+        offsets = self.row_offsets(targets)
+        if weights is None:
+            return float(offsets.mean())
+        starts = np.arange(0, len(offsets), batch_size or len(offsets))
+        counts = np.diff(starts, append=len(offsets))
+        mass = np.add.reduceat(weights, starts, dtype=np.float64)
+        sums = np.add.reduceat(weights * offsets, starts)
+        return float(counts @ (sums / np.where(mass > 0, mass, 1.0))) / len(offsets)
 
 
 class Views(list[np.ndarray]):

@@ -105,6 +105,8 @@ class _Training:
             0.0,
             estimator._seed,
         )
+        self.offset: float | None = None
+        self.validation_offset = 0.0 if validation is None else objective.offset(validation.rows)
         self._plan_parts()
 
     def _plan_parts(self) -> None:
@@ -155,13 +157,14 @@ class _Training:
             for epoch in range(self.max_iter):
                 if estimator.shuffle:
                     order = order[progress.random_state.permutation(self.n_rows)]
-                result, seconds = self._train_epoch(order)
+                visited = order if self.visited is None else self.visited[order]
+                result, seconds = self._train_epoch(visited)
                 if result.interrupted:
                     raise KeyboardInterrupt
                 if result.diverged_step is not None:
                     self._give_up_or_raise()
                     break
-                self._report_epoch(epoch, result, seconds)
+                self._report_epoch(epoch, visited, result, seconds)
                 if self._converged() or self._stopped(started):
                     break
             else:
@@ -187,8 +190,6 @@ class _Training:
     def _train_epoch(self, order: np.ndarray) -> tuple[EpochResult, float]:
         """Visit every row once."""
         started = time.perf_counter()
-        if self.visited is not None:
-            order = self.visited[order]
         rate, losses, n_correct = self._rate(), [], 0
         for part, l2, rates in self.parts:
             self.runner.set_l2(l2)
@@ -211,7 +212,9 @@ class _Training:
         adapts = isinstance(self.optimizer, optimizers.Adam)
         return self.progress.rate / (1.0 if adapts else self.objective.gradient_scale)
 
-    def _report_epoch(self, epoch: int, result: EpochResult, seconds: float) -> None:
+    def _report_epoch(
+        self, epoch: int, order: np.ndarray, result: EpochResult, seconds: float
+    ) -> None:
         """Append to the curves, print, and count epochs without progress."""
         estimator, objective, progress = self.estimator, self.objective, self.progress
         loss = float(result.losses @ self.counts) / self.n_rows * objective.report_scale
@@ -219,7 +222,7 @@ class _Training:
         if gap:  # our penalty is not on the reported scale
             penalty = 0.5 * estimator.alpha * self.network.squared_weights() / self.batch_size
             loss += gap * penalty
-        loss += objective.offset
+        loss += self._offset(order)
         estimator.n_iter_ += 1
         estimator.t_ += self.n_rows
         estimator.loss_ = loss
@@ -239,6 +242,12 @@ class _Training:
             start = float(estimator.learning_rate_init)
             progress.rate = start / (estimator.t_ + 1) ** estimator.power_t
 
+    def _offset(self, order: np.ndarray) -> float:
+        """Return what the reported loss has besides; with weights it depends on the minibatches."""
+        if self.offset is None or self.rows.weights is not None:
+            self.offset = self.objective.offset(self.rows, order, self.batch_size)
+        return self.offset
+
     def _validate(self) -> tuple[float | None, float | None]:
         """Return loss and score of the rows set aside."""
         if self.validation is None:
@@ -246,7 +255,7 @@ class _Training:
         estimator, rows = self.estimator, self.validation.rows
         outputs = compiled.predict(self.model, rows.X, estimator.n_threads)
         value, _ = self.objective.loss.compute(outputs, rows.targets, rows.weights)
-        val_loss = value * self.objective.report_scale + self.objective.offset
+        val_loss = value * self.objective.report_scale + self.validation_offset
         score = self.validation.score(outputs)
         estimator.validation_loss_curve_.append(val_loss)
         estimator.validation_scores_.append(score)
