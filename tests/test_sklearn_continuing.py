@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn_support import SMALL, assert_same_bits, numbers, three_classes, weights_of
 
@@ -126,15 +128,22 @@ def test_what_is_given_to_each_epoch_is_given_to_all(name):
     assert stepwise.validation_scores_ == once.validation_scores_
 
 
-@pytest.mark.parametrize(
-    "loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+@given(
+    loss=st.sampled_from(["squared_error", "absolute_error", "huber", "quantile", "poisson"]),
+    n_rows=st.integers(20, 150),
+    batch_size=st.sampled_from(["auto", 7, 16]),
+    early_stopping=st.booleans(),
+    weighted=st.booleans(),
 )
-def test_a_regressor_goes_on(loss):
-    X, y = numbers()
-    once = MLPRegressor(loss, **SMALL).fit(X, np.exp(y))
-    stepwise = MLPRegressor(loss, **SMALL)
+def test_a_regressor_goes_on(loss, n_rows, batch_size, early_stopping, weighted):
+    X, y = numbers(n_rows)
+    fit = {"sample_weight": np.linspace(0.5, 1.5, n_rows)} if weighted else {}
+    arguments = SMALL | {"early_stopping": early_stopping, "restore_best": False}
+    arguments["batch_size"] = batch_size
+    once = MLPRegressor(loss, **arguments).fit(X, np.exp(y), **fit)
+    stepwise = MLPRegressor(loss, **arguments | {"max_iter": 1, "warm_start": True})
     for _ in range(5):
-        stepwise.partial_fit(X, np.exp(y))
+        stepwise.fit(X, np.exp(y), **fit)
     assert_same_bits(stepwise, once)
     assert stepwise.loss_curve_ == once.loss_curve_
 

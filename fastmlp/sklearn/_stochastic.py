@@ -244,8 +244,10 @@ class _Training:
 
     def _offset(self, order: np.ndarray) -> float:
         """Return what the reported loss has besides; with weights it depends on the minibatches."""
-        if self.offset is None or self.rows.weights is not None:
-            self.offset = self.objective.offset(self.rows, order, self.batch_size)
+        if self.rows.weights is not None:
+            return self.objective.offset(self.rows, order, self.batch_size)
+        if self.offset is None:  # summed in the same order in each call of fit
+            self.offset = self.objective.offset(self.rows, self.visited)
         return self.offset
 
     def _validate(self) -> tuple[float | None, float | None]:
