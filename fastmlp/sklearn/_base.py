@@ -165,7 +165,7 @@ class BaseMLP(BaseEstimator, ABC):
             Validation rows of your own, not learned from: they are scored every epoch, and decide
             on stopping with ``early_stopping``.
         sample_weight_val : array_like, optional
-            Their weights, >= 0.
+            Their weights, >= 0; ``class_weight`` counts for them too.
 
         Returns
         -------
