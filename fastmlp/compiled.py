@@ -1,7 +1,6 @@
-"""The compiled way: a model, loss and optimizer as one plan that ``kernels.engine`` runs.
+"""The compiled way to train: a model, loss and optimizer as one plan that ``kernels.engine`` runs.
 
-`CompiledRunner` trains, `predict` infers. Both own all memory that the kernels touch; the kernels
-are given addresses.
+`CompiledRunner` owns all memory that the kernels touch; the kernels are given addresses.
 """
 
 import time
@@ -12,17 +11,10 @@ import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import layers, losses, ops, optimizers, threads
+from fastmlp.inference import can_infer, evaluate
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import (
-    ArrayTable,
-    Lowered,
-    Operation,
-    fuse,
-    links_for_inference,
-    links_for_training,
-    lower,
-    useful_threads,
-)
+from fastmlp.lowering import ArrayTable, Lowered, links_for_training, lower, useful_threads
+from fastmlp.memory import enter_scaling, enter_state, fused, leave_state, plan_memory
 from fastmlp.runner import EpochResult, Interrupt
 
 if TYPE_CHECKING:
@@ -32,17 +24,9 @@ __all__ = [
     "CompiledRunner",
     "bf16_parts",
     "can_compile",
-    "can_infer",
-    "evaluate",
-    "predict",
     "warm_up",
 ]
 
-_INFERENCE_ROWS = 256  # at a time and thread: what they need stays in the second cache
-_ROWS_OF_A_SHARE = 32  # a thread gets a multiple of it
-_FLOPS_WORTH_A_HELPER = 30_000_000  # a second thread takes some 50 microseconds to start
-_RAW, _OUTPUTS, _RAW_CODE = (int(op.RAW), 0), (int(op.OUTPUTS), 0), int(op.RAW_CODE)
-_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 _FLOPS_A_SECOND = 2e10  # a cautious guess, for the first epoch only
 _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
 
@@ -53,11 +37,6 @@ def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimiz
         type(loss) in losses.LOSSES.values() and type(optimizer) in optimizers.OPTIMIZERS.values()
     )
     return ours and can_infer(model)
-
-
-def can_infer(model: "Model") -> bool:
-    """Tell whether all layers are built in."""
-    return fuse(model.stages, 1) is not None
 
 
 class CompiledRunner:
@@ -80,7 +59,7 @@ class CompiledRunner:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.batch_size = batch_size
         X = X.reshape(len(X), -1)
-        operations, normalize = _fused(model, X.shape[1])
+        operations, normalize = fused(model, X.shape[1])
         self.n_threads = useful_threads(operations, batch_size, n_threads or threads.available())
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
         parts = bf16_parts(precision, model.dtype)
@@ -133,11 +112,11 @@ class CompiledRunner:
         memory[op.HITS_OUT] = np.zeros(n_steps, np.int64)
         memory[op.CONTROL][:] = 0
         self._lowered.header[op.FIRST_STEP] = self.optimizer.t
-        _enter_state(self.model, self._lowered, memory)
+        enter_state(self.model, self._lowered, memory)
         started = time.perf_counter()
         interrupted = self._run(n_steps, poll)
         self._expected_seconds = time.perf_counter() - started
-        _leave_state(self.model, self._lowered, memory)
+        leave_state(self.model, self._lowered, memory)
         made = int(memory[op.CONTROL][op.STEPS_DONE])
         memory[op.CONTROL][op.STEPS_DONE] = 0
         self._done += made
@@ -215,32 +194,6 @@ def bf16_parts(precision: str, dtype: np.dtype) -> int:
     return {"highest": 0, "high": 2, "medium": 1}[precision]
 
 
-def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-    """Return outputs (N, C) in inference mode; several threads may do so at once.
-
-    X is a row-major uint8, float32 or float64 array of rows that fit the model.
-    """
-    width = X.size // len(X)
-    predictor = getattr(model.per_thread, "predictor", None)
-    if predictor is None or predictor.width != width:
-        predictor = model.per_thread.predictor = _Predictor(model, width)
-    return predictor(model, X, n_threads)
-
-
-def evaluate(
-    model: "Model",
-    loss: losses.Loss,
-    X: np.ndarray,
-    y: np.ndarray,
-    weights: np.ndarray | None,
-    n_threads: int | None = None,
-) -> tuple[float, float | None]:
-    """Return loss, without penalties, and accuracy in inference mode."""
-    outputs = predict(model, X, n_threads)
-    value, n_correct = loss.compute(outputs, y, weights)
-    return value, loss.accuracy(n_correct, *outputs.shape)
-
-
 def warm_up() -> float:
     """Compile what `fit` and `predict` need, for both dtypes, into the cache.
 
@@ -265,85 +218,6 @@ def warm_up() -> float:
     return time.perf_counter() - started
 
 
-class _Predictor:
-    """What one Python thread needs to run one model on rows of one width.
-
-    A single row takes microseconds, so nothing is done here that could be done once.
-    """
-
-    def __init__(self, model: "Model", width: int):
-        self.width = width
-        self.operations, self.normalize = _fused(model, width)
-        self.lowered = lower(
-            self.operations, model.slots, model.dtype, _INFERENCE_ROWS, training=False
-        )
-        self.n_outputs = self.operations[-1].n_out
-        self.zero = model.dtype.type(0)
-        self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
-        self.keeps_state = self.normalize is not None or bool(self.lowered.running)
-        self.infer_rows = kernels.inference.infer_rows
-        self.tables = [self._make_table(model)]
-        self.row_table = self._make_table(model)
-        self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)
-
-    def __call__(self, model: "Model", X: np.ndarray, n_threads: int | None) -> np.ndarray:
-        n_rows = len(X)
-        if n_rows == 1:
-            self._infer_row(model, X)
-            return self.row.copy()
-        outputs = np.empty((n_rows, self.n_outputs), model.dtype)
-        n_useful = 1
-        if n_rows * self.flops > _FLOPS_WORTH_A_HELPER:
-            n_useful = min(n_threads or threads.available(), -(-n_rows // _ROWS_OF_A_SHARE))
-            while len(self.tables) < n_useful:
-                self.tables.append(self._make_table(model))
-        x, y = (array.__array_interface__["data"][0] for array in (X, outputs))
-        for table in self.tables[:n_useful]:
-            table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
-            if self.keeps_state:
-                self._enter(model, table)
-        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
-        if n_useful == 1:
-            self.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
-            return outputs
-        share = -(-n_rows // (n_useful * _ROWS_OF_A_SHARE)) * _ROWS_OF_A_SHARE
-        with threads.team(n_useful - 1) as team:
-            team.start(lambda i: self._run_share(i + 1, share, n_rows))
-            self._run_share(0, share, n_rows)
-            team.wait()
-        return outputs
-
-    def _infer_row(self, model: "Model", X: np.ndarray) -> None:
-        """Infer one row to a place that is known beforehand."""
-        table = self.row_table
-        table.addresses[_RAW] = X.__array_interface__["data"][0]
-        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
-        if self.keeps_state:
-            self._enter(model, table)
-        self.infer_rows(0, table.addresses, self.zero, 0, 1)
-
-    def _run_share(self, number: int, share: int, n_rows: int) -> None:
-        first, last = number * share, min(n_rows, (number + 1) * share)
-        if first < last:
-            self.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
-
-    def _make_table(self, model: "Model") -> ArrayTable:
-        table = _plan_memory(model, self.lowered)
-        table[op.SCRATCH] = ops.aligned_zeros(self.lowered.scratch_size, model.dtype)
-        table[op.ORDER] = np.empty(0, np.int64)
-        names = links_for_inference(self.operations)
-        table[op.KERNELS] = kernels.links.addresses(names, model.dtype)
-        self.lowered.header[op.STANDARDISE] = self.normalize is not None
-        table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
-        return table
-
-    def _enter(self, model: "Model", table: ArrayTable) -> None:
-        """Copy in what the layers keep outside of theta; it may have changed."""
-        _enter_state(model, self.lowered, table)
-        if self.normalize is not None:
-            _enter_scaling(self.normalize, self.width, table)
-
-
 def _as_order(order: np.ndarray) -> np.ndarray:
     """Return the order as the engine takes it: empty for the rows as they lie."""
     order = np.ascontiguousarray(order, np.int64)
@@ -351,25 +225,6 @@ def _as_order(order: np.ndarray) -> np.ndarray:
     if n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all():
         return order[:0]
     return order
-
-
-def _fused(model: "Model", width: int) -> tuple[list[Operation], "layers.Normalize | None"]:
-    fused = fuse(model.stages, width)
-    assert fused is not None, "can_compile was asked before"
-    return fused
-
-
-def _plan_memory(model: "Model", lowered: Lowered) -> ArrayTable:
-    """Return a table with the plan, the parameters and a workspace."""
-    memory = ArrayTable()
-    memory[op.HEADER], memory[op.OPERATIONS] = lowered.header, lowered.operations
-    memory[op.REALS], memory[op.UNITS] = lowered.reals, lowered.units
-    memory[op.UNIT_SHARES] = lowered.unit_shares
-    memory[op.THETA] = model.theta
-    memory[op.WORKSPACE] = ops.aligned_zeros(lowered.workspace_size, model.dtype)
-    n_running = sum(2 * size for _, _, size in lowered.running)
-    memory[op.RUNNING_STATISTICS] = np.zeros(max(1, n_running), model.dtype)
-    return memory
 
 
 def _training_memory(
@@ -383,14 +238,14 @@ def _training_memory(
     """Return a table with all of a run, but what its number of threads decides."""
     dtype, header = model.dtype, lowered.header
     batch_size = int(header[op.BATCH_SIZE])
-    memory = _plan_memory(model, lowered)
+    memory = plan_memory(model, lowered)
     nothing = np.zeros(1, dtype)
     memory[op.RAW] = np.ascontiguousarray(X)
     header[op.RAW_CODE] = op.RAW_CODES[X.dtype.name]
     header[op.STANDARDISE] = normalize is not None
     memory[op.SHIFT] = memory[op.SCALE] = nothing
     if normalize is not None:
-        _enter_scaling(normalize, X.shape[1], memory)
+        enter_scaling(normalize, X.shape[1], memory)
     if header[op.N_TARGETS]:
         memory[op.LABELS] = np.zeros(1, np.int64)
         memory[op.TARGET_VALUES] = np.ascontiguousarray(y, dtype)
@@ -405,28 +260,3 @@ def _training_memory(
     memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)
     memory[op.UNIT_SUMS] = np.zeros(2 * len(lowered.units))
     return memory
-
-
-def _enter_scaling(normalize: "layers.Normalize", width: int, memory: ArrayTable) -> None:
-    """Write what the gather subtracts and multiplies by."""
-    dtype = memory[op.THETA].dtype
-    memory[op.SHIFT] = np.array(np.broadcast_to(normalize.mean, width), dtype)
-    memory[op.SCALE] = np.array(np.broadcast_to(1 / normalize.std, width), dtype)
-
-
-def _enter_state(model: "Model", lowered: Lowered, memory: ArrayTable) -> None:
-    """Copy the running statistics of the BatchNorm layers in."""
-    running = memory[op.RUNNING_STATISTICS]
-    for layer, start, size in lowered.running:
-        state = model.stages[layer].state
-        running[start : start + size] = state["running_mean"]
-        running[start + size : start + 2 * size] = state["running_var"]
-
-
-def _leave_state(model: "Model", lowered: Lowered, memory: ArrayTable) -> None:
-    """Copy the running statistics back to the layers."""
-    running = memory[op.RUNNING_STATISTICS]
-    for layer, start, size in lowered.running:
-        state = model.stages[layer].state
-        state["running_mean"][...] = running[start : start + size]
-        state["running_var"][...] = running[start + size : start + 2 * size]

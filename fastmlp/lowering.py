@@ -63,6 +63,7 @@ _ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large 
 _LARGE_WEIGHT = 1 << 20  # elements
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
 _FLOPS_WORTH_A_THREAD = 5_000_000
+_PARAMETERS_OF_A_PIECE = 1024  # at least, of an update: each piece walks over the whole batch
 
 
 @dataclass
@@ -367,8 +368,8 @@ def _units(table: np.ndarray, tile: int) -> np.ndarray:
     for index, row in enumerate(table):
         n_in, n_out, weight, bias = row[[op.N_IN, op.N_OUT, op.WEIGHT, op.BIAS]]
         if row[op.CORE] == op.AFFINE:
-            step = -(-n_in // (4 * tile)) * tile
-            step = int(min(max(tile, step), kernels.affine.BLOCK_ROWS // 2 // tile * tile))
+            step = max(-(-n_in // (4 * tile)), -(-_PARAMETERS_OF_A_PIECE // (n_out * tile))) * tile
+            step = int(min(step, kernels.affine.BLOCK_ROWS // 2 // tile * tile))
             for first in range(0, n_in, step):
                 last = min(n_in, first + step)
                 rows.append((index, first, last, weight + first * n_out, (last - first) * n_out))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import compiled, layerwise, losses
+from fastmlp import inference, layerwise, losses
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.parameters import Arrays, FlatStore, Slot
@@ -60,7 +60,7 @@ class Model:
         self.stages = tuple(as_layer(layer) for layer in layers)
         _check_widths(self.stages)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
-        self.has_plan = compiled.can_infer(self)
+        self.has_plan = inference.can_infer(self)
         self.per_thread = threading.local()  # what each thread needs to infer, see compiled
         self._training = threading.Lock()
         self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
@@ -146,7 +146,7 @@ class Model:
         if type(batch_size) is not int or batch_size < 1:
             batch_size = positive_int("batch_size", batch_size)
         if self.has_plan:
-            return compiled.predict(self, X)
+            return inference.predict(self, X)
         return layerwise.predict(self, X, batch_size)
 
     def evaluate(
@@ -182,7 +182,7 @@ class Model:
         batch_size = positive_int("batch_size", batch_size)
         X, y, weights = self.check_data(loss, X, y, sample_weight)
         if self.has_plan:
-            return compiled.evaluate(self, loss, X, y, weights)
+            return inference.evaluate(self, loss, X, y, weights)
         return layerwise.evaluate(self, loss, X, y, weights, batch_size)
 
     def loss_and_grads(

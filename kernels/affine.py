@@ -23,6 +23,7 @@ from .panels import (
     BLOCK_ROWS,
     FEW_ELEMENTS,
     FEW_ROWS,
+    NARROW,
     NONE,
     ONE,
     PACKED_A,
@@ -187,15 +188,11 @@ def weight_gradient(
         scratch[START + c] = zero(out[0])
     for k in range(0, n_rows, block_k):
         n_k = min(block_k, n_rows - k)
-        if n_first <= 2 * TILE_ROWS:
+        if n_first <= 2 * TILE_ROWS or ldx <= NARROW:
             a, a0, a_k = x_flat, k * ldx + first, ldx
         else:  # rows of x lie far apart: bring this strip of them together
             a, a0, a_k = scratch, PACKED_A, n_first
-            for i in range(n_k):
-                source = row_of(x, k + i, first, n_first)
-                target = part(scratch, PACKED_A + i * n_first, n_first)
-                for c in range(n_first):
-                    target[c] = source[c]
+            pack(x, k, n_k, first, n_first, n_first, scratch, PACKED_A)
         due, due0, due_end, stage = theta, place, place, NONE
         for j in range(0, n_out, width):
             n = min(width, n_out - j)

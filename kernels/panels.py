@@ -28,6 +28,7 @@ __all__ = [
     "BLOCK_ROWS",
     "FEW_ELEMENTS",
     "FEW_ROWS",
+    "NARROW",
     "NONE",
     "ONE",
     "PACKED_A",
@@ -49,6 +50,7 @@ BLOCK_ROWS = 256  # of C
 BLOCK_COLUMNS = 480  # of C, whole panels: their packed part of B (480 KB) stays in the second cache
 FEW_ROWS = 2 * TILE_ROWS  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
+NARROW = 64  # columns of a matrix whose rows need not be brought together
 MAX_WIDTH = 16 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
 
 # Where each part of a thread's scratch begins.

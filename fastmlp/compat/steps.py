@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp import compiled, losses
+from fastmlp import compiled, inference, losses
 from fastmlp.compat import arrays
 from fastmlp.layers import Layer
 from fastmlp.model import Model
@@ -89,7 +89,7 @@ class Mirror:
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the scores (N, C) of rows X in inference mode."""
-        return compiled.predict(self.model, self._rows(X))
+        return inference.predict(self.model, self._rows(X))
 
     def _rows(self, X: Any) -> np.ndarray:
         """Return X as the engine reads it: (N, D), row-major, uint8 or floating."""

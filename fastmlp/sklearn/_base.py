@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp import compiled
+from fastmlp import inference
 from fastmlp.sklearn import _lbfgs, _network, _stochastic
 from fastmlp.sklearn._data import Rows, as_rows, dense
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
@@ -352,10 +352,10 @@ class BaseMLP(BaseEstimator, ABC):
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
         model = self._network.model
         if not issparse(X):
-            return compiled.predict(model, X, self.n_threads)
+            return inference.predict(model, X, self.n_threads)
         X = X.tocsr()
         parts = [
-            compiled.predict(model, dense(X[start : start + _SPARSE_ROWS]), self.n_threads)
+            inference.predict(model, dense(X[start : start + _SPARSE_ROWS]), self.n_threads)
             for start in range(0, X.shape[0], _SPARSE_ROWS)
         ]
         return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with

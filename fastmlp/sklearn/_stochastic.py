@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import compiled, optimizers
+from fastmlp import compiled, inference, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
 from fastmlp.runner import EpochResult
@@ -255,7 +255,7 @@ class _Training:
         if self.validation is None:
             return None, None
         estimator, rows = self.estimator, self.validation.rows
-        outputs = compiled.predict(self.model, rows.X, estimator.n_threads)
+        outputs = inference.predict(self.model, rows.X, estimator.n_threads)
         value, _ = self.objective.loss.compute(outputs, rows.targets, rows.weights)
         val_loss = value * self.objective.report_scale + self.validation_offset
         score = self.validation.score(outputs)
