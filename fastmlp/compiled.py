@@ -214,7 +214,11 @@ def warm_up() -> float:
             names -= {name for name in names if kernels.links.LINKS[name].subject == "affine_bf16"}
         memory[op.KERNELS] = kernels.links.addresses(names, np.dtype(dtype))
         kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        kernels.inference.infer_rows(0, memory.addresses, zero, 0, 0)
+        kernels.inference.infer_rows(memory.addresses, zero, 0, 0)
+        kernels.inference.infer_shared(memory.addresses, zero, np.zeros(op.N_JOB, np.int64))
+        mailbox = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64)
+        kernels.inference.take_part(mailbox, zero, 1)
+        kernels.inference.withdraw(mailbox)
     return time.perf_counter() - started
 
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["can_infer", "evaluate", "predict"]
 
-_INFERENCE_ROWS = 256  # at a time and thread: what they need stays in the second cache
-_ROWS_OF_A_SHARE = 32  # a thread gets a multiple of it
-_FLOPS_WORTH_A_HELPER = 30_000_000  # a second thread takes some 50 microseconds to start
+_ROWS_AT_ONCE = 256  # at most, for a thread: what they need stays in the second cache
+_ROWS_WORTH_A_THREAD = 32
+_FLOPS_WORTH_A_HELPER = 4_000_000  # for each thread
+_GRAIN = 8  # rows
 _RAW, _OUTPUTS, _RAW_CODE = (int(op.RAW), 0), (int(op.OUTPUTS), 0), int(op.RAW_CODE)
 _CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 
@@ -63,12 +64,15 @@ class _Predictor:
         self.width = width
         self.operations, self.normalize = fused(model, width)
         self.lowered = lower(
-            self.operations, model.slots, model.dtype, _INFERENCE_ROWS, training=False
+            self.operations, model.slots, model.dtype, _ROWS_AT_ONCE, training=False
         )
         self.n_outputs = self.operations[-1].n_out
         self.zero = model.dtype.type(0)
         self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
         self.keeps_state = self.normalize is not None or bool(self.lowered.running)
+        self.n_available = threads.available()
+        self.offers: list[np.ndarray] = []
+        self.job = np.zeros(op.N_JOB, np.int64)
         self.infer_rows = kernels.inference.infer_rows
         self.tables = [self._make_table(model)]
         self.row_table = self._make_table(model)
@@ -80,11 +84,13 @@ class _Predictor:
             self._infer_row(model, X)
             return self.row.copy()
         outputs = np.empty((n_rows, self.n_outputs), model.dtype)
-        n_useful = 1
-        if n_rows * self.flops > _FLOPS_WORTH_A_HELPER:
-            n_useful = min(n_threads or threads.available(), -(-n_rows // _ROWS_OF_A_SHARE))
+        n_useful = min(n_rows * self.flops // _FLOPS_WORTH_A_HELPER, n_rows // _ROWS_WORTH_A_THREAD)
+        if n_useful > 1:
+            n_useful = min(n_useful, n_threads or self.n_available)
             while len(self.tables) < n_useful:
                 self.tables.append(self._make_table(model))
+                self.offers.append(_locations(self.tables[-1].addresses, self.job))
+        n_useful = max(1, n_useful)
         x, y = (array.__array_interface__["data"][0] for array in (X, outputs))
         for table in self.tables[:n_useful]:
             table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
@@ -92,14 +98,25 @@ class _Predictor:
                 self._enter(model, table)
         self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
         if n_useful == 1:
-            self.infer_rows(0, self.tables[0].addresses, self.zero, 0, n_rows)
-            return outputs
-        share = -(-n_rows // (n_useful * _ROWS_OF_A_SHARE)) * _ROWS_OF_A_SHARE
-        with threads.team(n_useful - 1) as team:
-            team.start(lambda i: self._run_share(i + 1, share, n_rows))
-            self._run_share(0, share, n_rows)
-            team.wait()
+            self.infer_rows(self.tables[0].addresses, self.zero, 0, n_rows)
+        else:
+            self._infer_together(n_rows, n_useful)
         return outputs
+
+    def _infer_together(self, n_rows: int, n_threads: int) -> None:
+        """Infer on this thread and on helpers, as far as they come in time."""
+        share = -(-n_rows // (n_threads * _GRAIN)) * _GRAIN
+        self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS] = 0, n_rows
+        self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
+        helpers = threads.borrow_helpers(n_threads - 1, self.zero)
+        try:
+            for helper, offer in zip(helpers, self.offers, strict=False):
+                helper.offer(offer)
+            kernels.inference.infer_shared(self.tables[0].addresses, self.zero, self.job)
+        finally:
+            for helper in helpers:
+                helper.withdraw()
+            threads.give_back(helpers, self.zero)
 
     def _infer_row(self, model: "Model", X: np.ndarray) -> None:
         """Infer one row to a place that is known beforehand."""
@@ -108,12 +125,7 @@ class _Predictor:
         self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
         if self.keeps_state:
             self._enter(model, table)
-        self.infer_rows(0, table.addresses, self.zero, 0, 1)
-
-    def _run_share(self, number: int, share: int, n_rows: int) -> None:
-        first, last = number * share, min(n_rows, (number + 1) * share)
-        if first < last:
-            self.infer_rows(0, self.tables[number].addresses, self.zero, first, last)
+        self.infer_rows(table.addresses, self.zero, 0, 1)
 
     def _make_table(self, model: "Model") -> ArrayTable:
         table = plan_memory(model, self.lowered)
@@ -130,3 +142,8 @@ class _Predictor:
         enter_state(model, self.lowered, table)
         if self.normalize is not None:
             enter_scaling(self.normalize, self.width, table)
+
+
+def _locations(*arrays: np.ndarray) -> np.ndarray:
+    """Return where arrays are and how long, as rows of a table."""
+    return np.array([(a.__array_interface__["data"][0], a.size) for a in arrays], np.int64)

@@ -203,7 +203,7 @@ def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: 
 
 def links_for_inference(operations: Sequence[Operation]) -> set[str]:
     """Return the names of the kernels that the forward half calls."""
-    names = {"gather_rows"}
+    names = {"gather_rows", "infer_rows"}
     for o in operations:
         names |= _INFERENCE_LINKS[o.core]
     return names

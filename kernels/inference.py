@@ -21,23 +21,33 @@ from .opcodes import (
     BIAS,
     CORE,
     HEADER,
+    JOB,
     KEEP_NOTHING,
     LAYER_NORM,
     LD_X,
     LD_Y,
+    N_ARRAYS,
     N_FEATURES,
     N_IN,
+    N_JOB_ROWS,
     N_OPERATIONS,
     N_OUT,
+    NEXT_ROW,
     NORM_EPSILON,
+    NOTHING,
+    OFFER,
+    OFFERED,
     OUTPUTS,
     RAW,
     RAW_CODE,
     REAL_CODE,
+    ROWS_AT_ONCE,
     RUNNING,
     RUNNING_STATISTICS,
     STANDARDISE,
     STATISTICS,
+    TABLE,
+    TAKEN,
     THETA,
     WEIGHT,
     WORKSPACE,
@@ -45,13 +55,18 @@ from .opcodes import (
     Y,
 )
 from .passes import gather_inputs
-from .simd import array_at, part, view
+from .simd import array_at, flat, part, view
+from .threads import atomic_load, atomic_store, exchange_if, fetch_add, relax
 
 __all__ = [
     "infer_rows",
+    "infer_shared",
+    "take_part",
+    "withdraw",
 ]
 
 # Called by address: the table of arrays is their first argument.
+infer_rows_of = LINKS["infer_rows"].call
 affine_forward = LINKS["affine_forward"].call
 finish = LINKS["finish"].call
 batch_norm_inference = LINKS["batch_norm_inference"].call
@@ -59,7 +74,7 @@ layer_norm_forward = LINKS["layer_norm_forward"].call
 
 
 @kernel
-def infer_rows(thread, memory, zero, first, last):
+def infer_rows(memory, zero, first, last):
     """outputs[i] = the model's output for row i of X, for i in [first, last), in inference mode.
 
     Any number of threads may run this at once, each with its own workspace, scratch and rows.
@@ -67,7 +82,7 @@ def infer_rows(thread, memory, zero, first, last):
     Reads the plan, theta, running statistics, X. Writes outputs. May destroy workspace, scratch.
     """
     header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
-    outputs, scratch = array_at(memory, OUTPUTS, zero), scratch_of(thread, memory, zero)
+    outputs, scratch = array_at(memory, OUTPUTS, zero), scratch_of(NONE, memory, zero)
     theta, running = array_at(memory, THETA, zero), array_at(memory, RUNNING_STATISTICS, zero)
     n_ops, n_features = header[N_OPERATIONS], header[N_FEATURES]
     as_it_lies = header[RAW_CODE] == header[REAL_CODE] and header[STANDARDISE] == 0
@@ -91,6 +106,48 @@ def infer_rows(thread, memory, zero, first, last):
             target = part(outputs, (start + i) * n_out, n_out)
             for c in range(n_out):
                 target[c] = source[c]
+
+
+@kernel
+def infer_shared(memory, zero, job):
+    """Infer block after block of rows, until all are taken; any number of threads may do so.
+
+    Reads what ``infer_rows`` reads. Writes outputs, job. May destroy workspace, scratch.
+    """
+    while True:
+        first = fetch_add(job, NEXT_ROW, job[ROWS_AT_ONCE])
+        if first >= job[N_JOB_ROWS]:
+            return
+        infer_rows_of(memory, memory, zero, first, min(first + job[ROWS_AT_ONCE], job[N_JOB_ROWS]))
+
+
+@kernel
+def take_part(mailbox, zero, looks):
+    """Take part in every job that is offered; return after so many looks in vain.
+
+    Reads mailbox. Writes mailbox, and what ``infer_shared`` writes.
+    """
+    offer, left = flat(mailbox), looks
+    while left > 0:
+        left -= 1
+        if atomic_load(offer, OFFER) == OFFERED and exchange_if(offer, OFFER, OFFERED, TAKEN):
+            table = array_at(mailbox, TABLE, INT)
+            infer_shared(view(table, NONE, N_ARRAYS, 2), zero, array_at(mailbox, JOB, INT))
+            atomic_store(offer, OFFER, NOTHING)
+            left = looks
+        relax()
+
+
+@kernel
+def withdraw(mailbox):
+    """Take an offer back; where it was accepted, return when the thread is done with it.
+
+    Reads and writes mailbox.
+    """
+    offer = flat(mailbox)
+    if not exchange_if(offer, OFFER, OFFERED, NOTHING):
+        while atomic_load(offer, OFFER) != NOTHING:
+            relax()
 
 
 @inner

@@ -29,6 +29,7 @@ INTS, BYTES = types.Array(types.int64, 1, "C"), types.Array(types.uint8, 1, "C")
 DOUBLES = types.Array(types.float64, 1, "C")
 # Placeholders for a number, a flat array and a matrix in the working dtype.
 REAL, REALS, MATRIX = "real", "reals", "matrix"
+MEMORY = types.Array(types.int64, 2, "C")
 
 BLOCK = (INT, INT, INT, INT)  # row, row_end, column, column_end
 EPILOGUE = (INT, REAL, REAL, KEY)  # activation, alpha, p, key
@@ -99,6 +100,7 @@ LINKS = {
               *BLOCK)),
         Link("affine_bf16", "weight_gradient_bf16",
              (REALS, INT, INT, INT, INT, INT, INT, INT, REALS, INT, REALS, INT, INT)),
+        Link("inference", "infer_rows", (MEMORY, REAL, INT, INT)),
         Link("losses", "classify_rows", (INT, REAL, MATRIX, INTS, *LOSS_ROWS)),
         Link("losses", "regress_rows", (INT, REAL, MATRIX, MATRIX, *LOSS_ROWS)),
         Link("normalization", "batch_norm_train",

@@ -141,6 +141,15 @@ N_HEADER_FIELDS = np.int64(24)
 ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)
 N_CONTROL = np.int64(40)  # behind it, for each thread: barriers passed, pieces handed out
 
+# A mailbox, through which a thread is asked to take part in predictions, is a table like the one
+# below. The first number of its first row says how things stand, one of the three.
+OFFER, TABLE, JOB = np.arange(3)  # rows; the thread's own table of arrays; the job
+N_MAILBOX_ROWS = np.int64(3)
+NOTHING, OFFERED, TAKEN = np.arange(3)
+# A job: int64 numbers that all who take part share, each on its own cache line.
+NEXT_ROW, N_JOB_ROWS, ROWS_AT_ONCE = np.arange(0, 24, 8)
+N_JOB = np.int64(24)
+
 # What a run works on: ``memory`` is an int64 matrix with the address and the length of each array
 # below, so that one small argument carries them all. Those marked (real) are in the working dtype.
 (

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from .jit import inner
 
-__all__ = ["atomic_load", "atomic_store", "fetch_add", "wait_for_all"]
+__all__ = ["atomic_load", "atomic_store", "exchange_if", "fetch_add", "relax", "wait_for_all"]
 
 SPINS = 1000  # about 40 microseconds; after that a thread lets others run
 
@@ -43,6 +43,21 @@ def fetch_add(typingctx, counters, index, amount):
         return builder.atomic_rmw("add", pointer, arguments[2], "seq_cst")
 
     return types.int64(counters, types.int64, types.int64), emit
+
+
+@intrinsic
+def exchange_if(typingctx, counters, index, expected, value):
+    """``exchange_if(counters, index, expected, value)``: write value if what is there is expected.
+
+    Returns whether it was; nobody else can write in between.
+    """
+
+    def emit(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature, arguments)
+        result = builder.cmpxchg(pointer, arguments[2], arguments[3], "seq_cst", "seq_cst")
+        return builder.extract_value(result, 1)
+
+    return types.boolean(counters, types.int64, types.int64, types.int64), emit
 
 
 @intrinsic
