@@ -36,6 +36,7 @@ from .panels import (
     multiply_panel,
     pack,
     pack_transposed,
+    panel_width,
     unpack,
 )
 from .simd import TILE_ROWS, TILE_VECTORS, flat, lines_in, n_lanes, part, row_of
@@ -73,7 +74,6 @@ def affine_forward(
     scratch.
     """
     lanes = n_lanes(x)
-    width = TILE_VECTORS * lanes
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
     block_k = even_block(n_in)
@@ -95,8 +95,9 @@ def affine_forward(
                 n_k = min(block_k, n_in - k)
                 soon = (k + block_k) * ldw  # the rows of the weight that come next
                 soon_end = soon + block_k * ldw
-                for j in range(first, last, width):
-                    n = min(width, last - j)
+                j = first
+                while j < last:
+                    n = panel_width(last - j, lanes)
                     n_vectors = (n + lanes - 1) // lanes
                     padded = n_vectors * lanes
                     if in_place and n == padded:
@@ -119,6 +120,7 @@ def affine_forward(
                     soon = min(soon + lines_in(w_flat, n_rows // TILE_ROWS * n_k), soon_end)
                     if j + padded > ldy and k + n_k == n_in:
                         unpack(scratch, padded, y, r, n_rows, j, n)
+                    j += n
             finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, first, last)
 
 
@@ -142,8 +144,9 @@ def affine_backward(
         scratch[START + c] = zero(alpha)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
-        for j in range(column, column_end, width):
-            n = min(width, column_end - j)
+        j = column
+        while j < column_end:
+            n = panel_width(column_end - j, lanes)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
             for k in range(0, n_out, block_k):
@@ -164,6 +167,7 @@ def affine_backward(
                 )  # fmt: skip
             if j + padded > ldx:
                 unpack(scratch, padded, dx, r, n_rows, j, n)
+            j += n
         unfinish(code, alpha, p, key, saved, dx, r, r + n_rows, column, column_end)
 
 
@@ -194,8 +198,9 @@ def weight_gradient(
             a, a0, a_k = scratch, PACKED_A, n_first
             pack(x, k, n_k, first, n_first, n_first, scratch, PACKED_A)
         due, due0, due_end, stage = theta, place, place, NONE
-        for j in range(0, n_out, width):
-            n = min(width, n_out - j)
+        j = NONE
+        while j < n_out:
+            n = panel_width(n_out - j, lanes)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
             if j + padded <= ldz:
@@ -234,6 +239,7 @@ def weight_gradient(
                     target = part(out, out0 + i * n_out + j, n)
                     for h in range(n):
                         target[h] = source[h]
+            j += n
 
 
 @kernel
@@ -243,11 +249,11 @@ def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
     Reads dz. Writes out. May destroy scratch.
     """
     lanes = n_lanes(dz)
-    width = TILE_VECTORS * lanes
     dz_flat, ldz = flat(dz), dz.shape[1]
     scratch[PACKED_A] = one(out[0])
-    for j in range(0, n_out, width):
-        n = min(width, n_out - j)
+    j = NONE
+    while j < n_out:
+        n = panel_width(n_out - j, lanes)
         n_vectors = (n + lanes - 1) // lanes
         padded = n_vectors * lanes
         for c in range(padded):
@@ -265,6 +271,7 @@ def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
             )  # fmt: skip
         for c in range(n):
             out[out0 + j + c] = scratch[PANEL + c]
+        j += n
 
 
 @kernel

@@ -41,6 +41,7 @@ __all__ = [
     "multiply_panel",
     "pack",
     "pack_transposed",
+    "panel_width",
     "unpack",
 ]
 
@@ -146,6 +147,15 @@ def multiply_panel(
         a0 += a_row
         start0 += start_row
         c0 += c_row
+
+
+@inner
+def panel_width(n_columns, lanes):
+    """How many columns the next panel takes of those left: not all but one vector."""
+    n_vectors = (n_columns + lanes - 1) // lanes
+    if TILE_VECTORS < n_vectors <= 2 * TILE_VECTORS - 2:
+        return (n_vectors + 1) // 2 * lanes
+    return min(n_columns, TILE_VECTORS * lanes)
 
 
 @inner
