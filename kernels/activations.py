@@ -30,6 +30,8 @@ def activate(code, alpha, z, row, row_end, column, column_end):
     """
     wide_vectors()
     nought, n = zero(alpha), column_end - column
+    if n == z.shape[1]:
+        n, row_end = n * (row_end - row), min(row + 1, row_end)  # all in one stretch
     for i in range(row, row_end):
         x = row_of(z, i, column, n)
         if code == RELU:
@@ -71,6 +73,8 @@ def scale_by_derivative(code, alpha, gradient, saved, row, row_end, column, colu
     """
     wide_vectors()
     nought, unit, n = zero(alpha), one(alpha), column_end - column
+    if n == gradient.shape[1] == saved.shape[1]:
+        n, row_end = n * (row_end - row), min(row + 1, row_end)  # all in one stretch
     for i in range(row, row_end):
         g, s = row_of(gradient, i, column, n), row_of(saved, i, column, n)
         if code == RELU:
