@@ -127,9 +127,19 @@ class CompiledRunner:
             return EpochResult(losses_made, hits, diverged_step=made - 1)
         return EpochResult(losses_made, hits, interrupted=interrupted)
 
-    def set_l2(self, l2: float) -> None:
-        """Change the penalty of the steps to come."""
-        self._memory[op.HYPER][:, op.L2] = l2
+    def share_penalty(self, l2: float, reported: float = 1.0) -> None:
+        """Give each minibatch a penalty of its own, in place of that of the constructor.
+
+        Parameters
+        ----------
+        l2 : float
+            The penalty is 0.5 * l2 * sum(W * W) / n, for n rows or rows whose weights sum to n.
+        reported : float, default 1.0
+            By how much the penalty is multiplied in the losses of the steps.
+
+        """
+        hyper = self._memory[op.HYPER]
+        hyper[:, op.L2], hyper[:, op.L2_SHARED], hyper[:, op.L2_REPORTED] = 0.0, l2, reported
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None

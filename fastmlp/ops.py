@@ -234,6 +234,7 @@ def hyper(
     values[opcodes.WEIGHT_DECAY] = weight_decay
     values[opcodes.L2] = l2
     values[opcodes.STEP] = t
+    values[opcodes.L2_REPORTED] = 1.0
     return values
 
 

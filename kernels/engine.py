@@ -35,6 +35,8 @@ from .opcodes import (
     HEADER,
     HITS_OUT,
     L2,
+    L2_REPORTED,
+    L2_SHARED,
     LEARNING_RATE,
     LOSSES_OUT,
     N_ROWS,
@@ -50,7 +52,7 @@ from .opcodes import (
     UNIT_FIRST,
     UNIT_SUMS,
 )
-from .passes import backward, forward, gather, loss_gradient
+from .passes import backward, forward, gather, loss_gradient, weight_of_rows
 from .simd import array_at
 from .threads import atomic_load, atomic_store
 from .updates import clipped_update, limit_norms, pack_weights, update_parameters
@@ -84,9 +86,12 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
         n_rows = min(header[BATCH_SIZE], header[N_ROWS] - first)
         hyper[LEARNING_RATE] = rates[step]
         hyper[STEP] = header[FIRST_STEP] + step + 1
+        total = weight_of_rows(first, n_rows, memory, zero)
+        if hyper[L2_SHARED] > 0.0:
+            hyper[L2] = hyper[L2_SHARED] / total if total > 0.0 else 0.0
         gather(thread, first, n_rows, memory, zero)
         forward(thread, step, n_rows, memory, zero)
-        loss_gradient(thread, step, first, n_rows, memory, zero)
+        loss_gradient(thread, step, n_rows, total, memory, zero)
         backward(thread, step, n_rows, memory, zero)
         wait(thread, memory)
         if thread == 0:
@@ -132,5 +137,6 @@ def _finish_record(step, memory):
         for u in range(array_at(memory, HEADER, INT)[N_UNITS]):
             if unit_at(memory, u)[UNIT_FIRST] >= 0:
                 total += sums[u]
-        array_at(memory, LOSSES_OUT, REAL64)[step] += 0.5 * hyper[L2] * total
+        penalty = 0.5 * hyper[L2] * total
+        array_at(memory, LOSSES_OUT, REAL64)[step] += hyper[L2_REPORTED] * penalty
     atomic_store(array_at(memory, CONTROL, INT), STEPS_DONE, step + 1)

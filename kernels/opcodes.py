@@ -53,8 +53,18 @@ OPTIMIZERS = {
 }
 
 # Hyper-parameters of an update, in this order in one array.
-LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY, L2, STEP = np.arange(7)
-N_HYPER = np.int64(8)
+(
+    LEARNING_RATE,
+    BETA1,
+    BETA2,
+    EPSILON,
+    WEIGHT_DECAY,
+    L2,
+    STEP,
+    L2_SHARED,  # above 0: each step's L2 is this divided by the weight of its rows
+    L2_REPORTED,  # how much of the penalty goes into the loss of a step
+) = np.arange(9)
+N_HYPER = np.int64(16)  # each thread has its own, on cache lines of its own
 
 # Types of raw input.
 UINT8, FLOAT32, FLOAT64 = np.arange(3)

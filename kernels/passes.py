@@ -212,19 +212,30 @@ def forward(thread, step, n_rows, memory, zero):
 
 
 @inner
-def loss_gradient(thread, step, first, n_rows, memory, zero):
-    """Loss of this thread's rows, and the gradient at the last operation's product."""
+def weight_of_rows(first, n_rows, memory, zero):
+    """By how much the rows of the batch count together: their number, or the sum of weights.
+
+    It is summed from the data, since other threads may still be gathering.
+    """
+    if not array_at(memory, HEADER, INT)[WEIGHTED]:
+        return np.float64(n_rows)
+    weights, order, total = array_at(memory, WEIGHTS, zero), array_at(memory, ORDER, INT), 0.0
+    for i in range(n_rows):
+        total += np.float64(weights[source_row(order, first + i)])
+    return total
+
+
+@inner
+def loss_gradient(thread, step, n_rows, total, memory, zero):
+    """Loss of this thread's rows, and the gradient at the last operation's product.
+
+    The rows of the batch weigh ``total`` together.
+    """
     header, workspace = array_at(memory, HEADER, INT), array_at(memory, WORKSPACE, zero)
     last = header[N_OPERATIONS] - 1
     op, real, parameter = operation_at(memory, last), reals_at(memory, last, zero), zero
     parameter = reals_at(memory, last + 1, zero)[0]
     row, row_end = share_of(n_rows, header[ROW_GRAIN], thread, header[N_THREADS])
-    total = np.float64(n_rows)
-    if header[WEIGHTED]:  # summed from the data: other threads may still be gathering
-        weights, order = array_at(memory, WEIGHTS, zero), array_at(memory, ORDER, INT)
-        total = 0.0
-        for i in range(n_rows):
-            total += np.float64(weights[source_row(order, first + i)])
     share = workspace.dtype.type(1.0 / total if total > 0.0 else 0.0)
     weights = part(workspace, header[ROW_WEIGHTS], n_rows)
     row_losses, row_hits = array_at(memory, ROW_LOSSES, REAL64), array_at(memory, ROW_HITS, INT)

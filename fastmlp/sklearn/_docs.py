@@ -29,7 +29,7 @@ _SHARED = {
             ``"adamw"`` is Adam with decoupled ``weight_decay``.
         alpha : float, default 1e-4
             L2 penalty: 0.5 * alpha * sum(W * W) / rows of the minibatch (with weighted rows: / the
-            average weight of a minibatch).
+            sum of their weights).
         batch_size : int, default "auto"
             Rows a step; "auto" is min(200, N).
         learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"

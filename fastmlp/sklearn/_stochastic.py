@@ -105,36 +105,15 @@ class _Training:
             0.0,
             estimator._seed,
         )
+        # scikit-learn's penalty is 0.5 * alpha * sum(W * W) / rows of the minibatch, a larger one
+        # for a short minibatch, and it is reported on the scale of its gradient
+        scale = objective.gradient_scale
+        self.runner.share_penalty(scale * estimator.alpha, 1.0 / (scale * objective.report_scale))
+        self.counts = np.full(-(-self.n_rows // self.batch_size), float(self.batch_size))
+        self.counts[-1] = self.n_rows - (len(self.counts) - 1) * self.batch_size
+        self.rates = np.empty(len(self.counts))
         self.offset: float | None = None
         self.validation_offset = 0.0 if validation is None else objective.offset(validation.rows)
-        self._plan_parts()
-
-    def _plan_parts(self) -> None:
-        """Cut an epoch where the penalty changes.
-
-        scikit-learn's is 0.5 * alpha * sum(W * W) / rows of the minibatch, so the last, short one
-        has a larger one. Weighted rows count by their weight; there the penalty is that of the
-        average minibatch.
-        """
-        n, size = self.n_rows, self.batch_size
-        counts = np.full(-(-n // size), float(size))
-        counts[-1] = n - (len(counts) - 1) * size
-        self.counts = counts
-        weights = self.rows.weights
-        row = 1.0
-        if weights is not None:
-            used = weights if self.visited is None else weights[self.visited]
-            row = float(used.mean(dtype=np.float64))
-        alpha = self.objective.gradient_scale * self.estimator.alpha
-        whole = n // size * size
-        ends = [n] if whole == n or not alpha else [whole, n]
-        self.parts = []
-        first = 0
-        for end in ends:
-            mass = min(size, end - first) * row
-            rates = np.empty(-(-(end - first) // size))
-            self.parts.append((slice(first, end), alpha / mass if mass > 0 else 0.0, rates))
-            first = end
 
     def run(self, quiet: bool) -> None:
         """Make the epochs; report."""
@@ -190,20 +169,17 @@ class _Training:
     def _train_epoch(self, order: np.ndarray) -> tuple[EpochResult, float]:
         """Visit every row once."""
         started = time.perf_counter()
-        rate, losses, n_correct = self._rate(), [], 0
-        for part, l2, rates in self.parts:
-            self.runner.set_l2(l2)
-            rates.fill(rate)
-            pieces = [order[part]] if self.window is None else self.window.slide(order[part])
-            for piece in pieces:
-                n_steps = -(-len(piece) // self.batch_size)
-                result = self.runner.train_epoch(
-                    piece, self.estimator.n_iter_, rates[:n_steps], self._poll
-                )
-                losses.append(result.losses)
-                n_correct += result.n_correct
-                if result.diverged_step is not None or result.interrupted:
-                    return result, time.perf_counter() - started
+        losses, n_correct = [], 0
+        self.rates.fill(self._rate())
+        for piece in [order] if self.window is None else self.window.slide(order):
+            n_steps = -(-len(piece) // self.batch_size)
+            result = self.runner.train_epoch(
+                piece, self.estimator.n_iter_, self.rates[:n_steps], self._poll
+            )
+            losses.append(result.losses)
+            n_correct += result.n_correct
+            if result.diverged_step is not None or result.interrupted:
+                return result, time.perf_counter() - started
         total = losses[0] if len(losses) == 1 else np.concatenate(losses)
         return EpochResult(total, n_correct), time.perf_counter() - started
 
@@ -216,12 +192,8 @@ class _Training:
         self, epoch: int, order: np.ndarray, result: EpochResult, seconds: float
     ) -> None:
         """Append to the curves, print, and count epochs without progress."""
-        estimator, objective, progress = self.estimator, self.objective, self.progress
-        loss = float(result.losses @ self.counts) / self.n_rows * objective.report_scale
-        gap = 1.0 - objective.report_scale * objective.gradient_scale
-        if gap:  # our penalty is not on the reported scale
-            penalty = 0.5 * estimator.alpha * self.network.squared_weights() / self.batch_size
-            loss += gap * penalty
+        estimator, progress = self.estimator, self.progress
+        loss = float(result.losses @ self.counts) / self.n_rows * self.objective.report_scale
         loss += self._offset(order)
         estimator.n_iter_ += 1
         estimator.t_ += self.n_rows
