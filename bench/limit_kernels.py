@@ -23,6 +23,7 @@ from fastmlp.kernels.isa import processor_features
 __all__ = [
     "FLOPS_PER_FMA_ROUND",
     "FLOPS_PER_TILE_ROUND",
+    "TILE_BYTES",
     "fma_rounds",
     "tile_rounds",
     "tiles_available",
@@ -41,6 +42,8 @@ FLOPS_PER_FMA_ROUND = 2 * LANES * ACCUMULATORS
 
 FLOPS_PER_TILE_ROUND = 4 * 2 * 16 * 16 * 32
 """Operations in one round of `tile_rounds`: four products of 16 x 32 by 32 x 16."""
+
+TILE_BYTES = 1024
 
 
 @intrinsic
@@ -93,13 +96,15 @@ def _tile_loop(typingctx, n, configuration, data):
         call("ldtilecfg", [configuration])
         for number in range(4):
             call("tilezero", [tile(number)])
-        for number in range(4, 8):
-            call("tileloadd64", [tile(number), data, ir.Constant(word, 64)])
+        for number in range(4):
+            place = builder.gep(data, [ir.Constant(word, TILE_BYTES * number)])
+            call("tileloadd64", [tile(4 + number), place, ir.Constant(word, 64)])
         with cgutils.for_range(builder, n):
             for number in range(4):
                 operands = [tile(4 + number // 2), tile(6 + number % 2)]
                 call("tdpbf16ps", [tile(number), *operands])
-        call("tilestored64", [tile(0), data, ir.Constant(word, 64)])
+        place = builder.gep(data, [ir.Constant(word, TILE_BYTES * 4)])
+        call("tilestored64", [tile(0), place, ir.Constant(word, 64)])
         call("tilerelease", [])
         return context.get_dummy_value()
 
@@ -115,7 +120,9 @@ def tile_rounds(n, configuration, data):
     n : int
         Rounds.
     configuration, data : int
-        Addresses of a tile configuration (64 bytes) and of one tile (1,024 bytes, overwritten).
+        Addresses of a tile configuration (64 bytes) and of five tiles: four factors, which should
+        hold numbers as real ones are (zeros cost less power, and so leave a higher clock), and one
+        that is overwritten.
 
     """
     _tile_loop(n, configuration, data)

@@ -153,7 +153,12 @@ def fma_rate(n_threads: int, seconds: float) -> float:
 
 def tile_rate(n_threads: int, seconds: float) -> float | None:
     """Return GFLOP/s of bfloat16 tile products, or None where there is no tile unit."""
-    from bench.limit_kernels import FLOPS_PER_TILE_ROUND, tile_rounds, tiles_available
+    from bench.limit_kernels import (
+        FLOPS_PER_TILE_ROUND,
+        TILE_BYTES,
+        tile_rounds,
+        tiles_available,
+    )
 
     if not tiles_available():
         return None
@@ -161,7 +166,8 @@ def tile_rate(n_threads: int, seconds: float) -> float | None:
     configuration[0] = 1  # the only palette: eight tiles
     configuration[16:32].view(np.uint16)[:] = 64  # bytes in a row of each tile
     configuration[48:56] = 16  # rows of each tile
-    tiles = np.zeros((n_threads, 1024), np.uint8)
+    numbers = np.random.default_rng(0).standard_normal((n_threads, 5, TILE_BYTES // 2), np.float32)
+    tiles = (numbers.view(np.uint32) >> 16).astype(np.uint16)  # as bfloat16
 
     def rounds(thread: int, n: int) -> None:
         tile_rounds(n, configuration.ctypes.data, tiles[thread].ctypes.data)
