@@ -60,7 +60,7 @@ class CompiledRunner:
         self.batch_size = batch_size
         X = X.reshape(len(X), -1)
         operations, normalize = fused(model, X.shape[1])
-        self.n_threads = useful_threads(operations, batch_size, n_threads or threads.available())
+        self.n_threads = useful_threads(operations, batch_size, n_threads)
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
         parts = bf16_parts(precision, model.dtype)
         self._lowered = lower(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers
+from fastmlp import layers, threads
 from fastmlp.kernels import opcodes as op
 from fastmlp.parameters import Slot
+from fastmlp.workspace import LINE, TILE, Workspace, whole
 
 __all__ = [
     "ArrayTable",
@@ -24,6 +25,8 @@ __all__ = [
     "lower",
     "useful_threads",
 ]
+
+_Fields = dict[int, int]  # number of a field, as `opcodes` has it -> value
 
 _CORES = {
     layers.Linear: op.AFFINE,
@@ -56,9 +59,6 @@ _BF16_LINKS = {
     "weight_gradient_bf16",
     "bias_gradient",
 }
-_TILE = 32  # rows, columns and depth of bfloat16 products come in multiples of it
-_ALIGN = 16  # elements: every array starts on a cache line
-_LINES_WORTH_SPREADING = 8  # cache lines in a row
 _ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large weight costs little
 _LARGE_WEIGHT = 1 << 20  # elements
 _ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
@@ -195,10 +195,18 @@ def _core(layer: layers.Layer, index: int) -> Operation:
     return Operation(core, index, width, width, epsilon=layer.eps, momentum=momentum)
 
 
-def useful_threads(operations: Sequence[Operation], batch_size: int, n_threads: int) -> int:
-    """Return how many threads a step is worth: small ones are over before a thread has woken."""
+def useful_threads(
+    operations: Sequence[Operation], batch_size: int, n_threads: int | None = None
+) -> int:
+    """Return how many threads a step is worth: small ones are over before a thread has woken.
+
+    At most ``n_threads``; by default those that the process may use.
+    """
     products = sum(o.n_in * o.n_out for o in operations if o.core == op.AFFINE)
-    return int(max(1, min(n_threads, 6 * batch_size * products // _FLOPS_WORTH_A_THREAD)))
+    n_worth = int(6 * batch_size * products // _FLOPS_WORTH_A_THREAD)
+    if n_worth <= 1:
+        return 1
+    return min(n_worth, threads.available() if n_threads is None else n_threads)
 
 
 def links_for_inference(operations: Sequence[Operation]) -> set[str]:
@@ -254,19 +262,19 @@ def lower(
         0 for products in the working dtype; 1 or 2 bfloat16 parts of each float32.
 
     """
-    memory, packed = _Memory(), _Memory()
-    table = np.full((len(operations), op.N_OPERATION_FIELDS), -1, np.int64)
-    reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
+    memory, packed = Workspace(), Workspace()
+    rows: list[_Fields] = []
+    reals: list[tuple[float, ...]] = []
     running, n_running = [], 0
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
     reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
     rounded = memory.factor(batch_size, operations[0].n_in, parts * reads[0])
-    for index, (row, real, o) in enumerate(zip(table, reals, operations, strict=False)):
+    for index, o in enumerate(operations):
         y, ld_y = memory.matrix(batch_size, o.n_out)
         mine = {slot.local: slot for slot in slots if slot.layer == o.layer}
-        row[[op.CORE, op.N_IN, op.N_OUT]] = o.core, o.n_in, o.n_out
-        row[[op.ACTIVATION, op.KEEP, op.LAYER]] = o.activation, o.keep, o.dropout_layer
-        row[[op.X, op.LD_X, op.Y, op.LD_Y]] = x, ld_x, y, ld_y
+        row: _Fields = {op.CORE: o.core, op.N_IN: o.n_in, op.N_OUT: o.n_out}
+        row |= {op.ACTIVATION: o.activation, op.KEEP: o.keep, op.LAYER: o.dropout_layer}
+        row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y}
         row[op.SAVED] = memory.take(batch_size * ld_y) if o.keep and training else y
         row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
         row[op.WEIGHT] = _offset(mine, "weight", "gamma")
@@ -279,78 +287,51 @@ def lower(
             n_running += 2 * o.n_out
         elif o.core == op.LAYER_NORM:
             row[op.STATISTICS] = memory.take(2 * batch_size)
-        real[[op.ALPHA, op.DROP]] = o.alpha, o.dropout
-        real[[op.NORM_EPSILON, op.NORM_MOMENTUM]] = o.epsilon, o.momentum
-        row[[op.X_ROUNDED, op.X_TURNED]] = rounded
+        row[op.X_ROUNDED], row[op.X_TURNED] = rounded
         rounded = memory.factor(batch_size, o.n_out, parts * reads[index + 1])
-        row[[op.Y_ROUNDED, op.Y_TURNED]] = rounded
+        row[op.Y_ROUNDED], row[op.Y_TURNED] = rounded
         needed = parts * (reads[index] and index > 0)
         row[op.DZ_ROUNDED] = memory.tiles(batch_size, o.n_out, needed)
         row[op.DZ_PACKED] = memory.tiles(batch_size, o.n_out, parts * reads[index])
         row[op.PACKED_FORWARD] = packed.tiles(o.n_in, o.n_out, parts * reads[index])
         row[op.PACKED_BACKWARD] = packed.tiles(o.n_out, o.n_in, needed)
+        rows.append(row)
+        reals.append((o.alpha, o.dropout, o.epsilon, o.momentum))
         x, ld_x = y, ld_y
-    reals[-1, 0] = loss_parameter
-    header = np.zeros(op.N_HEADER_FIELDS, np.int64)
-    header[[op.N_THREADS, op.BATCH_SIZE]] = n_threads, batch_size
-    header[op.N_FEATURES] = operations[0].n_in
+    grain = TILE if parts else int(kernels.isa.current().tile_rows)
+    units = _units(rows, grain)
+    largest = max((unit[op.UNIT_SIZE] for unit in units), default=0)
+    gradient_at = _scratch_size(operations, parts)
+    scratch_size = whole(gradient_at + largest, LINE)
+    header: _Fields = {op.N_THREADS: n_threads, op.BATCH_SIZE: batch_size, op.PARTS: parts}
+    header |= {op.N_FEATURES: operations[0].n_in, op.N_TARGETS: n_targets, op.ROW_GRAIN: grain}
     header[op.TARGETS], header[op.LD_TARGETS] = memory.inputs(batch_size, n_targets)
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
-    units = _units(table, _TILE if parts else kernels.isa.current().tile_rows)
-    largest = int(units[:, op.UNIT_SIZE].max(initial=0))
-    gradient_at = _scratch_size(operations, parts)
-    scratch_size = -(-(gradient_at + largest) // _ALIGN) * _ALIGN
-    header[op.PARTS] = parts
-    header[op.ROW_GRAIN] = _TILE if parts else kernels.isa.current().tile_rows
-    header[op.GRADIENT_AT] = gradient_at
-    header[[op.N_OPERATIONS, op.N_UNITS]] = len(table), len(units)
-    header[[op.N_TARGETS, op.SCRATCH_SIZE]] = n_targets, scratch_size
+    header |= {op.N_OPERATIONS: len(rows), op.N_UNITS: len(units)}
+    header |= {op.GRADIENT_AT: gradient_at, op.SCRATCH_SIZE: scratch_size}
     header[op.REAL_CODE] = op.RAW_CODES[np.dtype(dtype).name]
-    shares = _unit_shares(units, n_threads)
     return Lowered(
-        header, table, reals, units, shares, memory.size, scratch_size, packed.size, tuple(running)
+        _matrix([header], op.N_HEADER_FIELDS, 0)[0],
+        _matrix(rows, op.N_OPERATION_FIELDS, -1),
+        np.array([*reals, (loss_parameter, 0.0, 0.0, 0.0)], dtype),
+        np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
+        _unit_shares([unit[op.UNIT_SIZE] for unit in units], n_threads),
+        memory.size,
+        scratch_size,
+        packed.size,
+        tuple(running),
     )
 
 
-class _Memory:
-    """Hands out the offsets of one workspace."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def take(self, n_elements: int) -> int:
-        start = self.size
-        self.size += -(-n_elements // _ALIGN) * _ALIGN
-        return start
-
-    def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return offset and row length, in whole cache lines.
-
-        Long rows get an odd number of them: rows a power of two apart would all fall into the same
-        few sets of a cache.
-        """
-        lines = -(-n_columns // _ALIGN)
-        if lines >= _LINES_WORTH_SPREADING:
-            lines |= 1
-        return self.take(n_rows * lines * _ALIGN), lines * _ALIGN
-
-    def inputs(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return the same for what the first operation reads; narrow rows lie without gaps."""
-        if n_columns >= _ALIGN:
-            return self.matrix(n_rows, n_columns)
-        return self.take(n_rows * n_columns), n_columns
-
-    def factor(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
-        """Return the offsets of the two forms of a layer's input; -1 for no parts."""
-        return self.tiles(n_rows, n_columns, parts), self.tiles(n_columns, n_rows, parts)
-
-    def tiles(self, n_rows: int, n_columns: int, parts: int) -> int:
-        """Return the offset of a matrix of bfloat16 tiles; -1 for no parts."""
-        return self.take(parts * _whole(n_rows) * _whole(n_columns) // 2) if parts else -1
-
-
-def _whole(n: int) -> int:
-    return -(-n // _TILE) * _TILE
+def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
+    """Return rows of numbered fields as an int64 matrix, made in one go: that is quicker."""
+    matrix = []
+    for row in rows:
+        numbers = [missing] * int(n_fields)
+        for field, value in row.items():
+            numbers[field] = value
+        matrix.append(numbers)
+    return np.array(matrix, np.int64)
 
 
 def _scratch_size(operations: Sequence[Operation], parts: int) -> int:
@@ -359,30 +340,32 @@ def _scratch_size(operations: Sequence[Operation], parts: int) -> int:
         return kernels.affine.SCRATCH
     products = [o for o in operations if o.core == op.AFFINE]
     widest = max((max(o.n_in, o.n_out) for o in products), default=0)
-    return max(kernels.affine.SCRATCH, int(kernels.affine_bf16.START) + _whole(widest))
+    return max(kernels.affine.SCRATCH, int(kernels.affine_bf16.START) + whole(widest, TILE))
 
 
-def _units(table: np.ndarray, tile: int) -> np.ndarray:
+def _units(rows: Sequence[_Fields], tile: int) -> list[tuple[int, ...]]:
     """Cut the update into pieces of whole tiles; they depend on the shapes alone."""
-    rows = []
-    for index, row in enumerate(table):
-        n_in, n_out, weight, bias = row[[op.N_IN, op.N_OUT, op.WEIGHT, op.BIAS]]
+    units: list[tuple[int, ...]] = []
+    for index, row in enumerate(rows):
+        n_in, n_out, weight, bias = row[op.N_IN], row[op.N_OUT], row[op.WEIGHT], row[op.BIAS]
         if row[op.CORE] == op.AFFINE:
             step = max(-(-n_in // (4 * tile)), -(-_PARAMETERS_OF_A_PIECE // (n_out * tile))) * tile
             step = int(min(step, kernels.affine.BLOCK_ROWS // 2 // tile * tile))
             for first in range(0, n_in, step):
                 last = min(n_in, first + step)
-                rows.append((index, first, last, weight + first * n_out, (last - first) * n_out))
+                units.append((index, first, last, weight + first * n_out, (last - first) * n_out))
             if bias >= 0:
-                rows.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, bias, n_out))
+                units.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, bias, n_out))
         elif row[op.CORE] != op.PASS:
-            rows.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, weight, bias + n_out - weight))
-    return np.array(rows, np.int64).reshape(-1, op.N_UNIT_FIELDS)
+            units.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, weight, bias + n_out - weight))
+    return units
 
 
-def _unit_shares(units: np.ndarray, n_threads: int) -> np.ndarray:
+def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
     """Return where each thread's own units begin: as even a share of the parameters as can be."""
-    done = np.concatenate([[0], np.cumsum(units[:, op.UNIT_SIZE])])
+    if n_threads == 1:
+        return np.array([0, len(sizes)], np.int64)
+    done = np.cumsum([0, *sizes])
     marks = done[-1] * np.arange(n_threads + 1) / n_threads
     return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
 

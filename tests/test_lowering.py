@@ -1,0 +1,98 @@
+"""Plans: pieces of the update and their shares, places in memory, how many threads are useful."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import architectures
+from strategies import dtypes, seeds
+
+import fastmlp
+from fastmlp import lowering, threads
+from fastmlp.kernels import opcodes as op
+from fastmlp.lowering import Operation, fuse, lower, useful_threads
+
+
+def plan(architecture, dtype="float32", batch_size=16, n_threads=1, **options):
+    """Return a model and its plan."""
+    D, _, layers_of = architecture
+    model = fastmlp.Sequential(*layers_of(), dtype=dtype)
+    operations, _ = fuse(model.stages, D)
+    return model, lower(operations, model.slots, model.dtype, batch_size, n_threads, **options)
+
+
+@settings(max_examples=60)
+@given(architectures(), dtypes, st.integers(1, 4))
+def test_the_pieces_of_the_update_cover_each_parameter_once(architecture, dtype, n_threads):
+    model, lowered = plan(architecture, dtype, n_threads=n_threads)
+
+    covered = np.zeros(model.theta.size, int)
+    for unit in lowered.units:
+        start = unit[op.UNIT_START]
+        covered[start : start + unit[op.UNIT_SIZE]] += 1
+
+    for slot in model.slots:
+        assert (covered[slot.offset : slot.end] == 1).all()
+    assert covered.max(initial=0) <= 1
+
+
+@settings(max_examples=60)
+@given(architectures(), st.integers(1, 9))
+def test_each_piece_is_one_threads_own(architecture, n_threads):
+    _, lowered = plan(architecture, n_threads=n_threads)
+    shares = lowered.unit_shares
+
+    assert shares.dtype == np.int64
+    assert len(shares) == n_threads + 1
+    assert (shares[0], shares[-1]) == (0, len(lowered.units))
+    assert (np.diff(shares) >= 0).all()
+
+
+@settings(max_examples=60)
+@given(architectures(), st.integers(1, 40), st.integers(0, 2), seeds)
+def test_what_a_step_writes_lies_apart(architecture, batch_size, parts, n_targets):
+    _, lowered = plan(architecture, batch_size=batch_size, parts=parts, n_targets=n_targets % 4)
+    sizes = {}
+    for row in lowered.operations:
+        rows_of_y = batch_size * row[op.LD_Y]
+        sizes |= {row[op.X]: batch_size * row[op.LD_X], row[op.Y]: rows_of_y}
+        sizes |= {row[op.SAVED]: rows_of_y, row[op.DZ]: rows_of_y}
+    starts = sorted(sizes)
+
+    for start, following in zip(starts, [*starts[1:], lowered.workspace_size], strict=True):
+        assert start % 16 == 0
+        assert start + sizes[start] <= following
+
+
+def test_a_field_that_an_operation_lacks_is_minus_one():
+    _, lowered = plan((5, 5, lambda: [fastmlp.layers.ReLU()]))
+    row = lowered.operations[0]
+
+    assert row[op.CORE] == op.PASS
+    assert row[[op.WEIGHT, op.BIAS, op.STATISTICS, op.RUNNING, op.X_ROUNDED]].tolist() == [-1] * 5
+    assert len(lowered.units) == 0
+
+
+@pytest.fixture
+def four_available(monkeypatch):
+    monkeypatch.setattr(threads, "available", lambda: 4)
+
+
+LARGE, SMALL = [Operation(op.AFFINE, 0, 2000, 2000)], [Operation(op.AFFINE, 0, 8, 8)]
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 4), (1, 1), (3, 3), (9, 9)])
+def test_a_large_step_is_worth_all_threads_that_there_are(four_available, asked, given):
+    assert useful_threads(LARGE, 1000, asked) == given
+
+
+@pytest.mark.parametrize("asked", [None, 1, 8])
+def test_a_small_step_is_worth_one_thread(four_available, asked):
+    assert useful_threads(SMALL, 10, asked) == 1
+
+
+def test_a_step_between_is_worth_some_threads(four_available):
+    n_rows = 3 * lowering._FLOPS_WORTH_A_THREAD // (6 * 64) + 1
+
+    assert useful_threads(SMALL, n_rows) == 3
+    assert useful_threads(SMALL, n_rows, 2) == 2
