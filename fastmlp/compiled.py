@@ -92,7 +92,7 @@ class CompiledRunner:
         header[op.OPTIMIZER] = op.OPTIMIZERS[optimizer.kind]
         header[[op.SEED, op.STORE_GRADIENT]] = seed, clips
         header[[op.WEIGHTED, op.N_ROWS]] = weights is not None, len(X)
-        self._done = 0
+        self._done = self._n_steps_at_most = 0
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
@@ -108,9 +108,10 @@ class CompiledRunner:
         memory, n_steps = self._memory, len(rates)
         self._lowered.header[op.N_ROWS] = len(order)
         memory[op.ORDER] = _as_order(order)
-        memory[op.RATES], memory[op.LOSSES_OUT] = rates, np.zeros(n_steps)
-        memory[op.HITS_OUT] = np.zeros(n_steps, np.int64)
-        memory[op.CONTROL][:] = 0
+        if n_steps > self._n_steps_at_most:
+            self._make_room_for(n_steps)
+        memory[op.RATES][:n_steps] = rates
+        memory[op.CONTROL].fill(0)
         self._lowered.header[op.FIRST_STEP] = self.optimizer.t
         enter_state(self.model, self._lowered, memory)
         started = time.perf_counter()
@@ -121,7 +122,7 @@ class CompiledRunner:
         memory[op.CONTROL][op.STEPS_DONE] = 0
         self._done += made
         self.optimizer.t += made
-        losses_made = memory[op.LOSSES_OUT][:made]
+        losses_made = memory[op.LOSSES_OUT][:made].copy()
         hits = int(memory[op.HITS_OUT][:made].sum())
         if made and not np.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
@@ -150,6 +151,12 @@ class CompiledRunner:
     def steps_done(self) -> int:
         """Return the steps made."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
+
+    def _make_room_for(self, n_steps: int) -> None:
+        """Make the arrays that have a value for each step of an epoch."""
+        self._n_steps_at_most = n_steps
+        self._memory[op.RATES], self._memory[op.LOSSES_OUT] = np.empty((2, n_steps))
+        self._memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 
     def _run(self, n_steps: int, poll: Callable[[], None]) -> bool:
         """Run the threads to their end; return whether Ctrl-C came meanwhile.
