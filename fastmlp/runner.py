@@ -64,26 +64,47 @@ class Runner(Protocol):
 class Interrupt:
     """Holds the first Ctrl-C back until a step is complete; a second one comes through.
 
-    One inside another tells the outer one. Look at ``pending`` after the block too.
+    One inside another shares what the outer one knows. Look at ``pending`` after the block too.
     """
 
+    _outermost: "Interrupt | None" = None  # it hears of Ctrl-C, for those inside too
+
     def __init__(self) -> None:
-        self.pending = False
+        self._came = self._came_through = False
+        self._holder = self
+        self._thread = threading.get_ident()
         self._previous: Any = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether Ctrl-C came."""
+        return self._holder._came
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._note)
+            outer = Interrupt._outermost
+            if outer is not None and outer._may_be_around(self):
+                self._holder = outer
+            else:
+                self._previous = signal.signal(signal.SIGINT, self._note)
+                Interrupt._outermost = self
         return self
 
     def __exit__(self, *_: object) -> None:
+        if Interrupt._outermost is self:
+            Interrupt._outermost = None
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
-            outer = getattr(self._previous, "__self__", None)
-            if isinstance(outer, Interrupt):  # it may have come after the last look at pending
-                outer.pending = outer.pending or self.pending
+
+    def _may_be_around(self, other: "Interrupt") -> bool:
+        """Return False for one whose end may never come.
+
+        Its thread may be gone, after a fork in another, or a second Ctrl-C came in ``__exit__``.
+        """
+        return self._thread == other._thread and not self._came_through
 
     def _note(self, signum: int, frame: Any) -> None:
-        if self.pending:
+        if self._came:
+            self._came_through = True
             raise KeyboardInterrupt
-        self.pending = True
+        self._came = True
