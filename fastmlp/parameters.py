@@ -137,7 +137,7 @@ class FlatStore:
         self.theta = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):
-            layer.ensure_values(np.random.default_rng((seed, index)))
+            layer.ensure_values((seed, index))
             views = self.local_views(self.theta, index)
             for local, view in views.items():
                 view[...] = layer.params[local]

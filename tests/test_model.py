@@ -56,6 +56,20 @@ def test_the_seed_decides_the_start():
     assert not np.array_equal(small(seed=4).theta, small(seed=5).theta)
 
 
+def test_each_layer_draws_from_the_seed_and_its_index():
+    model = small(seed=4)
+
+    for index, layer in ((0, Linear(6, 7)), (3, Linear(7, 3))):
+        drawn = layer.draw(np.random.default_rng((4, index)))
+        np.testing.assert_array_equal(model.layers[index].weight, drawn["weight"].astype("f4"))
+
+
+def test_a_layer_alone_draws_from_its_own_seed():
+    drawn = Linear(6, 7).draw(np.random.default_rng(9))
+
+    np.testing.assert_array_equal(Linear(6, 7, seed=9).weight, drawn["weight"])
+
+
 def test_float32_and_float64_start_alike():
     np.testing.assert_array_equal(
         small(dtype="float64").theta.astype("float32"), small(dtype="float32").theta

@@ -86,7 +86,7 @@ class Layer:
     def params(self) -> Arrays:
         """Name -> array; values assigned or edited here are what the next call uses."""
         if self._params is None:
-            self.ensure_values(np.random.default_rng(self.seed))
+            self.ensure_values(self.seed)
         return self._params  # type: ignore[return-value]
 
     @params.setter
@@ -127,10 +127,12 @@ class Layer:
         """Whether the arrays are views of a model's."""
         return self._store is not None
 
-    def ensure_values(self, rng: np.random.Generator) -> None:
-        """Draw the parameters, unless the layer holds some already."""
-        if self._params is None:
-            self._params = Arrays(self.draw(rng))
+    def ensure_values(self, seed: int | tuple[int, ...]) -> None:
+        """Draw the parameters, if there are any and the layer does not hold them already."""
+        if self._params is not None:
+            return
+        draws = type(self).draw is not Layer.draw  # a generator takes longer to make than to use
+        self._params = Arrays(self.draw(np.random.default_rng(seed)) if draws else {})
 
     def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
         """Hold views of a model's flat arrays from now on, and state in the model's dtype."""
