@@ -5,15 +5,23 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import layers, losses, ops, optimizers, threads
-from fastmlp.inference import can_infer, evaluate
+from fastmlp.inference import evaluate
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import ArrayTable, Lowered, links_for_training, lower, useful_threads
+from fastmlp.lowering import (
+    RAW_CODE_OF,
+    ArrayTable,
+    Lowered,
+    links_for_training,
+    lower,
+    useful_threads,
+)
 from fastmlp.memory import enter_scaling, enter_state, fused, leave_state, plan_memory
 from fastmlp.runner import EpochResult, Interrupt
 
@@ -36,7 +44,7 @@ def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimiz
     ours = (
         type(loss) in losses.LOSSES.values() and type(optimizer) in optimizers.OPTIMIZERS.values()
     )
-    return ours and can_infer(model)
+    return ours and model.has_plan
 
 
 class CompiledRunner:
@@ -77,9 +85,9 @@ class CompiledRunner:
         nothing = np.zeros(1, model.dtype)
         self._memory[op.STATE1] = nothing if optimizer.state1 is None else optimizer.state1
         self._memory[op.STATE2] = nothing if optimizer.state2 is None else optimizer.state2
-        self._memory[op.HYPER] = np.tile(
-            ops.hyper(0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper()),
-            (self.n_threads, 1),
+        self._memory[op.HYPER] = np.empty((self.n_threads, op.N_HYPER))
+        self._memory[op.HYPER][:] = ops.hyper(
+            0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper()
         )
         self._memory[op.CONTROL] = np.zeros(op.N_CONTROL + 8 * self.n_threads, np.int64)
         scratch_size = self._lowered.scratch_size * self.n_threads
@@ -90,14 +98,14 @@ class CompiledRunner:
         header = self._lowered.header
         header[op.LOSS] = op.LOSSES[loss.kind]
         header[op.OPTIMIZER] = op.OPTIMIZERS[optimizer.kind]
-        header[[op.SEED, op.STORE_GRADIENT]] = seed, clips
-        header[[op.WEIGHTED, op.N_ROWS]] = weights is not None, len(X)
+        header[op.SEED], header[op.STORE_GRADIENT] = seed, clips
+        header[op.WEIGHTED], header[op.N_ROWS] = weights is not None, len(X)
         self._done = self._n_steps_at_most = 0
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
         names = links_for_training(operations, loss.takes_labels, parts)
-        self._memory[op.KERNELS] = kernels.links.addresses(names, model.dtype)
+        self._memory[op.KERNELS] = _addresses(frozenset(names), model.dtype)
         self._run_kernel(0, 0)  # no steps: it only has to be compiled
         self.compile_seconds = time.perf_counter() - started
 
@@ -239,6 +247,12 @@ def warm_up() -> float:
     return time.perf_counter() - started
 
 
+@cache
+def _addresses(names: frozenset[str], dtype: np.dtype) -> np.ndarray:
+    """Return the table of kernels; runs only read it."""
+    return kernels.links.addresses(names, dtype)
+
+
 def _as_order(order: np.ndarray) -> np.ndarray:
     """Return the order as the engine takes it: empty for the rows as they lie."""
     order = np.ascontiguousarray(order, np.int64)
@@ -262,7 +276,7 @@ def _training_memory(
     memory = plan_memory(model, lowered)
     nothing = np.zeros(1, dtype)
     memory[op.RAW] = np.ascontiguousarray(X)
-    header[op.RAW_CODE] = op.RAW_CODES[X.dtype.name]
+    header[op.RAW_CODE] = RAW_CODE_OF[X.dtype]
     header[op.STANDARDISE] = normalize is not None
     memory[op.SHIFT] = memory[op.SCALE] = nothing
     if normalize is not None:

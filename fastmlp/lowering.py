@@ -16,6 +16,7 @@ from fastmlp.parameters import Slot
 from fastmlp.workspace import LINE, TILE, Workspace, whole
 
 __all__ = [
+    "RAW_CODE_OF",
     "ArrayTable",
     "Lowered",
     "Operation",
@@ -25,6 +26,9 @@ __all__ = [
     "lower",
     "useful_threads",
 ]
+
+RAW_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
+"""The code of a type of raw input."""
 
 _Fields = dict[int, int]  # number of a field, as `opcodes` has it -> value
 
@@ -144,12 +148,12 @@ class ArrayTable:
         """Put a contiguous array at one of the places that ``opcodes`` names."""
         if not array.flags.c_contiguous:
             raise ValueError("an array of a run must be contiguous")
-        self._arrays[int(place)] = array
+        self._arrays[place] = array
         self.addresses[place] = array.__array_interface__["data"][0], array.size
 
     def __getitem__(self, place: int) -> np.ndarray:
         """Return the array at a place."""
-        return self._arrays[int(place)]
+        return self._arrays[place]
 
 
 def fuse(
@@ -309,7 +313,7 @@ def lower(
     header[op.ROW_WEIGHTS] = memory.take(batch_size)
     header |= {op.N_OPERATIONS: len(rows), op.N_UNITS: len(units)}
     header |= {op.GRADIENT_AT: gradient_at, op.SCRATCH_SIZE: scratch_size}
-    header[op.REAL_CODE] = op.RAW_CODES[np.dtype(dtype).name]
+    header[op.REAL_CODE] = RAW_CODE_OF[np.dtype(dtype)]
     return Lowered(
         _matrix([header], op.N_HEADER_FIELDS, 0)[0],
         _matrix(rows, op.N_OPERATION_FIELDS, -1),
