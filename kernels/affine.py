@@ -188,6 +188,9 @@ def weight_gradient(
     x_flat, dz_flat = flat(x), flat(dz)
     ldx, ldz = x.shape[1], dz.shape[1]
     n_first, block_k = last - first, even_block(n_rows)
+    if n_out == 1:  # blocks one column wide would leave most of a vector empty
+        _row_times_matrix(dz_flat, NONE, ldz, x, first, n_first, n_rows, out, out0, scratch)
+        return
     for c in range(width):
         scratch[START + c] = zero(out[0])
     for k in range(0, n_rows, block_k):
@@ -248,30 +251,8 @@ def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
 
     Reads dz. Writes out. May destroy scratch.
     """
-    lanes = n_lanes(dz)
-    dz_flat, ldz = flat(dz), dz.shape[1]
     scratch[PACKED_A] = one(out[0])
-    j = NONE
-    while j < n_out:
-        n = panel_width(n_out - j, lanes)
-        n_vectors = (n + lanes - 1) // lanes
-        padded = n_vectors * lanes
-        for c in range(padded):
-            scratch[PANEL + c] = zero(out[0])
-        for k in range(0, n_rows, BLOCK_K):
-            n_k = min(BLOCK_K, n_rows - k)
-            if j + padded <= ldz:
-                b, b0, b_k = dz_flat, k * ldz + j, ldz
-            else:
-                b, b0, b_k = scratch, PACKED_B, padded
-                pack(dz, k, n_k, j, n, padded, scratch, PACKED_B)
-            multiply_panel(
-                scratch, PACKED_A, NONE, NONE, b, b0, b_k, scratch, PANEL, NONE, scratch, PANEL,
-                NONE, n_k, ONE, n_vectors, scratch, NONE, NONE, scratch, NONE, NONE,
-            )  # fmt: skip
-        for c in range(n):
-            out[out0 + j + c] = scratch[PANEL + c]
-        j += n
+    _row_times_matrix(scratch, PACKED_A, NONE, dz, NONE, n_out, n_rows, out, out0, scratch)
 
 
 @kernel
@@ -327,6 +308,41 @@ def _one_row(
             )  # fmt: skip
         column += width
     return column
+
+
+@inner
+def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scratch):
+    """out[out0 + j] = sum_k a[a0 + k * a_k] b[k, column + j] for j in [0, n_columns)."""
+    lanes, b_flat, ldb = n_lanes(b), flat(b), b.shape[1]
+    for c in range(8 * lanes):
+        scratch[START + c] = zero(out[0])
+    j = NONE
+    while j + 8 * lanes <= n_columns:
+        multiply_long_row(
+            a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
+            n_rows, scratch, NONE, scratch, NONE,
+        )  # fmt: skip
+        j += 8 * lanes
+    while j < n_columns:
+        n = panel_width(n_columns - j, lanes)
+        n_vectors = (n + lanes - 1) // lanes
+        padded = n_vectors * lanes
+        for c in range(padded):
+            scratch[PANEL + c] = zero(out[0])
+        for k in range(0, n_rows, BLOCK_K):
+            n_k = min(BLOCK_K, n_rows - k)
+            if column + j + padded <= ldb:
+                block, block0, block_k = b_flat, k * ldb + column + j, ldb
+            else:
+                pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
+                block, block0, block_k = scratch, PACKED_B, padded
+            multiply_panel(
+                a, a0 + k * a_k, NONE, a_k, block, block0, block_k, scratch, PANEL, NONE, scratch,
+                PANEL, NONE, n_k, ONE, n_vectors, scratch, NONE, NONE, scratch, NONE, NONE,
+            )  # fmt: skip
+        for c in range(n):
+            out[out0 + j + c] = scratch[PANEL + c]
+        j += n
 
 
 @inner

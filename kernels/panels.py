@@ -61,16 +61,32 @@ START = PANEL + BLOCK_ROWS * MAX_WIDTH
 PACKED_A = START + BLOCK_COLUMNS + MAX_WIDTH
 SCRATCH = PACKED_A + BLOCK_K * BLOCK_ROWS
 
-_BLOCK_1 = make_multiply_block(TILE_ROWS, 1)
-_BLOCK_2 = make_multiply_block(TILE_ROWS, 2)
-_BLOCK_3 = make_multiply_block(TILE_ROWS, TILE_VECTORS)
-_HALF_1 = make_multiply_block(TILE_ROWS // 2, 1)
-_HALF_2 = make_multiply_block(TILE_ROWS // 2, 2)
-_HALF_3 = make_multiply_block(TILE_ROWS // 2, TILE_VECTORS)
-_ROW_1 = make_multiply_block(1, 1)
-_ROW_2 = make_multiply_block(1, 2)
-_ROW_3 = make_multiply_block(1, TILE_VECTORS)
 multiply_long_row = make_multiply_block(1, 8)
+
+
+def _make_block(n_rows):
+    """Make ``block(n_vectors, ...)`` for a height: a register block of one of three widths."""
+    one, two, whole = (make_multiply_block(n_rows, n) for n in (1, 2, TILE_VECTORS))
+
+    @inner
+    def block(
+        n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+        soon, soon0, due, due0,
+    ):  # fmt: skip
+        if n_vectors == TILE_VECTORS:
+            whole(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                  soon, soon0, due, due0)  # fmt: skip
+        elif n_vectors == 2:
+            two(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                soon, soon0, due, due0)  # fmt: skip
+        else:
+            one(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                soon, soon0, due, due0)  # fmt: skip
+
+    return block
+
+
+_tile, _half_tile, _row = (_make_block(n) for n in (TILE_ROWS, TILE_ROWS // 2, 1))
 
 
 @inner
@@ -85,68 +101,25 @@ def multiply_panel(
     """
     lines = lines_in(soon, n_k)
     i = 0
-    while i + TILE_ROWS <= n_rows:
-        if n_vectors == TILE_VECTORS:
-            _BLOCK_3(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        elif n_vectors == 2:
-            _BLOCK_2(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
+    while i < n_rows:
+        if n_rows - i >= TILE_ROWS:
+            height = TILE_ROWS
+            _tile(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
+                  n_k, soon, soon0, due, due0)  # fmt: skip
+        elif n_rows - i >= TILE_ROWS // 2:
+            height = TILE_ROWS // 2
+            _half_tile(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0,
+                       c_row, n_k, soon, soon0, due, due0)  # fmt: skip
         else:
-            _BLOCK_1(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        i += TILE_ROWS
-        a0 += TILE_ROWS * a_row
-        start0 += TILE_ROWS * start_row
-        c0 += TILE_ROWS * c_row
+            height = 1
+            _row(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
+                 n_k, soon, soon0, due, due0)  # fmt: skip
+        i += height
+        a0 += height * a_row
+        start0 += height * start_row
+        c0 += height * c_row
         soon0 = min(soon0 + lines, soon_end)
         due0 = min(due0 + lines, due_end)
-    if i + TILE_ROWS // 2 <= n_rows:
-        if n_vectors == TILE_VECTORS:
-            _HALF_3(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        elif n_vectors == 2:
-            _HALF_2(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        else:
-            _HALF_1(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        i += TILE_ROWS // 2
-        a0 += TILE_ROWS // 2 * a_row
-        start0 += TILE_ROWS // 2 * start_row
-        c0 += TILE_ROWS // 2 * c_row
-    while i < n_rows:
-        if n_vectors == TILE_VECTORS:
-            _ROW_3(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        elif n_vectors == 2:
-            _ROW_2(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        else:
-            _ROW_1(
-                a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row,
-                c, c0, c_row, n_k, soon, soon0, due, due0,
-            )  # fmt: skip
-        i += 1
-        a0 += a_row
-        start0 += start_row
-        c0 += c_row
 
 
 @inner
