@@ -3,6 +3,7 @@
 `CompiledRunner` owns all memory that the kernels touch; the kernels are given addresses.
 """
 
+import math
 import time
 from collections.abc import Callable
 from functools import cache
@@ -101,6 +102,7 @@ class CompiledRunner:
         header[op.SEED], header[op.STORE_GRADIENT] = seed, clips
         header[op.WEIGHTED], header[op.N_ROWS] = weights is not None, len(X)
         self._done = self._n_steps_at_most = 0
+        self._order: np.ndarray | None = None
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
@@ -115,7 +117,7 @@ class CompiledRunner:
         """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
         memory, n_steps = self._memory, len(rates)
         self._lowered.header[op.N_ROWS] = len(order)
-        memory[op.ORDER] = _as_order(order)
+        self._enter_order(order)
         if n_steps > self._n_steps_at_most:
             self._make_room_for(n_steps)
         memory[op.RATES][:n_steps] = rates
@@ -132,7 +134,7 @@ class CompiledRunner:
         self.optimizer.t += made
         losses_made = memory[op.LOSSES_OUT][:made].copy()
         hits = int(memory[op.HITS_OUT][:made].sum())
-        if made and not np.isfinite(losses_made[-1]):
+        if made and not math.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
         return EpochResult(losses_made, hits, interrupted=interrupted)
 
@@ -159,6 +161,16 @@ class CompiledRunner:
     def steps_done(self) -> int:
         """Return the steps made."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
+
+    def _enter_order(self, order: np.ndarray) -> None:
+        """Tell the engine which rows to visit; for rows as they lie, it takes an empty array."""
+        if order is self._order and not order.flags.writeable:
+            return  # the same as in the last epoch
+        self._order = order
+        order = np.ascontiguousarray(order, np.int64)
+        n = len(order)
+        as_they_lie = n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all()
+        self._memory[op.ORDER] = order[:0] if as_they_lie else order
 
     def _make_room_for(self, n_steps: int) -> None:
         """Make the arrays that have a value for each step of an epoch."""
@@ -251,15 +263,6 @@ def warm_up() -> float:
 def _addresses(names: frozenset[str], dtype: np.dtype) -> np.ndarray:
     """Return the table of kernels; runs only read it."""
     return kernels.links.addresses(names, dtype)
-
-
-def _as_order(order: np.ndarray) -> np.ndarray:
-    """Return the order as the engine takes it: empty for the rows as they lie."""
-    order = np.ascontiguousarray(order, np.int64)
-    n = len(order)
-    if n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all():
-        return order[:0]
-    return order
 
 
 def _training_memory(

@@ -130,11 +130,15 @@ class _Training:
         self.model, self.optimizer, self.schedule, self.loss = model, optimizer, schedule, loss
         self.X, self.y, self.weights = data
         self.validation, self.runner = validation, runner
-        self.epochs, self.batch_size, self.seed, self.shuffle = epochs, batch_size, seed, shuffle
+        self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
         self.callbacks, self.monitor = callbacks, monitor
         self.steps_per_epoch = -(-len(self.X) // batch_size)
         self.rows_per_step = np.full(self.steps_per_epoch, float(batch_size))
         self.rows_per_step[-1] = len(self.X) - (self.steps_per_epoch - 1) * batch_size
+        self.fixed_order: np.ndarray | None = None
+        if not shuffle:
+            self.fixed_order = epoch_order(len(self.X), None, 0)
+            self.fixed_order.flags.writeable = False  # so that a runner need not look at it again
         self.total_steps = optimizer.t + epochs * self.steps_per_epoch
         self.last_good = Checkpoint(model, optimizer)
         self.best = Checkpoint(model) if restore_best else None
@@ -154,13 +158,13 @@ class _Training:
         )
         try:
             self._tell("on_train_begin", info)
-            for epoch in range(self.epochs):
-                with Interrupt() as interrupt:  # steps and what is written down of them stay one
-                    goes_on = self.train_epoch(epoch)
+            if self.callbacks or self.validation is not None:
+                self._train_epochs()
+            else:  # nothing to cut short between epochs, so that one signal handler will do
+                with Interrupt() as interrupt:
+                    self._train_epochs()
                 if interrupt.pending:
                     raise KeyboardInterrupt
-                if not goes_on or self.should_stop(self.history.epochs[-1]):
-                    break
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
         finally:
@@ -170,11 +174,22 @@ class _Training:
         self._say_why()
         return self.history
 
+    def _train_epochs(self) -> None:
+        for epoch in range(self.epochs):
+            with Interrupt() as interrupt:  # steps and what is written down of them stay one
+                goes_on = self.train_epoch(epoch)
+            if interrupt.pending:
+                raise KeyboardInterrupt
+            if not goes_on or self.should_stop(self.history.epochs[-1]):
+                break
+
     def train_epoch(self, epoch: int) -> bool:
         """Train on every row once and record it; return False if training ends here."""
         optimizer, history = self.optimizer, self.history
         rates = self._rates()
-        order = epoch_order(len(self.X), self.seed if self.shuffle else None, optimizer.epoch)
+        order = self.fixed_order
+        if order is None:
+            order = epoch_order(len(self.X), self.seed, optimizer.epoch)
         if optimizer.t - self.last_good.step >= _STEPS_BETWEEN_COPIES:
             self.last_good.save()
         first_step, started = optimizer.t, time.perf_counter()
@@ -227,7 +242,7 @@ class _Training:
         n = self.steps_per_epoch
         rates = self.schedule.rates(self.optimizer.t, n, n, self.total_steps)
         rates = np.ascontiguousarray(rates, dtype=np.float64)
-        if rates.shape != (n,) or not (np.isfinite(rates).all() and (rates >= 0).all()):
+        if rates.shape != (n,) or not (rates.min() >= 0 and rates.max() < np.inf):
             raise ValueError(
                 f"{self.schedule!r} must give {n} finite rates that are not negative, got {rates}"
             )

@@ -52,6 +52,32 @@ def test_epochs_of_more_and_fewer_steps_are_the_steps_alone():
     np.testing.assert_array_equal(model.theta, twin.theta)
 
 
+def test_an_order_that_changes_in_place_is_looked_at_again():
+    runner, model = build()
+    order = np.arange(8)
+    epoch(runner, order)
+    order += 8
+    epoch(runner, order)
+
+    other, twin = build()
+    epoch(other, np.arange(16))
+    np.testing.assert_array_equal(model.theta, twin.theta)
+
+
+def test_an_order_that_cannot_change_counts_in_every_epoch():
+    runner, model = build()
+    order = np.arange(8)[::-1].copy()
+    order.flags.writeable = False
+    epoch(runner, order)
+    epoch(runner, range(8, 16))
+    epoch(runner, order)
+    epoch(runner, order)
+
+    other, twin = build()
+    epoch(other, [*order, *range(8, 16), *order, *order])
+    np.testing.assert_array_equal(model.theta, twin.theta)
+
+
 def test_a_rate_that_changes_after_an_epoch_does_not_change_it():
     runner, model = build()
     rates = np.full(5, 0.1)

@@ -15,6 +15,7 @@ from networks import Identity, blobs, every_layer
 import fastmlp
 from fastmlp.callbacks import Callback
 from fastmlp.layers import Linear, ReLU
+from fastmlp.schedules import Constant
 
 X, Y = blobs(600, 100, 10)
 
@@ -175,28 +176,55 @@ def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class CtrlC(Constant):
+    """A constant rate; a while after it is first asked for, Ctrl-C comes."""
+
+    def __init__(self, lr, delay):
+        super().__init__(lr)
+        self.timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+
+    def rates(self, *arguments):
+        if not self.timer.ident:
+            self.timer.start()
+        return super().rates(*arguments)
+
+
 @pytest.mark.parametrize("own_layer", [False, True], ids=["compiled", "layerwise"])
+@pytest.mark.parametrize("watched", [False, True])
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.09, 0.13])
-def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_steps(delay, own_layer):
+def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_steps(
+    delay, watched, own_layer
+):
     X, Y = blobs(64, 20, 3)
     extra = [Identity()] if own_layer else []
 
-    def build():
-        return fastmlp.Sequential(Linear(20, 8), ReLU(), Linear(8, 3), *extra), fastmlp.Adam()
-
-    class Start(Callback):
-        def on_train_begin(self, info):
-            threading.Timer(delay, signal.raise_signal, [signal.SIGINT]).start()
+    def build(lr=1e-3):
+        return fastmlp.Sequential(Linear(20, 8), ReLU(), Linear(8, 3), *extra), fastmlp.Adam(lr)
 
     options = {"batch_size": 64, "verbose": False}
-    model, optimizer = build()
-    history = model.fit(X, Y, optimizer=optimizer, epochs=100_000, callbacks=[Start()], **options)
+    model, optimizer = build(CtrlC(1e-3, delay))
+    callbacks = [Callback()] if watched else []
+    history = model.fit(X, Y, optimizer=optimizer, epochs=100_000, callbacks=callbacks, **options)
     again, other = build()
     again.fit(X, Y, optimizer=other, epochs=max(1, optimizer.t), **options)
 
     assert history.stopped == "interrupted"
     assert len(history.steps) == optimizer.t == optimizer.epoch
     np.testing.assert_array_equal(model.theta, again.theta)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_a_callback_ends_it_at_once():
+    class Endless(Callback):
+        def on_epoch_end(self, epoch, record, model):
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("Ctrl-C was held back")
+
+    model = fastmlp.Sequential(Linear(20, 8), ReLU(), Linear(8, 3))
+    history = model.fit(*blobs(64, 20, 3), batch_size=64, callbacks=[Endless()], verbose=False)
+
+    assert history.stopped == "interrupted"
+    assert len(history) == 1
 
 
 def test_an_error_in_one_thread_ends_all():
