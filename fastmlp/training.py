@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastmlp import compiled, losses
+from fastmlp import arguments, compiled, losses
 from fastmlp.errors import unknown
-from fastmlp.history import COLUMNS, History
+from fastmlp.history import History
 from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
 from fastmlp.model import Model
@@ -22,14 +22,12 @@ from fastmlp.validation import (
     check_batch_size,
     is_finite,
     non_negative,
-    positive,
     positive_int,
     seed_int,
 )
 
 __all__ = ["PRECISIONS", "epoch_order", "fit"]
 
-_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 PRECISIONS = ("highest", "high", "medium")
 _STEPS_BETWEEN_COPIES = 64  # at least: a copy moves about as much memory as the update of a step
 
@@ -74,13 +72,16 @@ def fit(
     schedule = as_schedule(optimizer.lr)
     X, y, weights = model.check_data(loss, X, y, sample_weight)
     if class_weight is not None:
-        of_rows = _class_weights(class_weight, loss, y, model.check_inputs(X)).astype(model.dtype)
+        of_rows = arguments.class_weights(class_weight, loss, y, model.check_inputs(X))
+        of_rows = of_rows.astype(model.dtype)
         weights = as_weights(of_rows if weights is None else weights * of_rows, len(X), model.dtype)
     validation = _validation(model, loss, validation_data)
     batch_size = check_batch_size(batch_size, len(X))
-    callbacks = _callbacks(callbacks)
-    monitor = _monitor(early_stopping, restore_best, validation is not None, loss, callbacks)
-    limit = [] if time_limit is None else [_time_limit(time_limit)]
+    callbacks = arguments.as_callbacks(callbacks)
+    monitor = arguments.as_monitor(
+        early_stopping, restore_best, validation is not None, loss, callbacks
+    )
+    limit = [] if time_limit is None else [arguments.as_time_limit(time_limit)]
 
     with model.being_trained():
         optimizer.prepare(model)
@@ -99,7 +100,7 @@ def fit(
             batch_size=batch_size,
             seed=seed,
             shuffle=shuffle and batch_size < len(X),
-            callbacks=[*callbacks, *limit, *_progress(verbose)],
+            callbacks=[*callbacks, *limit, *arguments.displays(verbose)],
             monitor=monitor,
             restore_best=restore_best,
         )
@@ -335,85 +336,6 @@ def _validation(model: Model, loss: losses.Loss, data: Any) -> _Data | None:
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
     return model.check_data(loss, *data, suffix=" of validation_data")
-
-
-def _class_weights(
-    class_weight: Any, loss: losses.Loss, y: np.ndarray, n_classes: int
-) -> np.ndarray:
-    """Return the weight of each row's class."""
-    if not loss.takes_labels:
-        raise ValueError(f"class_weight needs class labels, but {loss!r} takes numbers")
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(y, minlength=n_classes)
-        return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(
-            f"class_weight must be a dict of class -> weight or 'balanced', got {class_weight!r}"
-        )
-    of_class = np.ones(n_classes)
-    for label, weight in class_weight.items():
-        if not isinstance(label, int | np.integer) or not 0 <= label < n_classes:
-            raise ValueError(
-                f"class_weight must have classes from 0 to {n_classes - 1} as keys, got {label!r}"
-            )
-        of_class[label] = non_negative(f"class_weight[{label!r}]", weight)
-    return of_class[y]
-
-
-def _callbacks(callbacks: Any) -> list[Any]:
-    """Return the callbacks as a list, each an object with one of the hooks."""
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"callbacks must be a list or tuple of callbacks, got {callbacks!r}")
-    for callback in callbacks:
-        if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
-            raise TypeError(
-                f"each callback must be an object with {' or '.join(_HOOKS)}, got {callback!r}"
-            )
-    return list(callbacks)
-
-
-def _monitor(
-    early_stopping: int | EarlyStopping | None,
-    restore_best: bool,
-    has_validation: bool,
-    loss: losses.Loss,
-    callbacks: Sequence[Any],
-) -> Monitor | None:
-    if early_stopping is None and not restore_best:
-        return None
-    stopping = early_stopping
-    if stopping is None:
-        stopping = EarlyStopping()
-    elif not isinstance(stopping, EarlyStopping):
-        stopping = EarlyStopping(positive_int("early_stopping", stopping))
-    monitor = Monitor(
-        stopping, "val_loss" if has_validation else "loss", patient=early_stopping is None
-    )
-    known = [name for name in COLUMNS if name.endswith(("loss", "accuracy"))]
-    if not has_validation:
-        known = [name for name in known if not name.startswith("val_")]
-    if not loss.has_accuracy:
-        known = [name for name in known if not name.endswith("accuracy")]
-    if monitor.column not in known and (monitor.column in COLUMNS or not callbacks):
-        raise unknown("column to monitor", monitor.column, known)
-    return monitor
-
-
-def _time_limit(seconds: float) -> Any:
-    from fastmlp.callbacks import TimeLimit
-
-    return TimeLimit(positive("time_limit", seconds))
-
-
-def _progress(verbose: bool | None) -> list[Any]:
-    """Return the display, where one is wanted: by default only on a terminal."""
-    if verbose is None:
-        verbose = sys.stdout is not None and sys.stdout.isatty()
-    if not verbose:
-        return []
-    from fastmlp.callbacks import Progress
-
-    return [Progress()]
 
 
 def _note(text: str, shown: bool) -> None:
