@@ -1,6 +1,8 @@
 """What ends training: callbacks, the clock, Ctrl-C, a loss that diverges."""
 
 import copy
+import signal
+import threading
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_support import SMALL, Record, assert_same_bits, numbers, three_classes, weights_of
 
 from fastmlp import Callback
+from fastmlp.compiled import CompiledRunner
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -68,6 +71,26 @@ def test_ctrl_c_keeps_what_was_learned(solver):
     assert classifier.stopped_ == "interrupted"
 
 
+@pytest.mark.parametrize("delay", [0.02, 0.04, 0.06, 0.08])
+def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_epochs(delay, monkeypatch):
+    X, y = three_classes()
+    timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+    real = CompiledRunner.train_epoch
+
+    def train_epoch(*arguments):
+        if not timer.ident:
+            timer.start()
+        return real(*arguments)
+
+    monkeypatch.setattr(CompiledRunner, "train_epoch", train_epoch)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        classifier = MLPClassifier(max_iter=10**6, n_iter_no_change=10**6, tol=0).fit(X, y)
+
+    assert classifier.stopped_ == "interrupted"
+    assert len(classifier.loss_curve_) == classifier.n_iter_ > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_data_too_large_for_its_dtype_is_refused(solver):
     X, y = numbers()
@@ -92,7 +115,8 @@ def test_divergence_ends_early_stopping_with_the_best_weights():
         activation="identity", solver="sgd", learning_rate_init=1.0, early_stopping=True,
         random_state=0,
     )  # fmt: skip
-    with pytest.warns(ConvergenceWarning, match="diverged in epoch"):
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch") as caught:
         regressor.fit(X, y)
+    assert caught[0].filename == __file__
     assert np.isfinite(weights_of(regressor)).all()
     assert np.isnan(regressor.loss_curve_[-1])

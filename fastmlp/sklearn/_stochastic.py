@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastmlp import compiled, inference, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
-from fastmlp.runner import EpochResult
+from fastmlp.runner import EpochResult, Interrupt
 from fastmlp.sklearn._data import Rows, Window
 from fastmlp.sklearn._held_out import HeldOut
 from fastmlp.sklearn._network import Network, Objective
@@ -121,6 +121,7 @@ class _Training:
         order = progress.order
         if order is None or len(order) != self.n_rows:
             order = np.arange(self.n_rows)
+        self.order = order
         self.history = History()
         estimator.n_iter_, estimator.stopped_ = 0, None
         info = TrainingInfo(
@@ -130,41 +131,51 @@ class _Training:
             n_samples=self.n_rows,
             steps_done=self.runner.steps_done,
         )
-        started = time.perf_counter()
+        self.started = time.perf_counter()
         try:
             self._tell("on_train_begin", info)
-            for epoch in range(self.max_iter):
-                if estimator.shuffle:
-                    order = order[progress.random_state.permutation(self.n_rows)]
-                visited = order if self.visited is None else self.visited[order]
-                result, seconds = self._train_epoch(visited)
-                if result.interrupted:
+            if self.callbacks or self.validation is not None:
+                ended = self._train_epochs()
+            else:  # nothing to cut short between epochs, so that one signal handler will do
+                with Interrupt() as interrupt:
+                    ended = self._train_epochs()
+                if interrupt.pending:
                     raise KeyboardInterrupt
-                if result.diverged_step is not None:
-                    self._give_up_or_raise()
-                    break
-                self._report_epoch(epoch, visited, result, seconds)
-                if self._converged() or self._stopped(started):
-                    break
-            else:
-                if not quiet:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
-                        "the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=6,
-                    )
+            if not ended and not quiet:
+                warnings.warn(
+                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
+                    "the optimization hasn't converged yet.",
+                    ConvergenceWarning,
+                    stacklevel=6,
+                )
         except KeyboardInterrupt:
             estimator.stopped_ = "interrupted"
             warnings.warn("Training interrupted by user.", stacklevel=6)
         finally:
             self.history.stopped = estimator.stopped_
             self._tell("on_train_end", self.history)
-        progress.order = order if quiet or estimator.warm_start else None
+        progress.order = self.order if quiet or estimator.warm_start else None
         if self.best is not None:
             self.best.restore()
         if not np.isfinite(self.model.theta).all():
             self._raise_diverged()
+
+    def _train_epochs(self) -> bool:
+        """Make the epochs; return whether something ended them before ``max_iter``."""
+        for epoch in range(self.max_iter):
+            if self.estimator.shuffle:
+                self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
+            visited = self.order if self.visited is None else self.visited[self.order]
+            result, seconds = self._train_epoch(visited)
+            if result.interrupted:
+                raise KeyboardInterrupt
+            if result.diverged_step is not None:
+                self._give_up_or_raise()
+                return True
+            self._report_epoch(epoch, visited, result, seconds)
+            if self._converged() or self._stopped():
+                return True
+        return False
 
     def _train_epoch(self, order: np.ndarray) -> tuple[EpochResult, float]:
         """Visit every row once."""
@@ -282,14 +293,14 @@ class _Training:
         estimator.stopped_ = "converged"
         return True
 
-    def _stopped(self, started: float) -> bool:
+    def _stopped(self) -> bool:
         """Tell whether a callback or the clock ends training."""
         estimator = self.estimator
         record = self.history.epochs[-1] if self.history.epochs else {}
         answers = self._tell("on_epoch_end", record.get("epoch", 0), record, self.model)
         reason = next((answer for answer in answers if answer), None)
         limit = estimator.time_limit
-        if reason is None and limit is not None and time.perf_counter() - started >= limit:
+        if reason is None and limit is not None and time.perf_counter() - self.started >= limit:
             reason = "time limit"
         if reason is None:
             return False
@@ -337,7 +348,7 @@ class _Training:
             f"training {estimator.stopped_}: the loss was not finite; the best weights so far are "
             "kept",
             ConvergenceWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
 
     def _raise_diverged(self) -> NoReturn:
