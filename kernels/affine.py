@@ -34,6 +34,7 @@ from .panels import (
     even_block,
     multiply_long_row,
     multiply_panel,
+    multiply_row,
     pack,
     pack_transposed,
     panel_width,
@@ -336,9 +337,9 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
             else:
                 pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
                 block, block0, block_k = scratch, PACKED_B, padded
-            multiply_panel(
-                a, a0 + k * a_k, NONE, a_k, block, block0, block_k, scratch, PANEL, NONE, scratch,
-                PANEL, NONE, n_k, ONE, n_vectors, scratch, NONE, NONE, scratch, NONE, NONE,
+            multiply_row(
+                n_vectors, a, a0 + k * a_k, NONE, a_k, block, block0, block_k, scratch, PANEL, NONE,
+                scratch, PANEL, NONE, n_k, scratch, NONE, scratch, NONE,
             )  # fmt: skip
         for c in range(n):
             out[out0 + j + c] = scratch[PANEL + c]

@@ -39,6 +39,7 @@ __all__ = [
     "even_block",
     "multiply_long_row",
     "multiply_panel",
+    "multiply_row",
     "pack",
     "pack_transposed",
     "panel_width",
@@ -86,7 +87,7 @@ def _make_block(n_rows):
     return block
 
 
-_tile, _half_tile, _row = (_make_block(n) for n in (TILE_ROWS, TILE_ROWS // 2, 1))
+_tile, _half_tile, multiply_row = (_make_block(n) for n in (TILE_ROWS, TILE_ROWS // 2, 1))
 
 
 @inner
@@ -112,8 +113,8 @@ def multiply_panel(
                        c_row, n_k, soon, soon0, due, due0)  # fmt: skip
         else:
             height = 1
-            _row(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
-                 n_k, soon, soon0, due, due0)  # fmt: skip
+            multiply_row(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0,
+                         c_row, n_k, soon, soon0, due, due0)  # fmt: skip
         i += height
         a0 += height * a_row
         start0 += height * start_row
