@@ -292,21 +292,16 @@ def _one_row(
 
     One pass over each stretch of the weight, as it lies: what it costs is reading it.
     """
-    width = 8 * n_lanes(x)
-    if not has_bias:
-        for j in range(width):
-            scratch[START + j] = zero(x[0])
+    width, start, start0 = 8 * n_lanes(x), scratch, START
+    for j in range(width):
+        scratch[START + j] = zero(x[0])
     while column + width <= column_end:
         if has_bias:
-            multiply_long_row(
-                x, x0, NONE, ONE, weight, column, ldw, bias, column, NONE, y, y0 + column, NONE,
-                n_in, scratch, NONE, scratch, NONE,
-            )  # fmt: skip
-        else:
-            multiply_long_row(
-                x, x0, NONE, ONE, weight, column, ldw, scratch, START, NONE, y, y0 + column, NONE,
-                n_in, scratch, NONE, scratch, NONE,
-            )  # fmt: skip
+            start, start0 = bias, column
+        multiply_long_row(
+            x, x0, NONE, ONE, weight, column, ldw, start, start0, NONE, y, y0 + column, NONE, n_in,
+            scratch, NONE, scratch, NONE,
+        )  # fmt: skip
         column += width
     return column
 
