@@ -68,6 +68,7 @@ class _Predictor:
         )
         self.n_outputs = self.operations[-1].n_out
         self.zero = model.dtype.type(0)
+        self.raw_dtype: np.dtype | None = None
         self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
         self.keeps_state = self.normalize is not None or bool(self.lowered.running)
         self.n_available = threads.available()
@@ -96,7 +97,8 @@ class _Predictor:
             table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
             if self.keeps_state:
                 self._enter(model, table)
-        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
+        if X.dtype is not self.raw_dtype:
+            self._expect(X.dtype)
         if n_useful == 1:
             self.infer_rows(self.tables[0].addresses, self.zero, 0, n_rows)
         else:
@@ -122,10 +124,16 @@ class _Predictor:
         """Infer one row to a place that is known beforehand."""
         table = self.row_table
         table.addresses[_RAW] = X.__array_interface__["data"][0]
-        self.lowered.header[_RAW_CODE] = _CODE_OF[X.dtype]
+        if X.dtype is not self.raw_dtype:
+            self._expect(X.dtype)
         if self.keeps_state:
             self._enter(model, table)
         self.infer_rows(table.addresses, self.zero, 0, 1)
+
+    def _expect(self, dtype: np.dtype) -> None:
+        """Tell the plan what rows are made of."""
+        self.raw_dtype = dtype
+        self.lowered.header[_RAW_CODE] = _CODE_OF[dtype]
 
     def _make_table(self, model: "Model") -> ArrayTable:
         table = plan_memory(model, self.lowered)
