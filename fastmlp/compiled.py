@@ -252,10 +252,11 @@ def warm_up() -> float:
         memory[op.KERNELS] = kernels.links.addresses(names, np.dtype(dtype))
         kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
         kernels.inference.infer_rows(memory.addresses, zero, 0, 0)
-        kernels.inference.infer_shared(memory.addresses, zero, np.zeros(op.N_JOB, np.int64))
-        mailbox = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64)
+        mailbox, job = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64), np.zeros(op.N_JOB, np.int64)
+        kernels.inference.infer_together(memory.addresses, zero, job, mailbox[:0])
         kernels.inference.take_part(mailbox, zero, 1)
         kernels.inference.withdraw(mailbox)
+        kernels.inference.make_offer(mailbox)
     return time.perf_counter() - started
 
 

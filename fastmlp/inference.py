@@ -7,7 +7,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import losses, ops, threads
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import ArrayTable, fuse, links_for_inference, lower
+from fastmlp.lowering import RAW_CODE_OF, ArrayTable, fuse, links_for_inference, lower
 from fastmlp.memory import enter_scaling, enter_state, fused, plan_memory
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ _ROWS_WORTH_A_THREAD = 32
 _FLOPS_WORTH_A_HELPER = 4_000_000  # for each thread
 _GRAIN = 8  # rows
 _RAW, _OUTPUTS, _RAW_CODE = (int(op.RAW), 0), (int(op.OUTPUTS), 0), int(op.RAW_CODE)
-_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 
 
 def can_infer(model: "Model") -> bool:
@@ -111,13 +110,18 @@ class _Predictor:
         self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS] = 0, n_rows
         self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
         helpers = threads.borrow_helpers(n_threads - 1, self.zero)
+        mailboxes = np.array([helper.location for helper in helpers], np.int64)
         try:
             for helper, offer in zip(helpers, self.offers, strict=False):
                 helper.offer(offer)
-            kernels.inference.infer_shared(self.tables[0].addresses, self.zero, self.job)
-        finally:
+            kernels.inference.infer_together(
+                self.tables[0].addresses, self.zero, self.job, mailboxes
+            )
+        except BaseException:  # Ctrl-C
             for helper in helpers:
                 helper.withdraw()
+            raise
+        finally:
             threads.give_back(helpers, self.zero)
 
     def _infer_row(self, model: "Model", X: np.ndarray) -> None:
@@ -133,7 +137,7 @@ class _Predictor:
     def _expect(self, dtype: np.dtype) -> None:
         """Tell the plan what rows are made of."""
         self.raw_dtype = dtype
-        self.lowered.header[_RAW_CODE] = _CODE_OF[dtype]
+        self.lowered.header[_RAW_CODE] = RAW_CODE_OF[dtype]
 
     def _make_table(self, model: "Model") -> ArrayTable:
         table = plan_memory(model, self.lowered)

@@ -150,17 +150,23 @@ class Helper:
     zero : numpy.float32 or numpy.float64
         A 0 of the working dtype of the models it helps with.
 
+    Attributes
+    ----------
+    location : tuple of int
+        Address and length of its mailbox, as a row of a table.
+
     """
 
     def __init__(self, zero: np.floating):
         self._mailbox = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64)
+        self.location = self._mailbox.ctypes.data, self._mailbox.size
         self._asleep, self._wake = False, SimpleQueue()
         threading.Thread(target=self._serve, args=(zero,), daemon=True).start()
 
     def offer(self, job: np.ndarray) -> None:
         """Let the thread take part in a job: what its mailbox has to say, as `opcodes` has it."""
         self._mailbox[op.TABLE :] = job
-        self._mailbox[op.OFFER, 0] = op.OFFERED
+        kernels.inference.make_offer(self._mailbox)
         if self._asleep:
             self._wake.put(None)
 

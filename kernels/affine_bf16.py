@@ -35,7 +35,7 @@ __all__ = [
     "weight_gradient_bf16",
 ]
 
-NONE, ONE = np.int64(0), np.int64(1)
+NONE = np.int64(0)
 ROWS = np.int64(16)  # of a tile; a block of C has two
 DEPTH = np.int64(32)  # of a tile, in the summed index
 BLOCK = np.int64(32)  # rows and columns of C at once

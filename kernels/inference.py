@@ -56,11 +56,12 @@ from .opcodes import (
 )
 from .passes import gather_inputs
 from .simd import array_at, flat, part, view
-from .threads import atomic_load, atomic_store, exchange_if, fetch_add, relax
+from .threads import atomic_load, atomic_store, exchange_if, fetch_add, keep_waiting, relax
 
 __all__ = [
     "infer_rows",
-    "infer_shared",
+    "infer_together",
+    "make_offer",
     "take_part",
     "withdraw",
 ]
@@ -109,33 +110,25 @@ def infer_rows(memory, zero, first, last):
 
 
 @kernel
-def infer_shared(memory, zero, job):
-    """Infer block after block of rows, until all are taken; any number of threads may do so.
+def infer_together(memory, zero, job, mailboxes):
+    """Infer block after block of rows until all are taken, then withdraw what was offered.
 
-    Reads what ``infer_rows`` reads. Writes outputs, job. May destroy workspace, scratch.
+    ``mailboxes`` is a table of those that the job was offered to. It is one call, so that nothing
+    can come between: a thread that took part must be done before its memory goes.
+    Reads what ``infer_rows`` reads. Writes outputs, job, mailboxes. May destroy workspace, scratch.
     """
-    while True:
-        first = fetch_add(job, NEXT_ROW, job[ROWS_AT_ONCE])
-        if first >= job[N_JOB_ROWS]:
-            return
-        infer_rows_of(memory, memory, zero, first, min(first + job[ROWS_AT_ONCE], job[N_JOB_ROWS]))
+    _infer_blocks(memory, zero, job)
+    for i in range(mailboxes.shape[0]):
+        _withdraw(array_at(mailboxes, i, INT))
 
 
 @kernel
-def take_part(mailbox, zero, looks):
-    """Take part in every job that is offered; return after so many looks in vain.
+def make_offer(mailbox):
+    """Let the thread that looks into a mailbox see all that was written there before.
 
-    Reads mailbox. Writes mailbox, and what ``infer_shared`` writes.
+    Writes mailbox.
     """
-    offer, left = flat(mailbox), looks
-    while left > 0:
-        left -= 1
-        if atomic_load(offer, OFFER) == OFFERED and exchange_if(offer, OFFER, OFFERED, TAKEN):
-            table = array_at(mailbox, TABLE, INT)
-            infer_shared(view(table, NONE, N_ARRAYS, 2), zero, array_at(mailbox, JOB, INT))
-            atomic_store(offer, OFFER, NOTHING)
-            left = looks
-        relax()
+    atomic_store(flat(mailbox), OFFER, OFFERED)
 
 
 @kernel
@@ -144,10 +137,42 @@ def withdraw(mailbox):
 
     Reads and writes mailbox.
     """
-    offer = flat(mailbox)
+    _withdraw(flat(mailbox))
+
+
+@kernel
+def take_part(mailbox, zero, looks):
+    """Take part in every job that is offered; return after so many looks in vain.
+
+    Reads mailbox. Writes mailbox, and what ``infer_together`` writes.
+    """
+    offer, left = flat(mailbox), looks
+    while left > 0:
+        left -= 1
+        if atomic_load(offer, OFFER) == OFFERED and exchange_if(offer, OFFER, OFFERED, TAKEN):
+            table = view(array_at(mailbox, TABLE, INT), NONE, N_ARRAYS, 2)
+            _infer_blocks(table, zero, array_at(mailbox, JOB, INT))
+            atomic_store(offer, OFFER, NOTHING)
+            left = looks
+        relax()
+
+
+@inner
+def _infer_blocks(memory, zero, job):
+    """Take blocks of rows from a job that others may share in, until there are no more."""
+    while True:
+        first = fetch_add(job, NEXT_ROW, job[ROWS_AT_ONCE])
+        if first >= job[N_JOB_ROWS]:
+            return
+        infer_rows_of(memory, memory, zero, first, min(first + job[ROWS_AT_ONCE], job[N_JOB_ROWS]))
+
+
+@inner
+def _withdraw(offer):
+    spins = NONE
     if not exchange_if(offer, OFFER, OFFERED, NOTHING):
         while atomic_load(offer, OFFER) != NOTHING:
-            relax()
+            spins = keep_waiting(spins)
 
 
 @inner

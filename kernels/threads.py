@@ -12,7 +12,15 @@ from numba.extending import intrinsic
 
 from .jit import inner
 
-__all__ = ["atomic_load", "atomic_store", "exchange_if", "fetch_add", "relax", "wait_for_all"]
+__all__ = [
+    "atomic_load",
+    "atomic_store",
+    "exchange_if",
+    "fetch_add",
+    "keep_waiting",
+    "relax",
+    "wait_for_all",
+]
 
 SPINS = 1000  # about 40 microseconds; after that a thread lets others run
 
@@ -27,11 +35,17 @@ def wait_for_all(control, place, arrivals, abort):
     fetch_add(control, place, 1)
     spins = 0
     while atomic_load(control, place) < arrivals and atomic_load(control, abort) == 0:
-        if spins < SPINS:
-            spins += 1
-            relax()
-        else:
-            yield_processor()
+        spins = keep_waiting(spins)
+
+
+@inner
+def keep_waiting(spins):
+    """Pass a moment, as a waiting loop that has done so ``spins`` times; return spins + 1."""
+    if spins < SPINS:
+        relax()
+    else:
+        yield_processor()
+    return spins + 1
 
 
 @intrinsic

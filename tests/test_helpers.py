@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import BatchNorm, Linear, Normalize, ReLU, inference, threads
+from fastmlp import BatchNorm, Linear, Normalize, ReLU, inference, kernels, threads
+from fastmlp.kernels import opcodes as op
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,21 @@ def test_helpers_are_lent_to_one_prediction_at_a_time():
     assert set(map(id, again)) == set(map(id, first))
     assert not set(map(id, again)) & set(map(id, second))
     threads.give_back(second + again, zero)
+
+
+def test_after_ctrl_c_no_helper_works_on_memory_that_is_gone(monkeypatch):
+    model, X = model_and_rows()
+    alone, zero = inference.predict(model, X, 1), np.float32(0)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels.inference, "infer_together", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            inference.predict(model, X, 3)
+
+    helpers = threads.borrow_helpers(2, zero)
+    assert all(helper._mailbox[op.OFFER, 0] == op.NOTHING for helper in helpers)
+    threads.give_back(helpers, zero)
+    np.testing.assert_array_equal(inference.predict(model, X, 3), alone)

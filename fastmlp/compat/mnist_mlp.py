@@ -48,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class linear_layer:  # noqa: N801
+class linear_layer:
     """X W + b.
 
     Parameters
@@ -81,7 +81,7 @@ class linear_layer:  # noqa: N801
         return dX
 
 
-class relu:  # noqa: N801
+class relu:
     """max(0, X)."""
 
     def forward(self, X: Any, is_train: bool = True) -> np.ndarray:
@@ -93,7 +93,7 @@ class relu:  # noqa: N801
         return arrays.activation_backward("relu", grad, X)
 
 
-class tanh:  # noqa: N801
+class tanh:
     """The hyperbolic tangent."""
 
     def forward(self, X: Any, is_train: bool = True) -> np.ndarray:
@@ -105,7 +105,7 @@ class tanh:  # noqa: N801
         return arrays.activation_backward("tanh", grad, X)
 
 
-class dropout:  # noqa: N801
+class dropout:
     """Keeps a value where its draw in [0, 1) is at least r, and scales it by 1 / (1 - r).
 
     Parameters
@@ -133,7 +133,7 @@ class dropout:  # noqa: N801
         return grad * self.mask
 
 
-class softmax_cross_entropy:  # noqa: N801
+class softmax_cross_entropy:
     """The mean over rows of -log softmax(X)[Y]."""
 
     def forward(self, X: Any, Y: Any) -> float:
@@ -154,7 +154,7 @@ def add_momentum(model: Mapping[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def miniBatchStochasticGradientDescent(  # noqa: N802
+def miniBatchStochasticGradientDescent(
     model: MutableMapping[str, Any],
     momentum: MutableMapping[str, Any] | None,
     _lambda: float,

@@ -10,7 +10,7 @@ from fastmlp.datasets import cifar10
 __all__ = ["get_CIFAR10_data", "load_CIFAR10"]
 
 
-def load_CIFAR10(  # noqa: N802
+def load_CIFAR10(
     root: str | PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(X_train, y_train, X_test, y_test)``: 50,000 and 10,000 rows.
@@ -26,7 +26,7 @@ def load_CIFAR10(  # noqa: N802
     return X_train, data.y_train, X_test, data.y_test
 
 
-def get_CIFAR10_data(  # noqa: N802
+def get_CIFAR10_data(
     num_training: int = 49000,
     num_validation: int = 1000,
     num_test: int = 1000,

@@ -8,7 +8,7 @@ from fastmlp.compat.cs231n.data_utils import get_CIFAR10_data
 __all__ = ["CIFAR10_data"]
 
 
-def CIFAR10_data(  # noqa: N802
+def CIFAR10_data(
     num_training: int = 49000,
     num_validation: int = 1000,
     num_test: int = 1000,

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class sequential:  # noqa: N801
+class sequential:
     """Layers in a row, and their parameters by name.
 
     Parameters
@@ -131,7 +131,7 @@ class _Gathered(dict[str, Any]):
         return dict, (dict(self),)
 
 
-class fc:  # noqa: N801
+class fc:
     """x w + b.
 
     Parameters
@@ -169,7 +169,7 @@ class fc:  # noqa: N801
         return dfeat
 
 
-class _activation:  # noqa: N801
+class _activation:
     """scale * f(x) for each element, f one of the kernels' activations."""
 
     kind = ""
@@ -195,13 +195,13 @@ class _activation:  # noqa: N801
         return dfeat if self.scale == 1.0 else self.scale * dfeat
 
 
-class relu(_activation):  # noqa: N801
+class relu(_activation):
     """max(0, x)."""
 
     kind = "relu"
 
 
-class leaky_relu(_activation):  # noqa: N801
+class leaky_relu(_activation):
     """x where x > 0, else negative_slope * x; default 0.1."""
 
     kind = "leaky_relu"
@@ -211,7 +211,7 @@ class leaky_relu(_activation):  # noqa: N801
         self.alpha = self.negative_slope = negative_slope
 
 
-class elu(_activation):  # noqa: N801
+class elu(_activation):
     """x where x > 0, else alpha * (exp(x) - 1); default 0.5."""
 
     kind = "elu"
@@ -221,7 +221,7 @@ class elu(_activation):  # noqa: N801
         self.alpha = alpha
 
 
-class selu(_activation):  # noqa: N801
+class selu(_activation):
     """scale * elu(x), with the published, rounded constants."""
 
     kind = "elu"
@@ -231,19 +231,19 @@ class selu(_activation):  # noqa: N801
         self.alpha, self.scale = alpha, scale
 
 
-class sigmoid(_activation):  # noqa: N801
+class sigmoid(_activation):
     """1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
 
 
-class tanh(_activation):  # noqa: N801
+class tanh(_activation):
     """The hyperbolic tangent."""
 
     kind = "tanh"
 
 
-class dropout:  # noqa: N801
+class dropout:
     """Drops elements in training, and scales the others by 1 / (1 - p).
 
     Parameters
@@ -280,7 +280,7 @@ class dropout:  # noqa: N801
         return (dprev * self.mask).astype(np.asarray(dprev).dtype, copy=False)
 
 
-class cross_entropy:  # noqa: N801
+class cross_entropy:
     """The mean over the batch of -log softmax(scores)[y].
 
     Parameters

@@ -122,7 +122,7 @@ def train_net(
     return opt_params, loss_hist, train_acc_hist, val_acc_hist
 
 
-class data_loader:  # noqa: N801
+class data_loader:
     """Minibatches of data: every row once in a fresh order, then again.
 
     Parameters
