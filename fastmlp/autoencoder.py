@@ -110,7 +110,7 @@ class TiedAutoencoder:
             loss=_HalfSquares(),
             optimizer=self._optimizer if optimizer is None else optimizer,
             epochs=epochs,
-            batch_size=min(batch_size, len(X)),
+            batch_size=batch_size,
             **options,
         )
         return self

@@ -49,7 +49,10 @@ def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimiz
 
 
 class CompiledRunner:
-    """Trains an epoch in one compiled call for each thread; see `fastmlp.runner.Runner`."""
+    """Trains an epoch in one compiled call for each thread; see `fastmlp.runner.Runner`.
+
+    With ``joins``, a last batch of one row joins the one before it, see `fastmlp.batches`.
+    """
 
     def __init__(
         self,
@@ -64,9 +67,9 @@ class CompiledRunner:
         precision: str,
         l2: float,
         seed: int,
+        joins: bool = False,
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.batch_size = batch_size
         X = X.reshape(len(X), -1)
         operations, normalize = fused(model, X.shape[1])
         self.n_threads = useful_threads(operations, batch_size, n_threads)
@@ -76,7 +79,7 @@ class CompiledRunner:
             operations,
             model.slots,
             model.dtype,
-            batch_size,
+            batch_size + joins,
             self.n_threads,
             loss.parameter,
             n_targets,
@@ -97,6 +100,7 @@ class CompiledRunner:
         clips = optimizer.clip_norm is not None
         self._memory[op.GRADIENT] = model.grad if clips else nothing
         header = self._lowered.header
+        header[op.STEP_ROWS] = batch_size
         header[op.LOSS] = op.LOSSES[loss.kind]
         header[op.OPTIMIZER] = op.OPTIMIZERS[optimizer.kind]
         header[op.SEED], header[op.STORE_GRADIENT] = seed, clips

@@ -135,10 +135,11 @@ class LayerRunner:
         precision: str,
         l2: float,
         seed: int,
+        joins: bool = False,
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.X, self.y, self.weights = X, y, weights
-        self.batch_size, self.l2, self.seed = batch_size, l2, seed
+        self.batch_size, self.l2, self.seed, self.joins = batch_size, l2, seed, joins
         self._done = 0
 
     def train_epoch(
@@ -152,7 +153,9 @@ class LayerRunner:
                 for step, rate in enumerate(rates):
                     if interrupt.pending:
                         raise KeyboardInterrupt
-                    rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+                    rows = order[step * self.batch_size :]
+                    if len(rows) > self.batch_size + self.joins:
+                        rows = rows[: self.batch_size]
                     losses[step], hits = self.train_step(rows, float(rate))
                     n_correct += hits
                     if not np.isfinite(losses[step]):

@@ -45,7 +45,13 @@ _INFERENCE_LINKS = {
 }
 _TRAINING_LINKS = {
     op.AFFINE: {"affine_forward", "affine_backward", "weight_gradient", "bias_gradient"},
-    op.BATCH_NORM: {"batch_norm_train", "batch_norm_backward", "finish"},
+    op.BATCH_NORM: {
+        "batch_norm_train",
+        "batch_norm_backward",
+        "batch_norm_row",
+        "batch_norm_row_backward",
+        "finish",
+    },
     op.LAYER_NORM: {
         "layer_norm_forward",
         "layer_norm_backward",
@@ -308,6 +314,7 @@ def lower(
     gradient_at = _scratch_size(operations, parts)
     scratch_size = whole(gradient_at + largest, LINE)
     header: _Fields = {op.N_THREADS: n_threads, op.BATCH_SIZE: batch_size, op.PARTS: parts}
+    header[op.STEP_ROWS] = batch_size
     header |= {op.N_FEATURES: operations[0].n_in, op.N_TARGETS: n_targets, op.ROW_GRAIN: grain}
     header[op.TARGETS], header[op.LD_TARGETS] = memory.inputs(batch_size, n_targets)
     header[op.ROW_WEIGHTS] = memory.take(batch_size)

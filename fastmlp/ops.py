@@ -22,6 +22,8 @@ __all__ = [
     "batchnorm",
     "batchnorm_backward",
     "batchnorm_inference",
+    "batchnorm_row",
+    "batchnorm_row_backward",
     "clip_by_norm",
     "dropout",
     "dropout_backward",
@@ -161,6 +163,28 @@ def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     dx, (n, d) = np.empty_like(x), x.shape
     kernels.normalization.batch_norm_backward(
         dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n, 0, d
+    )
+    return dx
+
+
+def batchnorm_row(x, gamma, beta, running_mean, running_var, momentum, eps):
+    """Return ``(y, mean, inv_std)`` of one row, normalised with the running statistics.
+
+    They follow it then, in place, more slowly than a batch.
+    """
+    real, d = x.dtype.type, x.shape[1]
+    y, mean, inv_std = np.empty_like(x), np.empty(d, x.dtype), np.empty(d, x.dtype)
+    kernels.normalization.batch_norm_row(
+        x, gamma, beta, running_mean, running_var, mean, inv_std, y, real(momentum), real(eps), 0, d
+    )
+    return y, mean, inv_std
+
+
+def batchnorm_row_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+    """Return dx of `batchnorm_row`, whose statistics are constants; overwrite dgamma, dbeta."""
+    dx = np.empty_like(x)
+    kernels.normalization.batch_norm_row_backward(
+        dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, 0, x.shape[1]
     )
     return dx
 

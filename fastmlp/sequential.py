@@ -84,7 +84,9 @@ class Sequential(Model):
             given, so that training continues.
         epochs : int, default 10
         batch_size : int, default 128
-            Rows a step; at most N.
+            Rows a step; all rows where there are fewer. In a model with BatchNorm, a last
+            minibatch of one row joins the one before it; with ``batch_size=1``, see
+            `fastmlp.layers.BatchNorm`.
         validation_data : tuple, optional
             (X, y) or (X, y, sample_weight), evaluated after every epoch.
         sample_weight : array_like, shape (N,), optional

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import arguments, compiled, losses
+from fastmlp.batches import Batches
 from fastmlp.errors import unknown
 from fastmlp.history import History
 from fastmlp.layers.custom import Custom
@@ -18,8 +19,8 @@ from fastmlp.runner import Interrupt, Runner
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
 from fastmlp.validation import (
+    as_batch_size,
     as_weights,
-    check_batch_size,
     is_finite,
     non_negative,
     positive_int,
@@ -76,7 +77,7 @@ def fit(
         of_rows = of_rows.astype(model.dtype)
         weights = as_weights(of_rows if weights is None else weights * of_rows, len(X), model.dtype)
     validation = _validation(model, loss, validation_data)
-    batch_size = check_batch_size(batch_size, len(X))
+    batches = Batches.of(model, len(X), as_batch_size(batch_size, len(X)))
     callbacks = arguments.as_callbacks(callbacks)
     monitor = arguments.as_monitor(
         early_stopping, restore_best, validation is not None, loss, callbacks
@@ -86,7 +87,18 @@ def fit(
     with model.being_trained():
         optimizer.prepare(model)
         runner = _runner(
-            model, loss, optimizer, X, y, weights, batch_size, n_threads, matmul_precision, l2, seed
+            model,
+            loss,
+            optimizer,
+            X,
+            y,
+            weights,
+            batches.size,
+            n_threads,
+            matmul_precision,
+            l2,
+            seed,
+            batches.joins,
         )
         training = _Training(
             model=model,
@@ -97,9 +109,9 @@ def fit(
             validation=validation,
             runner=runner,
             epochs=epochs,
-            batch_size=batch_size,
+            batches=batches,
             seed=seed,
-            shuffle=shuffle and batch_size < len(X),
+            shuffle=shuffle and batches.count > 1,
             callbacks=[*callbacks, *limit, *arguments.displays(verbose)],
             monitor=monitor,
             restore_best=restore_best,
@@ -121,7 +133,7 @@ class _Training:
         validation: _Data | None,
         runner: Runner,
         epochs: int,
-        batch_size: int,
+        batches: Batches,
         seed: int,
         shuffle: bool,
         callbacks: list[Any],
@@ -131,11 +143,9 @@ class _Training:
         self.model, self.optimizer, self.schedule, self.loss = model, optimizer, schedule, loss
         self.X, self.y, self.weights = data
         self.validation, self.runner = validation, runner
-        self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
+        self.epochs, self.batches, self.seed = epochs, batches, seed
         self.callbacks, self.monitor = callbacks, monitor
-        self.steps_per_epoch = -(-len(self.X) // batch_size)
-        self.rows_per_step = np.full(self.steps_per_epoch, float(batch_size))
-        self.rows_per_step[-1] = len(self.X) - (self.steps_per_epoch - 1) * batch_size
+        self.steps_per_epoch = batches.count
         self.fixed_order: np.ndarray | None = None
         if not shuffle:
             self.fixed_order = epoch_order(len(self.X), None, 0)
@@ -252,10 +262,10 @@ class _Training:
     def _mean_loss(self, losses: np.ndarray, order: np.ndarray) -> float:
         """Mean over rows, weighted like each step's own."""
         if self.weights is None:
-            mass = self.rows_per_step
+            mass = self.batches.rows
         else:
-            starts = np.arange(0, len(order), self.batch_size)
-            mass = np.add.reduceat(self.weights[order].astype(np.float64), starts)
+            weights = self.weights[order].astype(np.float64)
+            mass = np.add.reduceat(weights, self.batches.starts)
         return float(losses @ mass / mass.sum())
 
     def _accuracy(self, n_correct: int) -> float | None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "as_batch_size",
     "as_data",
     "as_float_targets",
     "as_labels",
     "as_weights",
-    "check_batch_size",
     "float_dtype",
     "fraction",
     "is_finite",
@@ -214,15 +214,9 @@ def as_weights(
     return native(array)
 
 
-def check_batch_size(batch_size: Any, n_rows: int) -> int:
+def as_batch_size(batch_size: Any, n_rows: int) -> int:
     """Return a batch size of at least one row and at most all of them."""
-    batch_size = positive_int("batch_size", batch_size)
-    if batch_size > n_rows:
-        raise ValueError(
-            f"batch_size is {batch_size} but there are only {n_rows} rows: "
-            f"pass batch_size={n_rows} or less"
-        )
-    return batch_size
+    return min(positive_int("batch_size", batch_size), n_rows)
 
 
 def _real(values: Any, name: str) -> np.ndarray:

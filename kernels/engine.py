@@ -46,6 +46,7 @@ from .opcodes import (
     ROW_HITS,
     ROW_LOSSES,
     STEP,
+    STEP_ROWS,
     STEPS_DONE,
     STOP,
     STORE_GRADIENT,
@@ -66,8 +67,9 @@ __all__ = [
 def train_epoch(thread, memory, zero, clip_norm, max_norm):
     """Train ``N_STEPS`` minibatches as thread number ``thread`` of ``N_THREADS``.
 
-    Step s trains the rows order[s * B : (s + 1) * B] at rate rates[s]; losses[s] is their mean
-    loss (and penalty), hits[s] how many were right. ``clip_norm`` and ``max_norm``: 0 is none.
+    Step s trains the rows order[s * B : (s + 1) * B], B = ``STEP_ROWS``, or all that are left where
+    they are no more than ``BATCH_SIZE``, at rate rates[s]; losses[s] is their mean loss (and
+    penalty), hits[s] how many were right. ``clip_norm`` and ``max_norm``: 0 is none.
     All threads return after the same step: the last, or the one in which control[STOP] was set or
     the loss was not finite; control[STEPS_DONE] counts the finished ones. With control[ABORT] they
     return as soon as they can, and what they computed is of no use.
@@ -82,8 +84,10 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
         pack_weights(thread, memory, zero)
         wait(thread, memory)
     for step in range(header[N_STEPS]):
-        first = step * header[BATCH_SIZE]
-        n_rows = min(header[BATCH_SIZE], header[N_ROWS] - first)
+        first = step * header[STEP_ROWS]
+        n_rows = header[N_ROWS] - first
+        if n_rows > header[BATCH_SIZE]:
+            n_rows = header[STEP_ROWS]
         hyper[LEARNING_RATE] = rates[step]
         hyper[STEP] = header[FIRST_STEP] + step + 1
         total = weight_of_rows(first, n_rows, memory, zero)

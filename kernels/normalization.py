@@ -15,6 +15,8 @@ from .simd import part, row_of
 __all__ = [
     "batch_norm_backward",
     "batch_norm_inference",
+    "batch_norm_row",
+    "batch_norm_row_backward",
     "batch_norm_train",
     "layer_norm_backward",
     "layer_norm_forward",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 NONE = np.int64(0)
+ROWS_OF_A_BATCH = np.int64(16)  # trained one by one move the running statistics like one batch
 
 
 @kernel
@@ -78,6 +81,37 @@ def batch_norm_train(
 
 
 @kernel
+def batch_norm_row(
+    x,
+    gamma,
+    beta,
+    running_mean,
+    running_var,
+    mean,
+    inv_std,
+    y,
+    momentum,
+    epsilon,
+    column,
+    column_end,
+):
+    """Normalise a batch of one row, which has no variance, with the running statistics.
+
+    They follow it then: mean += r d and var = (1 - r) (var + r d**2) with d = x - mean (West, 1979).
+    Reads x, gamma, beta. Writes y, mean, inv_std, running_mean, running_var in columns
+    [column, column_end). y may be x, which is then destroyed.
+    """
+    r = (one(epsilon) - momentum) / x.dtype.type(ROWS_OF_A_BATCH)
+    for j in range(column, column_end):
+        d = x[0, j] - running_mean[j]
+        mean[j] = running_mean[j]
+        inv_std[j] = one(epsilon) / math.sqrt(running_var[j] + epsilon)
+        running_mean[j] += r * d
+        running_var[j] = (one(epsilon) - r) * (running_var[j] + r * d * d)
+        y[0, j] = gamma[j] * (d * inv_std[j]) + beta[j]
+
+
+@kernel
 def batch_norm_inference(x, gamma, beta, mean, var, y, epsilon, row, row_end, n_columns):
     """y = gamma (x - mean) / sqrt(var + eps) + beta, with the running statistics.
 
@@ -117,6 +151,20 @@ def batch_norm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n_rows, 
             xhat = (a[j] - mean[j]) * inv_std[j]
             centred = g[j] - share * (dbeta[j] + xhat * dgamma[j])
             d[j] = gamma[j] * inv_std[j] * centred
+
+
+@kernel
+def batch_norm_row_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, column, column_end):
+    """dx = gamma inv_std dy for a batch of one row: mean and inv_std do not depend on it.
+
+    Reads dy, x, gamma, mean, inv_std. Writes dgamma, dbeta, dx in columns [column, column_end).
+    dx may be dy, which is then destroyed.
+    """
+    for j in range(column, column_end):
+        g = dy[0, j]
+        dbeta[j] = g
+        dgamma[j] = g * ((x[0, j] - mean[j]) * inv_std[j])
+        dx[0, j] = gamma[j] * inv_std[j] * g
 
 
 @kernel

@@ -121,7 +121,7 @@ UNIT_VECTORS = np.int64(-1)
 # The numbers of a whole plan.
 (
     N_THREADS,
-    BATCH_SIZE,
+    BATCH_SIZE,  # most rows of a step; as many have room
     N_ROWS,
     N_STEPS,
     FIRST_STEP,
@@ -144,8 +144,9 @@ UNIT_VECTORS = np.int64(-1)
     ROW_GRAIN,  # rows are shared out by so many
     PARTS,  # of a number in products: 0 it is itself, 1 or 2 bfloat16
     GRADIENT_AT,  # in a thread's scratch: the gradient of a piece of the parameters
-) = np.arange(24)
-N_HEADER_FIELDS = np.int64(24)
+    STEP_ROWS,  # rows of a step; what is left at the end is one step if it has room
+) = np.arange(25)
+N_HEADER_FIELDS = np.int64(25)
 
 # ``control``: what threads tell each other, each on its own cache line.
 ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)

@@ -113,6 +113,8 @@ classify_rows = LINKS["classify_rows"].call
 regress_rows = LINKS["regress_rows"].call
 batch_norm_train = LINKS["batch_norm_train"].call
 batch_norm_backward = LINKS["batch_norm_backward"].call
+batch_norm_row = LINKS["batch_norm_row"].call
+batch_norm_row_backward = LINKS["batch_norm_row_backward"].call
 layer_norm_forward = LINKS["layer_norm_forward"].call
 layer_norm_backward = LINKS["layer_norm_backward"].call
 
@@ -187,10 +189,16 @@ def forward(thread, step, n_rows, memory, zero):
             inv_std = part(workspace, op[STATISTICS] + n_out, n_out)
             running_mean = part(running, op[RUNNING], n_out)
             running_var = part(running, op[RUNNING] + n_out, n_out)
-            batch_norm_train(
-                memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y,
-                real[NORM_MOMENTUM], real[NORM_EPSILON], row_end, column, column_end,
-            )  # fmt: skip
+            if n_rows > 1:
+                batch_norm_train(
+                    memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y,
+                    real[NORM_MOMENTUM], real[NORM_EPSILON], row_end, column, column_end,
+                )  # fmt: skip
+            else:
+                batch_norm_row(
+                    memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y,
+                    real[NORM_MOMENTUM], real[NORM_EPSILON], column, column_end,
+                )  # fmt: skip
         elif core == LAYER_NORM:
             mean = part(workspace, op[STATISTICS], n_rows)
             inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)
@@ -305,10 +313,16 @@ def backward(thread, step, n_rows, memory, zero):
             inv_std = part(workspace, op[STATISTICS] + n_out, n_out)
             dgamma = part(workspace, op[STATISTICS] + 2 * n_out, n_out)
             dbeta = part(workspace, op[STATISTICS] + 3 * n_out, n_out)
-            batch_norm_backward(
-                memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, dz if o == 0 else dx, row_end,
-                column, column_end,
-            )  # fmt: skip
+            target = dz if o == 0 else dx
+            if n_rows > 1:
+                batch_norm_backward(
+                    memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, target, row_end, column,
+                    column_end,
+                )  # fmt: skip
+            else:
+                batch_norm_row_backward(
+                    memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, target, column, column_end
+                )
         elif core == LAYER_NORM:
             mean = part(workspace, op[STATISTICS], n_rows)
             inv_std = part(workspace, op[STATISTICS] + n_rows, n_rows)

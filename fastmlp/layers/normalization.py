@@ -44,6 +44,11 @@ class BatchNorm(_Scaled):
     ``running_var`` follow them: ``running = momentum * running + (1 - momentum) * batch``; in
     inference the running ones are used. (Ioffe and Szegedy, 2015, algorithms 1 and 2.)
 
+    A batch of one row has no variance. It is normalised with the running statistics, as in
+    inference, and they then follow it in steps sixteen times smaller than for a batch:
+    ``mean += r * (x - mean)`` and ``var = (1 - r) * (var + r * (x - mean)**2)`` with
+    ``r = (1 - momentum) / 16``.
+
     Parameters
     ----------
     n_features : int
@@ -68,19 +73,23 @@ class BatchNorm(_Scaled):
         self._x, self._train = self._enter(x, self.n_features), train
         gamma, beta = self.params["gamma"], self.params["beta"]
         mean, var = self.state["running_mean"], self.state["running_var"]
-        y, self._mean, self._inv_std = ops.batchnorm(
-            self._x, gamma, beta, mean, var, self.momentum, self.eps, train
-        )
+        if train and len(self._x) == 1:
+            y, self._mean, self._inv_std = ops.batchnorm_row(
+                self._x, gamma, beta, mean, var, self.momentum, self.eps
+            )
+        else:
+            y, self._mean, self._inv_std = ops.batchnorm(
+                self._x, gamma, beta, mean, var, self.momentum, self.eps, train
+            )
         return self._leave(y)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Return dL/dx; after a training pass also through the batch's mean and variance."""
+        """Return dL/dx; after training on two rows or more also through mean and variance."""
         dy = self._enter_gradient(dy)
         gamma, grads = self.params["gamma"], self.grads
         if self._train:
-            dx = ops.batchnorm_backward(
-                dy, self._x, gamma, self._mean, self._inv_std, grads["gamma"], grads["beta"]
-            )
+            rule = ops.batchnorm_backward if len(self._x) > 1 else ops.batchnorm_row_backward
+            dx = rule(dy, self._x, gamma, self._mean, self._inv_std, grads["gamma"], grads["beta"])
         else:  # mean and variance are constants
             grads["gamma"] = (dy * ((self._x - self._mean) * self._inv_std)).sum(axis=0)
             grads["beta"] = dy.sum(axis=0)
