@@ -87,8 +87,10 @@ class CompiledRunner:
         )
         self._memory = _training_memory(model, self._lowered, X, y, weights, normalize)
         nothing = np.zeros(1, model.dtype)
-        self._memory[op.STATE1] = nothing if optimizer.state1 is None else optimizer.state1
-        self._memory[op.STATE2] = nothing if optimizer.state2 is None else optimizer.state2
+        states = list(optimizer.state.values())
+        if len(states) != len(optimizer.state_names):  # kernels would write where nothing is
+            raise RuntimeError("the optimizer lost its state to another model before it began")
+        self._memory[op.STATE1], self._memory[op.STATE2] = (*states, nothing, nothing)[:2]
         self._memory[op.HYPER] = np.empty((self.n_threads, op.N_HYPER))
         self._memory[op.HYPER][:] = ops.hyper(
             0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper()

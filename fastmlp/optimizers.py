@@ -7,6 +7,9 @@ parameters together is scaled down to this norm) and ``max_norm`` (after the upd
 incoming weights are scaled down to this norm).
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +57,7 @@ class Optimizer:
         self.weight_decay = non_negative("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        self._in_use = threading.Lock()
         self.reset()
 
     @property
@@ -79,8 +83,35 @@ class Optimizer:
         self.state2: np.ndarray | None = None
         self._model_key: Any = None
 
+    @contextmanager
+    def being_used(self) -> Iterator[None]:
+        """Keep another call of ``fit`` from taking the optimizer at the same time.
+
+        Raises
+        ------
+        RuntimeError
+            If one has it already.
+
+        """
+        if not self._in_use.acquire(blocking=False):
+            raise RuntimeError(
+                "this optimizer is training a model already: wait for that call of fit to return, "
+                "or give each model an optimizer of its own"
+            )
+        try:
+            yield
+        finally:
+            self._in_use.release()
+
     def prepare(self, model: "Model") -> None:
-        """Make the state that is missing; start afresh if it is another model's."""
+        """Make the state that is missing; start afresh if it is another model's.
+
+        Raises
+        ------
+        ValueError
+            If a state was assigned that is not laid out like ``model.theta``.
+
+        """
         if self._model_key != model.key:
             self.reset()
             self._model_key = model.key
@@ -94,6 +125,12 @@ class Optimizer:
             s.copy() if s is not None and not s.flags.writeable else s
             for s in (self.state1, self.state2)
         )
+        for name, state in self.state.items():
+            if (state.shape, state.dtype) != (theta.shape, theta.dtype):
+                raise ValueError(
+                    f"the optimizer's {name} must be laid out like model.theta, {theta.dtype} of "
+                    f"shape {theta.shape}, got {state.dtype} of shape {state.shape}"
+                )
 
     def step(self, model: "Model", *, lr: float | None = None) -> None:
         """Make one step with the gradients in ``model.grad``.
@@ -122,6 +159,15 @@ class Optimizer:
             ops.update(self.kind, theta[part], grad[part], state1, state2, hyper, slot.is_weight)
             if self.max_norm is not None and len(slot.shape) == 2:
                 ops.max_norm(slot.view(theta), self.max_norm)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock: a copy is free."""
+        return {name: value for name, value in vars(self).items() if name != "_in_use"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state, with a lock of its own."""
+        self.__dict__.update(state)
+        self._in_use = threading.Lock()
 
     def __repr__(self) -> str:
         """Show the optimizer as it was made."""

@@ -114,6 +114,8 @@ class Sequential(Model):
         restore_best : bool, default False
             Whether to end with the parameters of the best epoch (by the column that
             ``early_stopping`` monitors; the validation loss, or else the loss) instead of the last.
+            A value that is not finite is never the best; where all are, a warning says so and the
+            last stay.
         time_limit : float, optional
             Seconds after which no further epoch begins.
         verbose : bool, optional

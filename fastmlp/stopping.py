@@ -82,6 +82,8 @@ class Checkpoint:
 class Monitor:
     """Follows one column of the records: is it the best yet, and is patience at an end?
 
+    A value that is not finite is never the best.
+
     Parameters
     ----------
     stopping : EarlyStopping
@@ -113,6 +115,11 @@ class Monitor:
             return True
         self.waited += 1
         return False
+
+    def never(self, restores: bool) -> str:
+        """Return what to say where no epoch was the best: none had a number to compare."""
+        kept = ": the weights are those of the last epoch" if restores else ""
+        return f"no epoch had a finite {self.column}, so none was the best{kept}"
 
     @property
     def exhausted(self) -> bool:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,7 +85,7 @@ def fit(
     )
     limit = [] if time_limit is None else [arguments.as_time_limit(time_limit)]
 
-    with model.being_trained():
+    with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
         runner = _runner(
             model,
@@ -183,6 +184,8 @@ class _Training:
                 self.best.restore()
             self._tell("on_train_end", self.history)
         self._say_why()
+        if self.monitor is not None and self.history.epochs and self.monitor.best_epoch is None:
+            warnings.warn(self.monitor.never(restores=self.best is not None), stacklevel=4)
         return self.history
 
     def _train_epochs(self) -> None:

@@ -97,7 +97,7 @@ def batch_norm_row(
 ):
     """Normalise a batch of one row, which has no variance, with the running statistics.
 
-    They follow it then: mean += r d and var = (1 - r) (var + r d**2) with d = x - mean (West, 1979).
+    They follow it then: mean += r d, var = (1 - r) (var + r d**2), d = x - mean (West, 1979).
     Reads x, gamma, beta. Writes y, mean, inv_std, running_mean, running_var in columns
     [column, column_end). y may be x, which is then destroyed.
     """
