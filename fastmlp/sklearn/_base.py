@@ -6,14 +6,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp import inference
-from fastmlp.sklearn import _lbfgs, _network, _stochastic
-from fastmlp.sklearn._data import Rows, as_rows, dense
+from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
+from fastmlp.sklearn._data import Rows, as_rows
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
 from fastmlp.sklearn._network import Network, Objective, Views
 from fastmlp.sklearn._progress import Progress
@@ -23,7 +21,6 @@ __all__ = ["BaseMLP", "store"]
 _HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 _FLOATS = (np.float64, np.float32)
 _SPARSE = ("csr", "csc")
-_SPARSE_ROWS = 4096  # of a sparse matrix, spread out at a time to be predicted
 
 
 def store(estimator: Any, arguments: dict[str, Any]) -> None:
@@ -267,8 +264,12 @@ class BaseMLP(BaseEstimator, ABC):
         """Return sample weight times class weight."""
         weights = self._class_weights(y, incremental)
         if sample_weight is not None:
-            given = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            given = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
             weights = given if weights is None else weights * given
+        if weights is not None and not np.isfinite(weights).all():
+            raise ValueError("sample_weight times class_weight must be finite: scale them down")
         if weights is not None and not weights.any():
             raise ValueError(
                 "sample_weight times class_weight must not be 0 for every row: nothing would be "
@@ -350,15 +351,7 @@ class BaseMLP(BaseEstimator, ABC):
         checked = vars(self).get("_held_out_X")  # a scorer asks: these rows need no second look
         if checked is None or X is not checked:
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
-        model = self._network.model
-        if not issparse(X):
-            return inference.predict(model, X, self.n_threads)
-        X = X.tocsr()
-        parts = [
-            inference.predict(model, dense(X[start : start + _SPARSE_ROWS]), self.n_threads)
-            for start in range(0, X.shape[0], _SPARSE_ROWS)
-        ]
-        return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with
+        return _sparse.outputs(self._network.model, X, self.n_threads)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether there is a network: a fit that was refused may have left attributes."""

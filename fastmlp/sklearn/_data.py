@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["Rows", "Window", "as_rows", "dense", "r2"]
+__all__ = ["WINDOW", "Rows", "Window", "as_rows", "dense", "r2"]
 
 _LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
+WINDOW = 1 << 26  # bytes of such parts
+_ULPS = 4 * np.finfo(np.float64).eps  # relative: targets as near as this are all the same
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,18 @@ class Rows:
     X : numpy.ndarray or csr matrix, shape (N, D)
         In the network's dtype; an array is row-major.
     targets : numpy.ndarray
-        int64 labels (N,) or numbers (N, C) in the network's dtype.
-    weights : numpy.ndarray, shape (N,), or None
+        int64 labels (N,) or numbers (N, C) in float64: they are scored as they came.
+    weights : numpy.ndarray, float64, shape (N,), or None
+        The user's times 2**-weight_exponent, so that the largest is about 1: sums of weights of any
+        size are then within the range of float32, and nothing else changes by a bit.
+    weight_exponent : int
 
     """
 
     X: Any
     targets: np.ndarray
     weights: np.ndarray | None
+    weight_exponent: int = 0
 
     def __len__(self) -> int:
         """N."""
@@ -38,11 +44,31 @@ class Rows:
     def take(self, indices: np.ndarray) -> "Rows":
         """Return a copy of some rows."""
         weights = None if self.weights is None else self.weights[indices]
-        return Rows(self.X[indices], self.targets[indices], weights)
+        X = _lean(self.X[indices])
+        return Rows(X, self.targets[indices], weights, self.weight_exponent)
 
-    def spread_out(self) -> "Rows":
-        """Return the same rows with an array for a sparse X."""
-        return Rows(dense(self.X), self.targets, self.weights)
+    def cast(self, dtype: np.dtype) -> "Rows":
+        """Return the same rows with inputs, numbers and weights in a dtype, as kernels take them.
+
+        This is the only time that targets and weights are rounded.
+        """
+        targets, weights = self.targets, self.weights
+        if targets.dtype.kind == "f":
+            targets = np.ascontiguousarray(targets, dtype)
+        if weights is not None:
+            weights = np.ascontiguousarray(weights, dtype)
+        return Rows(self.X.astype(dtype, copy=False), targets, weights, self.weight_exponent)
+
+    def given_weights(self) -> np.ndarray | None:
+        """Return the weights on the user's scale."""
+        return None if self.weights is None else np.ldexp(self.weights, self.weight_exponent)
+
+    def scaled_penalty(self, alpha: float) -> float:
+        """Return an alpha that is to alpha as `weights` are to the user's.
+
+        scikit-learn divides the penalty by the sum of weights, so that their scale counts.
+        """
+        return float(np.ldexp(alpha, -self.weight_exponent))
 
 
 class Window:
@@ -51,7 +77,7 @@ class Window:
     Parameters
     ----------
     rows : Rows
-        With a sparse X.
+        With a sparse X; cast as the runner wants them.
     batch_size : int
         A window holds a multiple of it.
 
@@ -65,7 +91,7 @@ class Window:
     def __init__(self, rows: Rows, batch_size: int):
         self.source = rows
         row_bytes = rows.X.shape[1] * rows.X.dtype.itemsize
-        n = max(1, _LARGE // 4 // (row_bytes * batch_size)) * batch_size
+        n = max(1, WINDOW // (row_bytes * batch_size)) * batch_size
         weights = None if rows.weights is None else np.empty_like(rows.weights, shape=n)
         self.rows = Rows(
             np.empty((n, rows.X.shape[1]), rows.X.dtype),
@@ -76,26 +102,31 @@ class Window:
     def slide(self, order: np.ndarray) -> Iterator[np.ndarray]:
         """Show one window after the other of the rows in that order; yield the order within it."""
         for start in range(0, len(order), len(self.rows)):
-            shown = self.source.take(order[start : start + len(self.rows)])
-            n = len(shown)
-            shown.X.toarray(out=self.rows.X[:n])
-            self.rows.targets[:n] = shown.targets
-            if shown.weights is not None and self.rows.weights is not None:
-                self.rows.weights[:n] = shown.weights
+            indices = order[start : start + len(self.rows)]
+            n = len(indices)
+            self.source.X[indices].toarray(out=self.rows.X[:n])
+            self.rows.targets[:n] = self.source.targets[indices]
+            if self.source.weights is not None and self.rows.weights is not None:
+                self.rows.weights[:n] = self.source.weights[indices]
             yield np.arange(n)
 
 
 def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Rows:
     """Return rows in the network's dtype, as an array unless that would be large."""
-    if issparse(X) and X.shape[0] * X.shape[1] * dtype.itemsize > _LARGE:
-        X = X.tocsr().astype(dtype)
-    else:
-        X = dense(X).astype(dtype, copy=False)
-    if targets.dtype.kind == "f":
-        targets = np.ascontiguousarray(targets, dtype)
+    exponent = 0
     if weights is not None:
-        weights = np.ascontiguousarray(weights, dtype)
-    return Rows(X, targets, weights)
+        exponent = int(np.frexp(weights.max())[1])
+        weights = np.ldexp(weights.astype(np.float64, copy=False), -exponent)
+    if targets.dtype.kind == "f":
+        targets = targets.astype(np.float64, copy=False)
+    return Rows(_lean(X.astype(dtype, copy=False)), targets, weights, exponent)
+
+
+def _lean(X: Any) -> Any:
+    """Return an array, or a csr matrix of rows that would be large as an array."""
+    if issparse(X) and X.shape[0] * X.shape[1] * X.dtype.itemsize > _LARGE:
+        return X.tocsr()
+    return dense(X)
 
 
 def dense(X: Any) -> np.ndarray:
@@ -106,8 +137,8 @@ def dense(X: Any) -> np.ndarray:
 def r2(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
     """Return the coefficient of determination, meaned over outputs; NaN if a prediction is.
 
-    1 - sum w (t - p)**2 / sum w (t - mean t)**2; for an output that does not vary 1 if it is met
-    and 0 if not, as in scikit-learn's ``r2_score``.
+    1 - sum w (t - p)**2 / sum w (t - mean t)**2; for an output that does not vary, but by the
+    rounding of its mean, 1 if it is met and 0 if not, as in scikit-learn's ``r2_score``.
     """
     if not np.isfinite(predictions).all():
         return math.nan
@@ -116,7 +147,8 @@ def r2(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None)
     with np.errstate(over="ignore"):
         left = (w * (t - p) ** 2).sum(axis=0)
     spread = (w * (t - np.average(t, axis=0, weights=w[:, 0])) ** 2).sum(axis=0)
-    varies = spread > 0
+    counted = w[:, 0] > 0
+    varies = (spread > 0) & (np.ptp(t[counted], axis=0) > _ULPS * np.abs(t[counted]).max(axis=0))
     scores = np.where(left > 0, 0.0, 1.0)
     scores[varies] = 1.0 - left[varies] / spread[varies]
     return float(scores.mean())

@@ -43,7 +43,7 @@ def hold_out(estimator: "BaseMLP", rows: Rows, y: Any) -> HeldOut:
         If all have weight 0, or the scorer is not for such an estimator.
 
     """
-    rows, weights = rows.spread_out(), rows.weights
+    weights = rows.given_weights()
     if weights is not None and not weights.any():
         raise ValueError(
             "every validation row has weight 0, so that there is no score: raise "

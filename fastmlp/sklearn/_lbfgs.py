@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
+from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._network import Network, Objective
 
@@ -30,11 +32,9 @@ def fit(estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows
 
     In float64 whatever the dtype of the data: in float32 the line search soon finds no descent.
     """
-    rows = rows.spread_out()
     if network.model.dtype != np.float64:
         wide = Network(network.twin(np.dtype(np.float64)), network.plan)
-        weights = None if rows.weights is None else rows.weights.astype(np.float64)
-        fit(estimator, wide, objective, Rows(rows.X.astype(np.float64), rows.targets, weights))
+        fit(estimator, wide, objective, rows.cast(np.dtype(np.float64)))
         network.model.theta = wide.model.theta
         return
     with network.model.being_trained():
@@ -52,21 +52,27 @@ class _Minimiser:
         self.scale = 1.0 / objective.gradient_scale  # scipy's tol is meant for this scale
         self.network, self.mass = network, mass
         self.offset = objective.offset(rows)
+        self.rows = rows
+        self.alpha = rows.scaled_penalty(estimator.alpha)
         self.optimizer = optimizers.SGD(0.0, clip_norm=_NO_CLIPPING)
         self.optimizer.prepare(self.model)
-        self.runner = compiled.CompiledRunner(
-            self.model,
-            objective.loss,
-            self.optimizer,
-            rows.X,
-            rows.targets,
-            rows.weights,
-            n_rows,
-            estimator.n_threads,
-            estimator.matmul_precision,
-            objective.gradient_scale * estimator.alpha / mass,
-            0,
-        )
+        self.l2 = objective.gradient_scale * self.alpha / mass
+        self.runner: compiled.CompiledRunner | None = None
+        if not issparse(rows.X):
+            self.runner = compiled.CompiledRunner(
+                self.model,
+                objective.loss,
+                self.optimizer,
+                rows.X,
+                rows.targets,
+                rows.weights,
+                n_rows,
+                estimator.n_threads,
+                estimator.matmul_precision,
+                self.l2,
+                0,
+            )
+        self.computed = 0
         self.order = np.arange(n_rows)
         self.n_rows = n_rows
         self.no_rate = np.zeros(1)
@@ -79,7 +85,7 @@ class _Minimiser:
         start = self.model.theta.copy()
         self.reached = start, math.nan
         self.started = self.last = time.perf_counter()
-        info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, self.runner.steps_done)
+        info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, lambda: self.computed)
         self._tell("on_train_begin", info)
         try:
             status, message = self._minimise()
@@ -125,30 +131,50 @@ class _Minimiser:
                 options=options,
             )
         self.model.theta = result.x
-        self.reached = result.x, self._reported(float(result.fun))
+        self.reached = result.x, self._found(float(result.fun))
         estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
         return int(result.status), str(result.message)
 
     def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return both: a step at rate 0 computes them on all threads and changes nothing."""
+        """Return both."""
         self.model.theta = theta
+        loss = self._sparse_loss() if self.runner is None else self._compiled_loss(self.runner)
+        self.computed += 1
+        if self.objective.searched_as_reported:
+            return self._reported(loss), self.model.grad * self.scale
+        return loss * self.scale, self.model.grad * self.scale
+
+    def _compiled_loss(self, runner: compiled.CompiledRunner) -> float:
+        """Make a step at rate 0: it computes loss and gradient on all threads, changes nothing."""
         self.optimizer.t = 0
-        result = self.runner.train_epoch(self.order, 0, self.no_rate, lambda: None)
+        result = runner.train_epoch(self.order, 0, self.no_rate, lambda: None)
         if result.interrupted:
             raise KeyboardInterrupt
-        return float(result.losses[0]) * self.scale, self.model.grad * self.scale
+        return float(result.losses[0])
 
-    def _reported(self, value: float) -> float:
-        """Return what scikit-learn reports where scipy minimises ``value``."""
-        objective, alpha = self.objective, self.estimator.alpha
+    def _sparse_loss(self) -> float:
+        """Compute the same for a sparse matrix that would be large as an array."""
+        rows, loss = self.rows, self.objective.loss
+        value, _ = _sparse.loss_and_grads(self.model, loss, rows.X, rows.targets, rows.weights)
+        return value + _sparse.add_penalties(self.model, self.l2)
+
+    def _reported(self, loss: float) -> float:
+        """Return what is reported for a loss of ours, with its penalty."""
+        objective, alpha = self.objective, self.alpha
         gap = 1.0 - objective.report_scale * objective.gradient_scale
         penalty = gap * 0.5 * alpha * self.network.squared_weights() / self.mass if gap else 0.0
-        return value / self.scale * objective.report_scale + penalty + self.offset
+        return loss * objective.report_scale + penalty + self.offset
+
+    def _found(self, searched: float) -> float:
+        """Return what is reported where scipy found a value."""
+        if self.objective.searched_as_reported:
+            return searched
+        return self._reported(searched / self.scale)
 
     def _after_iteration(self, intermediate_result: OptimizeResult) -> None:
         """Note the loss; stop where a callback or the clock says so."""
         estimator = self.estimator
-        loss = self._reported(float(intermediate_result.fun))
+        loss = self._found(float(intermediate_result.fun))
         self.reached = intermediate_result.x.copy(), loss
         estimator.loss_curve_.append(loss)
         estimator.n_iter_ += 1

@@ -48,6 +48,10 @@ class Objective:
     row_offsets : callable, optional
         ``row_offsets(targets) -> (N,)``: the part of each row's loss that no weight changes. It is
         added to what is reported.
+    searched_as_reported : bool, default True
+        Whether lbfgs searches by the reported loss, as scikit-learn does even where it is a mean
+        over outputs and the gradient belongs to their sum: its line search sees both, so that only
+        the same pair leads along the same way. Otherwise loss and gradient belong together.
 
     """
 
@@ -55,6 +59,7 @@ class Objective:
     gradient_scale: float = 1.0
     report_scale: float = 1.0
     row_offsets: Callable[[np.ndarray], np.ndarray] | None = None
+    searched_as_reported: bool = True
 
     def offset(self, rows: Rows, order: Any = None, batch_size: int | None = None) -> float:
         """Return what is added for some rows: the mean of what their minibatches have.

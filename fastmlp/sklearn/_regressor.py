@@ -152,13 +152,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n = self.n_outputs_
         if self.loss == "squared_error":
             return Objective(losses.MSE(), 2.0 / n, 0.5)
+        if self.loss == "poisson":
+            return Objective(losses.Poisson(), 1.0 / n, n, _deviance_of_targets)
+        return Objective(self._own_loss(), 1.0 / n, searched_as_reported=False)
+
+    def _own_loss(self) -> losses.Loss:
+        """Return a loss that scikit-learn does not have."""
         if self.loss == "absolute_error":
-            return Objective(losses.MAE(), 1.0 / n)
+            return losses.MAE()
         if self.loss == "huber":
-            return Objective(losses.Huber(self.huber_delta), 1.0 / n)
-        if self.loss == "quantile":
-            return Objective(losses.Quantile(self.quantile), 1.0 / n)
-        return Objective(losses.Poisson(), 1.0 / n, n, _deviance_of_targets)
+            return losses.Huber(self.huber_delta)
+        return losses.Quantile(self.quantile)
 
     def _class_weights(self, y: np.ndarray, incremental: bool) -> None:
         return None

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import compiled, inference, optimizers
+from fastmlp import compiled, optimizers
 from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
 from fastmlp.runner import EpochResult, Interrupt
+from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._data import Rows, Window
 from fastmlp.sklearn._held_out import HeldOut
 from fastmlp.sklearn._network import Network, Objective
@@ -87,12 +88,20 @@ class _Training:
         restores = estimator.early_stopping if restore == "auto" else restore
         self.best = Checkpoint(self.model) if restores else None
         self.has_best = False
+        best = estimator.best_loss_ if validation is None else estimator.best_validation_score_
+        self.began_with_best = best is not None and bool(np.isfinite(best))
         self.callbacks: Sequence[Any] = estimator.callbacks or ()
         if not estimator.early_stopping and estimator.best_loss_ is None:
             estimator.best_loss_ = np.inf  # it was fitted with early stopping before
-        self.window = Window(rows, self.batch_size) if issparse(rows.X) else None
-        seen = rows if self.window is None else self.window.rows
-        self.runner = compiled.CompiledRunner(
+        seen = rows.cast(self.model.dtype)
+        self.window = None
+        make: Any = compiled.CompiledRunner
+        if issparse(seen.X) and not _sparse.spreads_out(seen.X, self.batch_size):
+            make = _sparse.SparseRunner
+        elif issparse(seen.X):
+            self.window = Window(seen, self.batch_size)
+            seen = self.window.rows
+        self.runner = make(
             self.model,
             objective.loss,
             self.optimizer,
@@ -108,12 +117,15 @@ class _Training:
         # scikit-learn's penalty is 0.5 * alpha * sum(W * W) / rows of the minibatch, a larger one
         # for a short minibatch, and it is reported on the scale of its gradient
         scale = objective.gradient_scale
-        self.runner.share_penalty(scale * estimator.alpha, 1.0 / (scale * objective.report_scale))
+        alpha = rows.scaled_penalty(estimator.alpha)
+        self.runner.share_penalty(scale * alpha, 1.0 / (scale * objective.report_scale))
         self.counts = np.full(-(-self.n_rows // self.batch_size), float(self.batch_size))
         self.counts[-1] = self.n_rows - (len(self.counts) - 1) * self.batch_size
         self.rates = np.empty(len(self.counts))
         self.offset: float | None = None
-        self.validation_offset = 0.0 if validation is None else objective.offset(validation.rows)
+        if validation is not None:
+            self.validated = validation.rows.cast(self.model.dtype)
+            self.validation_offset = objective.offset(validation.rows)
 
     def run(self, quiet: bool) -> None:
         """Make the epochs; report."""
@@ -155,10 +167,24 @@ class _Training:
             self.history.stopped = estimator.stopped_
             self._tell("on_train_end", self.history)
         progress.order = self.order if quiet or estimator.warm_start else None
-        if self.best is not None:
-            self.best.restore()
+        self._go_back_to_best()
         if not np.isfinite(self.model.theta).all():
             self._raise_diverged()
+
+    def _go_back_to_best(self) -> None:
+        """Put the best weights back; the last stay where no score was a number."""
+        if self.best is None:
+            return
+        if self.has_best or self.began_with_best:
+            self.best.restore()
+        elif self.estimator.n_iter_:
+            what = "training loss" if self.validation is None else "validation score"
+            warnings.warn(
+                f"the {what} was never a finite number, so no epoch was the best: the weights "
+                "of the last one are kept",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
 
     def _train_epochs(self) -> bool:
         """Make the epochs; return whether something ended them before ``max_iter``."""
@@ -237,8 +263,8 @@ class _Training:
         """Return loss and score of the rows set aside."""
         if self.validation is None:
             return None, None
-        estimator, rows = self.estimator, self.validation.rows
-        outputs = inference.predict(self.model, rows.X, estimator.n_threads)
+        estimator, rows = self.estimator, self.validated
+        outputs = _sparse.outputs(self.model, rows.X, estimator.n_threads)
         value, _ = self.objective.loss.compute(outputs, rows.targets, rows.weights)
         val_loss = value * self.objective.report_scale + self.validation_offset
         score = self.validation.score(outputs)
@@ -250,10 +276,10 @@ class _Training:
 
     def _count_by_score(self, score: float | None) -> None:
         assert score is not None, "early stopping has validation rows"
-        if score < self.estimator.best_validation_score_ + self.estimator.tol:
-            self.progress.no_improvement += 1
-        else:
+        if score >= self.estimator.best_validation_score_ + self.estimator.tol:  # not so if NaN
             self.progress.no_improvement = 0
+        else:
+            self.progress.no_improvement += 1
 
     def _count_by_loss(self, loss: float) -> None:
         estimator = self.estimator

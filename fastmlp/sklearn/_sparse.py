@@ -1,0 +1,120 @@
+"""Sparse rows so wide that even a few of them, spread out, would be large.
+
+Only the first layer meets the rows. Its products with a sparse matrix are scipy's, all other layers
+compute as they do alone, and memory follows the number of stored values, besides the weights.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastmlp import inference, layerwise
+from fastmlp.layerwise import LayerRunner
+from fastmlp.layers import Dropout
+from fastmlp.losses import Loss
+from fastmlp.sklearn._data import WINDOW, dense
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+__all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
+
+_WIDE = 1 << 18  # bytes of a row: from here on most of the time would go into zeros
+_ROWS = 4096  # spread out at a time to be predicted, at most
+
+
+def outputs(model: "Model", X: Any, n_threads: int | None) -> np.ndarray:
+    """Return the outputs (N, C) of rows, a few at a time where they are sparse.
+
+    Parameters
+    ----------
+    model : Model
+        Its first layer is Linear.
+    X : numpy.ndarray or sparse matrix, shape (N, D)
+    n_threads : int, optional
+
+    """
+    if not issparse(X):
+        return inference.predict(model, X, n_threads)
+    rows = X.tocsr()
+    row_bytes = rows.shape[1] * rows.dtype.itemsize
+    if row_bytes >= _WIDE:
+        rest = [layer.twin() for layer in model.stages[1:]]
+        parts = [
+            layerwise.forward(rest, _first_outputs(model, rows[start : start + _ROWS]))
+            for start in range(0, rows.shape[0], _ROWS)
+        ]
+    else:
+        n = max(1, min(_ROWS, WINDOW // row_bytes))
+        parts = [
+            inference.predict(model, dense(rows[start : start + n]), n_threads)
+            for start in range(0, rows.shape[0], n)
+        ]
+    return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with
+
+
+def spreads_out(X: Any, batch_size: int) -> bool:
+    """Tell whether a minibatch of sparse rows is small enough to be spread out."""
+    return batch_size * X.shape[1] * X.dtype.itemsize <= WINDOW
+
+
+def loss_and_grads(
+    model: "Model",
+    loss: Loss,
+    X: Any,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+) -> tuple[float, int]:
+    """Return loss, without penalties, and right answers of sparse rows; write ``model.grad``."""
+    first, *rest = model.stages
+    z = layerwise.forward(rest, _first_outputs(model, X), train=True)
+    dz = np.empty_like(z)
+    value, n_correct = loss.compute(z, targets, weights, dz)
+    for layer in reversed(rest):
+        dz = layer.backward(dz)
+    first.grads["weight"][...] = X.T @ dz
+    first.grads["bias"][...] = dz.sum(axis=0)
+    return value, n_correct
+
+
+def _first_outputs(model: "Model", X: Any) -> np.ndarray:
+    """Return x W + b of the first layer for sparse rows."""
+    first = model.stages[0]
+    return X.astype(model.dtype, copy=False) @ first.weight + first.bias
+
+
+class SparseRunner(LayerRunner):
+    """Trains on sparse rows without spreading them out; see `fastmlp.runner.Runner`."""
+
+    _shared = 0.0
+    _reported = 1.0
+
+    def share_penalty(self, l2: float, reported: float = 1.0) -> None:
+        """Give each minibatch a penalty, as `fastmlp.compiled.CompiledRunner.share_penalty`."""
+        self._shared, self._reported = l2, reported
+
+    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
+        """Return loss and right answers of these rows, and update unless the loss is not finite."""
+        model = self.model
+        for layer in model.stages:
+            if isinstance(layer, Dropout):
+                layer.seed, layer.step = self.seed, self.optimizer.t
+        weights = None if self.weights is None else self.weights[rows]
+        value, n_correct = loss_and_grads(model, self.loss, self.X[rows], self.y[rows], weights)
+        mass = len(rows) if weights is None else float(weights.sum(dtype=np.float64))
+        if self._shared and mass > 0.0:
+            value += self._reported * add_penalties(model, self._shared / mass)
+        if np.isfinite(value):
+            self.optimizer.step(model, lr=rate)
+            self._done += 1
+        return value, n_correct
+
+
+def add_penalties(model: "Model", l2: float) -> float:
+    """Return 0.5 * l2 * sum(W * W) over all weights; add its gradient to ``model.grad``."""
+    return sum(
+        layerwise.add_penalty(slot.view(model.theta), slot.view(model.grad), l2)
+        for slot in model.slots
+        if slot.is_weight
+    )
