@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
-from fastmlp.sklearn._data import Rows, as_rows
+from fastmlp.sklearn._data import Rows, as_rows, check_dates
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
 from fastmlp.sklearn._network import Network, Objective, Views
 from fastmlp.sklearn._progress import Progress
@@ -141,8 +141,16 @@ class BaseMLP(BaseEstimator, ABC):
         """Return accuracy or R2."""
 
     @abstractmethod
-    def _stratify(self, targets: np.ndarray) -> np.ndarray | None:
-        """Return the classes that a validation split is to keep in proportion."""
+    def _scored(self, y: np.ndarray) -> np.ndarray:
+        """Return y as a scorer compares it with predictions."""
+
+    @abstractmethod
+    def _class_numbers(self, targets: np.ndarray) -> np.ndarray | None:
+        """Return the number of each row's class, of which a validation split is to have all."""
+
+    @abstractmethod
+    def _lacks(self, targets: np.ndarray) -> str:
+        """Return what a scorer may miss in validation rows, as the end of a sentence."""
 
     # Training.
 
@@ -243,6 +251,7 @@ class BaseMLP(BaseEstimator, ABC):
                 )
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        check_dates(X)
         checked: Any = validate_data(
             self,
             X,
@@ -324,11 +333,14 @@ class BaseMLP(BaseEstimator, ABC):
                 raise ValueError(f"X_val, y_val: {error}") from error
         elif self.early_stopping:
             visited, kept = split(
-                self._progress, len(rows), self.validation_fraction, self._stratify(rows.targets)
+                self._progress,
+                len(rows),
+                self.validation_fraction,
+                self._class_numbers(rows.targets),
             )
             if rows.weights is not None and not rows.weights[visited].any():
                 raise ValueError("every row with a weight above 0 was set aside for validation")
-            held_out = hold_out(self, rows.take(kept), y[kept])
+            held_out = hold_out(self, rows.take(kept), self._scored(y[kept]))
         else:
             return None, None
         if self.validation_scores_ is None:
@@ -341,7 +353,7 @@ class BaseMLP(BaseEstimator, ABC):
         X, y = self._check_data(X, y, reset=False)
         targets = self._check_targets(y, first=False, incremental=True)
         weights = self._row_weights(X, y, sample_weight, incremental=False)
-        return hold_out(self, as_rows(X, targets, weights, dtype), y)
+        return hold_out(self, as_rows(X, targets, weights, dtype), self._scored(y))
 
     # Prediction.
 
@@ -350,6 +362,7 @@ class BaseMLP(BaseEstimator, ABC):
         check_is_fitted(self)
         checked = vars(self).get("_held_out_X")  # a scorer asks: these rows need no second look
         if checked is None or X is not checked:
+            check_dates(X)
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
         return _sparse.outputs(self._network.model, X, self.n_threads)
 

@@ -220,11 +220,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         right = (decided == targets).reshape(len(rows), -1).all(axis=1)
         return float(np.average(right, weights=rows.weights))
 
-    def _stratify(self, targets: np.ndarray) -> np.ndarray | None:
-        """Binary targets alone, as scikit-learn does."""
-        if targets.ndim == 1 or targets.shape[1] > 1:
-            return None
-        return targets > 0.5
+    def _scored(self, y: np.ndarray) -> np.ndarray:
+        return self._labels.codes(y) if self._labels.multilabel else y
+
+    def _class_numbers(self, targets: np.ndarray) -> np.ndarray | None:
+        """Return no classes for several labels at once."""
+        if targets.ndim == 1:
+            return targets
+        return None if self._labels.multilabel else (targets[:, 0] > 0.5).astype(np.int64)
+
+    def _lacks(self, targets: np.ndarray) -> str:
+        numbers = self._class_numbers(targets)
+        if numbers is None:
+            ones = targets > 0.5
+            n = int((ones.all(axis=0) | ~ones.any(axis=0)).sum())
+            return f", in which {n} of {ones.shape[1]} labels never differ" if n else ""
+        n_found, n_classes = len(np.unique(numbers)), len(self.classes_)
+        return f", which have {n_found} of {n_classes} classes" if n_found < n_classes else ""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["WINDOW", "Rows", "Window", "as_rows", "dense", "r2"]
+__all__ = ["WINDOW", "Rows", "Window", "as_rows", "check_dates", "dense", "r2"]
 
 _LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
 WINDOW = 1 << 26  # bytes of such parts
 _ULPS = 4 * np.finfo(np.float64).eps  # relative: targets as near as this are all the same
+_MISSING_DATE = "X lacks {} (NaT): drop such rows, or replace dates by numbers and fill them in"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,37 @@ def _lean(X: Any) -> Any:
     if issparse(X) and X.shape[0] * X.shape[1] * X.dtype.itemsize > _LARGE:
         return X.tocsr()
     return dense(X)
+
+
+def check_dates(X: Any) -> None:
+    """Raise where X has dates that would not become numbers as other values do.
+
+    scikit-learn's conversion makes the number -2**63 of a missing one.
+
+    Raises
+    ------
+    ValueError
+        If a date is missing.
+    TypeError
+        If a frame has dates beside other columns.
+
+    """
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind in "mM" and np.isnat(X).any():
+            raise ValueError(_MISSING_DATE.format("a date"))
+        return
+    if not hasattr(X, "iloc") or not hasattr(X, "columns"):
+        return
+    of_dates = [getattr(dtype, "kind", "O") in "mM" for dtype in X.dtypes]
+    for place in np.flatnonzero(of_dates):
+        if X.iloc[:, place].isna().any():
+            raise ValueError(_MISSING_DATE.format(f"a date in column {X.columns[place]!r}"))
+    if any(of_dates) and not all(of_dates):
+        name = X.columns[of_dates.index(True)]
+        raise TypeError(
+            f"X must hold numbers, but column {name!r} has dates: replace them by numbers, such as "
+            "days since the first"
+        )
 
 
 def dense(X: Any) -> np.ndarray:

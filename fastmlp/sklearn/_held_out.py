@@ -1,5 +1,6 @@
 """The rows that are not learned from, and how well an estimator does on them."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
@@ -54,16 +55,53 @@ def hold_out(estimator: "BaseMLP", rows: Rows, y: Any) -> HeldOut:
     scorer: Any = check_scoring(estimator, estimator.scoring)
     takes_weights = "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
     extra = {} if weights is None or not takes_weights else {"sample_weight": weights}
-    return HeldOut(rows, lambda _: float(scorer(estimator, rows.X, y, **extra)))
+
+    def score() -> float:
+        return float(scorer(estimator, rows.X, y, **extra))
+
+    _try_out(estimator, score, rows)
+    return HeldOut(rows, lambda _: score())
+
+
+def _try_out(estimator: "BaseMLP", score: Callable[[], float], rows: Rows) -> None:
+    """Say it before training where a scorer cannot work on these rows."""
+    name = f"scoring={estimator.scoring!r}"
+    where = f"the {len(rows)} validation rows{estimator._lacks(rows.targets)}"
+    advice = "raise validation_fraction, pass other X_val and y_val, or choose another scoring"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = score()
+    except ValueError as error:
+        raise ValueError(f"{name} cannot score {where} ({error}): {advice}") from error
+    if np.isnan(value):
+        warnings.warn(
+            f"{name} is NaN on {where}, so that it cannot tell which epoch is the best: {advice}",
+            stacklevel=7,
+        )
 
 
 def split(
-    progress: "Progress", n_rows: int, fraction: float, stratify: np.ndarray | None
+    progress: "Progress", n_rows: int, fraction: float, classes: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to learn from and those to validate with, drawn as scikit-learn does.
+    """Return the rows to learn from and those to validate with.
+
+    They are drawn as scikit-learn does, which keeps two classes in proportion, but not more. Where
+    a class would be missing on one side, a row of it then changes places with one of the class that
+    has most there; the only row of a class is learned from.
 
     A later call for as many rows, to go on with training, gives the same ones again: no row is
     learned from that had been set aside, and the random state does not move.
+
+    Parameters
+    ----------
+    progress : Progress
+    n_rows : int
+    fraction : float
+        Of the rows to validate with.
+    classes : numpy.ndarray, int64, shape (n_rows,), optional
+        The number of each row's class.
+
     """
     random_state = progress.random_state
     if progress.before_split is None or progress.before_split[0] != n_rows:
@@ -71,12 +109,35 @@ def split(
     else:
         random_state = np.random.RandomState()
         random_state.set_state(progress.before_split[1])
-    make = ShuffleSplit if stratify is None else StratifiedShuffleSplit  # train_test_split's own
+    counts = np.bincount([0] if classes is None else classes)
+    stratify = classes is not None and len(counts) <= 2 and counts[counts > 0].min() > 1
+    make = StratifiedShuffleSplit if stratify else ShuffleSplit  # train_test_split's own
     splits = make(1, test_size=fraction, random_state=random_state)
-    learned, kept = next(splits.split(np.empty(n_rows), stratify))
+    learned, kept = next(splits.split(np.empty(n_rows), classes))
     if len(kept) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
+    if classes is not None:
+        _share_classes(learned, kept, classes)
     return learned, kept
+
+
+def _share_classes(learned: np.ndarray, kept: np.ndarray, classes: np.ndarray) -> None:
+    """Exchange rows until, as far as there are enough, each class is on both sides."""
+    counts = np.bincount(classes)
+    n_kept = np.bincount(classes[kept], minlength=len(counts))
+    n_learned = counts - n_kept
+    lacking = [(c, kept, learned) for c in np.flatnonzero((counts > 0) & (n_learned == 0))]
+    lacking += [(c, learned, kept) for c in np.flatnonzero((counts > 1) & (n_kept == 0))]
+    for c, giver, taker in lacking:
+        n_taker, n_giver = (n_learned, n_kept) if taker is learned else (n_kept, n_learned)
+        most = int(n_taker.argmax())
+        if n_taker[c] > 0 or n_taker[most] < 2:
+            continue
+        here = np.flatnonzero(classes[giver] == c)[0]
+        there = np.flatnonzero(classes[taker] == most)[0]
+        giver[here], taker[there] = taker[there], giver[here]
+        n_giver[[c, most]] += -1, 1
+        n_taker[[c, most]] += 1, -1

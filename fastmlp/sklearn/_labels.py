@@ -8,6 +8,13 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 __all__ = ["Labels"]
 
+_ADVICE = {
+    "continuous": "; for numbers with fractions there is MLPRegressor",
+    "continuous-multioutput": "; of shares of classes, pass y.argmax(axis=1), of numbers to be "
+    "predicted, use MLPRegressor",
+    "multiclass-multioutput": "; of one class a column, fit a classifier for each",
+}
+
 
 class Labels:
     """The classes that a classifier knows, in order.
@@ -15,7 +22,8 @@ class Labels:
     Parameters
     ----------
     y : numpy.ndarray or sparse matrix, shape (N,) or (N, C)
-        One class a row, or a column of 0 and 1 for each of several labels.
+        One class a row, or a column for each of several labels: 0 where a row does not have it,
+        one other value where it does.
 
     Attributes
     ----------
@@ -31,6 +39,7 @@ class Labels:
     """
 
     def __init__(self, y: Any):
+        _check_objects(y)
         self._binarizer: LabelBinarizer | None = None  # several labels alone need one
         plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU"
         self.classes = np.unique(y) if plain else np.empty(0)
@@ -41,7 +50,7 @@ class Labels:
         if self.kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise ValueError(
                 f"Unknown label type: {self.kind}; y must hold one class a row, or a column of 0 "
-                "and 1 for each of several labels"
+                f"and 1 for each of several labels{_ADVICE.get(self.kind, '')}"
             )
         self.classes = unique_labels(y)
         if self.multilabel:
@@ -67,7 +76,8 @@ class Labels:
                     f"`y` must have a column of 0 and 1 for each of {len(self.classes)} labels, as "
                     f"before, got shape {y.shape} of {type_of_target(y)} targets"
                 )
-            return np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+            return _presence(np.asarray(y.toarray() if hasattr(y, "toarray") else y))
+        _check_objects(y)
         if y.ndim != 1:
             raise ValueError(f"`y` must have one class a row, as before, got shape {y.shape}")
         if (y.dtype.kind in "OU") == (self.classes.dtype.kind in "OU"):
@@ -96,3 +106,47 @@ class Labels:
         if self.multilabel:
             return (probabilities > 0.5).astype(np.int64)
         return (probabilities[:, 0] > 0.5) * (len(self.classes) - 1)  # there may be one class only
+
+
+def _presence(y: np.ndarray) -> np.ndarray:
+    """Return 1 where several labels are not 0, as scikit-learn takes them.
+
+    Raises
+    ------
+    ValueError
+        If both values differ from 0, as in -1 and 1: then all would count as present.
+
+    """
+    low, high = y.min(), y.max()
+    if low == 0 or high == 0 or (low == high and low > 0):
+        return (y != 0).astype(np.int64)
+    found = f"{low:g}" if low == high else f"{low:g} and {high:g}"
+    raise ValueError(
+        "`y` of several labels must hold 0 where a row does not have a label and one other value "
+        f"where it does, got {found}: pass (y > {max(low, 0):g}).astype(int)"
+    )
+
+
+def _check_objects(y: Any) -> None:
+    """Raise if Python objects are not all text, and say what to do."""
+    if getattr(y, "dtype", np.dtype(float)).kind != "O":
+        return
+    values = y.ravel().tolist()
+    missing = next((i for i, value in enumerate(values) if value is None), None)
+    if missing is not None:
+        row = missing // max(1, len(values) // len(y))
+        raise ValueError(
+            f"Unknown label type: unknown; y has no label (None) in row {row}: drop such rows"
+        )
+    kinds = {"text" if isinstance(value, str) else "numbers" for value in values}
+    if kinds == {"text"}:
+        return
+    if len(kinds) > 1:
+        what, cast = "text and numbers", "str"
+    else:
+        kind = np.asarray(values).dtype.kind
+        cast = {"b": "bool", "f": "float", "u": "int", "i": "int"}.get(kind, "str")
+        what = {"str": "Python objects"}.get(cast, "numbers as Python objects")
+    raise ValueError(
+        f"Unknown label type: unknown; y holds {what} (dtype object): pass y.astype({cast})"
+    )

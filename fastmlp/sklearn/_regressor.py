@@ -170,8 +170,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
         return r2(rows.targets, self._link(outputs), rows.weights)
 
-    def _stratify(self, targets: np.ndarray) -> None:
+    def _scored(self, y: np.ndarray) -> np.ndarray:
+        return y
+
+    def _class_numbers(self, targets: np.ndarray) -> None:
         return None
+
+    def _lacks(self, targets: np.ndarray) -> str:
+        return ""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from fastmlp import inference, layerwise
+from fastmlp.layers import Dropout, Linear
 from fastmlp.layerwise import LayerRunner
-from fastmlp.layers import Dropout
 from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
 
@@ -81,6 +81,7 @@ def loss_and_grads(
 def _first_outputs(model: "Model", X: Any) -> np.ndarray:
     """Return x W + b of the first layer for sparse rows."""
     first = model.stages[0]
+    assert isinstance(first, Linear), "an estimator's network begins with a product"
     return X.astype(model.dtype, copy=False) @ first.weight + first.bias
 
 

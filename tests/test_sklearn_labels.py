@@ -1,0 +1,176 @@
+"""Forms of labels: what counts as a label, and what is refused with advice that works."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from scipy import sparse
+from sklearn import neural_network as theirs
+from sklearn.datasets import make_multilabel_classification
+from sklearn_support import SMALL, assert_same_bits, three_classes
+
+from fastmlp.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def several_labels():
+    return make_multilabel_classification(120, 8, n_classes=3, random_state=1)
+
+
+@pytest.mark.parametrize("one", [3, 100, -1, True], ids=repr)
+def test_what_is_not_zero_is_a_label(one):
+    X, Y = several_labels()
+    coded = MLPClassifier(**SMALL).fit(X, Y * np.array(one))
+    plain = MLPClassifier(**SMALL).fit(X, Y)
+    assert_same_bits(coded, plain)
+    assert coded.loss_ == plain.loss_ > 0
+    np.testing.assert_array_equal(coded.predict(X), plain.predict(X))
+
+
+def test_coded_labels_are_learned_as_scikit_learn_learns_them():
+    X, Y = several_labels()
+    ours = MLPClassifier(**SMALL, epsilon=1e-20).fit(X, 7 * Y)
+    other = theirs.MLPClassifier(**SMALL, epsilon=1e-20).fit(X, 7 * Y)
+    assert ours.loss_ == pytest.approx(other.loss_, rel=1e-9)
+
+
+def test_coded_sparse_labels_are_dense_ones():
+    X, Y = several_labels()
+    assert_same_bits(
+        MLPClassifier(**SMALL).fit(X, sparse.csr_matrix(4 * Y)), MLPClassifier(**SMALL).fit(X, Y)
+    )
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro"])
+def test_coded_labels_are_scored_as_labels(scoring):
+    X, Y = several_labels()
+    arguments = SMALL | {"early_stopping": True, "scoring": scoring}
+    coded, plain = (MLPClassifier(**arguments).fit(X, y) for y in (9 * Y, Y))
+    assert coded.validation_scores_ == plain.validation_scores_
+
+
+@pytest.mark.parametrize(("absent", "present"), [(-1, 1), (1, 2), (-3, 5)])
+def test_two_values_that_are_not_zero_are_refused(absent, present):
+    X, Y = several_labels()
+    y = np.where(Y, present, absent)
+    with pytest.raises(ValueError, match=f"0 where a row does not .* got {absent} and {present}"):
+        MLPClassifier().fit(X, y)
+
+
+def test_the_advice_for_two_such_values_works():
+    X, Y = several_labels()
+    y = 2 * Y - 1
+    with pytest.raises(ValueError, match=r"pass \(y > 0\)\.astype\(int\)"):
+        MLPClassifier().fit(X, y)
+    assert_same_bits(
+        MLPClassifier(**SMALL).fit(X, (y > 0).astype(int)), MLPClassifier(**SMALL).fit(X, Y)
+    )
+
+
+@pytest.mark.parametrize("cast", ["int", "bool", "float"])
+def test_numbers_as_objects_are_refused_with_a_cast_that_works(cast):
+    X, y = three_classes(60)
+    y = (y == "a").astype(cast).astype(object)
+    with pytest.raises(ValueError, match=rf"pass y\.astype\({cast}\)"):
+        MLPClassifier().fit(X, y)
+    MLPClassifier(**SMALL).fit(X, y.astype(cast))
+
+
+def test_text_among_numbers_is_refused_with_a_cast_that_works():
+    X, _ = three_classes(60)
+    y = np.array([5, "six", 7.5] * 20, dtype=object)
+    with pytest.raises(ValueError, match=r"text and numbers .* pass y\.astype\(str\)"):
+        MLPClassifier().fit(X, y)
+    assert list(MLPClassifier(**SMALL).fit(X, y.astype(str)).classes_) == ["5", "7.5", "six"]
+
+
+def test_a_missing_label_is_refused_with_its_row():
+    X, _ = three_classes(60)
+    y = np.array(["yes", "no", "no", None, "yes"] * 12, dtype=object)
+    with pytest.raises(ValueError, match=r"no label \(None\) in row 3"):
+        MLPClassifier().fit(X, y)
+
+
+def test_objects_are_refused_when_training_goes_on_too():
+    X, y = three_classes(60)
+    y = (y == "a").astype(int)
+    classifier = MLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"pass y\.astype\(int\)"):
+        classifier.partial_fit(X, y.astype(object))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_hot_labels_of_any_dtype_are_labels(dtype):
+    X, y = three_classes()
+    one_hot = (y[:, None] == np.unique(y)).astype(dtype)
+    assert_same_bits(
+        MLPClassifier(**SMALL).fit(X, one_hot), MLPClassifier(**SMALL).fit(X, one_hot.astype(int))
+    )
+
+
+def test_shares_of_classes_are_refused_with_advice_that_works():
+    X, y = three_classes()
+    shares = 0.9 * (y[:, None] == np.unique(y)) + 0.1 / 3
+    with pytest.raises(ValueError, match=r"pass y\.argmax\(axis=1\)"):
+        MLPClassifier().fit(X, shares)
+    assert MLPClassifier(**SMALL).fit(X, shares.argmax(axis=1)).score(X, shares.argmax(axis=1)) > 0
+
+
+def test_numbers_with_fractions_are_for_the_regressor():
+    X, _ = three_classes()
+    with pytest.raises(ValueError, match="there is MLPRegressor"):
+        MLPClassifier().fit(X, X[:, 0])
+
+
+def test_objects_that_are_numbers_are_features_and_targets():
+    X, _ = three_classes()
+    assert_same_bits(
+        MLPRegressor(**SMALL).fit(X.astype(object), X[:, 0].astype(object)),
+        MLPRegressor(**SMALL).fit(X, X[:, 0]),
+    )
+
+
+def test_indicator_columns_beside_numbers_are_features():
+    pandas = pytest.importorskip("pandas")
+    X, y = three_classes()
+    frame = pandas.get_dummies(pandas.DataFrame({"size": X[:, 0], "colour": y}))
+    assert_same_bits(
+        MLPClassifier(**SMALL).fit(frame, y),
+        MLPClassifier(**SMALL).fit(frame.to_numpy(dtype=float), y),
+    )
+
+
+def dates(n, missing):
+    days = np.datetime64("2021-03-01") + np.arange(n)
+    days[missing] = np.datetime64("NaT")
+    return days[:, None]
+
+
+def test_a_missing_date_is_refused():
+    with pytest.raises(ValueError, match=r"X lacks a date \(NaT\)"):
+        MLPClassifier().fit(dates(30, 7), np.arange(30) % 2)
+
+
+@pytest.mark.parametrize("unit", ["datetime64[ns]", "datetime64[ns, UTC]", "timedelta64[ns]"])
+def test_a_missing_date_in_a_frame_is_refused_with_its_column(unit):
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(dates(30, 7)[:, 0].astype("M8[ns]"))
+    column = column - column[0] if unit.startswith("time") else column.astype(unit)
+    frame = pandas.DataFrame({"when": column})
+    with pytest.raises(ValueError, match="X lacks a date in column 'when'"):
+        MLPRegressor().fit(frame, np.arange(30.0))
+
+
+def test_a_missing_date_is_not_predicted_from():
+    fitted = MLPClassifier(**SMALL).fit(np.arange(30.0)[:, None], np.arange(30) % 2)
+    with pytest.raises(ValueError, match="X lacks a date"):
+        fitted.predict(dates(5, 2))
+
+
+def test_dates_beside_numbers_are_refused():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"size": np.arange(30.0), "when": dates(30, [])[:, 0]})
+    with pytest.raises(TypeError, match="column 'when' has dates"):
+        MLPClassifier().fit(frame, np.arange(30) % 2)
