@@ -71,6 +71,7 @@ class CompiledRunner:
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         X = X.reshape(len(X), -1)
+        self._version = model.version
         operations, normalize = fused(model, X.shape[1])
         self.n_threads = useful_threads(operations, batch_size, n_threads)
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
@@ -122,6 +123,8 @@ class CompiledRunner:
     ) -> EpochResult:
         """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
         memory, n_steps = self._memory, len(rates)
+        if self._version is not self.model.version:
+            self._enter_settings()
         self._lowered.header[op.N_ROWS] = len(order)
         self._enter_order(order)
         if n_steps > self._n_steps_at_most:
@@ -167,6 +170,12 @@ class CompiledRunner:
     def steps_done(self) -> int:
         """Return the steps made."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
+
+    def _enter_settings(self) -> None:
+        """Read what a callback may have set, such as a probability of dropping."""
+        self._version = self.model.version
+        operations, _ = fused(self.model, int(self._lowered.header[op.N_FEATURES]))
+        self._lowered.reals[: len(operations)] = [o.reals for o in operations]
 
     def _enter_order(self, order: np.ndarray) -> None:
         """Tell the engine which rows to visit; for rows as they lie, it takes an empty array."""

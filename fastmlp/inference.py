@@ -34,7 +34,7 @@ def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.n
     """
     width = X.size // len(X)
     predictor = getattr(model.per_thread, "predictor", None)
-    if predictor is None or predictor.width != width:
+    if predictor is None or predictor.width != width or predictor.version is not model.version:
         predictor = model.per_thread.predictor = _Predictor(model, width)
     return predictor(model, X, n_threads)
 
@@ -60,7 +60,7 @@ class _Predictor:
     """
 
     def __init__(self, model: "Model", width: int):
-        self.width = width
+        self.width, self.version = width, model.version  # asked for before the settings are read
         self.operations, self.normalize = fused(model, width)
         self.lowered = lower(
             self.operations, model.slots, model.dtype, _ROWS_AT_ONCE, training=False

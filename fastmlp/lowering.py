@@ -80,6 +80,9 @@ _PARAMETERS_OF_A_PIECE = 1024  # at least, of an update: each piece walks over t
 class Operation:
     """A core (product, normalisation or nothing), then an activation, then dropout.
 
+    Which operations a model has depends on its layers alone: their settings (alpha, dropout,
+    epsilon, momentum) are real numbers of a plan and may change under it.
+
     Attributes
     ----------
     core : int
@@ -91,7 +94,7 @@ class Operation:
     activation, alpha : int, float
         Code and parameter of the activation.
     dropout, dropout_layer : float, int
-        Probability of dropping, and index of the layer that keys the mask.
+        Probability of dropping, and index of the layer that keys the mask, -1 if nothing drops.
     epsilon, momentum : float
         Of a normalisation.
 
@@ -114,7 +117,17 @@ class Operation:
         if self.activation >= op.NEEDS_INPUT:
             return op.KEEP_INPUT
         from_sign = self.activation in (op.IDENTITY, op.RELU, op.LEAKY_RELU)
-        return op.KEEP_NOTHING if from_sign or self.dropout == 0.0 else op.KEEP_OUTPUT
+        return op.KEEP_OUTPUT if self.drops and not from_sign else op.KEEP_NOTHING
+
+    @property
+    def drops(self) -> bool:
+        """Whether it ends in a Dropout, be its probability 0 for now."""
+        return self.dropout_layer >= 0
+
+    @property
+    def reals(self) -> tuple[float, float, float, float]:
+        """Its settings, in the order of ``opcodes``."""
+        return self.alpha, self.dropout, self.epsilon, self.momentum
 
 
 @dataclass(frozen=True)
@@ -180,12 +193,12 @@ def fuse(
             operations.append(_core(layer, index))
             width = operations[-1].n_out
         elif isinstance(layer, layers.Activation) and kind in layers.ACTIVATIONS.values():
-            if last is None or last.activation != op.IDENTITY or last.dropout:
+            if last is None or last.activation != op.IDENTITY or last.drops:
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
             last.activation, last.alpha = op.ACTIVATIONS[layer.kind], layer.alpha
         elif isinstance(layer, layers.Dropout) and kind is layers.Dropout:
-            if last is None or last.dropout:
+            if last is None or last.drops:
                 last = Operation(op.PASS, -1, width, width)
                 operations.append(last)
             last.dropout, last.dropout_layer = layer.p, index
@@ -276,12 +289,15 @@ def lower(
     rows: list[_Fields] = []
     reals: list[tuple[float, ...]] = []
     running, n_running = [], 0
+    of_layer: dict[int, dict[str, Slot]] = {}
+    for slot in slots:
+        of_layer.setdefault(slot.layer, {})[slot.local] = slot
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
     reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
     rounded = memory.factor(batch_size, operations[0].n_in, parts * reads[0])
     for index, o in enumerate(operations):
         y, ld_y = memory.matrix(batch_size, o.n_out)
-        mine = {slot.local: slot for slot in slots if slot.layer == o.layer}
+        mine = of_layer.get(o.layer, {})
         row: _Fields = {op.CORE: o.core, op.N_IN: o.n_in, op.N_OUT: o.n_out}
         row |= {op.ACTIVATION: o.activation, op.KEEP: o.keep, op.LAYER: o.dropout_layer}
         row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y}
@@ -306,7 +322,7 @@ def lower(
         row[op.PACKED_FORWARD] = packed.tiles(o.n_in, o.n_out, parts * reads[index])
         row[op.PACKED_BACKWARD] = packed.tiles(o.n_out, o.n_in, needed)
         rows.append(row)
-        reals.append((o.alpha, o.dropout, o.epsilon, o.momentum))
+        reals.append(o.reals)
         x, ld_x = y, ld_y
     grain = TILE if parts else int(kernels.isa.current().tile_rows)
     units = _units(rows, grain)

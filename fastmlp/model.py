@@ -90,6 +90,11 @@ class Model:
         return self._store.slots
 
     @property
+    def version(self) -> object:
+        """Another object after each change of a layer's settings, such as a slope or eps."""
+        return self._store.version
+
+    @property
     def params(self) -> Arrays:
         """Name (``"0.weight"``: layer index, local name) -> view of `theta`."""
         return self._store.params
@@ -132,8 +137,8 @@ class Model:
         Returns
         -------
         numpy.ndarray, shape (N, C), the model's dtype
-            Logits or predictions. May be called from several threads at once. Arrays of the layers
-            may change between calls; settings such as a slope or eps are read at the first.
+            Logits or predictions. May be called from several threads at once. Arrays and settings
+            of the layers, such as a slope or eps, may change between calls.
 
         Raises
         ------
@@ -278,7 +283,7 @@ class Model:
             width = layer.input_width if width is None else width
             known = width is not None and not isinstance(layer, Custom)
             width = layer.output_width(width) if known else None  # type: ignore[arg-type]
-            size = sum(slot.size for slot in self.slots if slot.layer == index)
+            size = sum(slot.size for slot in self._store.slots_of[index])
             rows.append(
                 (str(index), repr(layer), "?" if width is None else str(width), f"{size:,}")
             )

@@ -117,10 +117,14 @@ class FlatStore:
     ----------
     slots : tuple of Slot
         In the order of the layers.
+    slots_of : tuple of list of Slot
+        Those of each layer.
     theta : numpy.ndarray, shape (n,)
         All parameters; the padding between tensors is and stays zero.
     params : Arrays
         Name -> view of theta.
+    version : object
+        Another one after each change of a layer's settings.
 
     """
 
@@ -128,12 +132,15 @@ class FlatStore:
         _require_free(layers)
         self.dtype = dtype
         self.layers = layers
-        slots, offset = [], 0
+        self.version = object()
+        self.slots_of: tuple[list[Slot], ...] = tuple([] for _ in layers)
+        offset = 0
         for index, layer in enumerate(layers):
             for local, shape in layer.param_shapes().items():
-                slots.append(Slot(index, local, offset, tuple(shape)))
-                offset += -(-slots[-1].size // _STRIDE) * _STRIDE
-        self.slots = tuple(slots)
+                slot = Slot(index, local, offset, tuple(shape))
+                self.slots_of[index].append(slot)
+                offset += -(-slot.size // _STRIDE) * _STRIDE
+        self.slots = tuple(slot for slots in self.slots_of for slot in slots)
         self.theta = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):
@@ -162,14 +169,16 @@ class FlatStore:
 
     def local_views(self, flat: np.ndarray, index: int) -> Arrays:
         """Return local name -> view for the layer of that index."""
-        return Arrays({slot.local: slot.view(flat) for slot in self.slots if slot.layer == index})
+        return Arrays({slot.local: slot.view(flat) for slot in self.slots_of[index]})
 
 
 def _require_free(layers: "tuple[Layer, ...]") -> None:
     """Raise if a layer is in another model, or twice in this one."""
+    seen: set[int] = set()
     for index, layer in enumerate(layers):
-        if layer.in_model or any(layer is other for other in layers[:index]):
+        if layer.in_model or id(layer) in seen:
             raise ValueError(
                 f"layer {index}, {layer!r}, is part of a model already: "
                 "make a new layer, or pass copy.deepcopy(layer)"
             )
+        seen.add(id(layer))

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.layers.base import Layer
+from fastmlp.layers.settings import Setting
 from fastmlp.validation import non_negative
 
 __all__ = [
@@ -67,9 +68,10 @@ class LeakyReLU(Activation):
     """
 
     kind = "leaky_relu"
+    negative_slope = Setting(non_negative)
 
     def __init__(self, negative_slope: float = 0.01):
-        self.negative_slope = non_negative("negative_slope", negative_slope)
+        self.negative_slope = negative_slope
 
     @property
     def alpha(self) -> float:  # type: ignore[override]
@@ -92,9 +94,10 @@ class ELU(Activation):
     """
 
     kind = "elu"
+    alpha = Setting(non_negative)  # type: ignore[assignment]
 
     def __init__(self, alpha: float = 1.0):
-        self.alpha = non_negative("alpha", alpha)
+        self.alpha = alpha
 
     def config(self) -> dict[str, Any]:
         """alpha."""

@@ -140,6 +140,14 @@ class Layer:
         self._store, self._index = store, index
         self._state = _cast(self.state, store.dtype)
 
+    def settings_changed(self) -> None:
+        """Tell the model, if there is one, that what it prepared with the settings is out of date.
+
+        Called where a `Setting` is assigned to, after the new value is in place.
+        """
+        if self._store is not None:
+            self._store.version = object()
+
     def twin(self) -> "Layer":
         """Return a layer with the same arrays that remembers its own inputs: for another thread."""
         other = object.__new__(type(self))

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.layers.base import Layer
+from fastmlp.layers.settings import Setting
 from fastmlp.validation import fraction, seed_int
 
 __all__ = ["Dropout"]
@@ -37,8 +38,10 @@ class Dropout(Layer):
 
     """
 
+    p = Setting(fraction)
+
     def __init__(self, p: float, *, seed: int = 0):
-        self.p = fraction("p", p)
+        self.p = p
         self.seed = seed_int("seed", seed)
         self.step = 0
 
@@ -58,5 +61,5 @@ class Dropout(Layer):
         return self._leave(dy if self._key is None else ops.dropout_backward(dy, self.p, self._key))
 
     def config(self) -> dict[str, Any]:
-        """p."""
-        return {"p": self.p}
+        """p; the seed where it is not 0."""
+        return {"p": self.p} | ({"seed": self.seed} if self.seed else {})

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastmlp import initializers, ops
 from fastmlp.layers.base import Layer
+from fastmlp.layers.settings import Fixed
 from fastmlp.validation import positive_int, seed_int
 
 __all__ = ["Linear"]
@@ -40,6 +41,10 @@ class Linear(Layer):
 
     """
 
+    in_features = Fixed(positive_int)
+    out_features = Fixed(positive_int)
+    has_bias = Fixed(lambda name, value: bool(value))
+
     def __init__(
         self,
         in_features: int,
@@ -49,11 +54,11 @@ class Linear(Layer):
         *,
         seed: int = 0,
     ):
-        self.in_features = positive_int("in_features", in_features)
-        self.out_features = positive_int("out_features", out_features)
+        self.in_features = in_features
+        self.out_features = out_features
         initializers.get(init)
         self.init = init
-        self.has_bias = bool(bias)
+        self.has_bias = bias
         self.seed = seed_int("seed", seed)
 
     @property

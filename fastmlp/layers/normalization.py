@@ -6,6 +6,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.layers.base import Layer
+from fastmlp.layers.settings import Fixed, Setting
 from fastmlp.parameters import Arrays
 from fastmlp.validation import as_data, fraction, positive, positive_int
 
@@ -15,9 +16,12 @@ __all__ = ["BatchNorm", "LayerNorm", "Normalize"]
 class _Scaled(Layer):
     """The learned scale gamma (D,) and shift beta (D,) that end a normalisation."""
 
+    n_features = Fixed(positive_int)
+    eps = Setting(positive)
+
     def __init__(self, n_features: int, eps: float = 1e-5):
-        self.n_features = positive_int("n_features", n_features)
-        self.eps = positive("eps", eps)
+        self.n_features = n_features
+        self.eps = eps
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """gamma (D,), beta (D,)."""
@@ -60,9 +64,11 @@ class BatchNorm(_Scaled):
 
     """
 
+    momentum = Setting(fraction)
+
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5):
         super().__init__(n_features, eps)
-        self.momentum = fraction("momentum", momentum)
+        self.momentum = momentum
 
     def start_state(self) -> dict[str, np.ndarray]:
         """running_mean (D,) starts at 0, running_var (D,) at 1."""
