@@ -3,7 +3,15 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["unknown"]
+__all__ = ["printable", "unknown"]
+
+
+def printable(text: object) -> str:
+    """Return a text that may go to a terminal: control characters become escapes like ``\\x1b``.
+
+    File names and the contents of files may hold anything.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:

@@ -304,8 +304,15 @@ class Model:
         ------
         TypeError
             If it has a layer of the user's own.
+        ValueError
+            If the name ends like that of another format, such as .onnx or .pt.
         OSError
             If the file cannot be written; an older file of that name is then untouched.
+
+        Warns
+        -----
+        RuntimeWarning
+            If weights are NaN or infinite; the file is written all the same.
 
         """
         from fastmlp import saving

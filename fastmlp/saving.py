@@ -1,27 +1,35 @@
 """Models as safetensors files: arrays by name, the architecture as JSON, nothing executed."""
 
+import inspect
 import json
-import math
 import os
+import warnings
+from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastmlp import layers as known_layers
-from fastmlp.errors import unknown
+from fastmlp.errors import printable, unknown
 from fastmlp.files import write_whole
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.normalization import Normalize
 from fastmlp.model import Model
+from fastmlp.safetensors_header import Entry, Refused, check_layout, parse, read_header
 from fastmlp.sequential import Sequential
+from fastmlp.validation import is_finite, positive_int
 
-__all__ = ["load", "save"]
+__all__ = ["MAX_LAYERS", "load", "require_name", "save"]
+
+MAX_LAYERS = 10_000
+"""Layers that a file may have unless `load` is told otherwise."""
 
 _FORMAT = "fastmlp 1"
-_MAX_HEADER = 1 << 24
+_BYTES_A_LAYER = 1024  # of a header, at most
+_LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-_DTYPES = {"F32": np.float32, "F64": np.float64}
 _LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
@@ -34,12 +42,38 @@ _LAYERS: dict[str, type[Layer]] = {
         known_layers.Normalize,
     )
 }
+_OTHER_FORMATS = {
+    "onnx": "ONNX",
+    "pt": "PyTorch's format",
+    "pth": "PyTorch's format",
+    "ckpt": "a checkpoint of another library",
+    "pkl": "a pickle",
+    "pickle": "a pickle",
+    "joblib": "joblib's format",
+    "npy": "numpy's format",
+    "npz": "numpy's format",
+    "mat": "MATLAB's format",
+    "h5": "HDF5",
+    "hdf5": "HDF5",
+    "keras": "Keras' format",
+    "pb": "TensorFlow's format",
+    "tflite": "TensorFlow's format",
+    "mlmodel": "Core ML's format",
+    "gguf": "GGUF",
+    "pmml": "PMML",
+    "json": "JSON",
+    "yaml": "YAML",
+    "csv": "CSV",
+    "zip": "a zip archive",
+    "gz": "gzip",
+}
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model to a file; see ``Model.save``."""
     from safetensors.numpy import save as to_bytes
 
+    require_name(path)
     described = []
     for index, layer in enumerate(model.stages):
         if isinstance(layer, Custom) or _LAYERS.get(type(layer).__name__) is not type(layer):
@@ -54,16 +88,30 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "seed": model.seed,
         "layers": described,
     }
-    tensors = {name: np.ascontiguousarray(a) for name, a in _arrays(model).items()}
+    tensors = {name: np.asarray(a, order="C") for name, a in _arrays(model).items()}
     write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))
+    _warn_of_non_finite(model, f"the model saved as {printable(path)}")
 
 
-def load(path: str | os.PathLike[str]) -> Sequential:
+def require_name(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError if a file's name ends like one of a format that models are not written in."""
+    name = Path(path)
+    other = _OTHER_FORMATS.get(name.suffix[1:].lower())
+    if other is not None:
+        raise ValueError(
+            f"{printable(path)}: a model is written as safetensors, not as {other}: "
+            f"name the file {printable(name.with_suffix('.safetensors').name)}"
+        )
+
+
+def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Sequential:
     """Return the model in a file that ``model.save`` wrote.
 
     Parameters
     ----------
     path : str or path
+    max_layers : int, default 10,000
+        A file with more layers is refused before memory is taken for them.
 
     Returns
     -------
@@ -78,80 +126,141 @@ def load(path: str | os.PathLike[str]) -> Sequential:
         If it is truncated, corrupt, or no such file; found out from the header and the size of the
         file, before memory is taken for its contents.
 
+    Warns
+    -----
+    RuntimeWarning
+        If weights are NaN or infinite: the model diverged before it was saved.
+
     """
+    max_layers = positive_int("max_layers", max_layers)
     with open(path, "rb") as stream:
         try:
-            return _read_model(stream)
+            model = _read_model(stream, max_layers)
         except _CORRUPT as error:
-            why = str(error) if isinstance(error, ValueError) else "its header is corrupt"
-            raise ValueError(f"{path} is not a model that fastmlp saved: {why}") from None
+            why = printable(error) if isinstance(error, Refused) else "its header is corrupt"
+            raise ValueError(
+                f"{printable(path)} cannot be loaded as a model: {why[:_LONGEST_REASON]}"
+            ) from None
+    _warn_of_non_finite(model, f"the model in {printable(path)}")
+    return model
 
 
-def _read_model(stream: BinaryIO) -> Sequential:
-    architecture, entries = _read_header(stream)
+def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
+    header, n_bytes = read_header(stream, (64 + max_layers) * _BYTES_A_LAYER)
+    architecture = _read_architecture(header.pop("__metadata__", None))
+    entries = check_layout(header, n_bytes)
+    if len(architecture["layers"]) > max_layers:
+        raise Refused(
+            f"it has {len(architecture['layers']):,} layers, more than max_layers={max_layers}: "
+            "pass a larger max_layers if you trust the file"
+        )
     layers, dtype = _build_layers(architecture, entries), architecture["dtype"]
-    wanted = {f"{i}.{n}": s for i, la in enumerate(layers) for n, s in _shapes(la).items()}
-    if {name: tuple(entry["shape"]) for name, entry in entries.items()} != wanted:
-        raise ValueError("its arrays are not those of its layers")
-    if any(_DTYPES[entry["dtype"]] != np.dtype(dtype) for entry in entries.values()):
-        raise ValueError(f"its arrays are not all {dtype}")
+    if {entry.name: entry.shape for entry in entries} != _shapes(layers):
+        raise Refused("its arrays are not those of its layers")
+    if any(entry.dtype != dtype for entry in entries if not _any_dtype(layers, entry)):
+        raise Refused(f"its arrays are not all {dtype}")
+    for layer in layers:
+        layer.start_unset()
     model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
     arrays = _arrays(model)
-    for name in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
-        flat = np.fromfile(stream, model.dtype.newbyteorder("<"), arrays[name].size)
-        arrays[name][...] = flat.reshape(arrays[name].shape)
+    for entry in entries:
+        target = arrays[entry.name]
+        target[...] = np.fromfile(stream, entry.dtype, target.size).reshape(target.shape)
+    for index, layer in enumerate(layers):
+        _require_valid_state(index, layer)
     return model
+
+
+def _read_architecture(metadata: Any) -> dict[str, Any]:
+    """Return what the file says of the layers; raise Refused if another program wrote it."""
+    stranger = Refused("it is a safetensors file of another program, not one that fastmlp saved")
+    try:
+        architecture = parse(metadata["architecture"])
+        form = architecture["format"]
+    except (KeyError, TypeError, Refused):
+        raise stranger from None
+    if not isinstance(form, str) or not form.startswith("fastmlp "):
+        raise stranger
+    if form != _FORMAT:
+        raise Refused(
+            f"its format is {form[:40]!r} and this version reads {_FORMAT!r}: "
+            "load it with the version of fastmlp that saved it"
+        )
+    if architecture["dtype"] not in ("float32", "float64"):
+        raise Refused("its header is corrupt")
+    if type(architecture["layers"]) is not list:
+        raise Refused("its header is corrupt")
+    return architecture
+
+
+def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[Layer]:
+    """Return new layers as the file describes them; they draw no weights."""
+    shapes, built = {entry.name: entry.shape for entry in entries}, []
+    for index, entry in enumerate(architecture["layers"]):
+        options = dict(entry)
+        name = options.pop("layer")
+        if name not in _LAYERS:
+            raise Refused(str(unknown(f"kind of layer {index},", name[:40], _LAYERS)))
+        if not options.keys() <= _settings_of(name):
+            raise Refused(f"layer {index}, {name}, has a setting that {name} does not know")
+        if name == "Normalize":
+            shape = shapes[f"{index}.mean"]
+            options = {"mean": np.zeros(shape), "std": np.ones(shape)}
+        try:
+            built.append(_LAYERS[name](**options))
+        except (TypeError, ValueError) as error:
+            raise Refused(f"layer {index}, {name}: {error}") from None
+    return built
+
+
+@cache
+def _settings_of(name: str) -> frozenset[str]:
+    return frozenset(inspect.signature(_LAYERS[name]).parameters)
+
+
+def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every array in a file of these layers, without making them."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, layer in enumerate(layers):
+        own = layer.param_shapes()
+        if isinstance(layer, known_layers.BatchNorm):
+            own |= dict.fromkeys(("running_mean", "running_var"), (layer.n_features,))
+        elif isinstance(layer, Normalize):
+            own |= {"mean": layer.mean.shape, "std": layer.std.shape}
+        shapes |= {f"{index}.{name}": shape for name, shape in own.items()}
+    return shapes
+
+
+def _any_dtype(layers: list[Layer], entry: Entry) -> bool:
+    """Tell whether an array may have a dtype of its own: what standardises raw numbers has."""
+    return isinstance(layers[int(entry.name.split(".")[0])], Normalize)
+
+
+def _require_valid_state(index: int, layer: Layer) -> None:
+    """Raise Refused for what a layer would not have taken when it was made."""
+    try:
+        if isinstance(layer, Normalize):
+            Normalize(layer.mean, layer.std)
+    except ValueError as error:
+        raise Refused(f"layer {index}, Normalize: {error}") from None
+    if isinstance(layer, known_layers.BatchNorm) and (layer.state["running_var"] < 0).any():
+        raise Refused(f"layer {index}, BatchNorm: running_var must not be negative")
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
     return dict(model.params) | model.state
 
 
-def _shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array a layer has in the file, without making them."""
-    if isinstance(layer, known_layers.BatchNorm):
-        n = layer.n_features
-        return layer.param_shapes() | {"running_mean": (n,), "running_var": (n,)}
-    if isinstance(layer, Normalize):
-        return {"mean": layer.mean.shape, "std": layer.std.shape}
-    return layer.param_shapes()
-
-
-def _build_layers(architecture: dict[str, Any], tensors: dict[str, Any]) -> list[Layer]:
-    """Return new layers as the file describes them; they draw no weights yet."""
-    built = []
-    for index, entry in enumerate(architecture["layers"]):
-        options = dict(entry)
-        name = options.pop("layer")
-        if name not in _LAYERS:
-            raise unknown("layer", name, _LAYERS)
-        if name == "Normalize":
-            shape = tuple(tensors[f"{index}.mean"]["shape"])
-            options = {"mean": np.zeros(shape), "std": np.ones(shape)}
-        built.append(_LAYERS[name](**options))
-    return built
-
-
-def _read_header(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the architecture, and what lies where; both fit the size of the file."""
-    size = os.fstat(stream.fileno()).st_size
-    length = int.from_bytes(stream.read(8), "little")
-    if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
-        raise ValueError("it is truncated or of another kind")
-    header = json.loads(stream.read(length).decode())
-    architecture = json.loads(header.pop("__metadata__")["architecture"])
-    if architecture["format"] != _FORMAT:
-        raise ValueError(f"its format is {architecture['format']!r}, expected {_FORMAT!r}")
-    end = 0
-    for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
-        start, stop = entry["data_offsets"]
-        shape = entry["shape"]
-        if not all(type(n) is int and n >= 0 for n in (start, stop, *shape)):
-            raise ValueError("its header is corrupt")
-        n_bytes = math.prod(shape) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
-        if start != end or stop - start != n_bytes:
-            raise ValueError("its header is corrupt")
-        end = stop
-    if 8 + length + end != size:
-        raise ValueError("it is truncated")
-    return architecture, header
+def _warn_of_non_finite(model: Model, what: str) -> None:
+    """Warn if a model cannot predict; one that diverged may be kept on purpose."""
+    bad = [name for name, array in _arrays(model).items() if not is_finite(array)]
+    if not bad:
+        return
+    index, local = bad[0].split(".")
+    more = f" (and in {len(bad) - 1} more arrays)" if len(bad) > 1 else ""
+    warnings.warn(
+        f"{what} holds NaN or infinity in {local!r} of layer {index}, "
+        f"{model.stages[int(index)]!r}{more}: its training diverged, do not use what it predicts",
+        RuntimeWarning,
+        stacklevel=4,
+    )

@@ -134,6 +134,13 @@ class Layer:
         draws = type(self).draw is not Layer.draw  # a generator takes longer to make than to use
         self._params = Arrays(self.draw(np.random.default_rng(seed)) if draws else {})
 
+    def start_unset(self) -> None:
+        """Hold zeros, which take no memory, until a model's arrays are filled from elsewhere."""
+        nothing = np.float64(0.0)
+        self._params = Arrays(
+            {name: np.broadcast_to(nothing, shape) for name, shape in self.param_shapes().items()}
+        )
+
     def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
         """Hold views of a model's flat arrays from now on, and state in the model's dtype."""
         self._params, self._grads = views, None

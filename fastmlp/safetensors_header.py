@@ -1,0 +1,152 @@
+"""The header of a safetensors file: what it says of arrays and of the program that wrote it.
+
+Eight bytes (the header's length), JSON (a dtype, a shape and a place for each array, and texts by
+name under ``__metadata__``), then the arrays without gaps. Everything in it may be wrong on purpose.
+"""
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+__all__ = ["Entry", "Refused", "check_layout", "parse", "read_header"]
+
+_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_AXES = 8  # at most
+_STARTS = {
+    b"PK\x03\x04": "a zip archive, as .npz, .pt and .keras files are",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a .npy file",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+}
+
+
+class Refused(ValueError):
+    """Says in the second half of a sentence why a file is not what was expected."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an array lies.
+
+    Attributes
+    ----------
+    name : str
+    dtype : numpy.dtype
+        float32 or float64, little-endian.
+    shape : tuple of int
+
+    """
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
+def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
+    """Return the header as it stands, and the number of bytes after it.
+
+    Parameters
+    ----------
+    stream : binary file
+        Left at the first array.
+    limit : int
+        Bytes that the header may take.
+
+    Raises
+    ------
+    Refused
+        If the file is of another kind or its header is cut off.
+
+    """
+    size = os.fstat(stream.fileno()).st_size
+    start = stream.read(8)
+    if not start:
+        raise Refused("it is empty")
+    for magic, kind in _STARTS.items():
+        if start.startswith(magic):
+            raise Refused(f"it is {kind}")
+    length = int.from_bytes(start, "little")
+    first = stream.read(1)
+    if first != b"{":
+        raise Refused("it is truncated" if not first else "it is no safetensors file")
+    if length > size - 8:
+        raise Refused("it is truncated, its header is longer than the file")
+    if length > limit:
+        raise Refused(
+            f"its header of {length:,} bytes is longer than max_layers allows: "
+            "pass a larger max_layers if you trust the file"
+        )
+    header = parse(first + stream.read(length - 1))
+    return header, size - 8 - length
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """Return the JSON object in a text; NaN, infinity and a name used twice are no JSON to us."""
+    try:
+        if isinstance(text, bytes):
+            text = text.decode()
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Refused("its header is corrupt") from None
+    if not isinstance(found, dict):
+        raise Refused("its header is corrupt")
+    return found
+
+
+def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
+    """Return the arrays in the order in which they lie, if they fill ``n_bytes`` without gaps.
+
+    Raises
+    ------
+    Refused
+        If the entries contradict each other or the size of the file.
+
+    """
+    try:
+        in_order = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+        entries, end = [], 0
+        for name, entry in in_order:
+            start, stop = entry["data_offsets"]
+            shape, dtype = entry["shape"], _DTYPES[entry["dtype"]]
+            _require_counts((start, stop), 1 << 62)
+            _require_counts(shape, stop)  # no axis is longer than there are bytes
+            if start != end or stop - start != math.prod(shape) * dtype.itemsize:
+                raise Refused("its header is corrupt")
+            entries.append(Entry(name, dtype, tuple(shape)))
+            end = stop
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Refused("its header is corrupt") from None
+    if end > n_bytes:
+        raise Refused(f"it is truncated, {_bytes(end - n_bytes)} missing at its end")
+    if end < n_bytes:
+        raise Refused(f"it is longer than its header says, {_bytes(n_bytes - end)} left over")
+    return entries
+
+
+def _require_counts(numbers: Any, largest: int) -> None:
+    """Raise Refused unless these are a few whole numbers from 0 to the largest."""
+    if len(numbers) > _AXES or not all(type(n) is int and 0 <= n <= largest for n in numbers):
+        raise Refused("its header is corrupt")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is used twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _bytes(n: int) -> str:
+    return f"{n:,} byte{'s' if n != 1 else ''}"
