@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import losses, ops, threads
+from fastmlp import layers, losses, ops, threads
 from fastmlp.kernels import opcodes as op
 from fastmlp.lowering import RAW_CODE_OF, ArrayTable, fuse, links_for_inference, lower
 from fastmlp.memory import enter_scaling, enter_state, fused, plan_memory
@@ -69,7 +69,8 @@ class _Predictor:
         self.zero = model.dtype.type(0)
         self.raw_dtype: np.dtype | None = None
         self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
-        self.keeps_state = self.normalize is not None or bool(self.lowered.running)
+        self.keeps_state = bool(self.lowered.running)
+        self.scaling: list[bytes] = []  # of mean and std, as the tables have them
         self.n_available = threads.available()
         self.offers: list[np.ndarray] = []
         self.job = np.zeros(op.N_JOB, np.int64)
@@ -80,6 +81,8 @@ class _Predictor:
 
     def __call__(self, model: "Model", X: np.ndarray, n_threads: int | None) -> np.ndarray:
         n_rows = len(X)
+        if self.normalize is not None:
+            self._follow_scaling(self.normalize)
         if n_rows == 1:
             self._infer_row(model, X)
             return self.row.copy()
@@ -95,7 +98,7 @@ class _Predictor:
         for table in self.tables[:n_useful]:
             table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
             if self.keeps_state:
-                self._enter(model, table)
+                enter_state(model, self.lowered, table)
         if X.dtype is not self.raw_dtype:
             self._expect(X.dtype)
         if n_useful == 1:
@@ -131,7 +134,7 @@ class _Predictor:
         if X.dtype is not self.raw_dtype:
             self._expect(X.dtype)
         if self.keeps_state:
-            self._enter(model, table)
+            enter_state(model, self.lowered, table)
         self.infer_rows(table.addresses, self.zero, 0, 1)
 
     def _expect(self, dtype: np.dtype) -> None:
@@ -147,13 +150,20 @@ class _Predictor:
         table[op.KERNELS] = kernels.links.addresses(names, model.dtype)
         self.lowered.header[op.STANDARDISE] = self.normalize is not None
         table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
-        return table
-
-    def _enter(self, model: "Model", table: ArrayTable) -> None:
-        """Copy in what the layers keep outside of theta; it may have changed."""
-        enter_state(model, self.lowered, table)
         if self.normalize is not None:
             enter_scaling(self.normalize, self.width, table)
+        return table
+
+    def _follow_scaling(self, normalize: "layers.Normalize") -> None:
+        """Copy mean and std in again if they are others than last time.
+
+        Looking at their bytes is an order of magnitude quicker than preparing them for a row.
+        """
+        scaling = [array.tobytes() for array in normalize.state.values()]
+        if scaling != self.scaling:
+            self.scaling = scaling
+            for table in (self.row_table, *self.tables):
+                enter_scaling(normalize, self.width, table)
 
 
 def _locations(*arrays: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The header of a safetensors file: what it says of arrays and of the program that wrote it.
 
 Eight bytes (the header's length), JSON (a dtype, a shape and a place for each array, and texts by
-name under ``__metadata__``), then the arrays without gaps. Everything in it may be wrong on purpose.
+name under ``__metadata__``), then the arrays without gaps. All of it may be wrong on purpose.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["Entry", "Refused", "check_layout", "parse", "read_header"]
+__all__ = ["Entry", "RefusedError", "check_layout", "parse", "read_header"]
 
 _DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _AXES = 8  # at most
@@ -28,7 +28,7 @@ _STARTS = {
 }
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """Says in the second half of a sentence why a file is not what was expected."""
 
 
@@ -62,25 +62,25 @@ def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
 
     Raises
     ------
-    Refused
+    RefusedError
         If the file is of another kind or its header is cut off.
 
     """
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(8)
     if not start:
-        raise Refused("it is empty")
+        raise RefusedError("it is empty")
     for magic, kind in _STARTS.items():
         if start.startswith(magic):
-            raise Refused(f"it is {kind}")
+            raise RefusedError(f"it is {kind}")
     length = int.from_bytes(start, "little")
     first = stream.read(1)
     if first != b"{":
-        raise Refused("it is truncated" if not first else "it is no safetensors file")
+        raise RefusedError("it is truncated" if not first else "it is no safetensors file")
     if length > size - 8:
-        raise Refused("it is truncated, its header is longer than the file")
+        raise RefusedError("it is truncated, its header is longer than the file")
     if length > limit:
-        raise Refused(
+        raise RefusedError(
             f"its header of {length:,} bytes is longer than max_layers allows: "
             "pass a larger max_layers if you trust the file"
         )
@@ -95,9 +95,9 @@ def parse(text: str | bytes) -> dict[str, Any]:
             text = text.decode()
         found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise Refused("its header is corrupt") from None
+        raise RefusedError("its header is corrupt") from None
     if not isinstance(found, dict):
-        raise Refused("its header is corrupt")
+        raise RefusedError("its header is corrupt")
     return found
 
 
@@ -106,7 +106,7 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
 
     Raises
     ------
-    Refused
+    RefusedError
         If the entries contradict each other or the size of the file.
 
     """
@@ -119,22 +119,22 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
             _require_counts((start, stop), 1 << 62)
             _require_counts(shape, stop)  # no axis is longer than there are bytes
             if start != end or stop - start != math.prod(shape) * dtype.itemsize:
-                raise Refused("its header is corrupt")
+                raise RefusedError("its header is corrupt")
             entries.append(Entry(name, dtype, tuple(shape)))
             end = stop
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Refused("its header is corrupt") from None
+        raise RefusedError("its header is corrupt") from None
     if end > n_bytes:
-        raise Refused(f"it is truncated, {_bytes(end - n_bytes)} missing at its end")
+        raise RefusedError(f"it is truncated, {_bytes(end - n_bytes)} missing at its end")
     if end < n_bytes:
-        raise Refused(f"it is longer than its header says, {_bytes(n_bytes - end)} left over")
+        raise RefusedError(f"it is longer than its header says, {_bytes(n_bytes - end)} left over")
     return entries
 
 
 def _require_counts(numbers: Any, largest: int) -> None:
-    """Raise Refused unless these are a few whole numbers from 0 to the largest."""
+    """Raise RefusedError unless these are a few whole numbers from 0 to the largest."""
     if len(numbers) > _AXES or not all(type(n) is int and 0 <= n <= largest for n in numbers):
-        raise Refused("its header is corrupt")
+        raise RefusedError("its header is corrupt")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.normalization import Normalize
 from fastmlp.model import Model
-from fastmlp.safetensors_header import Entry, Refused, check_layout, parse, read_header
+from fastmlp.safetensors_header import Entry, RefusedError, check_layout, parse, read_header
 from fastmlp.sequential import Sequential
 from fastmlp.validation import is_finite, positive_int
 
@@ -94,7 +94,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def require_name(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError if a file's name ends like one of a format that models are not written in."""
+    """Raise ValueError if a file's name ends like those of another format."""
     name = Path(path)
     other = _OTHER_FORMATS.get(name.suffix[1:].lower())
     if other is not None:
@@ -137,7 +137,7 @@ def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Seque
         try:
             model = _read_model(stream, max_layers)
         except _CORRUPT as error:
-            why = printable(error) if isinstance(error, Refused) else "its header is corrupt"
+            why = printable(error) if isinstance(error, RefusedError) else "its header is corrupt"
             raise ValueError(
                 f"{printable(path)} cannot be loaded as a model: {why[:_LONGEST_REASON]}"
             ) from None
@@ -150,15 +150,15 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
     architecture = _read_architecture(header.pop("__metadata__", None))
     entries = check_layout(header, n_bytes)
     if len(architecture["layers"]) > max_layers:
-        raise Refused(
+        raise RefusedError(
             f"it has {len(architecture['layers']):,} layers, more than max_layers={max_layers}: "
             "pass a larger max_layers if you trust the file"
         )
     layers, dtype = _build_layers(architecture, entries), architecture["dtype"]
     if {entry.name: entry.shape for entry in entries} != _shapes(layers):
-        raise Refused("its arrays are not those of its layers")
+        raise RefusedError("its arrays are not those of its layers")
     if any(entry.dtype != dtype for entry in entries if not _any_dtype(layers, entry)):
-        raise Refused(f"its arrays are not all {dtype}")
+        raise RefusedError(f"its arrays are not all {dtype}")
     for layer in layers:
         layer.start_unset()
     model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
@@ -172,24 +172,24 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
 
 
 def _read_architecture(metadata: Any) -> dict[str, Any]:
-    """Return what the file says of the layers; raise Refused if another program wrote it."""
-    stranger = Refused("it is a safetensors file of another program, not one that fastmlp saved")
+    """Return what the file says of the layers; raise RefusedError if another program wrote it."""
+    stranger = RefusedError("it is a safetensors file of another program, not one of fastmlp's")
     try:
         architecture = parse(metadata["architecture"])
         form = architecture["format"]
-    except (KeyError, TypeError, Refused):
+    except (KeyError, TypeError, RefusedError):
         raise stranger from None
     if not isinstance(form, str) or not form.startswith("fastmlp "):
         raise stranger
     if form != _FORMAT:
-        raise Refused(
+        raise RefusedError(
             f"its format is {form[:40]!r} and this version reads {_FORMAT!r}: "
             "load it with the version of fastmlp that saved it"
         )
     if architecture["dtype"] not in ("float32", "float64"):
-        raise Refused("its header is corrupt")
+        raise RefusedError("its header is corrupt")
     if type(architecture["layers"]) is not list:
-        raise Refused("its header is corrupt")
+        raise RefusedError("its header is corrupt")
     return architecture
 
 
@@ -200,16 +200,16 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
         options = dict(entry)
         name = options.pop("layer")
         if name not in _LAYERS:
-            raise Refused(str(unknown(f"kind of layer {index},", name[:40], _LAYERS)))
+            raise RefusedError(str(unknown(f"kind of layer {index},", name[:40], _LAYERS)))
         if not options.keys() <= _settings_of(name):
-            raise Refused(f"layer {index}, {name}, has a setting that {name} does not know")
+            raise RefusedError(f"layer {index}, {name}, has a setting that {name} does not know")
         if name == "Normalize":
             shape = shapes[f"{index}.mean"]
             options = {"mean": np.zeros(shape), "std": np.ones(shape)}
         try:
             built.append(_LAYERS[name](**options))
         except (TypeError, ValueError) as error:
-            raise Refused(f"layer {index}, {name}: {error}") from None
+            raise RefusedError(f"layer {index}, {name}: {error}") from None
     return built
 
 
@@ -237,14 +237,14 @@ def _any_dtype(layers: list[Layer], entry: Entry) -> bool:
 
 
 def _require_valid_state(index: int, layer: Layer) -> None:
-    """Raise Refused for what a layer would not have taken when it was made."""
+    """Raise RefusedError for what a layer would not have taken when it was made."""
     try:
         if isinstance(layer, Normalize):
             Normalize(layer.mean, layer.std)
     except ValueError as error:
-        raise Refused(f"layer {index}, Normalize: {error}") from None
+        raise RefusedError(f"layer {index}, Normalize: {error}") from None
     if isinstance(layer, known_layers.BatchNorm) and (layer.state["running_var"] < 0).any():
-        raise Refused(f"layer {index}, BatchNorm: running_var must not be negative")
+        raise RefusedError(f"layer {index}, BatchNorm: running_var must not be negative")
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
