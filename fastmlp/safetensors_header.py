@@ -67,16 +67,13 @@ def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
 
     """
     size = os.fstat(stream.fileno()).st_size
-    start = stream.read(8)
-    if not start:
-        raise RefusedError("it is empty")
-    for magic, kind in _STARTS.items():
-        if start.startswith(magic):
-            raise RefusedError(f"it is {kind}")
+    start, first = stream.read(8), stream.read(1)
+    if first != b"{":  # a header's length may look like the start of anything
+        kinds = [kind for magic, kind in _STARTS.items() if start.startswith(magic)]
+        if not first:
+            kinds.append("truncated" if start else "empty")
+        raise RefusedError(f"it is {[*kinds, 'no safetensors file'][0]}")
     length = int.from_bytes(start, "little")
-    first = stream.read(1)
-    if first != b"{":
-        raise RefusedError("it is truncated" if not first else "it is no safetensors file")
     if length > size - 8:
         raise RefusedError("it is truncated, its header is longer than the file")
     if length > limit:

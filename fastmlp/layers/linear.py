@@ -57,7 +57,7 @@ class Linear(Layer):
         self.in_features = in_features
         self.out_features = out_features
         initializers.get(init)
-        self.init = init
+        self.init = str(init) if isinstance(init, str) else init  # numpy has strings of its own
         self.has_bias = bias
         self.seed = seed_int("seed", seed)
 
