@@ -1,9 +1,51 @@
-"""One-sentence error messages that more than one module needs."""
+"""One-sentence error messages: what more than one module needs to word them."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-__all__ = ["printable", "unknown"]
+from fastmlp.aliases import ALIASES
+
+__all__ = ["argument", "called", "printable", "unknown"]
+
+_NEAR = 0.7  # of 1: "iris" is no misspelt "digits", "digtis" is
+
+_called: Mapping[str, str] = {}
+
+
+def argument(name: str, value: object = None) -> str:
+    """Return what the user calls an argument: its Python name, or an option of the command line.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Python.
+    value : object, optional
+        For advice that gives a value: ``batch_size=32``, ``--batch-size 32``.
+
+    """
+    option = _called.get(name)
+    if value is None:
+        return option or name
+    return f"{option} {value}" if option else f"{name}={value!r}"
+
+
+@contextmanager
+def called(options: Mapping[str, str]) -> Iterator[None]:
+    """Word messages in the terms of the command line while the block runs.
+
+    Parameters
+    ----------
+    options : mapping of str to str
+        Name of an argument -> the option that sets it.
+
+    """
+    global _called
+    before, _called = _called, options
+    try:
+        yield
+    finally:
+        _called = before
 
 
 def printable(text: object) -> str:
@@ -33,10 +75,26 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
 
     """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    near = _nearest(kind, str(name), names)
     hint = (
-        f"did you mean {near[0]!r}? (known: {', '.join(names)})"
+        f"did you mean {near!r}? (known: {', '.join(names)})"
         if near
         else f"use one of {', '.join(names)}"
     )
     return ValueError(f"unknown {kind} {name!r}: {hint}")
+
+
+def _nearest(kind: str, name: str, names: list[str]) -> str | None:
+    """Return what other libraries' name stands for, or else the name that is spelt most alike."""
+    aliases = {alias: ours for alias, ours in ALIASES.get(kind, {}).items() if ours in names}
+    ours = aliases.get(_squeezed(name))
+    if ours is not None:
+        return ours
+    by_spelling = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), by_spelling, n=1, cutoff=_NEAR)
+    return by_spelling[near[0]] if near else None
+
+
+def _squeezed(name: str) -> str:
+    """Return a name without capitals, spaces and signs: MSELoss, mse_loss and mse-loss are one."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

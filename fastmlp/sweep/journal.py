@@ -1,0 +1,119 @@
+"""The finished runs of a search in its folder, from which a search that was broken off goes on."""
+
+import hashlib
+import json
+import numbers
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp import saving
+from fastmlp.files import write_whole
+from fastmlp.messages import note
+from fastmlp.sweep.ranges import Settings
+from fastmlp.sweep.result import FAILED, SCORES, score
+
+__all__ = ["Journal"]
+
+_MODEL = ".safetensors"
+
+
+class Journal:
+    """A file of JSON for each finished run, and the model of the best.
+
+    Attributes
+    ----------
+    records : dict of int to dict
+        What is known of the runs, by the index of their settings. One that an error ended is here
+        but not in the folder, so that another search tries it again.
+
+    """
+
+    def __init__(self, folder: Path, context: Any, settings: Sequence[Settings]):
+        self.folder, self.context, self.settings = folder, context, settings
+        self.records: dict[int, dict[str, Any]] = {}
+        for index in range(len(settings)):
+            record = _read(self._path(index))
+            if record is not None:
+                self.records[index] = record
+        self._models: dict[int, Any] = {}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return settings and record of each run as one dict, in the order of the settings."""
+        return [self.settings[index] | self.records[index] for index in sorted(self.records)]
+
+    def best(self) -> int | None:
+        """Return the index of the best run, the first of equal ones; None if none succeeded."""
+        chosen = [index for index in sorted(self.records) if FAILED not in self.records[index]]
+        return max(chosen, key=lambda index: score(self.records[index]), default=None)
+
+    def add(self, index: int, record: Mapping[str, Any], model: Any, *, keep: bool = False) -> None:
+        """Note a run; its model is kept if it is asked for, or is that of the best so far."""
+        path, before = self._path(index), self.best()
+        plain = json.loads(json.dumps(dict(record), default=_plain))  # as it will be read again
+        self.records[index] = plain
+        best = self.best() == index
+        if best and hasattr(model, "save"):
+            model.save(path.with_suffix(_MODEL))
+        run = {"context": self.context, "settings": self.settings[index], "record": plain}
+        write_whole(path, json.dumps(run, default=_plain).encode())
+        if best:
+            self._models = {index: model}
+            if before not in (None, index):
+                self._path(before).with_suffix(_MODEL).unlink(missing_ok=True)
+        elif keep:
+            self._models[index] = model
+
+    def add_failed(self, index: int, why: str) -> None:
+        """Note in this search alone that a run came to nothing."""
+        self.records[index] = {FAILED: why}
+
+    def has_model(self, index: int) -> bool:
+        """Tell whether the model of a run is still there, whole."""
+        file = self._path(index).with_suffix(_MODEL)
+        if index not in self._models and file.exists():
+            try:
+                self._models[index] = saving.load(file)
+            except (ValueError, TypeError) as error:
+                note(f"{error}: its run is made again")
+        return index in self._models
+
+    def keep_best_model(self, index: int) -> Any:
+        """Return the model of a run that has one; a copy in the folder is ``best.safetensors``."""
+        model = self._models[index]
+        if hasattr(model, "save"):
+            model.save(self.folder / f"best{_MODEL}")
+        return model
+
+    def _path(self, index: int) -> Path:
+        key = json.dumps([self.context, self.settings[index]], sort_keys=True, default=_plain)
+        return self.folder / f"run-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return the record of a finished run, None if there is none that can be used."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):  # not JSON, or not even text
+        found = None
+    record = found.get("record") if isinstance(found, dict) else None
+    if _is_record(record):
+        return record
+    note(f"{path} is damaged: its run is made again")
+    return None
+
+
+def _is_record(record: Any) -> bool:
+    if not isinstance(record, dict) or not any(name in record for name in (*SCORES, FAILED)):
+        return False
+    scores = [record[name] for name in SCORES if record.get(name) is not None]
+    return all(isinstance(s, numbers.Real) and not isinstance(s, bool) for s in scores)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold for a numpy number, a tuple or anything else."""
+    return value.item() if isinstance(value, np.generic) else repr(value)

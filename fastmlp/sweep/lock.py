@@ -1,0 +1,58 @@
+"""One search at a time in a folder."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastmlp.errors import argument
+
+__all__ = ["alone_in"]
+
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock while the block runs; it ends with the process, however that ends.
+
+    Raises
+    ------
+    ValueError
+        If another search holds it.
+
+    """
+    descriptor = _open(folder)
+    try:
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise ValueError(
+                    f"another search is using the folder {folder}: wait until it has ended, or "
+                    f"give another {argument('folder')}"
+                ) from None
+            # a file system without locks: two searches there lose time, but no finished run
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _open(folder: Path) -> int:
+        return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+else:
+    import fcntl
+
+    def _open(folder: Path) -> int:
+        return os.open(folder, os.O_RDONLY)  # the folder itself: no file stays behind
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,77 @@
+"""What a search tries: every combination of some values, or random draws."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.errors import argument
+from fastmlp.validation import positive_int
+
+__all__ = ["LogUniform", "Settings", "Uniform", "draw_settings", "grid_settings"]
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Numbers to draw from ``low`` to ``high``, all alike."""
+
+    low: float
+    high: float
+
+    def __call__(self, rng: np.random.Generator) -> float:
+        """Return one."""
+        return float(rng.uniform(self.low, self.high))
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Numbers to draw from ``low`` to ``high``, alike in their logarithm; 0 < low."""
+
+    low: float
+    high: float
+
+    def __call__(self, rng: np.random.Generator) -> float:
+        """Return one, to four digits."""
+        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return float(f"{drawn:.3e}")
+
+
+def grid_settings(parameters: Mapping[str, Any]) -> list[Settings]:
+    """Return every combination of the values, the last parameter changing fastest."""
+    for name, values in parameters.items():
+        if not _is_list(values):
+            raise TypeError(
+                f"a grid needs a list of values for {argument(name)}, not a range: "
+                f"give {argument('n_runs', 20)} for a random search"
+            )
+    if not parameters or not all(len(values) for values in parameters.values()):
+        raise ValueError("a search needs at least one parameter, each with at least one value")
+    return [
+        dict(zip(parameters, values, strict=True))
+        for values in itertools.product(*parameters.values())
+    ]
+
+
+def draw_settings(parameters: Mapping[str, Any], n_runs: int, seed: int) -> list[Settings]:
+    """Return random combinations, all different; fewer than n_runs if there are no more."""
+    n_runs, rng = positive_int("n_runs", n_runs), np.random.default_rng(seed)
+    if all(_is_list(values) for values in parameters.values()):
+        every = grid_settings(parameters)
+        order = rng.permutation(len(every))[:n_runs]
+        return [every[i] for i in order]
+    return [
+        {
+            name: values[int(rng.integers(len(values)))] if _is_list(values) else values(rng)
+            for name, values in parameters.items()
+        }
+        for _ in range(n_runs)
+    ]
+
+
+def _is_list(values: Any) -> bool:
+    return isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)

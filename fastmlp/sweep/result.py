@@ -1,0 +1,149 @@
+"""What a search found: its runs in order, as a table, a file and a picture."""
+
+import csv
+import io
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.errors import unknown
+from fastmlp.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FAILED", "SCORES", "Result", "as_text", "score"]
+
+SCORES = ("val_accuracy", "val_loss")
+FAILED = "failed"
+
+
+class Result:
+    """What a search found.
+
+    Attributes
+    ----------
+    runs : list of dict
+        Settings and results of every run, the best first; of equal ones, the first that was to be
+        made. One that failed says why as ``failed`` and stands at the end.
+    parameters : tuple of str
+        Names of what was searched over.
+    best : dict
+        The first of ``runs``.
+    best_model : object
+        Its model; None if every run failed.
+
+    """
+
+    def __init__(self, runs: Sequence[Mapping[str, Any]], parameters: Sequence[str], model: Any):
+        self.runs = sorted((dict(run) for run in runs), key=score, reverse=True)
+        self.parameters, self.best_model = tuple(parameters), model
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best run."""
+        return self.runs[0]
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether there is no run to choose."""
+        return all(FAILED in run for run in self.runs)
+
+    def table(self) -> str:
+        """Return all runs as a table of text."""
+        names = self._columns()
+        rows = [names, *([as_text(run.get(name)) for name in names] for run in self.runs)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
+        lines = ("  ".join(map(str.rjust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the table to a CSV file, whole or not at all."""
+        stream = io.StringIO(newline="")
+        writer = csv.DictWriter(stream, self._columns(), restval="")
+        writer.writeheader()
+        writer.writerows(self.runs)
+        write_whole(path, stream.getvalue().encode())
+
+    def heat_map(self, row_name: str | None = None, column_name: str | None = None) -> "Figure":
+        """Draw the validation accuracy over two parameters; of several runs in a cell, the best.
+
+        Where no run has an accuracy, as in a regression, the validation loss is drawn.
+
+        Parameters
+        ----------
+        row_name, column_name : str, optional
+            Default: the first two that take more than one value, or else the first two.
+
+        Raises
+        ------
+        ValueError
+            If there are not two parameters, or one of the names is not among them.
+
+        """
+        from fastmlp import plots
+
+        varied = sorted(self.parameters, key=lambda name: len(self._values(name)) < 2)
+        free = [name for name in varied if name not in (row_name, column_name)]
+        names = [name or (free.pop(0) if free else "") for name in (row_name, column_name)]
+        for name in names:
+            if not name:
+                raise ValueError("a heat map needs a search over at least two parameters")
+            if name not in self.parameters:
+                raise unknown("parameter", name, self.parameters)
+        rows, columns = (self._values(name) for name in names)
+        cells = np.full((len(rows), len(columns)), np.nan)
+        shown = SCORES[0] if any(_finite(run.get(SCORES[0])) for run in self.runs) else SCORES[1]
+        for run in reversed(self.runs):
+            place = rows.index(run[names[0]]), columns.index(run[names[1]])
+            value = run.get(shown)
+            if value is not None:
+                cells[place] = value
+        texts = [[as_text(value) for value in values] for values in (rows, columns)]
+        return plots.heat_map(cells, *texts, row_name=names[0], column_name=names[1])
+
+    def _columns(self) -> list[str]:
+        found = dict.fromkeys(name for run in self.runs for name in run)
+        last = [FAILED] if FAILED in found else []
+        known = (*self.parameters, FAILED)
+        return [*self.parameters, *(name for name in found if name not in known), *last]
+
+    def _values(self, name: str) -> list[Any]:
+        """Return the different values of a parameter, in order."""
+        values: list[Any] = []
+        for run in self.runs:
+            if run[name] not in values:
+                values.append(run[name])
+        try:
+            return sorted(values)
+        except TypeError:  # None among numbers
+            return values
+
+
+def score(run: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how good a run is, to be compared: by its accuracy, or its loss where it has none."""
+    accuracy, loss = (run.get(name) for name in SCORES)
+    if FAILED in run:
+        return 0, 0.0
+    if _finite(accuracy):
+        return 3, float(accuracy)
+    return (2, -float(loss)) if _finite(loss) else (1, 0.0)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)

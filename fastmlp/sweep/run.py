@@ -1,0 +1,43 @@
+"""One run of a search: train is called, and whatever comes of it is an outcome."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Failed", "Outcome", "Train", "attempt", "reason"]
+
+Train = Callable[..., tuple[Any, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that came to nothing, and why."""
+
+    why: str
+
+
+Outcome = tuple[Any, Mapping[str, Any]] | Failed
+
+_SELF_EXPLAINING = (ValueError, ArithmeticError, OSError, MemoryError)
+
+
+def attempt(train: Train, settings: Mapping[str, Any], seed: int, n_threads: int) -> Outcome:
+    """Return what train returns, or why it did not."""
+    try:
+        return train(seed=seed, n_threads=n_threads, **settings)
+    except (Exception, SystemExit) as error:
+        return Failed(reason(error))
+
+
+def reason(error: BaseException) -> str:
+    """Return one line; for an error that looks like a mistake in the code, with its place."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return text or "not enough memory"
+    if isinstance(error, _SELF_EXPLAINING) and text:
+        return text
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    steps = traceback.extract_tb(error.__traceback__)
+    return f"{text} ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else text

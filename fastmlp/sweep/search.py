@@ -1,0 +1,186 @@
+"""The search itself: which runs are left, what comes of them, which was the best."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from fastmlp import threads
+from fastmlp.messages import note
+from fastmlp.runner import Interrupt
+from fastmlp.sweep.journal import Journal
+from fastmlp.sweep.lock import alone_in
+from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
+from fastmlp.sweep.result import FAILED, SCORES, Result, as_text
+from fastmlp.sweep.run import Failed, Outcome, Train, attempt
+from fastmlp.sweep.workers import outcomes_of_processes
+from fastmlp.validation import positive_int, seed_int
+
+__all__ = ["search"]
+
+
+def search(
+    train: Train,
+    parameters: Mapping[str, Any],
+    *,
+    n_runs: int | None = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    n_threads: int | None = None,
+    folder: str | PathLike[str] | None = None,
+    context: Any = None,
+    verbose: bool = True,
+) -> Result:
+    """Train once for each combination of parameters, and keep the best model.
+
+    The best is the run with the highest ``val_accuracy``, or where there are no accuracies the
+    lowest ``val_loss``; of equal ones, the first in the order of the settings.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(seed=..., n_threads=..., **settings) -> (model, record)``: ``record`` is a dict of
+        plain values with ``val_accuracy`` or ``val_loss``; a text ``failed`` says that and why the
+        run came to nothing, as does any error. It runs in other processes: a function of a module,
+        or anything else that cloudpickle can send.
+    parameters : dict
+        Name -> sequence of values; for a random search also `Uniform`, `LogUniform` or any
+        function of a `numpy.random.Generator`.
+    n_runs : int, optional
+        Draw so many random combinations; default: all combinations, a grid.
+    seed : int, default 0
+        Of the draws, and of every run.
+    n_jobs : int, optional
+        Processes. Default: as many as there are threads, but no more than runs; 1 runs here.
+    n_threads : int, optional
+        Threads for all processes together. Default: what this process may use.
+    folder : path, optional
+        Where every finished run is noted at once, and the best model kept as ``best.safetensors``.
+        A search that was broken off goes on from there when it is started again; runs that an
+        error ended are tried again. Only one search at a time can use a folder.
+    context : object of plain values, optional
+        What else decides how a run ends (the dataset, fixed parameters): only runs of the same
+        seed, settings and context are taken from the folder.
+    verbose : bool, default True
+        Whether to say on standard error how each run went.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is nothing to search, a record has neither score, or another search uses the
+        folder.
+    KeyboardInterrupt
+        After Ctrl-C; the run that it cut off is not noted.
+
+    """
+    seed = seed_int("seed", seed)
+    settings = draw_settings(parameters, n_runs, seed) if n_runs else grid_settings(parameters)
+    available = positive_int("n_threads", n_threads) if n_threads else threads.available()
+    n_jobs = min(available if n_jobs is None else positive_int("n_jobs", n_jobs), len(settings))
+    with _lent(folder) as place:
+        journal = Journal(place, [seed, context], settings)
+        made = _Search(train, journal, seed, n_jobs, available, verbose)
+        left = [index for index in range(len(settings)) if index not in journal.records]
+        if verbose and len(left) < len(settings):
+            note(f"{len(settings) - len(left)} of {len(settings)} runs were made before")
+        made.run(left)
+        model = made.best_model()
+        return Result(journal.runs(), tuple(parameters), model)
+
+
+class _Search:
+    """Makes runs and notes them."""
+
+    def __init__(
+        self,
+        train: Train,
+        journal: Journal,
+        seed: int,
+        n_jobs: int,
+        n_threads: int,
+        verbose: bool,
+    ):
+        self.train, self.journal, self.seed = train, journal, seed
+        self.n_jobs, self.n_threads, self.verbose = n_jobs, n_threads, verbose
+
+    def run(self, indices: Sequence[int], *, keep: bool = False) -> None:
+        """Make the runs of some settings, and keep all their models if asked to."""
+        todo = [(index, self.journal.settings[index]) for index in indices]
+        n_jobs = min(self.n_jobs, len(todo))
+        rest = self.train, todo, self.seed
+        if n_jobs > 1:
+            found = outcomes_of_processes(*rest, n_jobs, max(1, self.n_threads // n_jobs))
+        else:
+            found = _outcomes_here(*rest, self.n_threads)
+        with closing(found):
+            for made, (index, outcome) in enumerate(found, start=1):
+                if isinstance(outcome, Failed):
+                    self.journal.add_failed(index, outcome.why)
+                else:
+                    model, record = _checked(outcome)
+                    self.journal.add(index, record, model, keep=keep)
+                if self.verbose:
+                    note(f"run {made} of {len(todo)}: {self._describe(index)}")
+
+    def best_model(self) -> Any:
+        """Return the best model; make its run again where its model is not there any more."""
+        while (best := self.journal.best()) is not None:
+            if self.journal.has_model(best):
+                return self.journal.keep_best_model(best)
+            if self.verbose:
+                note("the best model was not kept, so its run is made again")
+            self.run([best], keep=True)
+        return None
+
+    def _describe(self, index: int) -> str:
+        settings, record = self.journal.settings[index], self.journal.records[index]
+        told = ", ".join(f"{name} {as_text(value)}" for name, value in settings.items())
+        if FAILED in record:
+            return f"{told}: failed: {record[FAILED]}"
+        name = next((name for name in SCORES if record.get(name) is not None), SCORES[0])
+        return f"{told}: {name} {as_text(record.get(name))}"
+
+
+def _outcomes_here(
+    train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_threads: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Train in this process; Ctrl-C, by which `fit` only ends early, ends the search."""
+    for index, settings in todo:
+        with Interrupt() as interrupt:
+            outcome = attempt(train, settings, seed, n_threads)
+        if interrupt.pending:
+            raise KeyboardInterrupt
+        yield index, outcome
+
+
+def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
+    """Return model and record, if that is what train returned."""
+    if not isinstance(outcome, tuple | list) or len(outcome) != 2:
+        raise TypeError(f"train must return a tuple (model, record), got {outcome!r}")
+    model, record = outcome
+    if not isinstance(record, Mapping):
+        raise TypeError(f"the record that train returns must be a dict, got {record!r}")
+    if not any(name in record for name in (*SCORES, FAILED)):
+        raise ValueError(
+            f"train must return a record with {SCORES[0]!r} or {SCORES[1]!r}, got {dict(record)}"
+        )
+    return model, record
+
+
+@contextmanager
+def _lent(folder: str | PathLike[str] | None) -> Iterator[Path]:
+    """Lend the folder, made if need be, to one search at a time; or a temporary one."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="fastmlp-sweep-") as temporary:
+            yield Path(temporary)
+    else:
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        with alone_in(place):
+            yield place

@@ -1,0 +1,60 @@
+"""What runs in each process of a search: settings come in, outcomes go out."""
+
+import os
+import pickle
+import queue
+import sys
+import threading
+from typing import IO, Any
+
+from fastmlp.sweep.run import Failed, attempt
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Train with what comes by standard input until that ends."""
+    requests, answers = sys.stdin.buffer, _answers()
+    train_bytes, seed, n_threads = pickle.load(requests)
+    tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests, tasks), daemon=True).start()
+    try:
+        train, broken = pickle.loads(train_bytes), None
+    except Exception as error:
+        train, broken = None, Failed(f"train cannot be read in another process: {error}")
+    while True:
+        settings = tasks.get()
+        outcome = broken or attempt(train, settings, seed, n_threads)
+        answers.write(_pickled(outcome))
+        answers.flush()
+
+
+def _answers() -> IO[bytes]:
+    """Return the standard output; what train prints goes to standard error from now on."""
+    answers = os.fdopen(os.dup(1), "wb")
+    try:
+        os.dup2(2, 1)
+    except OSError:  # standard error is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stdin = open(os.devnull, encoding="utf-8")
+    return answers
+
+
+def _listen(requests: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
+    """Pass tasks on; when the other end is gone, so is this process, whatever it is doing."""
+    try:
+        while True:
+            tasks.put(pickle.load(requests))
+    finally:
+        os._exit(0)
+
+
+def _pickled(outcome: Any) -> bytes:
+    try:
+        from cloudpickle import dumps
+    except ImportError:
+        from pickle import dumps
+    try:
+        return dumps(outcome)
+    except Exception as error:
+        return pickle.dumps(Failed(f"its model cannot be sent to another process: {error}"))
