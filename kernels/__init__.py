@@ -1,6 +1,7 @@
 """Hot kernels of fastmlp: numba functions over arrays; they check nothing and allocate nothing.
 
-Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy),
+Read in this order: ``isa`` (what the processor offers), ``jit`` (the one compilation policy;
+``cache`` keeps what it compiles, ``compiling`` shows that it does),
 ``simd`` and ``maths`` (the building blocks), ``affine`` (the three matrix products of a layer, over
 ``panels``; in lower precision ``affine_bf16``, over ``bf16``), the elementwise subjects
 (``activations``, ``dropout``, ``losses``, ``optimizers``, ``normalization``, ``gather``),
@@ -19,6 +20,8 @@ _SUBJECTS = {
     "affine",
     "affine_bf16",
     "bf16",
+    "cache",
+    "compiling",
     "denormals",
     "dropout",
     "engine",

@@ -63,7 +63,7 @@ def current() -> Isa:
     """
     features = processor_features()
     best = _best_level(features)
-    level = os.environ.get("FASTMLP_ISA", best)
+    level = os.environ.get("FASTMLP_ISA") or best  # an empty variable is as none
     if level not in LEVELS:
         raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
     if LEVELS.index(level) > LEVELS.index(best):

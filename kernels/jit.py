@@ -1,18 +1,26 @@
 """The one compilation policy: the flags of every kernel, and where compiled code is kept.
 
 Compiled kernels are cached on disk, one file for each function and signature, in a folder whose
-name carries a hash of all kernel sources, the versions and the instruction set. numba's own cache
-looks only at the file that holds the function, so it would miss an edit in a function that was
-inlined from another file; and its shared index file can be torn by processes that start together.
+name carries a hash of all kernels, the versions and the instruction set. numba's own cache looks
+only at the file that holds the function, so it would miss an edit in a function that was inlined
+from another file; and its shared index file can be torn by processes that start together.
+
+``NUMBA_DISABLE_JIT`` is for stepping through Python code. Kernels are made of vector instructions,
+which Python cannot run, so they are compiled all the same: whatever else a program or a layer of
+its own compiles with numba runs as Python, and fastmlp goes on giving the same numbers.
 """
 
 import hashlib
 import os
 import pickle
+import pkgutil
 import sys
-import tempfile
+from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 import llvmlite
 import numba
@@ -21,12 +29,19 @@ import platformdirs
 from numba.core import compiler
 from numba.core.caching import NullCache
 
-from . import isa
+from . import cache as files
+from . import compiling, isa
 
 __all__ = ["cache_folder", "inner", "kernel"]
 
 # Never "nnan" or "ninf": a diverging loss must stay visible.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
+
+
+if compiling.is_disabled():
+    files.tell(
+        "jit", "NUMBA_DISABLE_JIT is set, but fastmlp's own kernels are compiled all the same"
+    )
 
 
 def kernel(function):
@@ -43,41 +58,80 @@ def inner(function):
 
 
 def _compile(function, **options):
-    dispatcher = numba.njit(
-        nogil=True,
-        error_model="numpy",
-        forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
-        fastmath=set(FASTMATH),
-        no_cfunc_wrapper=True,
-        **options,
-    )(function)
+    with compiling.enabled():
+        dispatcher = numba.njit(
+            nogil=True,
+            error_model="numpy",
+            forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
+            fastmath=set(FASTMATH),
+            no_cfunc_wrapper=True,
+            **options,
+        )(function)
+    compiling.watch.add(function)
     if "<locals>" not in function.__qualname__:  # its name would not say which function it is
         dispatcher._cache = _DiskCache(function)
     return dispatcher
 
 
 @cache
-def cache_folder() -> Path:
-    """Return the folder of compiled kernels (``FASTMLP_CACHE_DIR`` moves its root)."""
-    root = os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
-    return Path(root) / f"kernels-{_fingerprint()}"
+def cache_folder() -> Path | None:
+    """Return the folder of compiled kernels (``FASTMLP_CACHE_DIR`` moves its root).
+
+    None for a user without a home.
+    """
+    try:
+        root = Path(
+            os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
+        ).expanduser()
+    except RuntimeError:  # no home directory
+        files.tell(
+            "folder",
+            "there is no home directory to keep compiled kernels in, so every new process spends "
+            f"half a minute on compiling: {files.ADVICE}",
+        )
+        return None
+    return root.absolute() / f"kernels-{_fingerprint()}"
 
 
 def _fingerprint() -> str:
     """Hash all that compiled code depends on besides a function's own name and signature."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    folder = Path(__file__).parent
+    sources = sorted(folder.rglob("*.py"))
+    for source in sources:
+        name = source.relative_to(folder).as_posix()
+        digest.update(name.encode() + b"\0" + source.read_bytes())
+    if not sources:  # a frozen program
+        for part in _compiled_sources():
+            digest.update(part.encode() + b"\0")
     versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
     digest.update(repr((versions, isa.current(), sorted(isa.processor_features()))).encode())
     return digest.hexdigest()[:16]
 
 
-class _DiskCache(NullCache):
-    """One file per function and signature, complete before it is visible.
+def _compiled_sources() -> Iterator[str]:
+    """Yield what the bytecode of each module of kernels consists of."""
+    package = import_module(str(__package__))
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        finder: Any = module.module_finder
+        yield module.name
+        yield from _parts_of(finder.find_spec(module.name, None).loader.get_code(module.name))
 
-    A file that is missing, torn or unreadable, or a folder that cannot be written, only means
-    that the function is compiled again.
+
+def _parts_of(code: CodeType) -> Iterator[str]:
+    """Yield what makes a piece of bytecode what it is; `marshal` would not repeat itself."""
+    yield repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts_of(constant)
+        else:  # the order in a set changes from process to process
+            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+
+
+class _DiskCache(NullCache):
+    """One file per function and signature.
+
+    Where one is missing or cannot be used, the function is compiled again.
     """
 
     def __init__(self, function):
@@ -89,30 +143,25 @@ class _DiskCache(NullCache):
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
-        try:
-            content = self._file(sig, target_context.codegen()).read_bytes()
-        except OSError:
-            return None
-        checksum, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != checksum:
+        file = self._file(sig, target_context.codegen())
+        payload = None if file is None else files.read(file)
+        if payload is None:
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, sig, data):
-        payload = pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
-        target = self._file(sig, data.codegen)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent)
-        except OSError:  # a read-only home: nothing is kept, everything works
-            return
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(hashlib.sha256(payload).digest() + payload)
-            os.replace(temporary, target)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
+        file = self._file(sig, data.codegen)
+        if file is not None:
+            files.write(file, pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
+            _tidy(file.parent)
 
-    def _file(self, sig, codegen) -> Path:
-        key = repr((self._name, str(sig), codegen.magic_tuple()))
-        return cache_folder() / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    def _file(self, sig, codegen) -> Path | None:
+        folder, key = cache_folder(), repr((self._name, str(sig), codegen.magic_tuple()))
+        name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        return None if folder is None else folder / name
+
+
+@cache
+def _tidy(folder: Path) -> None:
+    """Make place for new kernels, once in a process."""
+    files.remove_old(folder)

@@ -10,7 +10,6 @@ their addresses: each is compiled once, when a plan first needs it, and there is
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +18,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .compiling import watch
 from .opcodes import KERNELS
 from .simd import data_pointer
 
@@ -128,15 +128,18 @@ LINKS = {
 
 def addresses(names: Iterable[str], dtype: np.dtype) -> np.ndarray:
     """Return the table of addresses, int64, with 0 for all but the named kernels."""
-    table = np.zeros(len(LINKS), np.int64)
-    for name in names:
-        table[LINKS[name].place] = _address(name, np.dtype(dtype).name)
+    table, dtype = np.zeros(len(LINKS), np.int64), np.dtype(dtype)
+    places = {name: (name, dtype.name) for name in names}
+    missing = [place for place in places.values() if place not in _known]
+    watch.expect(len(missing))
+    for name, real in missing:
+        _known[name, real] = LINKS[name].address(getattr(types, real))
+    for name, place in places.items():
+        table[LINKS[name].place] = _known[place]
     return table
 
 
-@cache
-def _address(name: str, dtype: str) -> int:
-    return LINKS[name].address(getattr(types, dtype))
+_known: dict[tuple[str, str], int] = {}  # name of a kernel and dtype -> address
 
 
 def _make_call(link: Link):

@@ -69,7 +69,7 @@ def test_everything_that_computes_with(level):
     )
 
 
-@pytest.mark.parametrize("level", ["sse9", ""])
+@pytest.mark.parametrize("level", ["sse9", " "])
 @pytest.mark.parametrize("what", [["info"], ["train", "digits"], ["warmup"]])
 def test_an_unknown_name_is_one_sentence(level, what):
     done = run_with(level, "-m", "fastmlp", *what)
@@ -129,6 +129,10 @@ def test_any_lower_level_can_be_asked_for(level, monkeypatch):
 def test_a_level_that_the_processor_lacks_is_one_sentence(features, best, level, monkeypatch):
     with refused(ValueError, "FASTMLP_ISA", level, best):
         chosen(monkeypatch, features, level)
+
+
+def test_an_empty_name_is_as_none(monkeypatch):
+    assert chosen(monkeypatch, AVX512, "") == chosen(monkeypatch, AVX512)
 
 
 def test_without_permission_there_are_no_tiles(monkeypatch):

@@ -1,16 +1,21 @@
 """The cache of compiled kernels: never stale, never torn, and nothing that must be there."""
 
+import compileall
 import dataclasses
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from fastmlp.kernels import isa, jit
+from fastmlp.kernels import cache, isa, jit
+
+posix = pytest.mark.skipif(os.name != "posix", reason="owners and permissions are POSIX's")
 
 
 def doubled(x):
@@ -22,6 +27,7 @@ def doubled(x):
 def folder(tmp_path, monkeypatch):
     """An empty cache folder for kernels made in this test."""
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "root" / "kernels")
+    monkeypatch.setattr(cache, "_told", {})
     return tmp_path / "root" / "kernels"
 
 
@@ -55,7 +61,8 @@ def test_a_torn_file_is_compiled_again(folder, n_bytes):
     content = only_file(folder).read_bytes()
     only_file(folder).write_bytes(content[:n_bytes])
 
-    assert run() == (42.0, False)
+    with pytest.warns(RuntimeWarning, match="is damaged: its kernel is compiled again"):
+        assert run() == (42.0, False)
     assert run() == (42.0, True)
 
 
@@ -66,7 +73,8 @@ def test_a_damaged_file_is_compiled_again(folder, place):
     content[place] ^= 1
     only_file(folder).write_bytes(content)
 
-    assert run() == (42.0, False)
+    with pytest.warns(RuntimeWarning, match="is damaged: its kernel is compiled again"):
+        assert run() == (42.0, False)
     assert run() == (42.0, True)
 
 
@@ -76,26 +84,44 @@ def test_what_is_no_file_is_passed_over(folder):
     file.unlink()
     file.mkdir()
 
-    assert run() == (42.0, False)
+    with pytest.warns(RuntimeWarning, match="FASTMLP_CACHE_DIR"):
+        assert run() == (42.0, False)
     assert only_file(folder) == file  # no temporary file stays behind
 
 
-def test_a_folder_that_cannot_be_made_does_no_harm(folder):
+def test_a_folder_that_cannot_be_made_costs_time_and_one_warning(folder, recwarn):
     folder.parent.write_text("in the way")
 
     assert run() == (42.0, False)
-    assert run() == (42.0, False)
+    assert run(21) == (42, False)
+    [warning] = recwarn
+    assert str(folder) in str(warning.message)
+    assert "set FASTMLP_CACHE_DIR to a folder of your own" in str(warning.message)
 
 
-@pytest.mark.parametrize("function", ["tempfile.mkstemp", "os.replace"])
-def test_a_full_or_read_only_disk_does_no_harm(folder, monkeypatch, function):
-    def refuse(*arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("function", "code", "advice"),
+    [
+        ("open", errno.ENOSPC, "make room on the disk"),
+        ("replace", errno.EDQUOT, "make room on the disk"),
+        ("open", errno.EROFS, "let this user write there"),
+        ("replace", errno.EACCES, "let this user write there"),
+    ],
+)
+def test_a_full_or_read_only_disk_costs_time_and_a_warning(
+    folder, monkeypatch, function, code, advice
+):
+    real = getattr(os, function)
 
-    module, name = function.split(".")
+    def refuse(path, *arguments):
+        if str(path).startswith(str(folder)):
+            raise OSError(code, os.strerror(code))
+        return real(path, *arguments)
+
     with monkeypatch.context() as patch:
-        patch.setattr(getattr(jit, module), name, refuse)
-        assert run() == (42.0, False)
+        patch.setattr(cache.os, function, refuse)
+        with pytest.warns(RuntimeWarning, match=f"every new process.*{advice}"):
+            assert run() == (42.0, False)
 
     assert list(folder.iterdir()) == []
     assert run() == (42.0, False)
@@ -105,12 +131,136 @@ def test_a_full_or_read_only_disk_does_no_harm(folder, monkeypatch, function):
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
 )
-def test_a_folder_without_permission_does_no_harm(folder):
-    folder.mkdir(parents=True)
-    folder.chmod(0o500)
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_without_permission_costs_time_and_a_warning(folder, mode):
+    folder.parent.mkdir()
+    folder.mkdir()
+    run(21)
+    folder.chmod(mode)
+
+    with pytest.warns(RuntimeWarning, match="FASTMLP_CACHE_DIR"):
+        assert run() == (42.0, False)
+    folder.chmod(0o700)
+    assert len(list(folder.iterdir())) == 1
+
+
+@posix
+@pytest.mark.parametrize(
+    ("umask", "folder_mode", "file_mode"),
+    [(0o022, 0o755, 0o644), (0o002, 0o755, 0o644), (0o077, 0o700, 0o600), (0o027, 0o750, 0o640)],
+)
+def test_others_may_read_what_the_umask_allows_and_never_write(
+    folder, umask, folder_mode, file_mode
+):
+    before = os.umask(umask)
+    try:
+        run()
+    finally:
+        os.umask(before)
+
+    modes = [stat.S_IMODE(p.stat().st_mode) for p in (folder.parent, folder, only_file(folder))]
+    assert modes == [folder_mode, folder_mode, file_mode]
+    assert run() == (42.0, True)
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+@pytest.mark.parametrize("which", ["root", "folder", "file"])
+def test_what_others_could_have_written_is_not_loaded(folder, which, mode):
+    run()
+    culprit = {"root": folder.parent, "folder": folder, "file": only_file(folder)}[which]
+    culprit.chmod(mode)
+
+    with pytest.warns(RuntimeWarning, match="others|another user"):
+        assert run() == (42.0, False)
+
+
+@posix
+def test_a_folder_in_a_shared_one_where_nobody_may_move_it_is_trusted(folder):
+    run()
+    folder.parent.chmod(0o1777)
+
+    assert run() == (42.0, True)
+
+
+@posix
+@pytest.mark.parametrize(("owner", "loaded"), [(0, True), (54321, False)])
+def test_only_this_user_and_root_are_trusted(folder, monkeypatch, owner, loaded):
+    run()
+    real = os.fstat
+
+    def owned(descriptor):
+        fields = list(real(descriptor))
+        fields[stat.ST_UID] = owner
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(cache.os, "fstat", owned)
+
+    if loaded:
+        assert run() == (42.0, True)
+    else:
+        with pytest.warns(RuntimeWarning, match="another user"):
+            assert run() == (42.0, False)
+
+
+def days_old(path, days):
+    for each in [path, *path.iterdir()]:
+        os.utime(each, (time.time() - 86400 * days,) * 2)
+
+
+def test_folders_of_other_versions_go_when_unused_for_a_month(folder):
+    folder.parent.mkdir()
+    others = {}
+    for name, days in (("0" * 16, 40), ("1" * 16, 31), ("2" * 16, 20), ("3" * 16, 0)):
+        others[days] = folder.parent / f"kernels-{name}"
+        others[days].mkdir()
+        (others[days] / "kernel").write_bytes(b"code")
+        days_old(others[days], days)
+    for name in ("kernels-mine", "datasets"):
+        (folder.parent / name).mkdir()
+        days_old(folder.parent / name, 100)
+    jit._tidy.cache_clear()
+
+    run()
+
+    left = {path.name for path in folder.parent.iterdir()}
+    assert left == {"kernels", "kernels-mine", "datasets", others[20].name, others[0].name}
+
+
+def test_a_folder_that_is_read_from_does_not_count_as_old(folder):
+    run()
+    days_old(folder, 50)
+
+    assert run() == (42.0, True)
+
+    assert time.time() - folder.stat().st_mtime < 86400
+
+
+def test_what_killed_processes_left_goes(folder):
+    run()
+    for name, days in ((".incomplete-a", 3), (".incomplete-b", 0)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - 86400 * days,) * 2)
+    jit._tidy.cache_clear()
+
+    run(21)
+
+    assert [p.name for p in folder.glob(".*")] == [".incomplete-b"]
+
+
+def test_without_a_home_there_is_one_warning(monkeypatch):
+    def homeless(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("FASTMLP_CACHE_DIR")
+    monkeypatch.setattr(jit.platformdirs, "user_cache_dir", homeless)
+    monkeypatch.setattr(cache, "_told", {})
+    with pytest.warns(RuntimeWarning, match="no home directory.*FASTMLP_CACHE_DIR"):
+        assert jit.cache_folder.__wrapped__() is None
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
 
     assert run() == (42.0, False)
-    assert list(folder.iterdir()) == []
+    assert run() == (42.0, False)
 
 
 def test_an_edit_of_any_kernel_source_changes_the_folder(tmp_path, monkeypatch):
@@ -128,6 +278,53 @@ def test_an_edit_of_any_kernel_source_changes_the_folder(tmp_path, monkeypatch):
         copy.write_bytes(source.read_bytes())
     (tmp_path / "new.py").touch()
     assert jit._fingerprint() != original
+
+
+ASK = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+sys.path.insert(0, {folder!r})
+from fastmlp.kernels import jit
+print(jit.__file__, jit._fingerprint())
+"""
+
+
+def test_without_sources_the_bytecode_names_the_folder(tmp_path):
+    import fastmlp
+
+    package = tmp_path / "fastmlp"
+    nothing = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(fastmlp.__file__).parent, package, ignore=nothing)
+    shutil.copytree(
+        Path(fastmlp.kernels.__file__).parent,
+        package / "kernels",
+        ignore=nothing,
+        dirs_exist_ok=True,
+    )
+    edited = package / "kernels" / "losses.py"
+    source = edited.read_text()
+
+    def ask(text):
+        edited.write_text(text)
+        compileall.compile_dir(package, quiet=1, legacy=True, force=True)
+        kept = {path: path.read_bytes() for path in package.rglob("*.py")}
+        for path in kept:
+            path.unlink()
+        done = subprocess.run(
+            [sys.executable, "-c", ASK.format(folder=str(tmp_path))],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for path, content in kept.items():
+            path.write_bytes(content)
+        place, name = done.stdout.split()
+        assert place == str(package / "kernels" / "jit.pyc")
+        return name
+
+    before = ask(source)
+    assert ask(source) == before
+    assert ask(source.replace("0.5", "0.25")) != before
 
 
 def test_each_instruction_set_has_a_folder(monkeypatch):
@@ -177,7 +374,7 @@ def at_once(script, cache, n_processes=3):
     for process in processes:
         out, err = process.communicate(timeout=900)
         assert process.returncode == 0, err[-2000:]
-        assert err == ""
+        assert [line for line in err.splitlines() if "compiling kernels" not in line] == []
         printed.append(out)
     return printed
 

@@ -34,7 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
 def collect() -> dict[str, Any]:
     """Return the facts as a dict of plain values."""
     from fastmlp import threads
-    from fastmlp.datasets import cache_directory
     from fastmlp.kernels import isa, jit
 
     features = isa.processor_features()
@@ -45,8 +44,8 @@ def collect() -> dict[str, Any]:
         "instruction_set": isa.current().name,
         "threads": threads.available(),
         "precision": precisions(isa.current(), features),
-        "kernel_cache": str(jit.cache_folder()),
-        "data_cache": str(cache_directory()),
+        "kernel_cache": None if jit.cache_folder() is None else str(jit.cache_folder()),
+        "data_cache": _data_cache(),
     }
 
 
@@ -75,6 +74,15 @@ def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
     return {"highest": products, "high": same, "medium": same}
 
 
+def _data_cache() -> str | None:
+    from fastmlp.datasets import cache_directory
+
+    try:
+        return str(cache_directory())
+    except ValueError:  # no home
+        return None
+
+
 def _processor_name() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
@@ -91,4 +99,6 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name} {text}" for name, text in value.items())
     if isinstance(value, list):
         return " ".join(value) or "none of interest"
+    if value is None:
+        return "none"
     return str(value)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from typing import Any
 
@@ -22,8 +23,8 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train small networks that between them need every kernel."""
-    from fastmlp.kernels import jit
+    """Train small networks that between them need every kernel; 1 if they cannot be kept."""
+    from fastmlp.kernels import cache, jit
 
     started = time.perf_counter()
     for dtype in _DTYPES:
@@ -34,11 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
                 seconds = time.perf_counter() - begun
                 print(f"{dtype} {precision:<8} {seconds:6.1f} s", flush=True)
     seconds = time.perf_counter() - started
+    kept = None if cache.trouble() else str(jit.cache_folder())
     if arguments.json:
-        print(json.dumps({"seconds": seconds, "kernel_cache": str(jit.cache_folder())}))
-    else:
-        print(f"ready after {seconds:.1f} s, kept in {jit.cache_folder()}")
-    return 0
+        print(json.dumps({"seconds": seconds, "kernel_cache": kept}))
+    elif kept:
+        print(f"ready after {seconds:.1f} s, kept in {kept}")
+    if not kept:
+        print(f"fastmlp: nothing is ready: {cache.trouble()}", file=sys.stderr)
+    return 0 if kept else 1
 
 
 def compile_kernels(dtype: str, precision: str) -> None:

@@ -14,16 +14,27 @@ def cache_directory() -> Path:
     cache folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS,
     ``%LOCALAPPDATA%`` on Windows. Each dataset has a folder of its own name in it. The folder
     need not exist.
+
+    Raises
+    ------
+    ValueError
+        If there is no home directory and no variable that names another folder.
+
     """
     chosen = os.environ.get("FASTMLP_DATA_DIR")
     if chosen:
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        raise ValueError(
+            "there is no home directory to keep data in: set FASTMLP_DATA_DIR to a folder"
+        ) from None
     return Path(base) / "fastmlp"
 
 

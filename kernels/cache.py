@@ -1,0 +1,165 @@
+"""Files of compiled kernels: read only where nobody else could have written them.
+
+Compiled code is run as it is, so a file is taken only from this user's or root's hands. Whatever is
+wrong with the folder costs time, not results: work goes on, and one warning says what to do.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+import warnings
+from pathlib import Path
+
+__all__ = ["is_trusted", "read", "remove_old", "tell", "trouble", "write"]
+
+ADVICE = "set FASTMLP_CACHE_DIR to a folder of your own"
+_DAY = 86400.0  # seconds
+_DAYS_KEPT = 30
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_told: dict[str, str] = {}  # subject of a warning -> its text
+
+
+def read(file: Path) -> bytes | None:
+    """Return what `write` kept, or None where there is nothing sound that can be trusted."""
+    try:
+        if not file.parent.exists() or not is_trusted(file.parent):
+            return None
+        with open(file, "rb") as stream:
+            if _belongs_to_others(os.fstat(stream.fileno())):
+                tell("folder", f"{file} could have been written by another user and is not used")
+                return None
+            content = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        tell(
+            "folder",
+            f"{file} cannot be read ({error.strerror}): give this user access, or {ADVICE}",
+        )
+        return None
+    checksum, payload = content[:32], content[32:]
+    if hashlib.sha256(payload).digest() != checksum:
+        tell("damage", f"{file} is damaged: its kernel is compiled again and the file replaced")
+        return None
+    _mark_used(file.parent)
+    return payload
+
+
+def write(file: Path, payload: bytes) -> None:
+    """Keep compiled code in a file that is complete before it is visible."""
+    temporary = file.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        _make(file.parent)
+        if not is_trusted(file.parent):
+            return
+        try:
+            with open(temporary, "xb", opener=_open_for_all_to_read) as stream:
+                stream.write(hashlib.sha256(payload).digest() + payload)
+            os.replace(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "make room on the disk" if full else "let this user write there"
+        tell(
+            "folder",
+            f"compiled kernels cannot be kept in {file.parent} ({error.strerror}), so every new "
+            f"process spends half a minute on compiling: {cure}, or {ADVICE}",
+        )
+
+
+def is_trusted(folder: Path) -> bool:
+    """Tell whether nobody but this user and root can put files into the folder; if not, warn."""
+    status, above = folder.stat(), folder.parent.stat()
+    if _belongs_to_others(status):
+        culprit = folder
+    elif os.name == "posix" and above.st_mode & _OTHERS_WRITE and not above.st_mode & stat.S_ISVTX:
+        culprit = folder.parent
+    else:
+        return True
+    why = "can be written by others"
+    cure = f"run chmod go-w {culprit} if you trust what is in it"
+    if culprit == folder and not status.st_mode & _OTHERS_WRITE:
+        why, cure = "belongs to another user", "delete it"
+    tell(
+        "folder",
+        f"the folder of compiled kernels {culprit} {why} and is not used, so every new process "
+        f"spends half a minute on compiling: {cure}, or {ADVICE}",
+    )
+    return False
+
+
+def tell(subject: str, text: str) -> None:
+    """Warn about a subject once in a process."""
+    if subject not in _told:
+        _told[subject] = text
+        warnings.warn(f"fastmlp: {text}", RuntimeWarning, stacklevel=2)
+
+
+def trouble() -> str | None:
+    """Return why kernels are not kept, if that has turned out."""
+    return _told.get("folder")
+
+
+def remove_old(current: Path) -> None:
+    """Remove folders of other versions, unused for a month, and what killed processes left.
+
+    A process whose folder goes would only compile again.
+    """
+    try:
+        for folder in current.parent.glob("kernels-*"):
+            unused = time.time() - _last_use(folder) if _is_ours(folder) else 0.0
+            if folder != current and unused > _DAYS_KEPT * _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
+        for file in current.glob(f"{_TEMPORARY}*"):
+            if time.time() - file.stat().st_mtime > _DAY:
+                file.unlink()
+    except OSError:  # another process was quicker, or may and this one may not
+        pass
+
+
+_TEMPORARY = ".incomplete-"
+
+
+def _is_ours(folder: Path) -> bool:
+    named = re.fullmatch("kernels-[0-9a-f]{16}", folder.name) and not folder.is_symlink()
+    return bool(named) and not _belongs_to_others(folder.stat())
+
+
+def _last_use(folder: Path) -> float:
+    """When it was last marked, written to or, where the system notes that, read from."""
+    statuses = [folder.stat(), *(file.stat() for file in folder.iterdir())]
+    return max(max(status.st_mtime, status.st_atime) for status in statuses)
+
+
+def _mark_used(folder: Path) -> None:
+    """Let no other version take the folder for an old one."""
+    try:
+        if time.time() - folder.stat().st_mtime > _DAY:
+            os.utime(folder)
+    except OSError:  # another user's, who only lets us read
+        pass
+
+
+def _belongs_to_others(status: os.stat_result) -> bool:
+    """Tell whether somebody but this user and root could have written it."""
+    if os.name != "posix":
+        return False
+    return status.st_uid not in (0, os.geteuid()) or bool(status.st_mode & _OTHERS_WRITE)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it, that others may read as the umask says."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o755, exist_ok=True)
+
+
+def _open_for_all_to_read(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o644)

@@ -1,0 +1,121 @@
+"""What is shown while kernels are compiled: that takes half a minute, but once per machine.
+
+On a terminal a line counts the kernels and goes away; elsewhere there is one plain line. Both only
+after a second, always on standard error, and never from a worker process.
+"""
+
+import io
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from numba.core import config, event
+
+__all__ = ["Watch", "enabled", "is_disabled", "watch"]
+
+SECONDS_UNSEEN = 1.0
+_TEXT = "compiling kernels, once per machine"
+
+
+def is_disabled() -> bool:
+    """Tell whether numba is told not to compile."""
+    return bool(getattr(config, "DISABLE_JIT", 0))
+
+
+@contextmanager
+def enabled() -> Iterator[None]:
+    """Let numba compile although ``NUMBA_DISABLE_JIT`` is set, see `jit`."""
+    setting = is_disabled()
+    config.DISABLE_JIT = 0
+    try:
+        yield
+    finally:
+        config.DISABLE_JIT = int(setting)
+
+
+class Watch(event.Listener):
+    """Counts the kernels that numba compiles, and tells.
+
+    It lets numba compile where ``NUMBA_DISABLE_JIT`` is set, see `jit`.
+    """
+
+    def __init__(self) -> None:
+        self.n_done = self.n_expected = 0
+        self._depth = 0  # a kernel that calls others compiles them meanwhile
+        self._began = self._spent = 0.0
+        self._told = False
+        self._enabled = enabled()
+        self._functions: set[Callable] = set()
+
+    def add(self, function: Callable) -> None:
+        """Watch a function from now on."""
+        self._functions.add(function)
+
+    def expect(self, n_kernels: int) -> None:
+        """Say that so many will be needed next."""
+        self.n_expected = self.n_done + n_kernels
+
+    def on_start(self, event: event.Event) -> None:
+        """Note that a kernel is compiled from now on."""
+        if event.data["dispatcher"].py_func not in self._functions:
+            return
+        if self._depth == 0:
+            self._began = time.perf_counter()
+            self._enabled = enabled()
+            self._enabled.__enter__()
+        self._depth += 1
+        self._show()
+
+    def on_end(self, event: event.Event) -> None:
+        """Note that it is done, or has failed."""
+        if event.data["dispatcher"].py_func not in self._functions:
+            return
+        self._depth -= 1
+        if self._depth == 0:
+            self._enabled.__exit__(None, None, None)
+            self._spent += time.perf_counter() - self._began
+            self.n_done += 1
+            _write(_WIPE, moving=True)
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        if self._spent + time.perf_counter() - self._began < SECONDS_UNSEEN or _is_worker():
+            return
+        if _can_move():
+            of_how_many = f" of {self.n_expected}" if self.n_expected > self.n_done else ""
+            _write(f"{_WIPE}{_TEXT}: {self.n_done + 1}{of_how_many}", moving=True)
+        elif not self._told:
+            self._told = True
+            _write(f"fastmlp: {_TEXT}; this may take half a minute\n")
+
+
+_WIPE = "\r\x1b[K"
+watch = Watch()
+event.register("numba:compile", watch)
+
+
+def _is_worker() -> bool:
+    """Tell whether this process works for another one, which talks to the user."""
+    return multiprocessing.parent_process() is not None
+
+
+def _can_move() -> bool:
+    """Tell whether standard error is a terminal, and nobody draws on it meanwhile."""
+    stream = sys.stderr
+    try:
+        return type(stream) is io.TextIOWrapper and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _write(text: str, moving: bool = False) -> None:
+    if moving and not _can_move():
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # closed, full or not there: nobody looks
+        pass
