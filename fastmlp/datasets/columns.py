@@ -1,164 +1,302 @@
-"""Turning the text of a table's columns into numbers: kinds, missing values, one-hot."""
+"""How the columns of a table are read: which are numbers, moments, categories, or of no use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-__all__ = ["MAX_CATEGORIES", "Column", "encode"]
+from fastmlp.datasets.cells import MARKERS, UNMISTAKABLE, parse_moments, parse_numbers
 
-MAX_CATEGORIES = 1000
-"""A text column with more different values holds identifiers or prose, not categories."""
+if TYPE_CHECKING:
+    import polars as pl
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-MISSING_NAME = "(missing)"
+__all__ = ["Column", "ReadAs", "Rules", "distinct_texts", "read_columns", "row_of"]
+
+MOSTLY = 0.9
+"""A column is numeric if so many of its different texts are numbers; likewise for moments."""
+
+FEW = 20
+"""So few different texts are categories even if every row has another."""
+
+ID_NAMES = frozenset(
+    "id ids idx index key no nr row rowid rowname rownames rownum rownumber uid uuid".split()
+)
 
 
-class Column:
-    """One column, read twice: `observe` learns its kind, then `append` keeps its values.
-
-    Parameters
-    ----------
-    name : str
-        Its name in the header.
-    numeric : bool, default True
-        False makes it categorical even if all its values are numbers.
-    dtype : float dtype, default float32
-        In which numbers are kept.
+@dataclass(frozen=True)
+class ReadAs:
+    """How one column was read; its text is one line.
 
     Attributes
     ----------
-    numeric : bool
-        Whether every value observed is a number or missing.
-    codes : dict of str to int, or None
-        A number for every different text observed, ``""`` for missing values; None where there
-        are more than ``MAX_CATEGORIES``.
+    name : str
+        The column's name in the header.
+    kind : {"number", "moment", "category", "left out", "target"}
+    how : str
+        The rest of the line.
+    doubt : str
+        What may be wrong about it and what to do then, or empty.
 
     """
 
-    def __init__(
-        self, name: str, *, numeric: bool = True, dtype: type[np.floating] = np.float32
-    ) -> None:
-        self.name = name
-        self.numeric = numeric
-        self.codes: dict[str, int] | None = {}
-        self._dtype = dtype
-        self._parts: list[np.ndarray] = []
-        self._n_rows = 0
-        self._first_text: str | None = None
+    name: str
+    kind: Literal["number", "moment", "category", "left out", "target"]
+    how: str = ""
+    doubt: str = ""
 
-    def observe(self, texts: Sequence[str]) -> None:
-        """First pass, some rows at a time: learn the kind and the different texts."""
-        if self.numeric and _numbers(texts) is None:
-            self.numeric = False
-            self._first_text = next(text for text in texts if _numbers([text]) is None)
-        if self.codes is not None:
-            for text in dict.fromkeys(texts):
-                self.codes.setdefault(_category(text), len(self.codes))
-            if len(self.codes) > MAX_CATEGORIES:
-                self.codes = None
+    def __str__(self) -> str:
+        return f"{self.name}: {self.description}"
 
-    def append(self, texts: Sequence[str]) -> None:
-        """Second pass: keep numbers (NaN where missing) or codes."""
-        if self.numeric:
-            numbers = _numbers(texts)
-            part = None if numbers is None else self._finite(numbers)
-        else:
-            codes = [self.known_codes().get(_category(text)) for text in texts]
-            part = None if None in codes else np.array(codes, np.int32)
-        if part is None:
-            raise ValueError(f"the column '{self.name}' changed while its file was read")
-        self._parts.append(part)
-        self._n_rows += len(texts)
-
-    def values(self) -> np.ndarray:
-        """Return what was kept, shape (N,): floats, or int32 codes of a categorical column."""
-        self._parts = [np.concatenate(self._parts)]
-        return self._parts[0]
-
-    def known_codes(self) -> dict[str, int]:
-        """Return `codes`, or say that this column has too many different texts."""
-        if self.codes is None:
-            why = "" if self._first_text is None else f" (not a number: {self._first_text[:40]!r})"
-            raise ValueError(
-                f"the column '{self.name}' has more than {MAX_CATEGORIES} different values, too "
-                f"many for names of things{why}: leave it out or make all its values numbers"
-            )
-        return self.codes
-
-    def _finite(self, numbers: np.ndarray) -> np.ndarray:
-        wrong = np.abs(numbers) > np.finfo(self._dtype).max
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(
-                f"the column '{self.name}' holds {numbers[row]:g} in data row "
-                f"{self._n_rows + row + 1} where finite {self._dtype.__name__} is expected"
-            )
-        return numbers.astype(self._dtype)
+    @property
+    def description(self) -> str:
+        """The line without the name."""
+        kind = "" if self.kind == "moment" else self.kind
+        return ", ".join(filter(None, (kind, self.how)))
 
 
-def encode(
-    columns: Sequence[Column], train: np.ndarray, test: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return the input matrices, with everything that is learnt taken from the training rows.
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column as numbers or codes.
+
+    Attributes
+    ----------
+    read_as : ReadAs
+    values : ndarray of shape (N,)
+        Floats, NaN where missing; or for categories int32 places in ``categories``.
+    categories : tuple of str, or None
+        The different texts in order, ``""`` first if some are missing.
+    fallback : bool
+        Whether a column that was left out can be used where there is no other.
+
+    """
+
+    read_as: ReadAs
+    values: np.ndarray
+    categories: tuple[str, ...] | None = None
+    fallback: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the caller says about the columns.
+
+    Attributes
+    ----------
+    categorical, numeric : frozenset of str
+        Names of columns that are categories, or numbers, whatever they hold.
+    missing : frozenset of str
+        More texts that mean a missing value, in lower case.
+    european : bool
+        Whether a comma is more likely to be decimal.
+
+    """
+
+    categorical: frozenset[str] = frozenset()
+    numeric: frozenset[str] = frozenset()
+    missing: frozenset[str] = field(default_factory=frozenset)
+    european: bool = False
+
+
+def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
+    """Yield the columns of a frame of texts.
+
+    A column is *numeric* if nine tenths of its different texts are numbers (see
+    `cells.parse_numbers`) or mean a missing value; the others then count as missing, which is
+    doubtful. It is a *moment* if they are dates or times. Otherwise it holds *categories*. It is
+    *left out* if it has no value, one value, numbers the rows, or has another text in nearly
+    every row.
 
     Parameters
     ----------
-    columns : sequence of Column
-        All with N values. A numeric one gives one feature, as it is, missing values filled with
-        the median of the training rows; a categorical one gives a feature of 0 and 1 for every
-        text in the training rows, missing values counting as a text. Columns without any value
-        in the training rows give none.
-    train, test : int ndarray
-        Row numbers.
-
-    Returns
-    -------
-    X_train, X_test : float32 ndarray of shape (len(train), D) and (len(test), D)
-    features : tuple of str
-        D names: ``"age"``, ``"colour=red"``.
+    names : sequence of str
+        Of the columns.
+    cells : polars.DataFrame of texts
+        Null where empty.
+    rules : Rules
 
     """
-    names: list[str] = []
-    features: list[tuple[np.ndarray, float]] = []
-    for column in columns:
-        values = column.values()
-        if column.numeric:
-            known = values[train]
-            known = known[~np.isnan(known)]
-            if len(known):
-                names.append(column.name)
-                features.append((values, float(np.median(known))))
+    import polars as pl
+
+    # Columns may be many, so what is plain is found for all at once.
+    texts = pl.concat(cells.get_columns())
+    numbers = texts.cast(pl.Float64, strict=False)
+    shape = (cells.width, cells.height)
+    odd = (numbers.is_null() & texts.is_not_null()).to_numpy().reshape(shape).any(axis=1)
+    table = numbers.to_numpy().reshape(shape)
+    for place, name in enumerate(names):
+        if odd[place] or name in rules.categorical or rules.missing:
+            yield _read_texts(name, cells.to_series(place), rules)
         else:
-            present = set(np.unique(values[train]).tolist())
-            texts = sorted(text for text, code in column.known_codes().items() if code in present)
-            if texts != [""]:
-                names += [f"{column.name}={text or MISSING_NAME}" for text in texts]
-                features += [(values, column.known_codes()[text]) for text in texts]
-    X_train, X_test = (np.empty((len(rows), len(names)), np.float32) for rows in (train, test))
-    for X, rows in ((X_train, train), (X_test, test)):
-        for j, (values, number) in enumerate(features):
-            part = values[rows]
-            if part.dtype == np.int32:
-                X[:, j] = part == number
-            else:
-                X[:, j] = np.where(np.isnan(part), number, part)
-    return X_train, X_test, tuple(names)
+            yield _finish_numbers(name, table[place], rules)
 
 
-def _category(text: str) -> str:
-    """Return the text without surrounding blanks, empty for every way to say "missing"."""
-    text = text.strip()
-    return "" if text.lower() in MISSING else text
+def distinct_texts(texts: "pl.Series", missing: frozenset[str]) -> "tuple[pl.Series, pl.Series]":
+    """Return the texts without blanks around, null where missing, and the different ones."""
+    import polars as pl
+
+    texts = texts.str.strip_chars()
+    different = texts.unique(maintain_order=True).drop_nulls()
+    none = different.filter((different == "") | _lower(different).is_in(list(missing)))
+    if len(none):
+        texts = pl.select(pl.when(~texts.is_in(none.to_list())).then(texts)).to_series()
+        different = different.filter(~different.is_in(none.to_list()))
+    return texts, different
 
 
-def _numbers(texts: Sequence[str]) -> np.ndarray | None:
-    """Return float64 numbers, NaN where missing, or None if one is neither."""
-    try:
-        numbers = list(map(float, texts))
-    except ValueError:
-        try:
-            numbers = [float(_category(text) or "nan") for text in texts]
-        except ValueError:
-            return None
-    # Python reads 1_000 as a number; in a table it is a name.
-    return None if "_" in "".join(texts) else np.array(numbers, np.float64)
+def row_of(texts: "pl.Series", text: str) -> int:
+    """Return the first row with that text, counted from 1."""
+    return int((texts == text).arg_true()[0]) + 1
+
+
+def _lower(texts: "pl.Series") -> "pl.Series":
+    return texts.str.to_lowercase()
+
+
+def _read_texts(name: str, texts: "pl.Series", rules: Rules) -> Column:
+    texts, different = distinct_texts(texts, rules.missing)
+    if name in rules.categorical:
+        return _as_categories(name, texts, different)
+    candidates = different.filter(~_lower(different).is_in(list(MARKERS)))
+    if not len(candidates):
+        return _finish_numbers(name, np.full(len(texts), np.nan), rules)
+    numbers = parse_numbers(candidates, european=rules.european)
+    share = 1 - numbers.values.null_count() / len(candidates)
+    if share >= MOSTLY or name in rules.numeric:
+        odd = candidates.filter(numbers.values.is_null())
+        doubts = [numbers.doubt, _about_odd(texts, odd, "numbers")]
+        values = _looked_up(texts, candidates, numbers.values)
+        return _finish_numbers(name, values, rules, numbers.style, doubts)
+    moments = parse_moments(candidates)
+    if moments is not None:
+        odd = candidates.filter(moments.values.is_null())
+        doubts = [moments.doubt, _about_odd(texts, odd, "moments")]
+        values = _looked_up(texts, candidates, moments.values)
+        return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
+    if _is_name(name, texts, different):
+        what = f"another text in nearly every row, such as {_short(different[0])}"
+        doubt = f"is left out, since it has {what}: categorical=[{name!r}] uses it"
+        return _left_out(name, what, doubt)
+    mixed = ""
+    if share > 0.5:
+        example = candidates.filter(numbers.values.is_null())[0]
+        mixed = (
+            f"is read as categories, since it holds texts such as {_short(example)} among its "
+            f"numbers: numeric=[{name!r}] reads them as missing"
+        )
+    return _as_categories(name, texts, different, mixed)
+
+
+def _about_odd(texts: "pl.Series", odd: "pl.Series", kind: str) -> str:
+    if not len(odd):
+        return ""
+    shown = ", ".join(_short(text) for text in odd.head(3))
+    more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+    return (
+        f"is read as {kind}, and what is none counts as missing: {shown}{more}, first in data row "
+        f"{row_of(texts, odd[0])}"
+    )
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _looked_up(texts: "pl.Series", different: "pl.Series", values: "pl.Series") -> np.ndarray:
+    import polars as pl
+
+    return texts.replace_strict(
+        different, values, default=None, return_dtype=pl.Float64
+    ).to_numpy(writable=True)
+
+
+def _finish_numbers(
+    name: str,
+    values: np.ndarray,
+    rules: Rules,
+    style: str = "",
+    doubts: Sequence[str] = (),
+    kind: Literal["number", "moment"] = "number",
+) -> Column:
+    """Return a column of numbers, or leave it out if they say nothing."""
+    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    if np.isnan(low):
+        return _left_out(name, "without values")
+    _require_finite(name, values, low, high)
+    if low == high:
+        return _left_out(name, f"the same value {low:g} in every row")
+    n_missing = int(np.isnan(values).sum())
+    if not n_missing and name not in rules.numeric and kind == "number":
+        what = _row_number(name, values, low, high)
+        if what:
+            doubt = f"is left out, since it {what}: numeric=[{name!r}] uses it"
+            return _left_out(name, what, doubt, _narrow(values), fallback=True)
+    missing = f"{n_missing:,} missing" if n_missing else ""
+    how = ", ".join(filter(None, (style, missing)))
+    doubt = " and ".join(filter(None, doubts))
+    if doubt and kind == "number":
+        doubt += f" (categorical=[{name!r}] keeps texts)"
+    return Column(ReadAs(name, kind, how, doubt), _narrow(values))
+
+
+def _require_finite(name: str, values: np.ndarray, low: float, high: float) -> None:
+    largest = float(np.finfo(np.float32).max)
+    if max(-low, high) > largest:
+        row = int(np.flatnonzero(np.abs(values) > largest)[0])
+        raise ValueError(
+            f"the column '{name}' holds {values[row]:g} in data row {row + 1} where finite float32 "
+            "is expected"
+        )
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """Return float32 values where that loses nothing, since all columns wait in memory."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow, values, equal_nan=True) else values.copy()
+
+
+def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
+    """Say in what way the values only number the rows, or nothing."""
+    n_rows = len(values)
+    counts = low in (0, 1) and high == low + n_rows - 1
+    words = name.lower().replace(" ", "_").replace(".", "_").split("_")
+    named = words[-1] in ID_NAMES or words[0] in ID_NAMES or name.endswith(("Id", "ID"))
+    if n_rows < 5 or not (counts or named):
+        return ""
+    ordered = np.sort(values)
+    if (ordered[1:] == ordered[:-1]).any() or (ordered != np.floor(ordered)).any():
+        return ""
+    return "only numbers the rows" if counts else "has another whole number in every row"
+
+
+def _is_name(name: str, texts: "pl.Series", different: "pl.Series") -> bool:
+    n_known = len(texts) - texts.null_count()
+    return len(different) > FEW and len(different) >= MOSTLY * n_known
+
+
+def _as_categories(
+    name: str, texts: "pl.Series", different: "pl.Series", doubt: str = ""
+) -> Column:
+    import polars as pl
+
+    none = different.filter(_lower(different).is_in(list(UNMISTAKABLE))).to_list()
+    if none:
+        texts = pl.select(pl.when(~texts.is_in(none)).then(texts)).to_series()
+    known = sorted(set(different.to_list()).difference(none))
+    has_missing = texts.null_count() > 0
+    if len(known) + has_missing < 2:
+        return _left_out(name, f"the same text {_short(known[0])} in every row" if known else "")
+    codes = texts.cast(pl.Enum(known)).to_physical().cast(pl.Int32)
+    if has_missing:
+        codes, known = (codes + 1).fill_null(0), ["", *known]
+    how = f"{len(known) - has_missing} texts" + (
+        f", {texts.null_count():,} missing" if has_missing else ""
+    )
+    return Column(ReadAs(name, "category", how, doubt), codes.to_numpy(), tuple(known))
+
+
+def _left_out(
+    name: str, why: str, doubt: str = "", values: Any = None, *, fallback: bool = False
+) -> Column:
+    empty = np.empty(0, np.float32) if values is None else values
+    return Column(ReadAs(name, "left out", why or "without values", doubt), empty, None, fallback)

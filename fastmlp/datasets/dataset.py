@@ -4,21 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp.datasets.columns import ReadAs
+
 __all__ = ["Dataset"]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test rows with what is needed to show them.
+    r"""Training and test rows with what is needed to show them.
 
     Attributes
     ----------
     name : str
         ``"digits"``, ``"mnist"``, ...; for a table the name of its file without the ending.
     X_train, X_test : ndarray of shape (N, D), C-contiguous
-        One row an example. ``uint8`` pixels for images, ``float32`` columns for tables.
+        One row an example. ``uint8`` pixels for images; for tables ``float32`` columns, or
+        ``float64`` where float32 would lose what sets their values apart.
     y_train, y_test : ndarray of shape (N,)
-        ``int64`` class labels ``0 .. C-1``, or ``float32`` values for regression.
+        ``int64`` class labels ``0 .. C-1``; for regression ``float32`` or ``float64`` values.
     classes : tuple of str, or None
         The names of the C classes in the order of their labels; None for regression.
     shape : tuple of int, or None
@@ -26,6 +29,9 @@ class Dataset:
         product is D; None for tables.
     features : tuple of str, or None
         The names of the D columns of a table; None for images.
+    columns_read : tuple of ReadAs
+        How each column of a table was read, the target first; the text of each is one line:
+        ``print(*data.columns_read, sep="\n")``. Empty for images.
 
     """
 
@@ -37,6 +43,7 @@ class Dataset:
     classes: tuple[str, ...] | None
     shape: tuple[int, ...] | None = None
     features: tuple[str, ...] | None = None
+    columns_read: tuple[ReadAs, ...] = ()
 
     @property
     def n_features(self) -> int:

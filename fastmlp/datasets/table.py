@@ -1,31 +1,34 @@
-"""A CSV file with a named target column as a dataset."""
+"""A table in a text file, with a named column to predict, as a dataset."""
 
-import gzip
 import os
-import zlib
-from collections.abc import Iterator, Sequence
-from csv import Error as CSVError
-from csv import reader
-from itertools import islice
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
 
 import numpy as np
 
-from fastmlp.datasets.columns import MAX_CATEGORIES, Column, encode
+from fastmlp.datasets.columns import Column, ReadAs, Rules, read_columns
 from fastmlp.datasets.dataset import Dataset
+from fastmlp.datasets.encode import Encoded, encode
+from fastmlp.datasets.limits import require_bytes
+from fastmlp.datasets.records import Records, read_records
 from fastmlp.datasets.splits import train_test_rows
+from fastmlp.datasets.target import Target, read_target
+from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
 from fastmlp.errors import unknown
 
-__all__ = ["csv"]
+__all__ = ["TABLE_SUFFIXES", "csv"]
 
-MAX_NUMBER_CLASSES = 20
-"""Whole numbers with at most so many different values are taken for classes, not for amounts."""
-
-ROWS_AT_ONCE = 8192
-MAX_LINE = 1 << 24
-MAX_EXPANDED, MAX_RATIO = 1 << 30, 200
 TASKS = ("auto", "classification", "regression")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+
+CELL_BYTES = 16
+"""What polars needs for a short text."""
+
+BATCH_BYTES = 1 << 26
+MAX_WARNINGS = 5
+MAX_NAMES = 30
 
 
 def csv(
@@ -34,35 +37,58 @@ def csv(
     *,
     task: str = "auto",
     categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
     drop: Sequence[str] = (),
-    delimiter: str = ",",
+    missing: Sequence[str] = (),
+    delimiter: str | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
     """Return a CSV file as training and test rows.
 
-    A column whose values are all numbers or missing is numeric and stays as it is (standardise in
-    the network); missing values become the median of the training rows. Any other column is
-    categorical and becomes one column of 0 and 1 for every text that the training rows hold,
-    missing values counting as a text of their own; a text that only the test rows hold is 0 in
-    all of them. Columns without any value are left out. Missing is what is empty or says NA, N/A,
-    NaN, null, none or ?, in any case. Blanks around a value do not count.
+    How each column was read stands in ``columns_read`` of the result, a line for each; what is
+    doubtful is told as a warning.
+
+    - A column is *numeric* if nine tenths of its different texts are numbers, and then stays as
+      it is (standardise in the network); missing values become the median of the training rows,
+      and so do the other texts. Numbers may have a sign, an exponent, thousands separators
+      (``1,234.5``), a currency, a percent sign (``1.5%`` is 0.015) or parentheses (``(3)`` is
+      -3); ``1.234,5`` is understood where the whole column is written so.
+    - Dates and times become seconds since 1970, times of the day seconds since midnight.
+    - Any other column is *categorical* and becomes one column of 0 and 1 for every text that the
+      training rows hold. Of more than 100 the less frequent share one. A text that only the test
+      rows hold is 0 in all of them, or in the shared one.
+    - Columns are *left out* if they have no value, the same value in every row, another text in
+      nearly every row, or only number the rows: ``0, 1, 2, ...`` in any order, or different whole
+      numbers under a name such as ``id``. Row numbers are used where there is no other column.
+
+    Among numbers, an empty cell, ``NA``, ``N/A``, ``n.a.``, ``NaN``, ``null``, ``none``,
+    ``missing``, ``?``, ``-``, ``--``, ``.``, ``<NA>``, ``#N/A`` and other errors of spreadsheets
+    mean a missing value, in any case. Among texts, only an empty cell, ``?``, ``NaN``, ``n.a.``,
+    ``<NA>``, ``#N/A`` and errors do; the others are categories or classes. Blanks around a value
+    do not count.
 
     Parameters
     ----------
     path : path
-        A UTF-8 file whose first line names the columns; gzipped if its name ends in ``.gz``.
+        A UTF-8 file whose first line names the columns; it may be packed by gzip, bzip2 or xz.
     target : str
-        The name of the column to predict. A row without it is an error.
+        The name of the column to predict. Rows without it are left out.
     task : {"auto", "classification", "regression"}, default "auto"
         "auto" means classification if the target holds texts, or whole numbers with at most 20
-        different values; otherwise regression.
+        different values that lie close together or are in five rows each; otherwise regression.
     categorical : sequence of str, optional
-        Columns of numbers that are names: postcodes, codes.
+        Columns of numbers that are names: postcodes, codes. Also columns of texts to be used
+        although nearly every row has another.
+    numeric : sequence of str, optional
+        Columns of numbers whatever else they hold, which then counts as missing; also row
+        numbers that are to be used.
     drop : sequence of str, optional
         Columns to leave out.
-    delimiter : str, default ","
-        One character.
+    missing : sequence of str, optional
+        More texts that mean a missing value, in any column and any case.
+    delimiter : str, optional
+        One character; by default comma, semicolon, tab or bar, found out from the first lines.
     test_fraction : float, default 0.2
         Share of the rows kept for the test: drawn at random, for classification class by class.
     seed : int, default 0
@@ -71,176 +97,149 @@ def csv(
     Returns
     -------
     Dataset
-        ``float32`` inputs with their names in ``features``; ``int64`` labels in the sorted order
-        of ``classes``, or ``float32`` targets for regression.
+        Inputs with their names in ``features``; ``int64`` labels in the sorted order of
+        ``classes``, or values for regression. Inputs and values are ``float32``, or ``float64``
+        where float32 would lose what sets them apart: times, large offsets.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    ImportError
+        If polars is not installed.
     TypeError
-        If ``categorical`` or ``drop`` is a single name instead of a list.
+        If ``categorical``, ``numeric``, ``drop`` or ``missing`` is a single text instead of a
+        list.
     ValueError
-        If the file is no such table, a name is unknown, a number is infinite, a text column has
-        more than 1,000 different values, or there are too few rows.
+        If the file is no such table, a name is unknown, a number is infinite, there are too few
+        rows, or the table would take more memory than ``FASTMLP_MAX_BYTES`` allows (by default
+        1 GiB or 16 times the file's size, whichever is larger).
 
     """
     if task not in TASKS:
         raise unknown("task", task, TASKS)
-    for option, names in (("categorical", categorical), ("drop", drop)):
+    lists = {"categorical": categorical, "numeric": numeric, "drop": drop, "missing": missing}
+    for option, names in lists.items():
         if isinstance(names, str):
-            raise TypeError(f"{option} must be a list of column names: write [{names!r}]")
-    table = _Table(Path(path).expanduser(), delimiter)
-    for name in (target, *categorical, *drop):
-        if name not in table.header:
-            raise unknown("column", name, table.header)
+            kind = "texts" if option == "missing" else "column names"
+            raise TypeError(f"{option} must be a list of {kind}: write [{names!r}]")
+    _require_polars()
+    path = Path(path).expanduser()
+    records = read_records(read_text_bytes(path), path, delimiter, target)
+    _require_known((target, *categorical, *numeric, *drop), records.header)
     if target in drop:
         raise ValueError(f"the target column '{target}' cannot be dropped")
-    columns = [_column(name, target, categorical, drop) for name in table.header]
-    for texts in table.pieces():
-        for column, part in zip(columns, texts, strict=True):
-            if column is not None:
-                column.observe(part)
-    for texts in table.pieces():
-        for column, part in zip(columns, texts, strict=True):
-            if column is not None:
-                column.append(part)
-    kept = [column for column in columns if column is not None]
-    answer = kept.pop([column.name for column in kept].index(target))
-    y, classes = _targets(answer, task)
-    train, test = train_test_rows(len(y), test_fraction, seed, None if classes is None else y)
-    X_train, X_test, features = encode(kept, train, test)
-    if not features:
-        raise ValueError(f"'{path}' has no column with values besides the target '{target}'")
+    for name in categorical:
+        if name in numeric:
+            raise ValueError(f"the column '{name}' cannot be both categorical and numeric")
+    rules = Rules(
+        frozenset(categorical),
+        frozenset(numeric),
+        frozenset(text.strip().lower() for text in missing),
+        european=records.delimiter != ",",
+    )
+    file_size = path.stat().st_size
+    answer, columns = _read(records, target, frozenset(drop), task, rules, file_size)
+    del records
+    labels = None if answer.classes is None else answer.y
+    train, test = train_test_rows(len(answer.y), test_fraction, seed, labels)
+    encoded = encode(columns, answer.rows[train], answer.rows[test], file_size)
+    if not encoded.features:
+        columns = _with_fallback(columns)
+        encoded = encode(columns, answer.rows[train], answer.rows[test], file_size)
+    _require_features(encoded, path, target)
+    columns_read = (answer.read_as, *encoded.columns)
+    _warn(columns_read)
     return Dataset(
-        name=Path(table.path.name.removesuffix(".gz")).stem,
-        X_train=X_train,
-        y_train=y[train],
-        X_test=X_test,
-        y_test=y[test],
-        classes=classes,
-        features=features,
+        name=_name_of(path),
+        X_train=encoded.X_train,
+        y_train=answer.y[train],
+        X_test=encoded.X_test,
+        y_test=answer.y[test],
+        classes=answer.classes,
+        features=encoded.features,
+        columns_read=columns_read,
     )
 
 
-class _Table:
-    """The file, checked as it is read."""
-
-    def __init__(self, path: Path, delimiter: str) -> None:
-        if not path.is_file():
-            problem = "is not a file" if path.exists() else "does not exist"
-            raise FileNotFoundError(f"the table '{path}' {problem}")
-        self.path = path
-        self._delimiter = delimiter
-        self.header = [name.strip() for name in next(self._rows(), [])]
-        if len(self.header) < 2:
-            raise ValueError(
-                f"the first line of '{path}' names {len(self.header)} columns where at least two "
-                f"are expected: check that the columns are separated by {delimiter!r}"
-            )
-        twice = next((name for name in self.header if self.header.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"two columns of '{path}' are named '{twice}': rename one")
-
-    def pieces(self) -> Iterator[list[tuple[str, ...]]]:
-        """Yield the columns of some thousand rows at a time."""
-        rows = islice(self._rows(), 1, None)
-        n_rows = 0
-        while piece := list(islice(rows, ROWS_AT_ONCE)):
-            n_rows += len(piece)
-            yield list(zip(*piece, strict=True))
-        if n_rows == 0:
-            raise ValueError(f"'{self.path}' has a header but no rows")
-
-    def _rows(self) -> Iterator[list[str]]:
-        n_columns = None
-        open_text = gzip.open if self.path.suffix == ".gz" else open
-        with open_text(self.path, "rt", encoding="utf-8-sig", newline="") as file:
-            lines = reader(self._lines(cast(TextIO, file)), delimiter=self._delimiter)
-            try:
-                for row in lines:
-                    if not row:
-                        continue
-                    n_columns = n_columns or len(row)
-                    if len(row) != n_columns:
-                        raise ValueError(
-                            f"line {lines.line_num} of '{self.path}' has {len(row)} values where "
-                            f"the header names {n_columns} columns"
-                        )
-                    yield row
-            except UnicodeDecodeError:
-                raise ValueError(
-                    f"'{self.path}' is not UTF-8 text after line {lines.line_num}: save it as UTF-8"
-                ) from None
-            except (CSVError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise ValueError(
-                    f"line {lines.line_num} of '{self.path}' cannot be read ({error})"
-                ) from None
-
-    def _lines(self, file: TextIO) -> Iterator[str]:
-        """Yield lines, none so long and not so many that a small gzip file fills the memory."""
-        n_left = max(MAX_EXPANDED, MAX_RATIO * self.path.stat().st_size)
-        while line := file.readline(MAX_LINE):
-            n_left -= len(line)
-            if len(line) == MAX_LINE:
-                raise ValueError(f"'{self.path}' has a line of more than {MAX_LINE} characters")
-            if n_left < 0:
-                raise ValueError(
-                    f"'{self.path}' expands to {MAX_RATIO} times its size and more: unpack it first"
-                )
-            yield line
+def _read(
+    records: Records, target: str, drop: frozenset[str], task: str, rules: Rules, file_size: int
+) -> tuple[Target, list[Column]]:
+    """Return the target and the other columns, read some at a time to bound the memory."""
+    places = [
+        place
+        for place, name in enumerate(records.header)
+        if name != target and name not in drop
+    ]
+    require_bytes(
+        records.n_rows * len(places) * np.dtype(np.float32).itemsize,
+        file_size,
+        f"the table, {records.n_rows:,} rows of {len(places):,} columns,",
+        "leave columns out with drop=[...]",
+    )
+    cells = records.columns([records.header.index(target)])
+    answer = read_target(target, cells.to_series(0), task, rules)
+    at_once = max(1, max(BATCH_BYTES, records.n_bytes) // (CELL_BYTES * records.n_rows))
+    columns: list[Column] = []
+    for start in range(0, len(places), at_once):
+        batch = places[start : start + at_once]
+        names = [records.header[place] for place in batch]
+        columns.extend(read_columns(names, records.columns(batch), rules))
+    return answer, columns
 
 
-def _column(
-    name: str, target: str, categorical: Sequence[str], drop: Sequence[str]
-) -> Column | None:
-    if name in drop:
-        return None
-    # In float64, large whole numbers that differ stay different classes.
-    dtype = np.float64 if name == target else np.float32
-    return Column(name, numeric=name not in categorical, dtype=dtype)
+def _require_polars() -> None:
+    try:
+        import polars  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            'tables are read with polars, which is not installed: pip install "fastmlp[tables]"'
+        ) from None
 
 
-def _targets(column: Column, task: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Return labels and class names, or float32 targets and None."""
-    values = column.values()
-    missing = np.isnan(values) if column.numeric else values == column.known_codes().get("", -2)
-    if missing.any():
-        raise ValueError(
-            f"the target column '{column.name}' has no value in data row "
-            f"{missing.argmax() + 1}: fill it in or remove the row"
+def _require_known(names: Sequence[str], header: Sequence[str]) -> None:
+    known = set(header)
+    for name in names:
+        if name not in known:
+            error = unknown("column", name, header)
+            if len(header) > MAX_NAMES:
+                shown = str(error).partition(" (known: ")[0].partition(": use one of ")[0]
+                error = ValueError(f"{shown} (the file has {len(header):,} columns)")
+            raise error
+
+
+def _with_fallback(columns: Sequence[Column]) -> list[Column]:
+    """Take row numbers for inputs, where there is nothing else to take."""
+    return [
+        replace(column, read_as=replace(column.read_as, kind="number", doubt=""))
+        if column.fallback
+        else column
+        for column in columns
+    ]
+
+
+def _require_features(encoded: Encoded, path: Path, target: str) -> None:
+    if encoded.features:
+        return
+    why = "; ".join(str(column) for column in encoded.columns[:3])
+    more = ", ..." if len(encoded.columns) > 3 else ""
+    told = f" ({why}{more})" if why else ": check drop"
+    raise ValueError(f"'{path}' has no column with values besides the target '{target}'{told}")
+
+
+def _warn(columns: Sequence[ReadAs]) -> None:
+    doubtful = [column for column in columns if column.doubt]
+    for column in doubtful[:MAX_WARNINGS]:
+        warnings.warn(f"the column '{column.name}' {column.doubt}", UserWarning, stacklevel=3)
+    if len(doubtful) > MAX_WARNINGS:
+        warnings.warn(
+            f"{len(doubtful) - MAX_WARNINGS} more columns are doubtful: columns_read tells how "
+            "each was read",
+            UserWarning,
+            stacklevel=3,
         )
-    if not column.numeric:
-        if task == "regression":
-            raise ValueError(
-                f"the target column '{column.name}' holds texts, which regression cannot predict"
-            )
-        return _labels_of_texts(values, column.known_codes())
-    whole = bool((values == np.floor(values)).all())
-    if task == "regression" or (task == "auto" and not whole):
-        return _as_float32(values, column.name), None
-    numbers, labels = np.unique(values, return_inverse=True)
-    if task == "auto" and len(numbers) > MAX_NUMBER_CLASSES:
-        return _as_float32(values, column.name), None
-    if len(numbers) > MAX_CATEGORIES:
-        raise ValueError(
-            f"the target column '{column.name}' holds {len(numbers)} different numbers, too many "
-            "for classes: use task='regression'"
-        )
-    names = (str(int(number)) if whole else repr(float(number)) for number in numbers)
-    return labels.astype(np.int64), tuple(names)
 
 
-def _labels_of_texts(
-    codes: np.ndarray, known: dict[str, int]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    names = sorted(known)
-    label_of_code = np.empty(len(known), np.int64)
-    label_of_code[[known[name] for name in names]] = np.arange(len(names))
-    return label_of_code[codes], tuple(names)
-
-
-def _as_float32(values: np.ndarray, name: str) -> np.ndarray:
-    if np.abs(values).max() > np.finfo(np.float32).max:
-        raise ValueError(f"the target column '{name}' holds numbers beyond the range of float32")
-    return values.astype(np.float32)
+def _name_of(path: Path) -> str:
+    packed = path.suffix.lower() in PACKED_SUFFIXES
+    return Path(path.stem).stem if packed else path.stem

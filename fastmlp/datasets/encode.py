@@ -1,0 +1,172 @@
+"""From columns to the matrix that a network takes: medians for gaps, 0 and 1 for categories."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastmlp.datasets.columns import Column, ReadAs
+from fastmlp.datasets.limits import require_bytes
+
+__all__ = ["MAX_CATEGORIES", "Encoded", "encode", "narrowest"]
+
+MAX_CATEGORIES = 100
+"""Of a column with more categories the most frequent have a feature each; the others share one."""
+
+MISSING_NAME, OTHER_NAME = "(missing)", "(other)"
+OFFSET = 128
+"""Numbers this many times larger than their spread are kept in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Training and test rows as matrices.
+
+    Attributes
+    ----------
+    X_train, X_test : ndarray of shape (len(train), D) and (len(test), D)
+    features : tuple of str
+        D names: ``"age"``, ``"colour=red"``.
+    columns : tuple of ReadAs
+        The columns, with what became of them.
+
+    """
+
+    X_train: np.ndarray
+    X_test: np.ndarray
+    features: tuple[str, ...]
+    columns: tuple[ReadAs, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Feature:
+    """The features of one column: a number with its filling, or a place for each code."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    filling: float = np.nan
+    place_of_code: np.ndarray | None = None
+
+
+def encode(
+    columns: Sequence[Column], train: np.ndarray, test: np.ndarray, file_size: int
+) -> Encoded:
+    """Return the matrices, with everything that is learnt taken from the training rows.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        A number gives one feature, as it is, missing values filled with the median of the
+        training rows. A category gives a feature of 0 and 1 for every text in the training rows,
+        missing values counting as a text; of more than 100 texts the less frequent share one,
+        with those that only other rows hold. Columns without a value in the training rows, and
+        those that were left out, give none.
+    train, test : int ndarray
+        Row numbers.
+    file_size : int
+        Bytes of the file, which bound those of the matrices.
+
+    Raises
+    ------
+    ValueError
+        If the matrices would take too much memory; known before it is taken.
+
+    """
+    features, read_as = [], []
+    for column in columns:
+        feature = _learn(column, train)
+        features.append(feature)
+        read_as.append(_described(column, feature))
+    used = [feature for feature in features if feature is not None]
+    names = tuple(name for feature in used for name in feature.names)
+    dtype = narrowest(feature.values for feature in used if feature.place_of_code is None)
+    n_rows = len(train) + len(test)
+    widest = sorted(used, key=lambda feature: -len(feature.names))[:3]
+    require_bytes(
+        n_rows * len(names) * np.dtype(dtype).itemsize,
+        file_size,
+        f"the table, {n_rows:,} rows of {len(names):,} features,",
+        "leave columns out with drop=["
+        + ", ".join(repr(feature.names[0].partition("=")[0]) for feature in widest)
+        + "]",
+    )
+    X_train, X_test = (_matrix(used, len(names), rows, dtype) for rows in (train, test))
+    return Encoded(X_train, X_test, names, tuple(read_as))
+
+
+def narrowest(arrays: Iterable[np.ndarray]) -> type[np.floating]:
+    """Return float32, or float64 where rounding to float32 would lose what sets values apart.
+
+    So it is with whole numbers beyond 2**24, and with numbers far from 0 for their spread, such
+    as seconds since 1970.
+    """
+    for values in arrays:
+        high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
+        largest = max(high, -low)
+        if largest >= 1 << 24 and bool((values.astype(np.float32) != values)[~np.isnan(values)].any()):
+            return np.float64
+        # The range bounds the deviation from above, and is cheaper.
+        if largest > OFFSET / 4 * (high - low) and values.dtype != np.float32:
+            return np.float64
+        if largest > OFFSET * float(np.nanstd(values, dtype=np.float64)) > 0:
+            return np.float64
+    return np.float32
+
+
+def _learn(column: Column, train: np.ndarray) -> _Feature | None:
+    if column.read_as.kind == "left out":
+        return None
+    name = column.read_as.name
+    if column.categories is not None:
+        return _learn_categories(name, column.values, column.categories, train)
+    gaps = np.isnan(column.values)
+    if not gaps.any():
+        return _Feature((name,), column.values)
+    known = column.values[train][~gaps[train]]
+    return _Feature((name,), column.values, float(np.median(known))) if len(known) else None
+
+
+def _learn_categories(
+    name: str, codes: np.ndarray, categories: tuple[str, ...], train: np.ndarray
+) -> _Feature | None:
+    counts = np.bincount(codes[train], minlength=len(categories))
+    kept = np.flatnonzero(counts)
+    if not len(kept) or (len(kept) == 1 and categories[kept[0]] == ""):
+        return None
+    texts = [categories[code] or MISSING_NAME for code in kept]
+    place_of_code = np.full(len(categories), -1)
+    if len(kept) > MAX_CATEGORIES:
+        frequent = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
+        kept = np.sort(frequent)
+        texts = [*(categories[code] or MISSING_NAME for code in kept), OTHER_NAME]
+        place_of_code[:] = len(kept)
+    place_of_code[kept] = np.arange(len(kept))
+    return _Feature(tuple(f"{name}={text}" for text in texts), codes, 0.0, place_of_code)
+
+
+def _described(column: Column, feature: _Feature | None) -> ReadAs:
+    read_as = column.read_as
+    if feature is None and read_as.kind != "left out":
+        return replace(read_as, kind="left out", how="no value in the training rows", doubt="")
+    if feature is not None and feature.names[-1].endswith("=" + OTHER_NAME):
+        how = f"{read_as.how}, of which all but the {MAX_CATEGORIES} most frequent share a feature"
+        return replace(read_as, how=how)
+    return read_as
+
+
+def _matrix(
+    features: Sequence[_Feature], width: int, rows: np.ndarray, dtype: type[np.floating]
+) -> np.ndarray:
+    X = np.zeros((len(rows), width), dtype)
+    place = 0
+    for feature in features:
+        values = feature.values[rows]
+        if feature.place_of_code is None:
+            gaps = np.isnan(values)
+            X[:, place] = np.where(gaps, feature.filling, values) if gaps.any() else values
+        else:
+            places = feature.place_of_code[values]
+            known = np.flatnonzero(places >= 0)
+            X[known, place + places[known]] = 1
+        place += len(feature.names)
+    return X

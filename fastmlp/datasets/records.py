@@ -1,0 +1,213 @@
+"""The records of a delimited text file: which character divides them, and whether all are whole.
+
+Cells are read by polars, which pads short records in silence and takes any quote for the start of a
+quoted cell. So the shape of every record is checked here first, with a few passes of numpy.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Records", "read_records"]
+
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE_RECORDS = 200
+CHUNK = 1 << 22
+QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """A table whose records are whole, as text.
+
+    Attributes
+    ----------
+    header : tuple of str
+        The names of the columns; a column without a name is called ``column 3`` by its place.
+    n_rows : int
+        Records after the header.
+    delimiter : str
+        What divides the cells.
+
+    """
+
+    header: tuple[str, ...]
+    n_rows: int
+    delimiter: str
+    _data: bytes
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the text."""
+        return len(self._data)
+
+    def columns(self, places: Sequence[int]) -> Any:
+        """Return the cells of some columns as a polars frame of texts, null where empty."""
+        import polars as pl
+
+        return pl.read_csv(
+            self._data,
+            columns=list(places),
+            separator=self.delimiter,
+            infer_schema=False,
+        )
+
+
+def read_records(data: bytes, path: Path, delimiter: str | None, target: str) -> Records:
+    """Find the delimiter, read the header and check that every record has as many cells.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, UTF-8.
+    path : Path
+        For messages.
+    delimiter : str or None
+        None to find it out: comma, semicolon, tab or bar.
+    target : str
+        A column that the header should name.
+
+    Raises
+    ------
+    ValueError
+        If a record has more or fewer cells than the header, a quote is not closed, or there are
+        no records.
+
+    """
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise ValueError(f"delimiter must be one character, such as ',' or ';', got {delimiter!r}")
+    data = data.rstrip(b"\r\n") + b"\n"
+    found = delimiter or _find_delimiter(data, target)
+    _, names = next(_reader(data, found, path), (1, []))
+    names = [name.strip() for name in names]
+    header = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
+    if len(header) < 2:
+        tried = repr(found) if delimiter else "',', ';', a tab or '|' (or give the delimiter)"
+        raise ValueError(
+            f"the first line of '{path}' names {len(header)} columns where at least two are "
+            f"expected: check that the columns are separated by {tried}"
+        )
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            raise ValueError(f"two columns of '{path}' are named '{name}': rename one")
+        seen.add(name)
+    if _is_unusual(data, found):
+        data, found = _rewritten(data, found, path, len(header)), ","
+    n_rows = _count_rows(data, found, path, len(header)) - 1
+    if n_rows == 0:
+        raise ValueError(f"'{path}' has a header but no rows")
+    return Records(header, n_rows, found, data)
+
+
+def _find_delimiter(data: bytes, target: str) -> str:
+    """Return the candidate that divides the first records most evenly into two cells or more."""
+
+    def merit(candidate: str) -> tuple[bool, float, int]:
+        try:
+            first = islice(_reader(data, candidate, Path()), SAMPLE_RECORDS)
+            records = [record for _, record in first]
+        except ValueError:
+            return False, 0.0, 0
+        n_cells = len(records[0]) if records else 0
+        if n_cells < 2:
+            return False, 0.0, 0
+        named = target in (name.strip() for name in records[0])
+        even = sum(len(record) == n_cells for record in records) / len(records)
+        return named, even, n_cells
+
+    return max(DELIMITERS, key=merit)
+
+
+def _reader(data: bytes, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line numbers and records as Python's reader sees them, blank lines left out."""
+    text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    lines = csv.reader(text, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
+    try:
+        for record in lines:
+            if record:
+                yield lines.line_num, record
+    except csv.Error as error:
+        raise ValueError(f"line {lines.line_num} of '{path}' cannot be read ({error})") from None
+
+
+def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
+    """Return the same records with commas, where polars would misread them; slow, and rare."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for line, record in _reader(data, delimiter, path):
+        if len(record) != n_cells:
+            raise _ragged(line, path, len(record), n_cells)
+        writer.writerow(record)
+    return out.getvalue().encode()
+
+
+def _is_unusual(data: bytes, delimiter: str) -> bool:
+    """Whether polars needs it rewritten.
+
+    So it is with blank lines, lines that end in a carriage return alone, quotes that do not
+    enclose a whole cell, and delimiters outside ASCII.
+    """
+    if not delimiter.isascii() or data.count(b"\r") != data.count(b"\r\n"):
+        return True
+    if data[:1] in (b"\n", b"\r") or b"\n\n" in data or b"\n\r\n" in data:
+        return True
+    if QUOTE not in data:
+        return False
+    before_opening = {QUOTE, NEWLINE, ord(delimiter)}
+    after_closing = before_opening | {RETURN}
+    inside = False
+    for start in range(0, len(data), CHUNK):
+        # One byte more on each side, to see the neighbours.
+        around = np.frombuffer(data[max(0, start - 1) : start + CHUNK + 1], np.uint8)
+        first = min(start, 1)
+        places = np.flatnonzero(around[first : first + CHUNK] == QUOTE) + first
+        opening = np.arange(len(places)) % 2 == int(inside)
+        inside ^= len(places) % 2 == 1
+        before = places[opening] - 1
+        after = places[~opening] + 1
+        if not np.isin(around[before[before >= 0]], list(before_opening)).all():
+            return True
+        if not np.isin(around[after[after < len(around)]], list(after_closing)).all():
+            return True
+    return inside
+
+
+def _count_rows(data: bytes, delimiter: str, path: Path, n_cells: int) -> int:
+    """Return the number of records, all of which have ``n_cells`` cells."""
+    quoted = QUOTE in data
+    inside, n_records, n_open, n_lines = 0, 0, 0, 0
+    for start in range(0, len(data), CHUNK):
+        chunk = np.frombuffer(data, np.uint8, min(CHUNK, len(data) - start), start)
+        marks = (chunk == ord(delimiter)) | (chunk == NEWLINE)
+        if quoted:
+            state = np.bitwise_xor.accumulate((chunk == QUOTE).view(np.uint8)) ^ inside
+            inside = state[-1]
+            marks &= state == 0
+        places = np.flatnonzero(marks)
+        ends = np.flatnonzero(chunk[places] == NEWLINE)
+        if len(ends):
+            cells = np.diff(ends, prepend=-1 - n_open)
+            wrong = np.flatnonzero(cells != n_cells)
+            if len(wrong):
+                end = places[ends[wrong[0]]]
+                line = n_lines + 1 + int((chunk[:end] == NEWLINE).sum())
+                raise _ragged(line, path, int(cells[wrong[0]]), n_cells)
+            n_records += len(ends)
+            n_open = len(places) - 1 - ends[-1]
+        else:
+            n_open += len(places)
+        n_lines += int((chunk == NEWLINE).sum())
+    return n_records
+
+
+def _ragged(line: int, path: Path, n_found: int, n_cells: int) -> ValueError:
+    return ValueError(
+        f"line {line} of '{path}' has {n_found} values where the header names {n_cells} columns"
+    )
