@@ -116,10 +116,10 @@ class Monitor:
         self.waited += 1
         return False
 
-    def never(self, restores: bool) -> str:
-        """Return what to say where no epoch was the best: none had a number to compare."""
-        kept = ": the weights are those of the last epoch" if restores else ""
-        return f"no epoch had a finite {self.column}, so none was the best{kept}"
+    @property
+    def found_none(self) -> bool:
+        """Whether it saw epochs, but none with a finite value."""
+        return self.best_epoch is None and self.waited > 0
 
     @property
     def exhausted(self) -> bool:

@@ -184,8 +184,12 @@ class _Training:
                 self.best.restore()
             self._tell("on_train_end", self.history)
         self._say_why()
-        if self.monitor is not None and self.history.epochs and self.monitor.best_epoch is None:
-            warnings.warn(self.monitor.never(restores=self.best is not None), stacklevel=4)
+        if self.monitor is not None and self.monitor.found_none:
+            warnings.warn(
+                f"{self.monitor.column} was finite in no epoch, so none was the best: the model "
+                "keeps the parameters of the last",
+                stacklevel=4,
+            )
         return self.history
 
     def _train_epochs(self) -> None:

@@ -1,0 +1,71 @@
+"""The best epoch, where the monitored value is at times, or always, no number."""
+
+import math
+
+import numpy as np
+import pytest
+from networks import blobs
+
+import fastmlp
+from fastmlp import EarlyStopping
+from fastmlp.callbacks import Callback
+from fastmlp.layers import Linear
+
+
+class Scores(Callback):
+    """Writes a score into each record, and keeps the parameters of each epoch."""
+
+    def __init__(self, *scores):
+        self.scores, self.thetas = scores, []
+
+    def on_epoch_end(self, epoch, record, model):
+        record["val_auc"] = self.scores[epoch]
+        self.thetas.append(model.theta.copy())
+
+
+def fit(scores, **options):
+    X, y = blobs(40, 6, 3)
+    model = fastmlp.Sequential(Linear(6, 3))
+    history = model.fit(
+        X, y, epochs=len(scores.scores), callbacks=[scores], verbose=False, **options
+    )
+    return model, history
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_where_no_epoch_can_be_compared_the_last_parameters_stay_and_a_warning_says_so(value):
+    scores = Scores(*[value] * 4)
+
+    with pytest.warns(UserWarning, match="val_auc was finite in no epoch"):
+        model, history = fit(
+            scores, early_stopping=EarlyStopping(9, monitor="val_auc"), restore_best=True
+        )
+
+    assert history.best_epoch is None
+    np.testing.assert_array_equal(model.theta, scores.thetas[-1])
+
+
+def test_patience_ends_without_a_number_too():
+    scores = Scores(*[math.nan] * 9)
+
+    with pytest.warns(UserWarning, match="finite in no epoch"):
+        model, history = fit(scores, early_stopping=EarlyStopping(3, monitor="val_auc"))
+
+    assert history.stopped == "early stopping"
+    assert len(history) == 3
+    np.testing.assert_array_equal(model.theta, scores.thetas[2])
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [((math.nan, 0.5, 0.4), 1), ((0.7, math.nan, math.nan), 0), ((0.1, math.nan, 0.2), 2)],
+)
+def test_an_epoch_without_a_number_is_passed_over(values, best):
+    scores = Scores(*values)
+
+    model, history = fit(
+        scores, early_stopping=EarlyStopping(9, monitor="val_auc"), restore_best=True
+    )
+
+    assert history.best_epoch == best
+    np.testing.assert_array_equal(model.theta, scores.thetas[best])
