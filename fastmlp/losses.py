@@ -10,7 +10,14 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.errors import unknown
-from fastmlp.validation import as_float_targets, as_labels, as_weights, fraction, positive
+from fastmlp.labels import as_binary, as_labels
+from fastmlp.validation import (
+    as_float_targets,
+    as_weights,
+    fraction,
+    positive,
+    representable,
+)
 
 __all__ = [
     "LOSSES",
@@ -98,6 +105,10 @@ class Loss:
             return as_labels(targets, n_rows, n_outputs, name)
         return as_float_targets(targets, n_rows, n_outputs, dtype, name)
 
+    def require_dtype(self, dtype: np.dtype) -> None:
+        """Raise ValueError if the parameter would be 0 or infinite in the dtype."""
+        representable(f"the parameter of {self!r}", self.parameter, dtype)
+
     def accuracy(self, n_correct: int, n_rows: int, n_outputs: int) -> float | None:
         """Return the share of right answers, None where there is no right or wrong."""
         if not self.has_accuracy:
@@ -111,6 +122,7 @@ class Loss:
         if outputs.ndim < 1 or outputs.size == 0:
             raise ValueError(f"outputs must have shape (N, C), got {outputs.shape}")
         rows = ops.as_rows(outputs, np.float32 if outputs.dtype == np.float32 else np.float64)
+        self.require_dtype(rows.dtype)
         targets = self.as_targets(targets, len(rows), rows.shape[1], rows.dtype, "targets")
         weights = sample_weight
         if weights is not None:
@@ -166,6 +178,7 @@ class MSE(Loss):
 class BinaryCrossEntropy(Loss):
     """log(1 + exp(z)) - t z on logits, meaned over the C outputs too; 0 <= t <= 1.
 
+    Labels may be coded with another number than 1, such as 0 and 255: what is not 0 is 1.
     An output is right where z > 0 just when t > 1/2.
     """
 
@@ -175,8 +188,8 @@ class BinaryCrossEntropy(Loss):
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Targets from 0 to 1."""
-        return _in_range(super().as_targets(targets, n_rows, n_outputs, dtype, name), name, 0, 1)
+        """Targets from 0 to 1; where they are 0 and 2, or 0 and 255, that means 0 and 1."""
+        return as_binary(super().as_targets(targets, n_rows, n_outputs, dtype, name), name)
 
 
 class MAE(Loss):
@@ -236,7 +249,12 @@ class Poisson(Loss):
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
         """Targets >= 0."""
-        return _in_range(super().as_targets(targets, n_rows, n_outputs, dtype, name), name, 0, None)
+        array = super().as_targets(targets, n_rows, n_outputs, dtype, name)
+        if array.min() < 0:
+            raise ValueError(
+                f"{name} must hold values of at least 0 for this loss, got {array.min()}"
+            )
+        return array
 
 
 LOSSES: dict[str, type[Loss]] = {
@@ -309,12 +327,3 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
             raise ValueError(f"label_smoothing goes with the loss cross_entropy, not with {loss!r}")
         loss = CrossEntropy(label_smoothing)
     return loss if isinstance(loss, Loss) else _Custom(loss)
-
-
-def _in_range(targets: np.ndarray, name: str, low: float, high: float | None) -> np.ndarray:
-    """Raise unless all targets lie from low to high."""
-    wrong = targets[(targets < low) | (targets > np.inf if high is None else targets > high)]
-    if wrong.size:
-        span = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must hold values {span} for this loss, got {wrong[0]}")
-    return targets

@@ -20,6 +20,7 @@ from fastmlp.validation import (
     float_dtype,
     non_negative,
     positive_int,
+    representable,
     seed_int,
 )
 
@@ -59,6 +60,7 @@ class Model:
     def _build(self, layers: tuple[Any, ...]) -> None:
         self.stages = tuple(as_layer(layer) for layer in layers)
         _check_widths(self.stages)
+        self.require_settings()
         self._store = FlatStore(self.stages, self.dtype, self.seed)
         self.has_plan = inference.can_infer(self)
         self.per_thread = threading.local()  # what each thread needs to infer, see compiled
@@ -251,10 +253,19 @@ class Model:
         """Return X, targets and weights, checked, in the form that training takes."""
         X = as_data(X, self.dtype, f"X{suffix}")
         n_outputs = self.check_inputs(X)
+        loss.require_dtype(self.dtype)
         y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
         if weights is not None:
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
         return X, y, weights
+
+    def require_settings(self) -> None:
+        """Raise ValueError if a layer's setting would be 0 or infinite in the model's dtype."""
+        for index, layer in enumerate(self.stages):
+            if type(layer).__module__.startswith("fastmlp."):
+                for name, value in layer.config().items():
+                    if isinstance(value, float):
+                        representable(f"{name} of layer {index}, {layer!r},", value, self.dtype)
 
     @contextmanager
     def being_trained(self) -> Iterator[None]:

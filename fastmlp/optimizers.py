@@ -18,7 +18,7 @@ from fastmlp import ops
 from fastmlp.errors import unknown
 from fastmlp.parameters import Arrays
 from fastmlp.schedules import Schedule, as_schedule
-from fastmlp.validation import fraction, non_negative, positive
+from fastmlp.validation import fraction, non_negative, positive, representable
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -82,6 +82,13 @@ class Optimizer:
         self.state1: np.ndarray | None = None
         self.state2: np.ndarray | None = None
         self._model_key: Any = None
+
+    def require_dtype(self, dtype: np.dtype) -> None:
+        """Raise ValueError if an argument would be 0 or infinite in the dtype."""
+        if type(self) in OPTIMIZERS.values():
+            for name, value in vars(self).items():
+                if isinstance(value, float):
+                    representable(f"{name} of {self!r}", value, dtype)
 
     @contextmanager
     def being_used(self) -> Iterator[None]:

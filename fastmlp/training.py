@@ -25,6 +25,7 @@ from fastmlp.validation import (
     is_finite,
     non_negative,
     positive_int,
+    representable,
     seed_int,
 )
 
@@ -72,10 +73,13 @@ def fit(
     if matmul_precision not in PRECISIONS:
         raise unknown("matmul_precision", matmul_precision, PRECISIONS)
     schedule = as_schedule(optimizer.lr)
+    model.require_settings()
+    optimizer.require_dtype(model.dtype)
+    representable("l2", l2, model.dtype)
     X, y, weights = model.check_data(loss, X, y, sample_weight)
     if class_weight is not None:
         of_rows = arguments.class_weights(class_weight, loss, y, model.check_inputs(X))
-        of_rows = of_rows.astype(model.dtype)
+        of_rows = as_weights(of_rows, len(X), model.dtype, "class_weight")
         weights = as_weights(of_rows if weights is None else weights * of_rows, len(X), model.dtype)
     validation = _validation(model, loss, validation_data)
     batches = Batches.of(model, len(X), as_batch_size(batch_size, len(X)))

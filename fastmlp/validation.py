@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.numeric import as_numbers
+
 __all__ = [
     "as_batch_size",
     "as_data",
     "as_float_targets",
-    "as_labels",
     "as_weights",
     "float_dtype",
     "fraction",
@@ -19,8 +20,11 @@ __all__ = [
     "non_negative",
     "positive",
     "positive_int",
+    "representable",
     "seed_int",
 ]
+
+_FAR = 40  # powers of two: products of two weights, and sums of many, are then far from an end
 
 
 def positive_int(name: str, value: Any) -> int:
@@ -65,6 +69,17 @@ def fraction(name: str, value: Any) -> float:
     if not 0 <= number < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
     return number
+
+
+def representable(name: str, value: float, dtype: np.dtype) -> None:
+    """Raise ValueError for a number that would be 0 or infinite in the dtype of the arithmetic."""
+    least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    if value and not least <= abs(value) <= most:
+        wrong, end = ("small", least) if abs(value) < 1 else ("large", most)
+        raise ValueError(
+            f"{name} is {value!r}, too {wrong} for {dtype}, which ends at {end:.2g}: use another "
+            "number, or a model with dtype='float64'"
+        )
 
 
 def _number(name: str, value: Any) -> float:
@@ -136,7 +151,7 @@ def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) ->
         flags = X.flags
         if flags.c_contiguous and flags.writeable and flags.aligned:
             return X  # a single row is predicted in microseconds: nothing more to ask
-    array = _real(X, name)
+    array = as_numbers(X, name)
     if array.ndim < 2:
         raise ValueError(
             f"{name} must have shape (N, D), a row for each example, got shape {array.shape}: "
@@ -153,36 +168,11 @@ def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) ->
     return native(array)
 
 
-def as_labels(y: Any, n_rows: int, n_classes: int, name: str = "y") -> np.ndarray:
-    """Return class labels, checked, as int64 of shape (N,); whole numbers in [0, n_classes)."""
-    array = np.asarray(y)
-    if array.dtype.kind not in "iub":
-        raise TypeError(
-            f"{name} must hold whole class numbers, got dtype {array.dtype}: "
-            "cast them with astype(int), or number the classes from 0"
-        )
-    if array.shape == (n_rows, 1):
-        array = array[:, 0]
-    if array.shape != (n_rows,):
-        raise ValueError(
-            f"{name} must have one label for each of the {n_rows} rows, shape ({n_rows},), "
-            f"got shape {array.shape}"
-        )
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or high >= n_classes:
-        wrong = low if low < 0 else high
-        raise ValueError(
-            f"{name} must hold labels from 0 to {n_classes - 1}, one for each of the model's "
-            f"{n_classes} outputs, got {wrong}"
-        )
-    return native(array.astype(np.int64, copy=False))
-
-
 def as_float_targets(
     y: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
 ) -> np.ndarray:
     """Return targets, checked, as (N, C) in dtype; (N,) is taken as one column."""
-    array = _real(y, name)
+    array = as_numbers(y, name)
     if array.ndim == 1:
         array = array[:, None]
     array = array.reshape(array.shape[0], math.prod(array.shape[1:])) if array.ndim else array
@@ -200,8 +190,11 @@ def as_float_targets(
 def as_weights(
     weights: Any, n_rows: int, dtype: np.dtype, name: str = "sample_weight"
 ) -> np.ndarray:
-    """Return row weights, checked, as (N,) in dtype; >= 0 and not all 0."""
-    array = _real(weights, name).astype(dtype, copy=False)
+    """Return row weights, checked, as (N,) in dtype; >= 0 and not all 0.
+
+    Only their ratios matter, so that weights far from 1 are all multiplied by a power of two.
+    """
+    array = as_numbers(weights, name).astype(np.float64, copy=False)
     if array.shape != (n_rows,):
         raise ValueError(
             f"{name} must have one weight for each of the {n_rows} rows, got shape {array.shape}"
@@ -211,24 +204,17 @@ def as_weights(
         raise ValueError(f"{name} must not be negative, got {array.min()}")
     if array.max() == 0:
         raise ValueError(f"{name} must not be 0 for every row: nothing would be learned")
+    exponent = np.frexp(array.max())[1]
+    if abs(exponent) > _FAR:
+        array = np.ldexp(array, -exponent)
+    array = array.astype(dtype)
+    array[array < np.finfo(dtype).tiny] = 0.0  # kernels take what is less for 0 at times
     return native(array)
 
 
 def as_batch_size(batch_size: Any, n_rows: int) -> int:
     """Return a batch size of at least one row and at most all of them."""
     return min(positive_int("batch_size", batch_size), n_rows)
-
-
-def _real(values: Any, name: str) -> np.ndarray:
-    if hasattr(values, "tocsr"):
-        raise TypeError(f"{name} is sparse, expected a dense array: pass {name}.toarray()")
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, but its rows differ in length") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
 
 
 def is_finite(array: np.ndarray) -> bool:

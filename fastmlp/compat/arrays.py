@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.layerwise import add_penalty
-from fastmlp.validation import as_labels
+from fastmlp.labels import as_labels
 
 __all__ = [
     "activation",
