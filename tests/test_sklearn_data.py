@@ -32,6 +32,7 @@ def test_a_large_sparse_matrix_is_learned_a_part_at_a_time(monkeypatch):
     arguments = SMALL | {"batch_size": 50, "early_stopping": True}
     whole = MLPClassifier(**arguments).fit(X, y, sample_weight=weight)
     monkeypatch.setattr("fastmlp.sklearn._data._LARGE", 4 * 80 * 120)
+    monkeypatch.setattr("fastmlp.sklearn._minibatches.WINDOW", 80 * 120)
     parts = MLPClassifier(**arguments).fit(sparse.csc_matrix(X), y, sample_weight=weight)
     assert_same_bits(parts, whole)
     assert parts.loss_curve_ == whole.loss_curve_

@@ -1,14 +1,13 @@
 """The rows of one fit."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["WINDOW", "Rows", "Window", "as_rows", "check_dates", "dense", "r2"]
+__all__ = ["WINDOW", "Rows", "as_rows", "check_dates", "dense", "r2"]
 
 _LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
 WINDOW = 1 << 26  # bytes of such parts
@@ -70,46 +69,6 @@ class Rows:
         scikit-learn divides the penalty by the sum of weights, so that their scale counts.
         """
         return float(np.ldexp(alpha, -self.weight_exponent))
-
-
-class Window:
-    """Some rows of a large sparse matrix at a time, in arrays that stay where they are.
-
-    Parameters
-    ----------
-    rows : Rows
-        With a sparse X; cast as the runner wants them.
-    batch_size : int
-        A window holds a multiple of it.
-
-    Attributes
-    ----------
-    rows : Rows
-        What the window shows, for a runner to read.
-
-    """
-
-    def __init__(self, rows: Rows, batch_size: int):
-        self.source = rows
-        row_bytes = rows.X.shape[1] * rows.X.dtype.itemsize
-        n = max(1, WINDOW // (row_bytes * batch_size)) * batch_size
-        weights = None if rows.weights is None else np.empty_like(rows.weights, shape=n)
-        self.rows = Rows(
-            np.empty((n, rows.X.shape[1]), rows.X.dtype),
-            np.empty_like(rows.targets, shape=(n, *rows.targets.shape[1:])),
-            weights,
-        )
-
-    def slide(self, order: np.ndarray) -> Iterator[np.ndarray]:
-        """Show one window after the other of the rows in that order; yield the order within it."""
-        for start in range(0, len(order), len(self.rows)):
-            indices = order[start : start + len(self.rows)]
-            n = len(indices)
-            self.source.X[indices].toarray(out=self.rows.X[:n])
-            self.rows.targets[:n] = self.source.targets[indices]
-            if self.source.weights is not None and self.rows.weights is not None:
-                self.rows.weights[:n] = self.source.weights[indices]
-            yield np.arange(n)
 
 
 def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Rows:

@@ -61,7 +61,7 @@ class Objective:
     row_offsets: Callable[[np.ndarray], np.ndarray] | None = None
     searched_as_reported: bool = True
 
-    def offset(self, rows: Rows, order: Any = None, batch_size: int | None = None) -> float:
+    def offset(self, rows: Rows, order: Any = None, starts: Any = 0) -> float:
         """Return what is added for some rows: the mean of what their minibatches have.
 
         Parameters
@@ -69,8 +69,8 @@ class Objective:
         rows : Rows
         order : numpy.ndarray, int64, optional
             Which of them, in the order in which they are visited; default all.
-        batch_size : int, optional
-            Default one minibatch of all.
+        starts : numpy.ndarray, int64, optional
+            Where each minibatch begins; default one of all.
 
         """
         if self.row_offsets is None:
@@ -81,7 +81,7 @@ class Objective:
         offsets = self.row_offsets(targets)
         if weights is None:
             return float(offsets.mean())
-        starts = np.arange(0, len(offsets), batch_size or len(offsets))
+        starts = np.atleast_1d(starts)
         counts = np.diff(starts, append=len(offsets))
         mass = np.add.reduceat(weights, starts, dtype=np.float64)
         sums = np.add.reduceat(weights * offsets, starts)

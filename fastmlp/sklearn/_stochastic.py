@@ -15,8 +15,9 @@ from fastmlp.callbacks import TrainingInfo
 from fastmlp.history import History
 from fastmlp.runner import EpochResult, Interrupt
 from fastmlp.sklearn import _sparse
-from fastmlp.sklearn._data import Rows, Window
+from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._held_out import HeldOut
+from fastmlp.sklearn._minibatches import Window, minibatches
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import resumed_optimizer
 from fastmlp.stopping import Checkpoint
@@ -80,7 +81,7 @@ class _Training:
         self.max_iter = max_iter
         self.progress = estimator._progress
         self.n_rows = len(rows) if visited is None else len(visited)
-        self.batch_size = _batch_size(estimator.batch_size, self.n_rows)
+        self.batches = minibatches(self.model, estimator.batch_size, self.n_rows)
         self.optimizer = resumed_optimizer(estimator, objective.gradient_scale)
         self.optimizer.prepare(self.model)
         self.start = Checkpoint(self.model, self.optimizer)
@@ -96,10 +97,10 @@ class _Training:
         seen = rows.cast(self.model.dtype)
         self.window = None
         make: Any = compiled.CompiledRunner
-        if issparse(seen.X) and not _sparse.spreads_out(seen.X, self.batch_size):
+        if issparse(seen.X) and not _sparse.spreads_out(seen.X, self.batches.size):
             make = _sparse.SparseRunner
         elif issparse(seen.X):
-            self.window = Window(seen, self.batch_size)
+            self.window = Window(seen, self.batches)
             seen = self.window.rows
         self.runner = make(
             self.model,
@@ -108,19 +109,19 @@ class _Training:
             seen.X,
             seen.targets,
             seen.weights,
-            self.batch_size,
+            self.batches.size,
             estimator.n_threads,
             estimator.matmul_precision,
             0.0,
             estimator._seed,
+            self.batches.joins,
         )
         # scikit-learn's penalty is 0.5 * alpha * sum(W * W) / rows of the minibatch, a larger one
         # for a short minibatch, and it is reported on the scale of its gradient
         scale = objective.gradient_scale
         alpha = rows.scaled_penalty(estimator.alpha)
         self.runner.share_penalty(scale * alpha, 1.0 / (scale * objective.report_scale))
-        self.counts = np.full(-(-self.n_rows // self.batch_size), float(self.batch_size))
-        self.counts[-1] = self.n_rows - (len(self.counts) - 1) * self.batch_size
+        self.counts = self.batches.rows
         self.rates = np.empty(len(self.counts))
         self.offset: float | None = None
         if validation is not None:
@@ -208,8 +209,8 @@ class _Training:
         started = time.perf_counter()
         losses, n_correct = [], 0
         self.rates.fill(self._rate())
-        for piece in [order] if self.window is None else self.window.slide(order):
-            n_steps = -(-len(piece) // self.batch_size)
+        whole = [(order, self.batches.count)]
+        for piece, n_steps in whole if self.window is None else self.window.slide(order):
             result = self.runner.train_epoch(
                 piece, self.estimator.n_iter_, self.rates[:n_steps], self._poll
             )
@@ -254,7 +255,7 @@ class _Training:
     def _offset(self, order: np.ndarray) -> float:
         """Return what the reported loss has besides; with weights it depends on the minibatches."""
         if self.rows.weights is not None:
-            return self.objective.offset(self.rows, order, self.batch_size)
+            return self.objective.offset(self.rows, order, self.batches.starts)
         if self.offset is None:  # summed in the same order in each call of fit
             self.offset = self.objective.offset(self.rows, self.visited)
         return self.offset
@@ -392,14 +393,3 @@ class _Training:
 
     def _poll(self) -> None:
         self._tell("poll")
-
-
-def _batch_size(asked: Any, n_rows: int) -> int:
-    if isinstance(asked, str):
-        return min(200, n_rows)
-    if asked > n_rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=7,
-        )
-    return min(int(asked), n_rows)

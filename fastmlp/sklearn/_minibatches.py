@@ -1,0 +1,80 @@
+"""How the rows of a fit are cut into minibatches, and large sparse ones shown."""
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.batches import Batches
+from fastmlp.sklearn._data import WINDOW, Rows
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+__all__ = ["Window", "minibatches"]
+
+
+def minibatches(model: "Model", asked: Any, n_rows: int) -> Batches:
+    """Return the minibatches of the argument ``batch_size``."""
+    if isinstance(asked, str):
+        return Batches.of(model, n_rows, min(200, n_rows))
+    if asked > n_rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=7,
+        )
+    return Batches.of(model, n_rows, min(int(asked), n_rows))
+
+
+class Window:
+    """Some rows of a large sparse matrix at a time, in arrays that stay where they are.
+
+    Parameters
+    ----------
+    rows : Rows
+        With a sparse X; cast as the runner wants them.
+    batches : Batches
+        A window holds some whole ones.
+
+    Attributes
+    ----------
+    rows : Rows
+        What the window shows, for a runner to read.
+
+    """
+
+    def __init__(self, rows: Rows, batches: Batches):
+        self.source, self.batches = rows, batches
+        row_bytes = rows.X.shape[1] * rows.X.dtype.itemsize
+        self.n_rows = max(1, WINDOW // (row_bytes * batches.size)) * batches.size
+        n = self.n_rows + batches.joins
+        weights = None if rows.weights is None else np.empty_like(rows.weights, shape=n)
+        self.rows = Rows(
+            np.empty((n, rows.X.shape[1]), rows.X.dtype),
+            np.empty_like(rows.targets, shape=(n, *rows.targets.shape[1:])),
+            weights,
+        )
+
+    def slide(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """Show one window after the other of the rows in that order.
+
+        Yields
+        ------
+        order : numpy.ndarray, int64
+            Within the window.
+        n_steps : int
+            Minibatches of the window.
+
+        """
+        joins = self.batches.joins
+        last = len(order) - joins  # a row that joins the last minibatch begins no window
+        for start in range(0, last, self.n_rows):
+            stop = start + self.n_rows
+            indices = order[start : stop if stop < last else len(order)]
+            n = len(indices)
+            self.source.X[indices].toarray(out=self.rows.X[:n])
+            self.rows.targets[:n] = self.source.targets[indices]
+            if self.source.weights is not None and self.rows.weights is not None:
+                self.rows.weights[:n] = self.source.weights[indices]
+            yield np.arange(n), -(-min(n, self.n_rows) // self.batches.size)
