@@ -276,7 +276,8 @@ class BaseMLP(BaseEstimator, ABC):
             given = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-            weights = given if weights is None else weights * given
+            with np.errstate(over="ignore"):
+                weights = given if weights is None else weights * given
         if weights is not None and not np.isfinite(weights).all():
             raise ValueError("sample_weight times class_weight must be finite: scale them down")
         if weights is not None and not weights.any():
