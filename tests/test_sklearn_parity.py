@@ -187,14 +187,39 @@ def test_a_short_minibatch_is_penalised_the_same_where_gradients_are_clipped():
         ("MLPClassifier", multiclass),
         ("MLPClassifier", multilabel),
         ("MLPRegressor", regression),
+        ("MLPRegressor", multioutput),
     ],
     ids=lambda x: getattr(x, "__name__", x),
 )
-def test_lbfgs_goes_the_same_way(name, data):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_lbfgs_goes_the_same_way(name, data, weighted):
     X, y = data()
-    a, b = assert_same_training(name, X, y, rtol=1e-6, solver="lbfgs", alpha=0.1)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X)) if weighted else None
+    a, b = assert_same_training(
+        name, X, y, 1e-5, {"sample_weight": weight}, solver="lbfgs", alpha=0.1, max_iter=50
+    )
     assert b.loss_ == pytest.approx(a.loss_, rel=1e-7)
     assert a.n_iter_ == b.n_iter_
+
+
+def test_lbfgs_goes_the_same_way_with_several_counts():
+    X, y = multioutput()
+    y = np.round(np.exp(np.clip(y, -3, 3)))
+    a, b = assert_same_training(
+        "MLPRegressor", X, y, 1e-5, loss="poisson", solver="lbfgs", max_iter=40
+    )
+    assert b.loss_ == pytest.approx(a.loss_, rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile"])
+def test_lbfgs_finds_its_way_with_losses_of_ours(loss):
+    X, y = multioutput()
+    regressor = ours.MLPRegressor(
+        loss, (20,), solver="lbfgs", random_state=0, max_iter=300, alpha=0.01
+    ).fit(X, y)
+    constant = ours.MLPRegressor(loss, (), solver="lbfgs", random_state=0).fit(0 * X, y)
+    assert regressor.loss_curve_ == sorted(regressor.loss_curve_, reverse=True)
+    assert regressor.loss_ < 0.8 * constant.loss_
 
 
 def test_float32_follows_as_closely_as_float32_can():
