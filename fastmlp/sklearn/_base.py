@@ -161,11 +161,13 @@ class BaseMLP(BaseEstimator, ABC):
         Parameters
         ----------
         X : array_like or sparse matrix, shape (N, D)
+            Memory follows the stored values of a sparse matrix, however wide it is.
         y : array_like, shape (N,) or (N, C)
-            For a classifier the class of each row, of any type, or several labels at once as
-            columns of 0 and 1; for a regressor numbers, >= 0 for the loss poisson.
+            For a classifier the class of each row, text or numbers, or several labels at once as
+            columns of 0 and 1 (or 0 and another number); for a regressor numbers, >= 0 for the loss
+            poisson.
         sample_weight : array_like, shape (N,), optional
-            >= 0.
+            >= 0, not all 0; of any size, since their ratios count (but see ``alpha``).
         X_val, y_val : array_like, optional
             Validation rows of your own, not learned from: they are scored every epoch, and decide
             on stopping with ``early_stopping``.

@@ -57,6 +57,8 @@ class Rows:
             targets = np.ascontiguousarray(targets, dtype)
         if weights is not None:
             weights = np.ascontiguousarray(weights, dtype)
+            least = np.finfo(dtype).tiny  # kernels take what is less for 0, but not everywhere
+            weights = np.where(weights < least, dtype.type(0), weights)
         return Rows(self.X.astype(dtype, copy=False), targets, weights, self.weight_exponent)
 
     def given_weights(self) -> np.ndarray | None:

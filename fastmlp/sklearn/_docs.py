@@ -29,9 +29,10 @@ _SHARED = {
             ``"adamw"`` is Adam with decoupled ``weight_decay``.
         alpha : float, default 1e-4
             L2 penalty: 0.5 * alpha * sum(W * W) / rows of the minibatch (with weighted rows: / the
-            sum of their weights).
+            sum of their weights, so that here alone their common scale counts).
         batch_size : int, default "auto"
-            Rows a step; "auto" is min(200, N).
+            Rows a step; "auto" is min(200, N). With normalization="batch", one row that is left
+            joins the minibatch before it.
         learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
             For the solver sgd: constant; learning_rate_init / (t + 1) ** power_t; or divided by 5
             whenever ``n_iter_no_change`` epochs bring no progress.
@@ -55,8 +56,10 @@ _SHARED = {
         nesterovs_momentum : bool, default True
         early_stopping : bool, default False
             Whether to set ``validation_fraction`` of the rows aside (unless ``fit`` is given some),
-            stop when their score no longer rises, and restore the best weights. Without effect on
-            lbfgs, as in scikit-learn.
+            stop when their score no longer rises, and restore the best weights; the last ones stay,
+            with a warning, where no score was a finite number. Two classes are set aside in
+            proportion, as in scikit-learn; of more, and of rare ones, at least one row each where
+            there are two and room. Without effect on lbfgs, as in scikit-learn.
         validation_fraction : float, default 0.1
         beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
             Of Adam; epsilon stands outside the bias-corrected root (Kingma and Ba, 2015,
@@ -71,7 +74,9 @@ _SHARED = {
         dropout : float, default 0.0
             Probability of dropping a hidden unit; >= 0, < 1.
         normalization : {"batch", "layer"}, optional
-            Between the product and the activation of each hidden layer.
+            Between the product and the activation of each hidden layer. Where every minibatch is
+            one row (batch_size=1, partial_fit with a row at a time), which has no variance,
+            "batch" normalises by the running statistics, as predictions do, and follows them.
         weight_decay : float, default 0.01
             Of the solver adamw.
         clip_norm : float, optional
@@ -79,7 +84,8 @@ _SHARED = {
         scoring : str or callable, optional
             A scorer of scikit-learn's, or ``scorer(estimator, X, y) -> float``, for the validation
             rows; default what ``score`` returns. Weights of the rows are handed to a scorer that
-            takes ``sample_weight``.
+            takes ``sample_weight``. It is tried before training: where it fails on these rows, or
+            is NaN, an error or a warning says so.
         restore_best : bool, default "auto"
             Whether to end with the weights of the best epoch, by score or, without validation rows,
             by loss; "auto": where ``early_stopping`` is on.
@@ -90,7 +96,8 @@ _SHARED = {
         n_threads : int, optional
             Default: what the process may use. The result does not depend on it.
         matmul_precision : {"highest", "high", "medium"}, default "highest"
-            Of products in float32, see `fastmlp.Sequential.fit`.
+            Of products in float32, see `fastmlp.Sequential.fit`. Sparse rows too wide to be spread
+            out are always multiplied in full precision.
         """,
     "attributes of both": """
         coefs_, intercepts_ : list of numpy.ndarray
