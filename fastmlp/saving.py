@@ -90,7 +90,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     }
     tensors = {name: np.asarray(a, order="C") for name, a in _arrays(model).items()}
     write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))
-    _warn_of_non_finite(model, f"the model saved as {printable(path)}")
+    _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
 
 
 def require_name(path: str | os.PathLike[str]) -> None:
@@ -141,7 +141,7 @@ def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Seque
             raise ValueError(
                 f"{printable(path)} cannot be loaded as a model: {why[:_LONGEST_REASON]}"
             ) from None
-    _warn_of_non_finite(model, f"the model in {printable(path)}")
+    _warn_of_non_finite(model, f"the model in {printable(path)}", 3)
     return model
 
 
@@ -200,7 +200,7 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
         options = dict(entry)
         name = options.pop("layer")
         if name not in _LAYERS:
-            raise RefusedError(str(unknown(f"kind of layer {index},", name[:40], _LAYERS)))
+            raise RefusedError(f"layer {index}: {unknown('layer', name[:40], _LAYERS)}")
         if not options.keys() <= _settings_of(name):
             raise RefusedError(f"layer {index}, {name}, has a setting that {name} does not know")
         if name == "Normalize":
@@ -251,7 +251,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     return dict(model.params) | model.state
 
 
-def _warn_of_non_finite(model: Model, what: str) -> None:
+def _warn_of_non_finite(model: Model, what: str, stacklevel: int) -> None:
     """Warn if a model cannot predict; one that diverged may be kept on purpose."""
     bad = [name for name, array in _arrays(model).items() if not is_finite(array)]
     if not bad:
@@ -262,5 +262,5 @@ def _warn_of_non_finite(model: Model, what: str) -> None:
         f"{what} holds NaN or infinity in {local!r} of layer {index}, "
         f"{model.stages[int(index)]!r}{more}: its training diverged, do not use what it predicts",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )

@@ -20,7 +20,7 @@ def thirds(rng, n_in, n_out):
     return np.full((n_in, n_out), 1 / 3)
 
 
-LAYERS = {kind: make for kind, make in ACTIVATION_LAYERS.items()} | {
+LAYERS = ACTIVATION_LAYERS | {
     "slope 0": lambda: LeakyReLU(0),
     "slope 1": lambda: LeakyReLU(1),
     "slope float32": lambda: LeakyReLU(np.float32(0.2)),

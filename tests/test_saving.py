@@ -1,7 +1,6 @@
 """A saved network comes back whole, and a file that is not one is refused in a sentence."""
 
 import errno
-import json
 import os
 import struct
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_files import header_of, with_header
 from networks import ACTIVATION_LAYERS, architectures, blobs, every_layer
 from sentences import refused
 
@@ -31,17 +31,6 @@ def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model.safetensors"
     model.save(path)
     return model, path.read_bytes()
-
-
-def header_of(content):
-    """Return the JSON header of a safetensors file, and the data after it."""
-    [length] = struct.unpack("<Q", content[:8])
-    return json.loads(content[8 : 8 + length]), content[8 + length :]
-
-
-def with_header(header, data):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
 
 
 def assert_refused(tmp_path, content):
