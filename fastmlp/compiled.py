@@ -17,13 +17,12 @@ from fastmlp.inference import evaluate
 from fastmlp.kernels import opcodes as op
 from fastmlp.lowering import (
     RAW_CODE_OF,
-    ArrayTable,
     Lowered,
     links_for_training,
     lower,
     useful_threads,
 )
-from fastmlp.memory import enter_scaling, enter_state, fused, leave_state, plan_memory
+from fastmlp.memory import ArrayTable, enter_scaling, enter_state, fused, leave_state, plan_memory
 from fastmlp.runner import EpochResult, Interrupt
 
 if TYPE_CHECKING:

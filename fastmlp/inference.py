@@ -7,8 +7,8 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import layers, losses, ops, threads
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import RAW_CODE_OF, ArrayTable, fuse, links_for_inference, lower
-from fastmlp.memory import enter_scaling, enter_state, fused, plan_memory
+from fastmlp.lowering import RAW_CODE_OF, fuse, links_for_inference, lower
+from fastmlp.memory import ArrayTable, enter_scaling, enter_state, fused, plan_memory
 
 if TYPE_CHECKING:
     from fastmlp.model import Model

@@ -17,7 +17,6 @@ from fastmlp.workspace import LINE, TILE, Workspace, whole
 
 __all__ = [
     "RAW_CODE_OF",
-    "ArrayTable",
     "Lowered",
     "Operation",
     "fuse",
@@ -156,25 +155,6 @@ class Lowered:
     running: tuple[tuple[int, int, int], ...]
 
 
-class ArrayTable:
-    """The addresses of a run's arrays, as the engine wants them; keeps the arrays alive."""
-
-    def __init__(self) -> None:
-        self.addresses = np.zeros((op.N_ARRAYS, 2), np.int64)
-        self._arrays: dict[int, np.ndarray] = {}
-
-    def __setitem__(self, place: int, array: np.ndarray) -> None:
-        """Put a contiguous array at one of the places that ``opcodes`` names."""
-        if not array.flags.c_contiguous:
-            raise ValueError("an array of a run must be contiguous")
-        self._arrays[place] = array
-        self.addresses[place] = array.__array_interface__["data"][0], array.size
-
-    def __getitem__(self, place: int) -> np.ndarray:
-        """Return the array at a place."""
-        return self._arrays[place]
-
-
 def fuse(
     model_layers: Sequence[layers.Layer], n_features: int
 ) -> tuple[list[Operation], layers.Normalize | None] | None:
@@ -295,8 +275,9 @@ def lower(
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
     reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
     rounded = memory.factor(batch_size, operations[0].n_in, parts * reads[0])
+    places = [] if training else memory.turns(batch_size, [o.n_out for o in operations])
     for index, o in enumerate(operations):
-        y, ld_y = memory.matrix(batch_size, o.n_out)
+        y, ld_y = memory.matrix(batch_size, o.n_out) if training else places[index]
         mine = of_layer.get(o.layer, {})
         row: _Fields = {op.CORE: o.core, op.N_IN: o.n_in, op.N_OUT: o.n_out}
         row |= {op.ACTIVATION: o.activation, op.KEEP: o.keep, op.LAYER: o.dropout_layer}

@@ -6,12 +6,31 @@ import numpy as np
 
 from fastmlp import layers, ops
 from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import ArrayTable, Lowered, Operation, fuse
+from fastmlp.lowering import Lowered, Operation, fuse
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
 
-__all__ = ["enter_scaling", "enter_state", "fused", "leave_state", "plan_memory"]
+__all__ = ["ArrayTable", "enter_scaling", "enter_state", "fused", "leave_state", "plan_memory"]
+
+
+class ArrayTable:
+    """The addresses of a run's arrays, as the engine wants them; keeps the arrays alive."""
+
+    def __init__(self) -> None:
+        self.addresses = np.zeros((op.N_ARRAYS, 2), np.int64)
+        self._arrays: dict[int, np.ndarray] = {}
+
+    def __setitem__(self, place: int, array: np.ndarray) -> None:
+        """Put a contiguous array at one of the places that ``opcodes`` names."""
+        if not array.flags.c_contiguous:
+            raise ValueError("an array of a run must be contiguous")
+        self._arrays[place] = array
+        self.addresses[place] = array.__array_interface__["data"][0], array.size
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        """Return the array at a place."""
+        return self._arrays[place]
 
 
 def fused(model: "Model", width: int) -> tuple[list[Operation], "layers.Normalize | None"]:

@@ -1,5 +1,7 @@
 """Where the arrays of a step lie in one block of memory; offsets and sizes are in elements."""
 
+from collections.abc import Sequence
+
 __all__ = ["LINE", "TILE", "Workspace", "whole"]
 
 LINE = 16  # every array starts on a cache line
@@ -27,15 +29,18 @@ class Workspace:
         return start
 
     def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return offset and row length, in whole cache lines.
+        """Return offset and row length."""
+        length = row_length(n_columns)
+        return self.take(n_rows * length), length
 
-        Long rows get an odd number of them: rows a power of two apart would all fall into the same
-        few sets of a cache.
+    def turns(self, n_rows: int, widths: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the same for matrices of which each is needed until the next one is written.
+
+        They take turns at two places, so that many layers need no more memory than two.
         """
-        lines = -(-n_columns // LINE)
-        if lines >= _LINES_WORTH_SPREADING:
-            lines |= 1
-        return self.take(n_rows * lines * LINE), lines * LINE
+        lengths = [row_length(width) for width in widths]
+        places = [self.take(n_rows * max(lengths[i::2], default=0)) for i in (0, 1)]
+        return [(places[i % 2], length) for i, length in enumerate(lengths)]
 
     def inputs(self, n_rows: int, n_columns: int) -> tuple[int, int]:
         """Return the same for what the first operation reads; narrow rows lie without gaps."""
@@ -52,6 +57,18 @@ class Workspace:
         if not parts:
             return -1
         return self.take(parts * whole(n_rows, TILE) * whole(n_columns, TILE) // 2)
+
+
+def row_length(n_columns: int) -> int:
+    """Return the elements from a row to the next, in whole cache lines.
+
+    Long rows get an odd number of them: rows a power of two apart would all fall into the same few
+    sets of a cache.
+    """
+    lines = -(-n_columns // LINE)
+    if lines >= _LINES_WORTH_SPREADING:
+        lines |= 1
+    return lines * LINE
 
 
 def whole(n: int, size: int) -> int:

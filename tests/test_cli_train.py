@@ -216,3 +216,13 @@ def test_a_reader_that_leaves_is_no_error():
         process.wait(timeout=60)
 
     assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.PT", "net.pkl"])
+def test_a_name_of_another_format_is_refused_before_training(name, capsys, tmp_path):
+    assert main(["train", "digits", "--epochs", "1", "--out", str(tmp_path / name)]) == 2
+
+    printed = capsys.readouterr()
+    assert "safetensors" in printed.err
+    assert printed.out == ""
+    assert list(tmp_path.iterdir()) == []

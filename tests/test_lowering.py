@@ -96,3 +96,14 @@ def test_a_step_between_is_worth_some_threads(four_available):
 
     assert useful_threads(SMALL, n_rows) == 3
     assert useful_threads(SMALL, n_rows, 2) == 2
+
+
+@pytest.mark.parametrize("layer", [fastmlp.layers.ReLU, fastmlp.layers.BatchNorm])
+def test_inference_needs_no_more_memory_for_more_layers(layer):
+    def size(n_layers):
+        arguments = [] if layer is fastmlp.layers.ReLU else [300]
+        layers_of = [layer(*arguments) for _ in range(n_layers)]
+        _, lowered = plan((300, 300, lambda: layers_of), batch_size=256, training=False)
+        return lowered.workspace_size
+
+    assert size(50) < size(2) + 50 * 4 * 304

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import plots, threads
+from fastmlp import plots, saving, threads
 from fastmlp.cli import INTERRUPTED
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
@@ -228,6 +228,8 @@ def _check_destinations(arguments: argparse.Namespace) -> None:
             raise ValueError(f"--{option} {path} is a folder: give the name of a file")
         if not os.access(folder, os.W_OK):
             raise ValueError(f"--{option} {path}: the folder {folder} cannot be written to")
+    if arguments.out is not None:
+        saving.require_name(arguments.out)
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
 
