@@ -161,7 +161,10 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
         raise RefusedError(f"its arrays are not all {dtype}")
     for layer in layers:
         layer.start_unset()
-    model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
+    try:
+        model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
+    except (TypeError, ValueError) as error:  # neighbours that do not fit, a strange seed
+        raise RefusedError(str(error)) from None
     arrays = _arrays(model)
     for entry in entries:
         target = arrays[entry.name]

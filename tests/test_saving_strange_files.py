@@ -146,6 +146,22 @@ def test_a_wrong_setting_is_named_in_one_printable_sentence(
         assert word in said
 
 
+def test_layers_that_do_not_fit_each_other_are_named(content, tmp_path):
+    def swap(architecture):
+        described = architecture["layers"]
+        described[3] = {"layer": "Normalize"}
+
+    header, data = header_of(with_architecture(content, swap))
+    end = len(data)
+    for name in ("3.mean", "3.std"):
+        header[name] = {"dtype": "F32", "shape": [4], "data_offsets": [end, end + 16]}
+        end += 16
+    file = with_header(header, data + struct.pack("<8f", *[1.0] * 8))
+
+    with refused(ValueError, "layer 3 does not fit the one before it"):
+        loaded(tmp_path, file)
+
+
 def test_a_name_used_twice_is_refused(content, tmp_path):
     header, data = header_of(content)
     text = json.dumps(header)
