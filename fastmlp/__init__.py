@@ -9,66 +9,33 @@ A first example::
     labels = model.predict(X_test).argmax(axis=1)
 """
 
-from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
-from fastmlp.autoencoder import TiedAutoencoder
-from fastmlp.callbacks import Callback
-from fastmlp.history import History
-from fastmlp.layers import (
-    ELU,
-    GELU,
-    SELU,
-    BatchNorm,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    Mish,
-    Normalize,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Tanh,
-)
-from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from fastmlp.saving import load
-from fastmlp.sequential import Sequential
-from fastmlp.stopping import EarlyStopping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastmlp.api import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "BatchNorm",
-    "Callback",
-    "Dropout",
-    "EarlyStopping",
-    "Flatten",
-    "History",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "Mish",
-    "Normalize",
-    "RMSprop",
-    "ReLU",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Tanh",
-    "TiedAutoencoder",
-    "callbacks",
-    "gradcheck",
-    "initializers",
-    "layers",
-    "load",
-    "losses",
-    "optimizers",
-    "schedules",
-]
+
+def __getattr__(name: str) -> Any:
+    """Load what is public when it is first asked for: the command line starts without it."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    if find_spec(f"fastmlp.{name}") is not None:
+        return import_module(f"fastmlp.{name}")
+    api = import_module("fastmlp.api")
+    shown = globals()
+    shown.update({public: getattr(api, public) for public in api.__all__}, __all__=api.__all__)
+    if name not in shown:
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    return shown[name]
+
+
+def __dir__() -> list[str]:
+    """List what is public too when it is not loaded yet."""
+    from fastmlp.api import __all__ as public
+
+    return sorted({*globals(), *public})

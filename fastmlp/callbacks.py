@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from fastmlp.messages import note
+
 __all__ = ["Callback", "Progress", "TimeLimit", "TrainingInfo"]
 
 
@@ -95,6 +97,7 @@ class Progress(Callback):
 
     On a terminal or in a notebook a bar moves while an epoch runs and every finished epoch leaves
     its line above it; anywhere else (a pipe, a file) there is only the plain line of each epoch.
+    Where that fails (a full disk, a reader that left), training goes on without a display.
 
     Parameters
     ----------
@@ -112,42 +115,63 @@ class Progress(Callback):
         self._info = info
         self._out = self.stream or sys.stdout
         self._clock = _Clock(info.epochs * info.steps_per_epoch)
-        self._bar = _Bar.open(self._out, info.epochs)
+        self._lost = self._out is None  # a program without standard output
+        self._show(self._open)
 
     def poll(self) -> None:
         """Move the bar."""
         done = self._info.steps_done()
         self._clock.update(done)
         if self._bar is not None:
-            self._bar.move(done / self._info.steps_per_epoch, self._state())
+            share, state = done / self._info.steps_per_epoch, self._state()
+            self._show(lambda bar: bar.move(share, state), self._bar)
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
         """Leave the epoch's line."""
-        self._clock.update(self._info.steps_done())
+        self._clock.end_epoch(self._info.steps_done())
         line = epoch_line(record, self._info.epochs, self._info.n_samples)
+        self._show(self._print, line)
+
+    def on_train_end(self, history: Any) -> None:
+        """Close the display and say why training stopped, if something stopped it."""
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            self._show(bar.close)
+        stopped = getattr(history, "stopped", None)
+        if stopped:
+            self._show(self._print, f"stopped: {stopped}")
+
+    def _show(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Do something to the display; give it up if that cannot be done."""
+        if self._lost:
+            return
+        try:
+            action(*arguments)
+        except BrokenPipeError:  # nobody is left to be told
+            self._lost, self._bar = True, None
+        except (OSError, ValueError) as error:
+            self._lost, self._bar = True, None
+            reason = getattr(error, "strerror", None) or error
+            note(f"progress cannot be shown any more, training goes on: {reason}")
+
+    def _open(self) -> None:
+        self._bar = _Bar.open(self._out, self._info.epochs)
+
+    def _print(self, line: str) -> None:
         if self._bar is None:
             print(line, file=self._out, flush=True)
         else:
             self._bar.print(line)
 
-    def on_train_end(self, history: Any) -> None:
-        """Close the display and say why training stopped, if something stopped it."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-        stopped = getattr(history, "stopped", None)
-        if stopped:
-            print(f"stopped: {stopped}", file=self._out, flush=True)
-
     def _state(self) -> str:
         per_second = (
             self._clock.steps_per_second * self._info.n_samples / self._info.steps_per_epoch
         )
-        return f"{per_second:,.0f} samples/s, {duration(self._clock.seconds_left)} left"
+        return f"{_short(per_second)} samples/s, {duration(self._clock.seconds_left)} left"
 
 
 def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
-    """Return one epoch as one plain line.
+    """Return one epoch as one plain line that a terminal of 80 columns does not wrap.
 
     Parameters
     ----------
@@ -160,15 +184,12 @@ def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
 
     """
     parts = [f"epoch {record['epoch'] + 1}/{epochs}"]
-    for prefix, label in (("", ""), ("val_", "val ")):
+    for prefix, label in (("", "loss"), ("val_", "val")):
         loss, accuracy = record.get(f"{prefix}loss"), record.get(f"{prefix}accuracy")
         if _is_number(loss):
-            parts.append(f"{label}loss {loss:.4f}")
-        if _is_number(accuracy):
-            parts.append(f"{label}accuracy {accuracy:.2%}")
-    seconds = record["seconds"]
-    parts.append(f"{seconds:.2f} s")
-    parts.append(f"{n_samples / max(seconds, 1e-9):,.0f} samples/s")
+            accurate = f" acc {100 * accuracy:.4g}%" if _is_number(accuracy) else ""
+            parts.append(f"{label} {_loss_text(loss)}{accurate}")
+    parts.append(f"{_short(n_samples / max(record['seconds'], 1e-9))} samples/s")
     return "  ".join(parts)
 
 
@@ -182,24 +203,35 @@ def duration(seconds: float) -> str:
 
 
 class _Clock:
-    """Speed and time left from a counter of steps."""
+    """Speed and time left from a counter of steps.
+
+    The first steps say little: code is loaded, memory is touched for the first time. So the clock
+    starts when a step is first seen to be done, and again at the end of the first epoch.
+    """
 
     def __init__(self, total_steps: int):
         self.total_steps = total_steps
         self.steps = 0
-        self._started = time.monotonic()
-        self._now = self._started
+        self.steps_per_second = 0.0  # 0 until it is known
+        self._start: tuple[float, int] | None = None  # when, and the steps made by then
+        self._warm = False
 
     def update(self, steps: int) -> None:
-        self._now = time.monotonic()
-        if steps == 0:  # still compiling: that says nothing about the speed of a step
-            self._started = self._now
-        self.steps = steps
+        """Take in how many steps are done by now."""
+        now, self.steps = time.monotonic(), steps
+        if steps == 0:
+            return
+        if self._start is None:
+            self._start = now, steps
+        seconds, made = now - self._start[0], steps - self._start[1]
+        if made > 0 and seconds > 0:
+            self.steps_per_second = made / seconds
 
-    @property
-    def steps_per_second(self) -> float:
-        elapsed = self._now - self._started
-        return self.steps / elapsed if elapsed > 0 else 0.0
+    def end_epoch(self, steps: int) -> None:
+        """Take in the steps at the end of an epoch, its validation included."""
+        self.update(steps)
+        if not self._warm:
+            self._warm, self._start = True, (time.monotonic(), steps)
 
     @property
     def seconds_left(self) -> float:
@@ -248,6 +280,21 @@ class _Bar:
 
     def close(self) -> None:
         self._progress.stop()
+
+
+def _loss_text(loss: float) -> str:
+    if abs(loss) < 10:
+        return f"{loss:.4f}"
+    return f"{loss:.5g}" if abs(loss) < 1e5 else f"{loss:.3g}"
+
+
+def _short(number: float) -> str:
+    """Return three digits: 512, 1.24k, 102k, 3.5M."""
+    number = float(f"{number:.3g}")
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g}{letter}"
+    return f"{number:.3g}"
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """Training: fit -> epoch -> step. The runner makes the steps; this is what happens around them."""
 
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -10,10 +9,11 @@ import numpy as np
 
 from fastmlp import arguments, compiled, losses
 from fastmlp.batches import Batches
-from fastmlp.errors import unknown
+from fastmlp.errors import argument, unknown
 from fastmlp.history import History
 from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
+from fastmlp.messages import note
 from fastmlp.model import Model
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.runner import Interrupt, Runner
@@ -301,7 +301,7 @@ class _Training:
         elif why.startswith("diverged"):
             _note(
                 f"training {why}: the loss was not finite; the model is back at step "
-                f"{self.optimizer.t}: try a lower learning rate or clip_norm=1.0",
+                f"{self.optimizer.t}: try a lower learning rate or {argument('clip_norm', 1.0)}",
                 shown=False,
             )
 
@@ -361,4 +361,4 @@ def _validation(model: Model, loss: losses.Loss, data: Any) -> _Data | None:
 
 def _note(text: str, shown: bool) -> None:
     if not shown:
-        print(f"fastmlp: {text}", file=sys.stderr)
+        note(text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.errors import argument
 from fastmlp.numeric import as_numbers
 
 __all__ = [
@@ -30,20 +31,20 @@ _FAR = 40  # powers of two: products of two weights, and sums of many, are then 
 def positive_int(name: str, value: Any) -> int:
     """Return value as an int >= 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
+        raise TypeError(f"{argument(name)} must be a whole number, got {value!r}")
     number = int(value)
     if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
+        raise ValueError(f"{argument(name)} must be at least 1, got {number}")
     return number
 
 
 def seed_int(name: str, value: Any) -> int:
     """Return value as an int in [0, 2**63)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
+        raise TypeError(f"{argument(name)} must be a whole number, got {value!r}")
     number = int(value)
     if not 0 <= number < 2**63:
-        raise ValueError(f"{name} must be at least 0 and below 2**63, got {number}")
+        raise ValueError(f"{argument(name)} must be at least 0 and below 2**63, got {number}")
     return number
 
 
@@ -51,7 +52,7 @@ def non_negative(name: str, value: Any) -> float:
     """Return value as a finite float >= 0."""
     number = _number(name, value)
     if number < 0:
-        raise ValueError(f"{name} must not be negative, got {value}")
+        raise ValueError(f"{argument(name)} must not be negative, got {value}")
     return number
 
 
@@ -59,7 +60,7 @@ def positive(name: str, value: Any) -> float:
     """Return value as a finite float > 0."""
     number = _number(name, value)
     if number <= 0:
-        raise ValueError(f"{name} must be greater than 0, got {value}")
+        raise ValueError(f"{argument(name)} must be greater than 0, got {value}")
     return number
 
 
@@ -67,7 +68,7 @@ def fraction(name: str, value: Any) -> float:
     """Return value as a float with 0 <= value < 1."""
     number = _number(name, value)
     if not 0 <= number < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        raise ValueError(f"{argument(name)} must be at least 0 and below 1, got {value}")
     return number
 
 
@@ -84,10 +85,10 @@ def representable(name: str, value: float, dtype: np.dtype) -> None:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{argument(name)} must be a number, got {value!r}")
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {value}")
+        raise ValueError(f"{argument(name)} must be finite, got {value}")
     return number
 
 

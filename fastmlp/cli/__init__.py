@@ -1,17 +1,18 @@
-"""The command `fastmlp`: one module a subcommand, each with `add_parser` and `run`."""
+"""The command `fastmlp`: one module a subcommand, each with `add_parser` and `run`.
 
-import argparse
-import os
+Nothing is imported here but what answers Ctrl-C, so that one during the imports is quiet too.
+"""
+
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.parsing import Parser
-from fastmlp.errors import unknown
+from fastmlp.cli import signals
+
+if TYPE_CHECKING:
+    from fastmlp.cli.parsing import Parser
 
 __all__ = ["main", "parser"]
-
-INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
 _COMMANDS = ("train", "sweep", "info", "warmup", "bench")
 
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; default ``sys.argv[1:]``.
+        Arguments. Default: ``sys.argv[1:]``, and the process is the command's: SIGTERM and SIGHUP
+        end it like Ctrl-C, and it ends soon after.
 
     Returns
     -------
@@ -31,18 +33,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         bad value, 130 after Ctrl-C.
 
     """
+    if argv is not None:
+        return _run(argv)
+    signals.take_over()
     try:
-        arguments = _parse(sys.argv[1:] if argv is None else argv)
-        code = arguments.run(arguments)
-        sys.stdout.flush()
+        return _run(sys.argv[1:])
+    finally:
+        signals.ignore_all()
+
+
+def _run(argv: Sequence[str]) -> int:
+    from fastmlp.cli.output import open_descriptors, safe_output
+
+    open_descriptors()
+    with safe_output() as output:
+        code = _answered(argv)
+        output.flush()
+    return 1 if output.lost and code == 0 else code
+
+
+def _answered(argv: Sequence[str]) -> int:
+    """Run the command; say in one sentence what went wrong."""
+    from fastmlp.cli.wording import OPTIONS
+    from fastmlp.errors import called
+
+    try:
+        with called(OPTIONS):
+            arguments = _parse(argv)
+            signals.raise_interrupts()
+            return arguments.run(arguments)
     except SystemExit as end:  # argparse: --help, or an error that it has told
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
         print("fastmlp: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has left: nothing to say, nobody to hear it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return signals.INTERRUPTED
     except OSError as error:
         told = f"{error.filename}: {error.strerror}" if error.strerror and error.filename else error
         print(f"fastmlp: {told}", file=sys.stderr)
@@ -50,17 +74,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError) as error:
         print(f"fastmlp: {error}", file=sys.stderr)
         return 2
-    return code
+    except MemoryError as error:
+        told = " ".join(str(error).split())
+        print(f"fastmlp: not enough memory{': ' * bool(told)}{told}", file=sys.stderr)
+        return 2
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
+def _parse(argv: Sequence[str]) -> Any:
+    from fastmlp.errors import unknown
+
     if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
         raise unknown("command", argv[0], _COMMANDS)
     return parser().parse_args(argv)
 
 
-def parser() -> Parser:
+def parser() -> "Parser":
     """Return the parser of the whole command line."""
+    from importlib import import_module
+
+    from fastmlp.cli.parsing import Parser
+
     top = Parser(prog="fastmlp", description="Train multi-layer perceptrons on a CPU, fast.")
     top.add_argument("--version", action="version", version=_version())
     commands = top.add_subparsers(metavar="COMMAND", required=True)

@@ -25,6 +25,8 @@ class Defaults:
         Learning rate, the highest one where the schedule moves it.
     weight_decay : float
         Given to the optimizer; decoupled with adamw.
+    clip_norm : float or None
+        Largest norm of a step's whole gradient; None for any.
     epochs, batch_size : int
         Passes over the training rows, and rows a step.
     val_fraction : float
@@ -42,6 +44,7 @@ class Defaults:
     lr: float = 2e-3
     schedule: str = "one_cycle"
     weight_decay: float = 1e-2
+    clip_norm: float | None = None
     epochs: int = 30
     batch_size: int = 128
     val_fraction: float = 0.1
@@ -51,10 +54,12 @@ class Defaults:
         """Return one line that says how the training is done."""
         units = ", ".join(map(str, self.hidden)) or "no"
         norm = "batch norm, " if self.batch_norm else ""
+        clip = "" if self.clip_norm is None else f"gradient norm up to {self.clip_norm:g}, "
         return (
             f"hidden layers: {units} units, {norm}{self.activation}, dropout {self.dropout:g}; "
             f"{self.optimizer}, {self.schedule} rate {self.lr:g}, "
-            f"weight decay {self.weight_decay:g}, {self.epochs} epochs, batch {self.batch_size}"
+            f"weight decay {self.weight_decay:g}, {clip}{self.epochs} epochs, "
+            f"batch {self.batch_size}"
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastmlp import schedules
 from fastmlp.cli.defaults import Defaults
+from fastmlp.errors import unknown
 from fastmlp.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, Normalize
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from fastmlp.sequential import Sequential
@@ -65,7 +66,9 @@ def build_optimizer(options: Defaults, steps_per_epoch: int) -> Optimizer:
 
     """
     rate = _schedule(options, steps_per_epoch)
-    return OPTIMIZERS[options.optimizer](lr=rate, weight_decay=options.weight_decay)
+    return OPTIMIZERS[options.optimizer](
+        lr=rate, weight_decay=options.weight_decay, clip_norm=options.clip_norm
+    )
 
 
 def _schedule(options: Defaults, steps_per_epoch: int) -> schedules.Schedule:
@@ -82,5 +85,7 @@ def _schedule(options: Defaults, steps_per_epoch: int) -> schedules.Schedule:
             return schedules.Cosine(lr)
         case "one_cycle":
             return schedules.OneCycle(lr)
-        case _:
+        case "constant":
             return schedules.Constant(lr)
+        case _:
+            raise unknown("schedule", options.schedule, schedules.SCHEDULES)

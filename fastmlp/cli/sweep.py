@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 from fastmlp import plots, sweep
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import Defaults
-from fastmlp.cli.network import OPTIMIZERS, build_model, build_optimizer
+from fastmlp.cli.destinations import check_file, check_folder, write_file
+from fastmlp.cli.fitting import r2, train_network
+from fastmlp.cli.network import OPTIMIZERS
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.cli.train import add_data_options, resolve_options
+from fastmlp.cli.wording import OPTIONS
+from fastmlp.errors import called
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.schedules import SCHEDULES
 
@@ -27,6 +33,7 @@ _SEARCHED: dict[str, tuple[Callable[[str], Any], str]] = {
     "lr": (number(above=True), "learning rate"),
     "schedule": (name_of("schedule", SCHEDULES), ", ".join(SCHEDULES)),
     "weight_decay": (number(), "decay of the weight matrices, by the optimizer"),
+    "clip_norm": (number(above=True), "largest norm of a step's gradient"),
     "l2": (number(), "0.5 * l2 * sum(W * W) is added to the loss"),
     "epochs": (whole_number(1), "passes over the training rows"),
     "batch_size": (whole_number(1), "rows a step"),
@@ -70,25 +77,22 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, print the table, write what was asked for."""
-    chosen = {name: getattr(arguments, f"sweep_{name}") for name in _SEARCHED}
-    parameters = {name: values for name, values in chosen.items() if values is not None}
-    if not parameters:
-        raise ValueError("a sweep needs values to try: for example --lr 1e-3,2e-3")
-    # a single value is no search, unless there is no other
-    fixed = {n: v[0] for n, v in parameters.items() if isinstance(v, list) and len(v) == 1}
-    if len(fixed) == len(parameters):
-        fixed = {}
-    parameters = {name: values for name, values in parameters.items() if name not in fixed}
+    """Search, write what was asked for, print the table."""
+    parameters, fixed = _parameters(arguments)
     l2 = fixed.pop("l2", 0.0)
     options = dataclasses.replace(resolve_options(arguments), **fixed)
-    task = load_task(arguments, options)
-    if not task.has_validation:
-        raise ValueError("a sweep compares validation accuracies: give a --val-fraction above 0")
-    if task.dataset.classes is None:
-        raise ValueError("a sweep compares accuracies, so it needs classes to predict")
+    for option in ("csv", "plot"):
+        check_file(f"--{option}", getattr(arguments, option))
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
+        if len(parameters) < 2:
+            raise ValueError("--plot draws a heat map, which needs values of two parameters to try")
+    task = load_task(arguments, options)
+    if not task.has_validation:
+        raise ValueError(
+            "a sweep compares results on validation rows: give a --val-fraction above 0"
+        )
+    check_folder("--out", arguments.out)
     print(task.describe(), flush=True)
     result = sweep.search(
         _Trainer(task, options, l2),
@@ -100,40 +104,51 @@ def run(arguments: argparse.Namespace) -> int:
         folder=arguments.out,
         context=[task.describe(), dataclasses.asdict(options), l2],
     )
+    written = _write_results(result, arguments)
+    report = {"dataset": task.dataset.name} | _test_results(result, task)
     print(result.table())
-    _, test_accuracy = result.best_model.evaluate(task.dataset.X_test, task.dataset.y_test)
-    print(f"test accuracy of the best: {test_accuracy:.2%}")
-    _write_results(result, arguments)
+    if result.all_failed:
+        print("fastmlp: every run failed, so there is no best network", file=sys.stderr)
+    else:
+        print(_describe_best(report))
     if arguments.json:
-        report = {"dataset": task.dataset.name, "test_accuracy": test_accuracy}
-        print(json.dumps(report | {"best": result.best, "runs": result.runs}), flush=True)
-    return 0
+        report |= {"best": None if result.all_failed else result.best, "runs": result.runs}
+        print(json.dumps(finite_only(report), allow_nan=False), flush=True)
+    return 1 if result.all_failed or not written else 0
 
 
 def train_once(
     task: Task, options: Defaults, seed: int, n_threads: int, l2: float = 0.0
 ) -> tuple[Any, dict[str, Any]]:
     """Train a network by the options; return it and how it did on the validation rows."""
-    model = build_model(options, task.X_train, task.n_outputs, seed)
-    history = model.fit(
-        task.X_train,
-        task.y_train,
-        optimizer=build_optimizer(options, -(-len(task.X_train) // options.batch_size)),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        l2=l2,
-        seed=seed,
-        n_threads=n_threads,
-        verbose=False,
-    )
-    val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val)
-    return model, {
-        "val_accuracy": val_accuracy,
-        "val_loss": val_loss,
-        "train_accuracy": history.accuracy[-1] if history.epochs else None,
-        "seconds": float(sum(history.seconds)),
-        "stopped": history.stopped,
-    }
+    model, history = train_network(task, options, seed=seed, n_threads=n_threads, l2=l2)
+    seconds = float(sum(history.seconds))
+    if (history.stopped or "").startswith("diverged"):
+        return model, {"seconds": seconds, "failed": history.stopped}
+    val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val, loss=task.loss)
+    if task.dataset.classes is None:
+        found = {"val_loss": val_loss, "val_r2": r2(val_loss, task.y_val)}
+    else:
+        train_accuracy = history.accuracy[-1] if history.epochs else None
+        found = {
+            "val_accuracy": val_accuracy,
+            "val_loss": val_loss,
+            "train_accuracy": train_accuracy,
+        }
+    return model, found | {"seconds": seconds}
+
+
+def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is searched over, and what has one value for all runs."""
+    chosen = {name: getattr(arguments, f"sweep_{name}") for name in _SEARCHED}
+    parameters = {name: values for name, values in chosen.items() if values is not None}
+    if not parameters:
+        raise ValueError("a sweep needs values to try: for example --lr 1e-3,2e-3")
+    # a single value is no search, unless there is no other
+    fixed = {n: v[0] for n, v in parameters.items() if isinstance(v, list) and len(v) == 1}
+    if len(fixed) == len(parameters):
+        fixed = {}
+    return {n: values for n, values in parameters.items() if n not in fixed}, fixed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +162,8 @@ class _Trainer:
     def __call__(self, seed: int, n_threads: int, **settings: Any) -> Any:
         l2 = settings.pop("l2", self.l2)
         options = dataclasses.replace(self.options, **settings)
-        return train_once(self.task, options, seed, n_threads, l2)
+        with called(OPTIONS):
+            return train_once(self.task, options, seed, n_threads, l2)
 
 
 def _values(
@@ -169,14 +185,35 @@ def _values(
     return read
 
 
-def _write_results(result: sweep.Result, arguments: argparse.Namespace) -> None:
-    """Write table and heat map where they were asked for."""
+def _test_results(result: sweep.Result, task: Task) -> dict[str, Any]:
+    """Return how the best network does on the test rows."""
+    data, names = task.dataset, ["test_accuracy", "test_loss"]
+    if data.classes is None:
+        names = ["test_loss", "test_r2"]
+    if result.all_failed:
+        return dict.fromkeys(names)
+    loss, accuracy = result.best_model.evaluate(data.X_test, data.y_test, loss=task.loss)
+    found = {"test_accuracy": accuracy, "test_loss": loss, "test_r2": r2(loss, data.y_test)}
+    return {name: found[name] for name in names}
+
+
+def _describe_best(report: dict[str, Any]) -> str:
+    if "test_r2" in report:
+        return f"test loss of the best: {report['test_loss']:.4g}, R2 {r2_text(report['test_r2'])}"
+    return f"test accuracy of the best: {report['test_accuracy']:.2%}"
+
+
+def _write_results(result: sweep.Result, arguments: argparse.Namespace) -> bool:
+    """Write table and heat map where they were asked for; return whether all were written."""
     tables, pictures = [arguments.csv], [arguments.plot]
     if arguments.out is not None:
         tables.append(arguments.out / "results.csv")
         if len(result.parameters) > 1 and plots.is_available():
             pictures.append(arguments.out / "heat-map.png")
-    for path in filter(None, tables):
-        result.to_csv(path)
-    for path in filter(None, pictures):
-        plots.save(result.heat_map(), path)
+    written = [write_file(path, result.to_csv) for path in tables if path is not None]
+    written += [
+        write_file(path, lambda path: plots.save(result.heat_map(), path))
+        for path in pictures
+        if path is not None
+    ]
+    return all(written)

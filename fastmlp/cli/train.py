@@ -3,8 +3,6 @@
 import argparse
 import dataclasses
 import json
-import math
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from fastmlp import plots, saving, threads
-from fastmlp.cli import INTERRUPTED
+from fastmlp.cli import signals
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
-from fastmlp.cli.network import OPTIMIZERS, build_model, build_optimizer
+from fastmlp.cli.destinations import check_file, write_file
+from fastmlp.cli.fitting import r2, train_network
+from fastmlp.cli.network import OPTIMIZERS
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.cli.patience import Patience
+from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.schedules import SCHEDULES
 from fastmlp.training import PRECISIONS
@@ -85,6 +87,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--schedule", type=name_of("schedule", SCHEDULES), metavar="NAME", help=_list(SCHEDULES))
     add("--weight-decay", type=number(), metavar="RATE", help="decay of the weight matrices")
+    add(
+        "--clip-norm",
+        type=number(above=True),
+        metavar="NORM",
+        help="largest norm of a step's gradient; default: any",
+    )
     add("--epochs", type=whole_number(1), metavar="N", help="passes over the training rows")
     add("--batch-size", type=whole_number(1), metavar="N", help="rows a step")
     add(
@@ -115,50 +123,44 @@ def resolve_options(arguments: argparse.Namespace) -> Defaults:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, report, save and draw."""
+    """Train, save, draw and report, in this order: what is printed may be lost."""
     options = resolve_options(arguments)
-    _check_destinations(arguments)
+    check_file("--out", arguments.out)
+    check_file("--plot", arguments.plot)
+    if arguments.out is not None:
+        saving.require_name(arguments.out)
+    if arguments.plot is not None:
+        plots.require_format(arguments.plot)
     task = load_task(arguments, options)
     print(task.describe())
     print(options.describe(), flush=True)
-
-    model = build_model(options, task.X_train, task.n_outputs, arguments.seed)
-    history = fit(model, task, options, arguments)
-    report = build_report(model, task, history, options, arguments)
-    _print_report(report)
-    written = _write_results(model, task, history, arguments)
-    if arguments.json:
-        print(json.dumps(_finite_only(report), allow_nan=False), flush=True)
-    if history.stopped == "interrupted":
-        return INTERRUPTED
+    with Patience(nothing_to_keep=arguments.out is None and arguments.plot is None) as patience:
+        signals.leave_at_once()  # until the first step: modules and kernels are loaded first
+        model, history = train_network(
+            task,
+            options,
+            seed=arguments.seed,
+            n_threads=arguments.threads,
+            precision=arguments.precision,
+            validate=task.has_validation,
+            callbacks=[patience],
+            verbose=True,
+        )
+        if patience.pending and not len(history.steps):
+            print("fastmlp: interrupted before the first step", file=sys.stderr)
+            return signals.INTERRUPTED
+        written = _write_results(model, task, history, arguments)
+        report = build_report(model, task, history, options, arguments)
+        _print_report(report)
+        for path in written:
+            print(f"wrote {path}")
+        if arguments.json:
+            print(json.dumps(finite_only(report), allow_nan=False), flush=True)
+    if patience.pending:
+        return signals.INTERRUPTED
     diverged = (history.stopped or "").startswith("diverged")
-    return 1 if diverged or not written else 0
-
-
-def fit(model: Any, task: Task, options: Defaults, arguments: argparse.Namespace) -> Any:
-    """Train the model by the options and return its history."""
-    validation = (task.X_val, task.to_learn(task.y_val)) if task.has_validation else None
-    steps_per_epoch = -(-len(task.X_train) // options.batch_size)
-    history = model.fit(
-        task.X_train,
-        task.to_learn(task.y_train),
-        loss=task.loss,
-        optimizer=build_optimizer(options, steps_per_epoch),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        validation_data=validation,
-        seed=arguments.seed,
-        n_threads=arguments.threads,
-        matmul_precision=arguments.precision,
-        early_stopping=options.early_stopping or None,
-        restore_best=options.early_stopping > 0,
-        verbose=True,
-    )
-    outputs = model.layers[-1].params  # from standardised targets back to the data's own units
-    outputs["weight"] *= task.target_std
-    outputs["bias"] *= task.target_std
-    outputs["bias"] += task.target_mean
-    return history
+    asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
+    return 1 if diverged or len(written) < asked_for else 0
 
 
 def build_report(
@@ -180,7 +182,7 @@ def build_report(
         "val_loss": val_loss,
     }
     if data.classes is None:
-        report["test_r2"] = 1 - test_loss / max(float(np.var(data.y_test)), 1e-300)
+        report["test_r2"] = r2(test_loss, data.y_test)
     return report | {
         "train_seconds": seconds,
         "compile_seconds": history.compile_seconds,
@@ -203,7 +205,7 @@ def _print_report(report: dict[str, Any]) -> None:
         elif report[f"{part}_loss"] is not None:
             parts.append(f"{part} loss {report[f'{part}_loss']:.4g}")
     if "test_r2" in report:
-        parts.append(f"test R2 {report['test_r2']:.3f}")
+        parts.append(f"test R2 {r2_text(report['test_r2'])}")
     print(", ".join(parts))
     print(
         f"{report['n_parameters']:,} parameters, {report['epochs']} epochs in "
@@ -213,44 +215,13 @@ def _print_report(report: dict[str, Any]) -> None:
     )
 
 
-def _check_destinations(arguments: argparse.Namespace) -> None:
-    """Refuse before training what could not be written after it."""
-    for option in ("out", "plot"):
-        path = getattr(arguments, option)
-        if path is None:
-            continue
-        folder = path.parent
-        if not folder.is_dir():
-            raise ValueError(
-                f"--{option} {path}: the folder {folder} does not exist, create it first"
-            )
-        if path.is_dir():
-            raise ValueError(f"--{option} {path} is a folder: give the name of a file")
-        if not os.access(folder, os.W_OK):
-            raise ValueError(f"--{option} {path}: the folder {folder} cannot be written to")
-    if arguments.out is not None:
-        saving.require_name(arguments.out)
-    if arguments.plot is not None:
-        plots.require_format(arguments.plot)
-
-
-def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Namespace) -> bool:
-    """Save and draw what was asked for; a failure is told and does not lose the other."""
-    written = True
-    for path, write in (
+def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Namespace) -> list:
+    """Save and draw what was asked for; return what was written, of which a failure loses one."""
+    wanted = (
         (arguments.out, model.save),
         (arguments.plot, lambda path: _draw(model, task, history, path)),
-    ):
-        if path is None:
-            continue
-        try:
-            write(path)
-            print(f"wrote {path}", flush=True)
-        except OSError as error:
-            reason = error.strerror or error
-            print(f"fastmlp: {path} could not be written: {reason}", file=sys.stderr)
-            written = False
-    return written
+    )
+    return [path for path, write in wanted if path is not None and write_file(path, write)]
 
 
 def _draw(model: Any, task: Task, history: Any, path: Path) -> None:
@@ -261,15 +232,6 @@ def _draw(model: Any, task: Task, history: Any, path: Path) -> None:
         confusion = np.zeros((len(data.classes),) * 2, dtype=np.int64)
         np.add.at(confusion, (data.y_test, predicted), 1)
     plots.save(plots.training_summary(history, confusion, data.classes), path)
-
-
-def _finite_only(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not have, by None."""
-    if isinstance(value, dict):
-        return {key: _finite_only(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _list(names: Any) -> str:

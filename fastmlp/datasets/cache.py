@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from fastmlp.errors import argument
+
 __all__ = ["cache_directory", "existing_directory", "first_file"]
 
 
@@ -44,7 +46,8 @@ def existing_directory(directory: str | os.PathLike[str]) -> Path:
         path = Path(directory).expanduser()
     except TypeError:
         raise TypeError(
-            f"directory must be a path to a folder, but is of type {type(directory).__name__}"
+            f"{argument('directory')} must be a path to a folder, but is of type "
+            f"{type(directory).__name__}"
         ) from None
     if not path.is_dir():
         problem = "is not a folder" if path.exists() else "does not exist"

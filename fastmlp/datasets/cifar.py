@@ -10,6 +10,7 @@ from fastmlp.datasets.cache import cache_directory, existing_directory
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.download import RemoteFile, download, extract
 from fastmlp.datasets.plain_pickle import load_plain
+from fastmlp.errors import argument
 
 __all__ = ["cifar10"]
 
@@ -97,8 +98,8 @@ def _cached() -> Path | None:
     root = cache_directory() / "cifar10"
     if _find(root) is None:
         instead = (
-            f"put {ARCHIVE.name} or its unpacked folder {PYTHON_FOLDER} there, or pass the folder "
-            "that holds the unpacked files as directory"
+            f"put {ARCHIVE.name} or its unpacked folder {PYTHON_FOLDER} there, or give the folder "
+            f"that holds the unpacked files as {argument('directory')}"
         )
         download([ARCHIVE], root, "cifar10", instead)
         members = tuple(f"{PYTHON_FOLDER}/{name}" for name in (*TRAIN_BATCHES, TEST_BATCH))

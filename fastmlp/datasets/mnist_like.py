@@ -9,6 +9,7 @@ from fastmlp.datasets.cache import cache_directory, existing_directory, first_fi
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.download import RemoteFile, download
 from fastmlp.datasets.idx import read_idx
+from fastmlp.errors import argument
 
 __all__ = ["fashion_mnist", "mnist"]
 
@@ -89,7 +90,9 @@ def _load(
         ]
         if missing:
             names = ", ".join(file.name for file in missing)
-            instead = f"put {names} there, or pass the folder that holds them as directory"
+            instead = (
+                f"put {names} there, or give the folder that holds them as {argument('directory')}"
+            )
             download(missing, folder, name, instead)
     else:
         folder = existing_directory(directory)
@@ -108,8 +111,8 @@ def _required(folder: Path, file: str) -> Path:
     path = _find(folder, file)
     if path is None:
         raise FileNotFoundError(
-            f"'{folder}' holds neither {file} nor {file}.gz: put the official file there, or pass "
-            "the folder that holds it as directory"
+            f"'{folder}' holds neither {file} nor {file}.gz: put the official file there, or give "
+            f"the folder that holds it as {argument('directory')}"
         )
     return path
 

@@ -63,9 +63,7 @@ class _Worker:
         if hasattr(signal, "pthread_sigmask"):
             # the processes inherit this: Ctrl-C and its like reach all of a terminal's processes,
             # but what is to be done about it is for this one to say
-            signal.pthread_sigmask(
-                signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-            )
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         while not self._ended:
             try:
                 index, settings = self.tasks.get_nowait()

@@ -1,0 +1,95 @@
+"""Standard output and error that may fail without taking the work with them."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from fastmlp.messages import note
+
+__all__ = ["Output", "open_descriptors", "safe_output"]
+
+
+class Output:
+    """A stream like the one it stands for, that is given up when it fails.
+
+    Parameters
+    ----------
+    stream : text file
+    name : str, optional
+        What to call it when it fails; None for the one where that would be told.
+
+    Attributes
+    ----------
+    reader_left : bool
+        Whether it was a pipe that nobody reads any more.
+    lost : bool
+        Whether it failed in any other way (a full disk); that was told on standard error.
+
+    """
+
+    def __init__(self, stream: Any, name: str | None = None):
+        self.reader_left = self.lost = False
+        self._stream, self._name = stream, name
+        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing once that has failed."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing once writing has failed."""
+        self._try(self._stream.flush)
+
+    def close_lost(self) -> None:
+        """Let what could not be written go nowhere, where Python would try again at its end."""
+        self.flush()
+        if self.reader_left or self.lost:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the stream in everything else."""
+        return getattr(self._stream, name)
+
+    def _try(self, action: Any) -> None:
+        if self.reader_left or self.lost:
+            return
+        try:
+            action()
+        except BrokenPipeError:
+            self.reader_left = True
+        except (OSError, ValueError) as error:
+            self.lost = True
+            reason = getattr(error, "strerror", None) or error
+            if self._name is not None:
+                note(f"{self._name} cannot be written to: {reason}")
+
+
+def open_descriptors() -> None:
+    """Open the null device for standard streams that are closed: no file may take their place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+@contextlib.contextmanager
+def safe_output() -> Iterator[Output]:
+    """Put an `Output` in the place of standard output and error; yield the first."""
+    streams = sys.stdout, sys.stderr
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    output = Output(streams[0] or nowhere, "standard output")
+    errors = Output(streams[1] or nowhere)
+    sys.stdout, sys.stderr = output, errors
+    try:
+        yield output
+    finally:
+        output.close_lost()
+        errors.close_lost()
+        sys.stdout, sys.stderr = streams
+        nowhere.close()

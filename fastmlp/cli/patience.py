@@ -1,0 +1,60 @@
+"""Ctrl-C from the first step of a training until its results are written."""
+
+import sys
+from typing import Any
+
+from fastmlp.callbacks import Callback, TrainingInfo
+from fastmlp.cli import signals
+from fastmlp.runner import Interrupt
+
+__all__ = ["Patience"]
+
+
+class Patience(Callback):
+    """Lets Ctrl-C end the training, and no further one disturb what is done with its outcome.
+
+    Parameters
+    ----------
+    nothing_to_keep : bool
+        Whether training has no purpose any more once nobody reads the output.
+
+    Attributes
+    ----------
+    pending : bool
+        Whether Ctrl-C came.
+
+    """
+
+    def __init__(self, *, nothing_to_keep: bool):
+        self.nothing_to_keep = nothing_to_keep
+        self._interrupt = _Held()
+        self._entered = False
+
+    @property
+    def pending(self) -> bool:
+        return self._interrupt.pending
+
+    def on_train_begin(self, info: TrainingInfo) -> None:
+        """Hold Ctrl-C back from now on."""
+        signals.raise_interrupts()
+        self._interrupt.__enter__()
+        self._entered = True
+
+    def on_epoch_end(self, epoch: int, record: Any, model: Any) -> str | None:
+        """Stop when there is nobody left to learn of it."""
+        unheard = self.nothing_to_keep and getattr(sys.stdout, "reader_left", False)
+        return "nobody reads the output" if unheard else None
+
+    def __enter__(self) -> "Patience":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._entered:
+            self._interrupt.__exit__()
+
+
+class _Held(Interrupt):
+    """Holds back the second Ctrl-C too."""
+
+    def _note(self, signum: int, frame: Any) -> None:
+        self._came = True
