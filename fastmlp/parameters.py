@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp import ops
+from fastmlp import capacity, ops
 from fastmlp.errors import unknown
 
 if TYPE_CHECKING:
@@ -141,6 +141,12 @@ class FlatStore:
                 self.slots_of[index].append(slot)
                 offset += -(-slot.size // _STRIDE) * _STRIDE
         self.slots = tuple(slot for slots in self.slots_of for slot in slots)
+        largest = max((slot.size for slot in self.slots), default=0)  # is drawn in float64
+        capacity.require(
+            offset * dtype.itemsize + largest * 8,
+            f"a network of {self.n_parameters:,} parameters",
+            "choose smaller layers",
+        )
         self.theta = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):

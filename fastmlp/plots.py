@@ -188,17 +188,20 @@ def heat_map(
     row_name: str,
     column_name: str,
     value_name: str = "validation accuracy",
+    least_is_best: bool = False,
 ) -> "Figure":
     """Draw a table of results over two training parameters, the best cell framed.
 
     Parameters
     ----------
     values : array of float, shape (R, S)
-        One number a cell, larger is better; NaN where there is no result.
+        One number a cell; NaN where there is no result.
     row_values, column_values : sequences of length R and S
         What was tried.
     row_name, column_name, value_name : str
         Axis and colour labels.
+    least_is_best : bool, default False
+        Whether small values are good: a loss instead of an accuracy.
 
     """
     table = np.asarray(values, dtype=float)
@@ -212,7 +215,7 @@ def heat_map(
     axes.set_ylabel(row_name)
     figure.colorbar(image, ax=axes, label=value_name)
     if np.isfinite(table).any():
-        _write_cells(axes, table)
+        _write_cells(axes, table, np.nanargmin if least_is_best else np.nanargmax)
     return figure
 
 
@@ -274,13 +277,20 @@ def _new_figure(figsize: tuple[float, float]) -> "Figure":
     return Figure(figsize=figsize, layout="constrained")
 
 
-def _write_cells(axes: "Axes", table: np.ndarray) -> None:
+def _write_cells(axes: "Axes", table: np.ndarray, best: Any) -> None:
     light = 0.4 * np.nanmin(table) + 0.6 * np.nanmax(table)
     for (row, column), value in np.ndenumerate(table):
         if np.isfinite(value):
             color = "white" if value < light else "black"
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=color)
-    row, column = np.unravel_index(np.nanargmax(table), table.shape)
+            axes.text(
+                column,
+                row,
+                f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}",
+                ha="center",
+                va="center",
+                color=color,
+            )
+    row, column = np.unravel_index(best(table), table.shape)
     left, right, low, high = column - 0.5, column + 0.5, row - 0.5, row + 0.5
     frame = [left, right, right, left, left], [low, low, high, high, low]
     axes.plot(*frame, "r", linewidth=3, clip_on=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import arguments, compiled, losses
+from fastmlp import arguments, capacity, compiled, losses
 from fastmlp.batches import Batches
 from fastmlp.errors import argument, unknown
 from fastmlp.history import History
@@ -89,6 +89,8 @@ def fit(
     )
     limit = [] if time_limit is None else [arguments.as_time_limit(time_limit)]
 
+    _require_memory(model, optimizer, restore_best)
+
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
         runner = _runner(
@@ -122,6 +124,17 @@ def fit(
             restore_best=restore_best,
         )
         return training.run()
+
+
+def _require_memory(model: Model, optimizer: Optimizer, restore_best: bool) -> None:
+    """Raise a sentence if the optimizer's states and the copies to go back to find no room."""
+    n_states = len(optimizer.state_names)
+    n_arrays = n_states - len(optimizer.state) + 1 + n_states + bool(restore_best)
+    capacity.require(
+        n_arrays * model.theta.nbytes,
+        f"training {model.n_parameters:,} parameters with {type(optimizer).__name__}",
+        "choose smaller layers, or an optimizer that keeps less, such as sgd",
+    )
 
 
 class _Training:

@@ -122,9 +122,9 @@ def train_once(
 ) -> tuple[Any, dict[str, Any]]:
     """Train a network by the options; return it and how it did on the validation rows."""
     model, history = train_network(task, options, seed=seed, n_threads=n_threads, l2=l2)
-    seconds = float(sum(history.seconds))
+    ended = {"seconds": float(sum(history.seconds)), "stopped": history.stopped}
     if (history.stopped or "").startswith("diverged"):
-        return model, {"seconds": seconds, "failed": history.stopped}
+        return model, ended | {"failed": history.stopped}
     val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val, loss=task.loss)
     if task.dataset.classes is None:
         found = {"val_loss": val_loss, "val_r2": r2(val_loss, task.y_val)}
@@ -135,7 +135,7 @@ def train_once(
             "val_loss": val_loss,
             "train_accuracy": train_accuracy,
         }
-    return model, found | {"seconds": seconds}
+    return model, found | ended
 
 
 def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:

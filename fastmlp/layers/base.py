@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp import ops
+from fastmlp import capacity, ops
 from fastmlp.parameters import Arrays
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class Layer:
         """Draw the parameters, if there are any and the layer does not hold them already."""
         if self._params is not None:
             return
+        size = sum(map(math.prod, self.param_shapes().values()))
+        capacity.require(8 * size, f"{self!r}", "choose a smaller one")
         draws = type(self).draw is not Layer.draw  # a generator takes longer to make than to use
         self._params = Arrays(self.draw(np.random.default_rng(seed)) if draws else {})
 

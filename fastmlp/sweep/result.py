@@ -64,7 +64,7 @@ class Result:
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the table to a CSV file, whole or not at all."""
         stream = io.StringIO(newline="")
-        writer = csv.DictWriter(stream, self._columns(), restval="")
+        writer = csv.DictWriter(stream, self._columns(), restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self.runs)
         write_whole(path, stream.getvalue().encode())
@@ -104,13 +104,17 @@ class Result:
             if value is not None:
                 cells[place] = value
         texts = [[as_text(value) for value in values] for values in (rows, columns)]
-        return plots.heat_map(cells, *texts, row_name=names[0], column_name=names[1])
+        labels = {"row_name": names[0], "column_name": names[1]}
+        if shown == SCORES[1]:
+            labels["value_name"] = "validation loss"
+        return plots.heat_map(cells, *texts, **labels, least_is_best=shown == SCORES[1])
 
     def _columns(self) -> list[str]:
-        found = dict.fromkeys(name for run in self.runs for name in run)
-        last = [FAILED] if FAILED in found else []
-        known = (*self.parameters, FAILED)
-        return [*self.parameters, *(name for name in found if name not in known), *last]
+        """Return what to show: parameters, what a run that did not fail has, why one failed."""
+        good = [run for run in self.runs if FAILED not in run]
+        told = dict.fromkeys(name for run in good for name in run if run[name] is not None)
+        failed = [FAILED] if len(good) < len(self.runs) else []
+        return [*self.parameters, *(n for n in told if n not in self.parameters), *failed]
 
     def _values(self, name: str) -> list[Any]:
         """Return the different values of a parameter, in order."""
