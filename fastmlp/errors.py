@@ -49,9 +49,10 @@ def called(options: Mapping[str, str]) -> Iterator[None]:
 
 
 def printable(text: object) -> str:
-    """Return a text that may go to a terminal: control characters become escapes like ``\\x1b``.
+    """Return a text with escapes in place of what a terminal would obey or cannot show.
 
-    File names and the contents of files may hold anything.
+    Names from files (columns, classes, layers) and of files go through here before they are shown:
+    control characters could move the cursor, clear the screen or hide text. Line breaks count.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
@@ -76,11 +77,8 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """
     names = sorted(known)
     near = _nearest(kind, str(name), names)
-    hint = (
-        f"did you mean {near!r}? (known: {', '.join(names)})"
-        if near
-        else f"use one of {', '.join(names)}"
-    )
+    listed = ", ".join(map(printable, names))
+    hint = f"did you mean {near!r}? (known: {listed})" if near else f"use one of {listed}"
     return ValueError(f"unknown {kind} {name!r}: {hint}")
 
 

@@ -2,10 +2,18 @@
 
 import errno
 import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from fastmlp.files import write_whole
+from fastmlp import files
+from fastmlp.files import require_writable, write_whole
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and locks are POSIX's")
 
 
 def test_content_arrives(tmp_path):
@@ -57,3 +65,166 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path):
 
     assert (tmp_path / "target").read_bytes() == b"newer"
     assert (tmp_path / "link").is_symlink()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o200])
+def test_an_older_file_keeps_its_permissions(tmp_path, mode):
+    target = tmp_path / "file"
+    target.write_bytes(b"older")
+    target.chmod(mode)
+
+    write_whole(target, b"newer")
+
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o444, 0o400, 0o555])
+@pytest.mark.parametrize("function", [lambda path: write_whole(path, b"newer"), require_writable])
+def test_a_write_protected_file_stays_as_it_is(tmp_path, mode, function):
+    target = tmp_path / "file"
+    target.write_bytes(b"older")
+    target.chmod(mode)
+
+    with pytest.raises(PermissionError, match="write-protected: choose another name"):
+        function(target)
+
+    assert target.read_bytes() == b"older"
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("length", [230, 246, 255])
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, length):
+    target = tmp_path / ("n" * length)
+    require_writable(target)
+
+    write_whole(target, b"content")
+
+    assert os.listdir(tmp_path) == [target.name]
+
+
+def test_a_name_that_is_too_long_is_found_out_beforehand(tmp_path):
+    with pytest.raises(OSError, match="too long"):
+        require_writable(tmp_path / ("n" * 5000))
+
+
+@posix
+@pytest.mark.parametrize("name", ["fd", "self"])
+def test_a_descriptor_is_written_to(name):
+    reader, writer = os.pipe()
+    path = f"/dev/fd/{writer}" if name == "fd" else f"/proc/self/fd/{writer}"
+    if not os.path.exists(path):
+        pytest.skip("this system shows no descriptors")
+
+    require_writable(path)
+    write_whole(path, b"content")
+
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    os.close(writer)
+
+
+WRITE_BETWEEN = """
+import os, sys
+from fastmlp.files import write_whole
+os.write(1, b"before ")
+write_whole("/dev/stdout", b"content")
+os.write(1, b" after")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such device")
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_standard_output_gets_it_in_its_turn(tmp_path, kind):
+    command = [sys.executable, "-c", WRITE_BETWEEN]
+    if kind == "pipe":
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    else:
+        with open(tmp_path / "log", "wb") as log:
+            subprocess.run(command, check=True, stdout=log)
+        told = (tmp_path / "log").read_bytes()
+
+    assert told == b"before content after"
+
+
+@posix
+def test_a_named_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+
+    write_whole(tmp_path / "pipe", b"content")
+
+    reader.join(timeout=60)
+    assert read == [b"content"]
+
+
+KILLED = """
+import os, signal, sys
+from fastmlp import files
+files.os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+files.write_whole(sys.argv[1], b"content")
+"""
+
+
+@posix
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    for name in ("file", "other"):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)])
+        assert done.returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path) != []
+
+    write_whole(tmp_path / "file", b"content")
+
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@posix
+def test_what_another_is_writing_stays(tmp_path, monkeypatch):
+    real = os.replace
+
+    def meanwhile(source, target):
+        if os.path.basename(target) == "file":
+            write_whole(tmp_path / "other", b"other")
+        real(source, target)
+
+    monkeypatch.setattr(files.os, "replace", meanwhile)
+
+    write_whole(tmp_path / "file", b"content")
+
+    assert sorted(os.listdir(tmp_path)) == ["file", "other"]
+
+
+@posix
+def test_the_folder_is_written_out_after_the_file_has_its_name(tmp_path, monkeypatch):
+    seen = []
+
+    def note(descriptor):
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        seen.append((kind, (tmp_path / "file").exists()))
+
+    monkeypatch.setattr(files.os, "fsync", note)
+
+    write_whole(tmp_path / "file", b"content")
+
+    assert seen == [("file", False), ("folder", True)]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("nowhere/file", "the folder .*nowhere does not exist, create it first"),
+        (".", "is a folder: give the name of a file"),
+    ],
+)
+def test_what_cannot_be_written_is_found_out_beforehand(tmp_path, path, sentence):
+    with pytest.raises(OSError, match=sentence):
+        require_writable(tmp_path / path)
+
+
+def test_finding_out_writes_nothing(tmp_path):
+    require_writable(tmp_path / "file")
+
+    assert os.listdir(tmp_path) == []

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastmlp.files import require_writable
+
 __all__ = ["check_file", "check_folder", "write_file"]
 
 
@@ -20,13 +22,10 @@ def check_file(option: str, path: Path | None) -> None:
     """
     if path is None:
         return
-    folder = path.parent
-    if not folder.is_dir():
-        raise ValueError(f"{option} {path}: the folder {folder} does not exist, create it first")
-    if path.is_dir():
-        raise ValueError(f"{option} {path} is a folder: give the name of a file")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{option} {path}: the folder {folder} cannot be written to")
+    try:
+        require_writable(path)
+    except OSError as error:
+        raise ValueError(f"{option} {path}: {error.strerror}") from None
 
 
 def check_folder(option: str, path: Path | None) -> None:

@@ -1,0 +1,28 @@
+"""Texts that come from files are shown without what a terminal would obey."""
+
+import pytest
+
+from fastmlp.errors import printable, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Größe 大 1", "Größe 大 1"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("two\nlines\ttab", "two\\nlines\\ttab"),
+        ("\x9b31m\x7f", "\\x9b31m\\x7f"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("bad byte \udcff", "bad byte \\udcff"),
+        (12, "12"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text, shown):
+    assert printable(text) == shown
+
+
+def test_known_names_are_shown_so_too():
+    message = str(unknown("column", "sizes\x07", ["size\x1b[3", "rows"]))
+
+    assert message.isprintable()
+    assert "did you mean" in message
