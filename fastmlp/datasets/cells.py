@@ -28,7 +28,7 @@ _CELL = (
 _PLAIN = r"^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['’]\d{3})+)(?:\.\d*)?$"
 _COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['’]\d{3})+))(?:,\d+)?$"
-_EITHER = r"^[1-9]\d{0,2}[.,]\d{3}$|^\d+$"
+_EITHER = r"^[1-9]\d{0,2},\d{3}$"
 """Thousands or three decimals: the other cells of the column have to tell."""
 
 
@@ -74,60 +74,90 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     """
     import polars as pl
 
-    spelled = texts.str.replace_all("[\u00a0\u2007\u2009\u202f]", " ").str.replace_all("−", "-")
-    cells = spelled.str.extract_groups(_CELL).struct.unnest()
-    bare, closed = cells["open"] == "", cells["close"] == ""
-    one_sign = (cells["sign"] == "") | (cells["sign2"] == "")
-    unsigned = (cells["sign"] == "") & (cells["sign2"] == "")
-    one_symbol = (cells["before"] == "") | (cells["after"] == "")
-    sound = one_sign & one_symbol & ((bare & closed) | (~bare & ~closed & unsigned))
-    body = pl.select(pl.when(sound).then(cells["body"].str.strip_chars())).to_series()
-    plain, grouped = body.str.contains(_PLAIN), body.str.contains(_GROUPED)
-    comma, either = body.str.contains(_COMMA), body.str.contains(_EITHER)
-    with_comma = body.str.contains(",", literal=True)
-    only_comma = bool((comma & ~plain & ~grouped).any())
-    never_comma = bool(((plain | grouped) & ~comma).any())
-    undecided = bool((either & with_comma).any()) and not only_comma and not never_comma
-    decimal_comma = (only_comma and not never_comma) or (undecided and european)
+    cells = _taken_apart(texts)
+    comma_only = bool((cells["comma"] & ~cells["plain"] & ~cells["grouped"]).any())
+    comma_never = bool(((cells["plain"] | cells["grouped"]) & ~cells["comma"]).any())
+    undecided = not comma_only and not comma_never and bool(cells["either"].any())
+    decimal_comma = (comma_only and not comma_never) or (undecided and european)
+    body = pl.col("body")
     if decimal_comma:
         digits = body.str.replace_all(r"[. '’]", "").str.replace(",", ".", literal=True)
-        known = comma
+        known = pl.col("comma")
     else:
         digits = body.str.replace_all(r"[, '’]", "")
-        known = plain | grouped
-    values = digits.cast(pl.Float64, strict=False)
-    minus = (cells["sign"] == "-") | (cells["sign2"] == "-") | ~bare
-    percent = cells["percent"] == "%"
-    values = pl.select(
-        pl.when(known).then(values * pl.select(pl.when(minus).then(-1.0).otherwise(1.0)).to_series())
-    ).to_series()
-    values = pl.select(pl.when(percent).then(values / 100).otherwise(values)).to_series()
+        known = pl.col("plain") | pl.col("grouped")
+    value = digits.cast(pl.Float64, strict=False)
+    value = pl.when(pl.col("minus")).then(-value).otherwise(value)
+    value = pl.when(pl.col("percent")).then(value / 100).otherwise(value)
     # "inf" and "-Infinity" are numbers too, though none that can be used.
-    values = pl.select(pl.coalesce(values, spelled.cast(pl.Float64, strict=False))).to_series()
-    number = values.is_not_null()
-    currency = (cells["before"] != "") | (cells["after"] != "")
+    value = pl.coalesce(pl.when(known).then(value), texts.cast(pl.Float64, strict=False))
+    cells = cells.with_columns(value=value)
+    numbers = cells.filter(pl.col("value").is_not_null())
+    found = numbers.select(
+        currencies=pl.col("currency").filter(pl.col("currency") != "").n_unique(),
+        percent=pl.col("percent").any(),
+        no_percent=(~pl.col("percent") & (pl.col("value") != 0)).any(),
+        grouped=(pl.col("grouped") & ~pl.col("plain")).any(),
+        parentheses=pl.col("parentheses").any(),
+        cents=body.str.contains(r"[.,]\d\d$").any(),
+    ).row(0, named=True)
     styles = {
-        "currencies": bool((currency & number).any()),
-        "percent signs (1% is 0.01)": bool((percent & number).any()),
+        "currencies": found["currencies"] > 0,
+        "percent signs (1% is 0.01)": found["percent"],
         "decimal commas": decimal_comma,
-        "thousands separators": bool((grouped & ~plain & number).any()) and not decimal_comma,
-        "parentheses for minus": bool((~bare & number).any()),
+        "thousands separators": found["grouped"] and not decimal_comma,
+        "parentheses for minus": found["parentheses"],
     }
     doubts = []
     if undecided and european:
-        example = body.filter(either & with_comma)[0]
+        example = cells.filter("either")["body"][0]
         doubts.append(f"takes the comma of {example!r} for a decimal one")
-    if styles["percent signs (1% is 0.01)"] and bool((~percent & number & (values != 0)).any()):
+    if found["percent"] and found["no_percent"]:
         doubts.append("has a percent sign (1% is 0.01) in some cells only")
-    if cells.filter(currency & number).select(pl.col("before") + pl.col("after")).n_unique() > 1:
+    if found["currencies"] > 1:
         doubts.append("mixes currencies")
-    cents = bool(body.str.contains(r"[.,]\d\d$").any())
-    written = [style for style, used in styles.items() if used]
+    written = " and ".join(style for style, used in styles.items() if used)
     return Numbers(
-        values,
-        f"written with {' and '.join(written)}" if written else "",
+        cells["value"],
+        f"written with {written}" if written else "",
         " and ".join(doubts),
-        styles["currencies"] or styles["percent signs (1% is 0.01)"] or cents,
+        bool(found["currencies"] or found["percent"] or found["cents"]),
+    )
+
+
+def _taken_apart(texts: "pl.Series") -> "pl.DataFrame":
+    """Return sign, currency, digits, ... of each text, and how the digits can be read."""
+    import polars as pl
+
+    spelled = pl.col("text").str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
+    spelled = spelled.str.replace_all("−", "-", literal=True)
+    signs, currency = pl.col("sign") + pl.col("sign2"), pl.col("before") + pl.col("after")
+    opened, closed = pl.col("open") != "", pl.col("close") != ""
+    sound = (
+        (signs.str.len_chars() < 2)
+        & ((pl.col("before") == "") | (pl.col("after") == ""))
+        & (opened == closed)
+        & (~opened | (signs == ""))
+    )
+    body = pl.col("body")
+    return (
+        pl.LazyFrame({"text": texts})
+        .select(spelled.str.extract_groups(_CELL).alias("cell"))
+        .unnest("cell")
+        .select(
+            pl.when(sound).then(body.str.strip_chars()).alias("body"),
+            currency=currency,
+            minus=(signs == "-") | opened,
+            percent=pl.col("percent") == "%",
+            parentheses=opened,
+        )
+        .with_columns(
+            plain=body.str.contains(_PLAIN),
+            grouped=body.str.contains(_GROUPED),
+            comma=body.str.contains(_COMMA),
+            either=body.str.contains(_EITHER),
+        )
+        .collect()
     )
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastmlp.datasets.cells import MARKERS, UNMISTAKABLE, parse_moments, parse_numbers
+from fastmlp.datasets.cells import parse_moments, parse_numbers
+from fastmlp.datasets.texts import Texts, texts_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Column", "ReadAs", "Rules", "distinct_texts", "read_columns", "row_of"]
+__all__ = ["Column", "ReadAs", "Rules", "looked_up", "read_columns"]
 
 MOSTLY = 0.9
 """A column is numeric if so many of its different texts are numbers; likewise for moments."""
@@ -119,95 +120,89 @@ def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> I
     import polars as pl
 
     # Columns may be many, so what is plain is found for all at once.
-    texts = pl.concat(cells.get_columns())
-    numbers = texts.cast(pl.Float64, strict=False)
+    everything = pl.concat(cells.get_columns())
+    numbers = everything.cast(pl.Float64, strict=False)
     shape = (cells.width, cells.height)
-    odd = (numbers.is_null() & texts.is_not_null()).to_numpy().reshape(shape).any(axis=1)
+    odd = (numbers.is_null() & everything.is_not_null()).to_numpy().reshape(shape).any(axis=1)
+    odd |= bool(rules.missing)
+    odd |= np.array([name in rules.categorical for name in names])
     table = numbers.to_numpy().reshape(shape)
+    del everything
+    texts = texts_of(cells.select(pl.nth(np.flatnonzero(odd).tolist())), rules.missing)
     for place, name in enumerate(names):
-        if odd[place] or name in rules.categorical or rules.missing:
-            yield _read_texts(name, cells.to_series(place), rules)
+        if odd[place]:
+            yield _read_texts(name, next(texts), rules)
         else:
             yield _finish_numbers(name, table[place], rules)
 
 
-def distinct_texts(texts: "pl.Series", missing: frozenset[str]) -> "tuple[pl.Series, pl.Series]":
-    """Return the texts without blanks around, null where missing, and the different ones."""
-    import polars as pl
-
-    texts = texts.str.strip_chars()
-    different = texts.unique(maintain_order=True).drop_nulls()
-    none = different.filter((different == "") | _lower(different).is_in(list(missing)))
-    if len(none):
-        texts = pl.select(pl.when(~texts.is_in(none.to_list())).then(texts)).to_series()
-        different = different.filter(~different.is_in(none.to_list()))
-    return texts, different
-
-
-def row_of(texts: "pl.Series", text: str) -> int:
-    """Return the first row with that text, counted from 1."""
-    return int((texts == text).arg_true()[0]) + 1
-
-
-def _lower(texts: "pl.Series") -> "pl.Series":
-    return texts.str.to_lowercase()
-
-
-def _read_texts(name: str, texts: "pl.Series", rules: Rules) -> Column:
-    texts, different = distinct_texts(texts, rules.missing)
+def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     if name in rules.categorical:
-        return _as_categories(name, texts, different)
-    candidates = different.filter(~_lower(different).is_in(list(MARKERS)))
+        return _as_categories(name, texts)
+    candidates = np.flatnonzero(~texts.markers)
     if not len(candidates):
-        return _finish_numbers(name, np.full(len(texts), np.nan), rules)
-    numbers = parse_numbers(candidates, european=rules.european)
-    share = 1 - numbers.values.null_count() / len(candidates)
-    if share >= MOSTLY or name in rules.numeric:
-        odd = candidates.filter(numbers.values.is_null())
-        doubts = [numbers.doubt, _about_odd(texts, odd, "numbers")]
-        values = _looked_up(texts, candidates, numbers.values)
-        return _finish_numbers(name, values, rules, numbers.style, doubts)
-    moments = parse_moments(candidates)
-    if moments is not None:
-        odd = candidates.filter(moments.values.is_null())
-        doubts = [moments.doubt, _about_odd(texts, odd, "moments")]
-        values = _looked_up(texts, candidates, moments.values)
-        return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
-    if _is_name(name, texts, different):
-        what = f"another text in nearly every row, such as {_short(different[0])}"
+        return _finish_numbers(name, np.full(texts.n_rows, np.nan), rules)
+    share = 0.0
+    if texts.with_digits[candidates].any() or name in rules.numeric:
+        different = texts.different.gather(candidates)
+        numbers = parse_numbers(different, european=rules.european)
+        share = 1 - numbers.values.null_count() / len(candidates)
+        if share >= MOSTLY or name in rules.numeric:
+            values, odd = looked_up(texts, candidates, numbers.values)
+            doubts = [numbers.doubt, _about_odd(texts, odd, "numbers")]
+            return _finish_numbers(name, values, rules, numbers.style, doubts)
+        moments = parse_moments(different)
+        if moments is not None:
+            values, odd = looked_up(texts, candidates, moments.values)
+            doubts = [moments.doubt, _about_odd(texts, odd, "moments")]
+            return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
+    if len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum():
+        what = f"another text in nearly every row, such as {_short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: categorical=[{name!r}] uses it"
         return _left_out(name, what, doubt)
     mixed = ""
     if share > 0.5:
-        example = candidates.filter(numbers.values.is_null())[0]
+        example = different.filter(numbers.values.is_null())[0]
         mixed = (
             f"is read as categories, since it holds texts such as {_short(example)} among its "
             f"numbers: numeric=[{name!r}] reads them as missing"
         )
-    return _as_categories(name, texts, different, mixed)
+    return _as_categories(name, texts, mixed)
 
 
-def _about_odd(texts: "pl.Series", odd: "pl.Series", kind: str) -> str:
+def looked_up(
+    texts: Texts, places: np.ndarray, values: "pl.Series"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a float64 value for each row, and the places of the texts that have none.
+
+    Parameters
+    ----------
+    texts : Texts
+    places : int ndarray of shape (K,)
+        Of the texts that have been parsed; the others become NaN.
+    values : polars.Series of shape (K,)
+        Null for those that have no value.
+
+    """
+    parsed = values.to_numpy()
+    table = np.full(len(texts), np.nan)
+    table[places] = parsed
+    return texts.looked_up(table, np.nan), places[np.isnan(parsed)]
+
+
+def _about_odd(texts: Texts, odd: np.ndarray, kind: str) -> str:
     if not len(odd):
         return ""
-    shown = ", ".join(_short(text) for text in odd.head(3))
+    shown = ", ".join(_short(texts.different[int(place)]) for place in odd[:3])
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and what is none counts as missing: {shown}{more}, first in data row "
-        f"{row_of(texts, odd[0])}"
+        f"{texts.row_of(odd[0])}"
     )
 
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
-
-
-def _looked_up(texts: "pl.Series", different: "pl.Series", values: "pl.Series") -> np.ndarray:
-    import polars as pl
-
-    return texts.replace_strict(
-        different, values, default=None, return_dtype=pl.Float64
-    ).to_numpy(writable=True)
 
 
 def _finish_numbers(
@@ -224,7 +219,8 @@ def _finish_numbers(
         return _left_out(name, "without values")
     _require_finite(name, values, low, high)
     if low == high:
-        return _left_out(name, f"the same value {low:g} in every row")
+        what = f"the same value {low:g} in every row"
+        return _left_out(name, what, "", _narrow(values), fallback=True)
     n_missing = int(np.isnan(values).sum())
     if not n_missing and name not in rules.numeric and kind == "number":
         what = _row_number(name, values, low, high)
@@ -269,30 +265,23 @@ def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
     return "only numbers the rows" if counts else "has another whole number in every row"
 
 
-def _is_name(name: str, texts: "pl.Series", different: "pl.Series") -> bool:
-    n_known = len(texts) - texts.null_count()
-    return len(different) > FEW and len(different) >= MOSTLY * n_known
-
-
-def _as_categories(
-    name: str, texts: "pl.Series", different: "pl.Series", doubt: str = ""
-) -> Column:
-    import polars as pl
-
-    none = different.filter(_lower(different).is_in(list(UNMISTAKABLE))).to_list()
-    if none:
-        texts = pl.select(pl.when(~texts.is_in(none)).then(texts)).to_series()
-    known = sorted(set(different.to_list()).difference(none))
-    has_missing = texts.null_count() > 0
+def _as_categories(name: str, texts: Texts, doubt: str = "") -> Column:
+    missing = texts.unmistakable
+    names = np.array(texts.different.to_list(), object)
+    known = np.flatnonzero(~missing)
+    ordered = known[np.argsort(names[known])]
+    has_missing = bool(missing.any() or (texts.codes < 0).any())
     if len(known) + has_missing < 2:
-        return _left_out(name, f"the same text {_short(known[0])} in every row" if known else "")
-    codes = texts.cast(pl.Enum(known)).to_physical().cast(pl.Int32)
+        return _left_out(name, f"the same text {_short(names[0])} in every row" if len(known) else "")
+    table = np.zeros(len(texts), np.int32)
+    table[ordered] = np.arange(len(ordered)) + has_missing
+    codes = texts.looked_up(table, 0)
+    categories = tuple(names[ordered])
+    how = f"{len(categories)} texts"
     if has_missing:
-        codes, known = (codes + 1).fill_null(0), ["", *known]
-    how = f"{len(known) - has_missing} texts" + (
-        f", {texts.null_count():,} missing" if has_missing else ""
-    )
-    return Column(ReadAs(name, "category", how, doubt), codes.to_numpy(), tuple(known))
+        categories = ("", *categories)
+        how += f", {int((codes == 0).sum()):,} missing"
+    return Column(ReadAs(name, "category", how, doubt), codes, categories)
 
 
 def _left_out(

@@ -1,5 +1,6 @@
 """From columns to the matrix that a network takes: medians for gaps, 0 and 1 for categories."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -101,16 +102,18 @@ def narrowest(arrays: Iterable[np.ndarray]) -> type[np.floating]:
     as seconds since 1970.
     """
     for values in arrays:
-        high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
-        largest = max(high, -low)
-        if largest >= 1 << 24 and bool((values.astype(np.float32) != values)[~np.isnan(values)].any()):
-            return np.float64
-        # The range bounds the deviation from above, and is cheaper.
-        if largest > OFFSET / 4 * (high - low) and values.dtype != np.float32:
-            return np.float64
-        if largest > OFFSET * float(np.nanstd(values, dtype=np.float64)) > 0:
+        if values.dtype == np.float32 or _is_safe(values):
+            continue
+        if np.nanmax(np.abs(values)) > OFFSET * np.nanstd(values) > 0:
             return np.float64
     return np.float32
+
+
+def _is_safe(values: np.ndarray) -> bool:
+    """Whether the range alone tells that float32 will do: deviation >= range / sqrt(2 N)."""
+    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    largest = max(high, -low)
+    return largest < 1 << 24 and largest * math.sqrt(2 * len(values)) < OFFSET * (high - low)
 
 
 def _learn(column: Column, train: np.ndarray) -> _Feature | None:

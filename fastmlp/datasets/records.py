@@ -98,9 +98,11 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
         if name in seen:
             raise ValueError(f"two columns of '{path}' are named '{name}': rename one")
         seen.add(name)
-    if _is_unusual(data, found):
+    n_records = None if _is_unusual(data, found) else _count(data, found, path, len(header))
+    if n_records is None:
         data, found = _rewritten(data, found, path, len(header)), ","
-    n_rows = _count_rows(data, found, path, len(header)) - 1
+        n_records = _count(data, found, path, len(header)) or 0
+    n_rows = n_records - 1
     if n_rows == 0:
         raise ValueError(f"'{path}' has a header but no rows")
     return Records(header, n_rows, found, data)
@@ -151,12 +153,12 @@ def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
 def _is_unusual(data: bytes, delimiter: str) -> bool:
     """Whether polars needs it rewritten.
 
-    So it is with blank lines, lines that end in a carriage return alone, quotes that do not
-    enclose a whole cell, and delimiters outside ASCII.
+    So it is with lines that end in a carriage return alone, quotes that do not enclose a whole
+    cell, and delimiters outside ASCII.
     """
-    if not delimiter.isascii() or data.count(b"\r") != data.count(b"\r\n"):
+    if not delimiter.isascii():
         return True
-    if data[:1] in (b"\n", b"\r") or b"\n\n" in data or b"\n\r\n" in data:
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return True
     if QUOTE not in data:
         return False
@@ -179,8 +181,8 @@ def _is_unusual(data: bytes, delimiter: str) -> bool:
     return inside
 
 
-def _count_rows(data: bytes, delimiter: str, path: Path, n_cells: int) -> int:
-    """Return the number of records, all of which have ``n_cells`` cells."""
+def _count(data: bytes, delimiter: str, path: Path, n_cells: int) -> int | None:
+    """Return the number of records, all of which have ``n_cells`` cells; None if some are blank."""
     quoted = QUOTE in data
     inside, n_records, n_open, n_lines = 0, 0, 0, 0
     for start in range(0, len(data), CHUNK):
@@ -196,7 +198,9 @@ def _count_rows(data: bytes, delimiter: str, path: Path, n_cells: int) -> int:
             cells = np.diff(ends, prepend=-1 - n_open)
             wrong = np.flatnonzero(cells != n_cells)
             if len(wrong):
-                end = places[ends[wrong[0]]]
+                end = int(places[ends[wrong[0]]])
+                if cells[wrong[0]] == 1 and data[: start + end].rstrip(b"\r")[-1:] in (b"\n", b""):
+                    return None
                 line = n_lines + 1 + int((chunk[:end] == NEWLINE).sum())
                 raise _ragged(line, path, int(cells[wrong[0]]), n_cells)
             n_records += len(ends)

@@ -166,25 +166,24 @@ def _read(
     records: Records, target: str, drop: frozenset[str], task: str, rules: Rules, file_size: int
 ) -> tuple[Target, list[Column]]:
     """Return the target and the other columns, read some at a time to bound the memory."""
-    places = [
-        place
-        for place, name in enumerate(records.header)
-        if name != target and name not in drop
-    ]
+    import polars as pl
+
+    header = records.header
+    places = [p for p, name in enumerate(header) if name != target and name not in drop]
     require_bytes(
         records.n_rows * len(places) * np.dtype(np.float32).itemsize,
         file_size,
         f"the table, {records.n_rows:,} rows of {len(places):,} columns,",
         "leave columns out with drop=[...]",
     )
-    cells = records.columns([records.header.index(target)])
-    answer = read_target(target, cells.to_series(0), task, rules)
     at_once = max(1, max(BATCH_BYTES, records.n_bytes) // (CELL_BYTES * records.n_rows))
+    cells = records.columns([header.index(target), *places[:at_once]])
+    answer = read_target(target, cells.select(pl.nth(0)), task, rules)
     columns: list[Column] = []
     for start in range(0, len(places), at_once):
         batch = places[start : start + at_once]
-        names = [records.header[place] for place in batch]
-        columns.extend(read_columns(names, records.columns(batch), rules))
+        cells = records.columns(batch) if start else cells.select(pl.nth(range(1, cells.width)))
+        columns.extend(read_columns([header[place] for place in batch], cells, rules))
     return answer, columns
 
 
@@ -209,7 +208,7 @@ def _require_known(names: Sequence[str], header: Sequence[str]) -> None:
 
 
 def _with_fallback(columns: Sequence[Column]) -> list[Column]:
-    """Take row numbers for inputs, where there is nothing else to take."""
+    """Take row numbers and constants for inputs, where there is nothing else to take."""
     return [
         replace(column, read_as=replace(column.read_as, kind="number", doubt=""))
         if column.fallback

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.datasets.cells import MARKERS, UNMISTAKABLE, Numbers, parse_moments, parse_numbers
-from fastmlp.datasets.columns import FEW, MOSTLY, ReadAs, Rules, distinct_texts, row_of
+from fastmlp.datasets.cells import Numbers, parse_moments, parse_numbers
+from fastmlp.datasets.columns import FEW, MOSTLY, ReadAs, Rules, looked_up
 from fastmlp.datasets.encode import narrowest
+from fastmlp.datasets.texts import Texts, texts_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +45,7 @@ class Target:
     rows: np.ndarray
 
 
-def read_target(name: str, texts: "pl.Series", task: str, rules: Rules) -> Target:
+def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Target:
     """Read the column to predict.
 
     Numbers are amounts, unless they are whole with at most 20 different values that either lie
@@ -57,8 +58,8 @@ def read_target(name: str, texts: "pl.Series", task: str, rules: Rules) -> Targe
     ----------
     name : str
         Of the column.
-    texts : polars.Series
-        Its cells.
+    cells : polars.DataFrame of one column of texts
+        Null where empty.
     task : {"auto", "classification", "regression"}
     rules : Rules
 
@@ -68,40 +69,41 @@ def read_target(name: str, texts: "pl.Series", task: str, rules: Rules) -> Targe
         If no row has a value, or the values do not suit the task.
 
     """
-    texts, different = distinct_texts(texts, rules.missing)
-    if not len(different):
+    texts = next(texts_of(cells, rules.missing))
+    if not len(texts):
         raise ValueError(f"the target column '{name}' has no value in any row")
-    candidates = different.filter(~different.str.to_lowercase().is_in(list(MARKERS)))
+    candidates = np.flatnonzero(~texts.markers)
+    different = texts.different.gather(candidates)
     if len(candidates) and name not in rules.categorical:
-        numbers = parse_numbers(candidates, european=rules.european)
+        numbers = parse_numbers(different, european=rules.european)
         n_odd = numbers.values.null_count()
         mostly = n_odd <= (1 - MOSTLY) * len(candidates) or name in rules.numeric
         if mostly and not (n_odd and task == "classification"):
             return _from_numbers(name, texts, candidates, numbers, task)
-        moments = parse_moments(candidates) if len(candidates) > FEW else None
+        moments = parse_moments(different) if len(candidates) > FEW else None
         if moments is not None and task != "classification":
-            values = _looked_up(texts, candidates, moments.values)
+            values, _ = looked_up(texts, candidates, moments.values)
             return _amounts(name, values, moments.style, [moments.doubt])
         if n_odd < len(candidates) / 2 and task == "auto" and len(candidates) > FEW:
-            odd = candidates.filter(numbers.values.is_null())[0]
+            odd = int(candidates[numbers.values.is_null().arg_true()[0]])
             raise ValueError(
-                f"the target column '{name}' holds texts such as {odd[:40]!r} (data row "
-                f"{row_of(texts, odd)}) among its numbers: numeric=[{name!r}] leaves such rows "
-                "out, task='classification' takes every text for a class"
+                f"the target column '{name}' holds texts such as {texts.different[odd][:40]!r} "
+                f"(data row {texts.row_of(odd)}) among its numbers: numeric=[{name!r}] leaves such "
+                "rows out, task='classification' takes every text for a class"
             )
     if task == "regression":
-        example = candidates[0] if len(candidates) else different[0]
+        example = different[0] if len(candidates) else texts.different[0]
         raise ValueError(
             f"the target column '{name}' holds texts such as {example[:40]!r}, which regression "
             "cannot predict"
         )
-    return _from_texts(name, texts, different)
+    return _from_texts(name, texts)
 
 
 def _from_numbers(
-    name: str, texts: "pl.Series", candidates: "pl.Series", numbers: Numbers, task: str
+    name: str, texts: Texts, candidates: np.ndarray, numbers: Numbers, task: str
 ) -> Target:
-    values = _looked_up(texts, candidates, numbers.values)
+    values, odd = looked_up(texts, candidates, numbers.values)
     if np.isinf(values).any():
         row = int(np.isinf(values).argmax())
         raise ValueError(
@@ -112,16 +114,19 @@ def _from_numbers(
     if not len(known):
         raise ValueError(f"the target column '{name}' has no number in any row")
     doubts = [numbers.doubt]
-    odd = candidates.filter(numbers.values.is_null())
     if len(odd):
         doubts.append(
-            f"holds {odd[0][:40]!r} (data row {row_of(texts, odd[0])}) among its numbers, which "
-            "counts as missing"
+            f"holds {texts.different[int(odd[0])][:40]!r} (data row {texts.row_of(odd[0])}) among "
+            "its numbers, which counts as missing"
         )
     if task == "regression" or (task == "auto" and (numbers.amounts or not _are_codes(known))):
         return _amounts(name, values, numbers.style, doubts)
-    exact = {text: _exact(text, value) for text, value in zip(candidates, numbers.values)}
-    ordered = sorted(set(exact.values()))
+    spelled = texts.different.gather(candidates)
+    exact = [
+        None if value is None else _exact(text, value)
+        for text, value in zip(spelled, numbers.values, strict=True)
+    ]
+    ordered = sorted({number for number in exact if number is not None})
     if len(ordered) > MAX_CLASSES:
         raise ValueError(
             f"the target column '{name}' holds {len(ordered)} different numbers, too many for "
@@ -131,14 +136,9 @@ def _from_numbers(
     names = tuple(
         str(int(number)) if number == int(number) else repr(float(number)) for number in ordered
     )
-    import polars as pl
-
-    labels = texts.replace_strict(
-        list(exact),
-        [place[number] for number in exact.values()],
-        default=None,
-        return_dtype=pl.Int64,
-    )
+    table = np.full(len(texts), -1, np.int64)
+    table[candidates] = [-1 if number is None else place[number] for number in exact]
+    labels = texts.looked_up(table, -1)
     how = f"{len(names)} classes" + (
         ", whole numbers (task='regression' takes them as amounts)" if task == "auto" else ""
     )
@@ -164,40 +164,35 @@ def _exact(text: str, value: float) -> Decimal:
         return Decimal(repr(value))
 
 
-def _from_texts(name: str, texts: "pl.Series", different: "pl.Series") -> Target:
-    import polars as pl
-
-    lower = different.str.to_lowercase()
-    none = different.filter(lower.is_in(list(UNMISTAKABLE))).to_list()
-    names = tuple(sorted(set(different.to_list()).difference(none)))
-    if len(names) < 2:
-        none, names = [], tuple(sorted(different.to_list()))
-    n_known = len(texts) - texts.null_count()
+def _from_texts(name: str, texts: Texts) -> Target:
+    spelled, missing = texts.different.to_list(), texts.unmistakable
+    if len(texts) - missing.sum() < 2:
+        missing = np.zeros(len(texts), bool)
+    names = tuple(sorted(text for text, gone in zip(spelled, missing, strict=True) if not gone))
+    n_known = int((texts.codes >= 0).sum())
     if len(names) > FEW and (len(names) > MAX_CLASSES or 2 * len(names) > n_known):
         raise ValueError(
             f"the target column '{name}' holds {len(names)} different texts such as "
-            f"{different[0][:40]!r} in {n_known} rows, too many for classes: choose another column"
+            f"{spelled[0][:40]!r} in {n_known} rows, too many for classes: choose another column"
         )
-    doubts = []
-    words = [text for text in names if text.lower() in MARKERS]
+    words = [spelled[place] for place in np.flatnonzero(texts.markers & ~missing)]
+    doubt = ""
     if words:
-        doubts.append(
-            f"takes the text {words[0]!r} for a class: missing=[{words[0]!r}] leaves such rows out"
-        )
-    labels = pl.select(pl.when(~texts.is_in(none)).then(texts)).to_series() if none else texts
-    labels = labels.cast(pl.Enum(names)).to_physical().cast(pl.Int64)
-    return _classes(name, labels, names, f"{len(names)} classes", doubts)
+        doubt = f"takes the text {words[0]!r} for a class: missing=[{words[0]!r}] leaves it out"
+    label = {text: label for label, text in enumerate(names)}
+    table = np.array([-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)])
+    return _classes(name, texts.looked_up(table, -1), names, f"{len(names)} classes", [doubt])
 
 
 def _classes(
-    name: str, labels: "pl.Series", names: tuple[str, ...], how: str, doubts: list[str]
+    name: str, labels: np.ndarray, names: tuple[str, ...], how: str, doubts: list[str]
 ) -> Target:
-    rows = labels.is_not_null().arg_true().to_numpy()
+    rows = np.flatnonzero(labels >= 0)
     if len(names) == 1:
         doubts = [*doubts, f"has only one class, {names[0]!r}"]
     doubts = [*doubts, _about_missing(len(labels), rows)]
     read_as = ReadAs(name, "target", how, " and ".join(filter(None, doubts)))
-    return Target(read_as, labels.drop_nulls().to_numpy(writable=True), names, rows)
+    return Target(read_as, labels[rows].astype(np.int64), names, rows)
 
 
 def _amounts(name: str, values: np.ndarray, style: str, doubts: list[str]) -> Target:
@@ -220,11 +215,3 @@ def _about_missing(n_rows: int, rows: np.ndarray) -> str:
     gap = np.flatnonzero(rows != np.arange(len(rows)))
     first = int(gap[0]) if len(gap) else len(rows)
     return f"has no value in {n_missing:,} rows, which are left out, first data row {first + 1}"
-
-
-def _looked_up(texts: "pl.Series", different: "pl.Series", values: "pl.Series") -> np.ndarray:
-    import polars as pl
-
-    return texts.replace_strict(
-        different, values, default=None, return_dtype=pl.Float64
-    ).to_numpy(writable=True)

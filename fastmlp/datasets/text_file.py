@@ -88,7 +88,7 @@ def _checked(stream: BinaryIO, path: Path, file_size: int) -> bytes:
     allowed = allowed_bytes(file_size)
     contents = io.BytesIO()
     decoder = codecs.getincrementaldecoder("utf-8")()
-    n_lines, since_line, n_bytes = 0, 0, 0
+    since_line, n_bytes = 0, 0
     while piece := stream.read(PIECE):
         n_bytes += len(piece)
         if n_bytes > allowed:
@@ -96,30 +96,30 @@ def _checked(stream: BinaryIO, path: Path, file_size: int) -> bytes:
                 f"'{path}' expands to more than the {readable(allowed)} that are allowed: take a "
                 "part of it, or set the environment variable FASTMLP_MAX_BYTES to allow more"
             )
-        _require_text(decoder, piece, n_lines, path)
+        _require_text(decoder, piece, contents, path)
         last = piece.rfind(b"\n")
         since_line = since_line + len(piece) if last < 0 else len(piece) - last
         if since_line > MAX_LINE:
             raise ValueError(f"'{path}' has a line of more than {MAX_LINE} characters")
-        n_lines += piece.count(b"\n")
         contents.write(piece)
-    _require_text(decoder, b"", n_lines, path, final=True)
+    _require_text(decoder, b"", contents, path, final=True)
     data = contents.getvalue()
     return data[3:] if data.startswith(codecs.BOM_UTF8) else data
 
 
 def _require_text(
-    decoder: codecs.IncrementalDecoder, piece: bytes, n_lines: int, path: Path, final: bool = False
+    decoder: codecs.IncrementalDecoder,
+    piece: bytes,
+    before: io.BytesIO,
+    path: Path,
+    final: bool = False,
 ) -> None:
     n_waiting = len(decoder.getstate()[0])
+    wrong, what = piece.find(b"\0"), "holds a zero byte: it is no text file"
     try:
         decoder.decode(piece, final)
     except UnicodeDecodeError as error:
-        line = n_lines + 1 + piece.count(b"\n", 0, max(0, error.start - n_waiting))
-        raise ValueError(
-            f"line {line} of '{path}' is not UTF-8 text: save the file as UTF-8"
-        ) from None
-    nul = piece.find(b"\0")
-    if nul >= 0:
-        line = n_lines + 1 + piece.count(b"\n", 0, nul)
-        raise ValueError(f"line {line} of '{path}' holds a zero byte: it is no text file")
+        wrong, what = max(0, error.start - n_waiting), "is not UTF-8 text: save the file as UTF-8"
+    if wrong >= 0:
+        line = before.getvalue().count(b"\n") + piece.count(b"\n", 0, wrong) + 1
+        raise ValueError(f"line {line} of '{path}' {what}")
