@@ -267,7 +267,7 @@ def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
 
 def _as_categories(name: str, texts: Texts, doubt: str = "") -> Column:
     missing = texts.unmistakable
-    names = np.array(texts.different.to_list(), object)
+    names = np.array(texts.spelled(), object)
     known = np.flatnonzero(~missing)
     ordered = known[np.argsort(names[known])]
     has_missing = bool(missing.any() or (texts.codes < 0).any())

@@ -165,7 +165,7 @@ def _exact(text: str, value: float) -> Decimal:
 
 
 def _from_texts(name: str, texts: Texts) -> Target:
-    spelled, missing = texts.different.to_list(), texts.unmistakable
+    spelled, missing = texts.spelled(), texts.unmistakable
     if len(texts) - missing.sum() < 2:
         missing = np.zeros(len(texts), bool)
     names = tuple(sorted(text for text, gone in zip(spelled, missing, strict=True) if not gone))

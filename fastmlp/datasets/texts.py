@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Texts", "texts_of"]
 
+FEW_TEXTS = 100_000
+
 
 @dataclass(frozen=True, eq=False)
 class Texts:
@@ -44,6 +46,12 @@ class Texts:
         """The different texts."""
         return self._book.texts.gather(self._pages)
 
+    def spelled(self) -> list[str]:
+        """Return the different texts as Python's."""
+        if self._book.spelled is None:
+            return self.different.to_list()
+        return [self._book.spelled[page] for page in self._pages.tolist()]
+
     @property
     def markers(self) -> np.ndarray:
         """Which of them mean a missing value among numbers, bool of shape (len(self),)."""
@@ -73,6 +81,7 @@ class _Book:
     """The different texts of many columns, and what each of them could be."""
 
     texts: "pl.Series"
+    spelled: list[str] | None  # where they are few; one series for each of many columns is slow
     markers: np.ndarray
     unmistakable: np.ndarray
     with_digits: np.ndarray
@@ -99,6 +108,7 @@ def texts_of(cells: "pl.DataFrame", missing: frozenset[str]) -> Iterator[Texts]:
     lower = texts.str.to_lowercase()
     book = _Book(
         texts,
+        texts.to_list() if len(texts) <= FEW_TEXTS else None,
         lower.is_in(list(MARKERS)).to_numpy(),
         lower.is_in(list(UNMISTAKABLE)).to_numpy(),
         texts.str.contains(r"\d|(?i:^[+-]?inf(?:inity)?$)").to_numpy(),
