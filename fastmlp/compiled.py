@@ -295,7 +295,7 @@ def _training_memory(
     nothing = np.zeros(1, dtype)
     memory[op.RAW] = np.ascontiguousarray(X)
     header[op.RAW_CODE] = RAW_CODE_OF[X.dtype]
-    header[op.STANDARDISE] = normalize is not None
+    header[op.STANDARDISE] = op.AS_THEY_ARE
     memory[op.SHIFT] = memory[op.SCALE] = nothing
     if normalize is not None:
         enter_scaling(normalize, X.shape[1], memory)

@@ -148,7 +148,6 @@ class _Predictor:
         table[op.ORDER] = np.empty(0, np.int64)
         names = links_for_inference(self.operations)
         table[op.KERNELS] = kernels.links.addresses(names, model.dtype)
-        self.lowered.header[op.STANDARDISE] = self.normalize is not None
         table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
         if self.normalize is not None:
             enter_scaling(self.normalize, self.width, table)

@@ -54,10 +54,12 @@ def plan_memory(model: "Model", lowered: Lowered) -> ArrayTable:
 
 
 def enter_scaling(normalize: "layers.Normalize", width: int, memory: ArrayTable) -> None:
-    """Write what the gather subtracts and multiplies by."""
+    """Write how the gather standardises, and what it subtracts and multiplies by."""
     dtype = memory[op.THETA].dtype
-    memory[op.SHIFT] = np.array(np.broadcast_to(normalize.mean, width), dtype)
-    memory[op.SCALE] = np.array(np.broadcast_to(1 / normalize.std, width), dtype)
+    between = normalize.dtype_between(dtype)
+    memory[op.HEADER][op.STANDARDISE] = op.IN_REAL if between == dtype else op.IN_DOUBLE
+    memory[op.SHIFT] = np.array(np.broadcast_to(normalize.mean, width), between)
+    memory[op.SCALE] = np.array(np.broadcast_to(1 / normalize.std.astype(between), width))
 
 
 def enter_state(model: "Model", lowered: Lowered, memory: ArrayTable) -> None:

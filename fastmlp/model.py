@@ -13,6 +13,8 @@ import numpy as np
 from fastmlp import inference, layerwise, losses
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom, as_layer
+from fastmlp.layers.flatten import Flatten
+from fastmlp.layers.normalization import Normalize
 from fastmlp.parameters import Arrays, FlatStore, Slot
 from fastmlp.validation import (
     as_data,
@@ -148,7 +150,7 @@ class Model:
             If X is not numeric, empty, or has the wrong number of features.
 
         """
-        X = as_data(X, self.dtype, finite=False)
+        X = as_data(X, self.dtype, finite=False, exact=self._takes_exactly)
         self.check_inputs(X)
         if type(batch_size) is not int or batch_size < 1:
             batch_size = positive_int("batch_size", batch_size)
@@ -251,7 +253,7 @@ class Model:
         self, loss: losses.Loss, X: Any, y: Any, weights: Any = None, suffix: str = ""
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return X, targets and weights, checked, in the form that training takes."""
-        X = as_data(X, self.dtype, f"X{suffix}")
+        X = as_data(X, self.dtype, f"X{suffix}", exact=self._takes_exactly)
         n_outputs = self.check_inputs(X)
         loss.require_dtype(self.dtype)
         y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
@@ -266,6 +268,13 @@ class Model:
                 for name, value in layer.config().items():
                     if isinstance(value, float):
                         representable(f"{name} of layer {index}, {layer!r},", value, self.dtype)
+
+    def _takes_exactly(self) -> bool:
+        """Tell whether X is standardised first, and loses its content if it is rounded before."""
+        first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
+        if not isinstance(first, Normalize):
+            return False
+        return first.dtype_between(self.dtype) != self.dtype
 
     @contextmanager
     def being_trained(self) -> Iterator[None]:

@@ -292,15 +292,15 @@ def gather(X, rows, mean, std, out):
 
     X (N, D) row-major uint8, float32 or float64; rows int64 (n,); out (n, D) float.
     """
-    standardise = mean is not None
-    shift, scale = np.zeros(1, out.dtype), np.ones(1, out.dtype)
-    if standardise:
+    how = opcodes.AS_THEY_ARE if mean is None else opcodes.IN_REAL
+    shift, scale, nothing = np.zeros(1, out.dtype), np.ones(1, out.dtype), np.zeros(1)
+    if mean is not None:
         shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
     raw = X.reshape(-1).view(np.uint8)
     code = opcodes.RAW_CODES[X.dtype.name]
     n_rows, n_columns = out.shape
     kernels.gather.gather_rows(
-        raw, code, rows, 0, shift, scale, standardise, out, 0, n_rows, n_columns
+        raw, code, rows, 0, shift, scale, nothing, nothing, how, out, 0, n_rows, n_columns
     )
 
 

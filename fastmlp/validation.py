@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,14 @@ class _Writeable:
         self.__array_interface__ = interface
 
 
-def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) -> np.ndarray:
+def as_data(
+    X: Any,
+    dtype: np.dtype,
+    name: str = "X",
+    *,
+    finite: bool = True,
+    exact: Callable[[], bool] | None = None,
+) -> np.ndarray:
     """Return input rows, checked, as uint8 or in the model's dtype.
 
     Parameters
@@ -139,6 +147,8 @@ def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) ->
         What to call it in messages.
     finite : bool, default True
         Whether NaN and infinity are errors.
+    exact : callable, optional
+        Asked whether what would be rounded is to become float64 instead.
 
     Raises
     ------
@@ -162,10 +172,13 @@ def as_data(X: Any, dtype: np.dtype, name: str = "X", *, finite: bool = True) ->
         raise ValueError(f"{name} is empty, shape {array.shape}: pass at least one row and column")
     if array.dtype == np.uint8:
         return native(array)
+    kept = exact is not None and not np.can_cast(array.dtype, dtype) and exact()
     with np.errstate(over="ignore"):
-        array = array.astype(dtype, copy=False)
-    if finite:
-        _require_finite(array, name)
+        array = array.astype(np.float64 if kept else dtype, copy=False)
+        if finite:
+            _require_finite(array, name)
+            if kept and max(-array.min(), array.max()) > np.finfo(dtype).max:
+                _require_finite(array.astype(dtype), name)
     return native(array)
 
 

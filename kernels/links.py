@@ -78,7 +78,7 @@ LINKS = {
     link.name: link
     for link in (
         Link("gather", "gather_rows",
-             (BYTES, INT, INTS, INT, REALS, REALS, BOOL, MATRIX, INT, INT, INT)),
+             (BYTES, INT, INTS, INT, REALS, REALS, DOUBLES, DOUBLES, INT, MATRIX, INT, INT, INT)),
         Link("affine", "affine_forward",
              (MATRIX, MATRIX, REALS, BOOL, *EPILOGUE, INT, MATRIX, MATRIX, INT, REALS, *BLOCK)),
         Link("affine", "affine_backward",

@@ -70,6 +70,9 @@ N_HYPER = np.int64(16)  # each thread has its own, on cache lines of its own
 UINT8, FLOAT32, FLOAT64 = np.arange(3)
 RAW_CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
+# How raw input is standardised: not at all, in the working dtype, in float64.
+AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
+
 # A plan: what one training step does, as integers.
 #
 # ``operations`` has a row for each fused operation, in forward order: a core (a product, a
@@ -174,8 +177,8 @@ N_JOB = np.int64(24)
     STATE2,  # (real)
     RUNNING_STATISTICS,  # (real) of BatchNorm
     RAW,  # the bytes of X
-    SHIFT,  # (real) what is subtracted from X ...
-    SCALE,  # (real) ... and what it is then multiplied by
+    SHIFT,  # (real), or float64 for IN_DOUBLE: what is subtracted from X ...
+    SCALE,  # the same: ... and what it is then multiplied by
     LABELS,  # int64 (N,)
     TARGET_VALUES,  # (real) (N, C)
     WEIGHTS,  # (real) (N,) where rows do not all count alike

@@ -27,6 +27,7 @@ from .opcodes import (
     ACTIVATION,
     AFFINE,
     ALPHA,
+    AS_THEY_ARE,
     BATCH_LABELS,
     BATCH_NORM,
     BATCH_SIZE,
@@ -138,7 +139,8 @@ def gather(thread, first, n_rows, memory, zero):
         targets, nothing = view(workspace, header[TARGETS], n_rows, header[LD_TARGETS]), workspace
         gather_rows(
             memory, array_at(memory, TARGET_VALUES, BYTE), header[REAL_CODE], order, first, nothing,
-            nothing, False, targets, row, row_end, header[N_TARGETS],
+            nothing, array_at(memory, SHIFT, REAL64), array_at(memory, SCALE, REAL64), AS_THEY_ARE,
+            targets, row, row_end, header[N_TARGETS],
         )  # fmt: skip
     if header[WEIGHTED]:
         weights, place = array_at(memory, WEIGHTS, zero), header[ROW_WEIGHTS]
@@ -343,7 +345,8 @@ def gather_inputs(first, n_rows, row, row_end, op, header, memory, workspace):
     gather_rows(
         memory, array_at(memory, RAW, BYTE), header[RAW_CODE], array_at(memory, ORDER, INT), first,
         array_at(memory, SHIFT, workspace[0]), array_at(memory, SCALE, workspace[0]),
-        header[STANDARDISE] != 0, x, row, row_end, header[N_FEATURES],
+        array_at(memory, SHIFT, REAL64), array_at(memory, SCALE, REAL64), header[STANDARDISE], x,
+        row, row_end, header[N_FEATURES],
     )  # fmt: skip
 
 

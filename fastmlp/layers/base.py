@@ -165,11 +165,11 @@ class Layer:
 
     # How x and dy come in and go out.
 
-    def _enter(self, x: Any, width: int | None = None) -> np.ndarray:
+    def _enter(self, x: Any, width: int | None = None, dtype: np.dtype | None = None) -> np.ndarray:
         """Return x as rows (N, D) in the dtype of this layer's arrays; remember what it was."""
         x = np.asarray(x)
         self._shape, self._dtype = x.shape, _floating(x.dtype)
-        rows = ops.as_rows(np.atleast_1d(x), self._working_dtype())
+        rows = ops.as_rows(np.atleast_1d(x), self._working_dtype() if dtype is None else dtype)
         if width is not None and (x.ndim < 2 or rows.shape[1] != width):
             raise ValueError(f"{self!r} expects rows of {width} features, got shape {x.shape}")
         return rows

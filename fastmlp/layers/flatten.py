@@ -12,7 +12,9 @@ class Flatten(Layer):
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
         """Return the rows of x as vectors."""
-        rows = self._enter(x)
+        x = np.asarray(x)
+        exact = x.dtype if x.dtype == np.float64 else None  # a Normalize may come next
+        rows = self._enter(x, dtype=exact)
         return self._leave(rows, rows.shape)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:

@@ -7,10 +7,12 @@ import numpy as np
 from fastmlp import ops
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
-from fastmlp.parameters import Arrays
+from fastmlp.parameters import Arrays, FlatStore
 from fastmlp.validation import as_data, fraction, positive, positive_int
 
 __all__ = ["BatchNorm", "LayerNorm", "Normalize"]
+
+_FAR = 256  # deviations: rounding to float32 first then costs up to 1.5e-5 of a deviation
 
 
 class _Scaled(Layer):
@@ -150,6 +152,11 @@ class Normalize(Layer):
     Training reads uint8 images where they are and standardises each minibatch as it is gathered,
     so the data is never stored as floats. Kept with the model: a saved one takes raw inputs too.
 
+    mean and std are float64 in any model. Where a mean is far from 0 against its deviation (times
+    since 1970, amounts with a large offset), rows are standardised in float64 and rounded once, so
+    that they keep their content: as the first layer, also behind a Flatten, it then takes float64
+    and large whole numbers as they are.
+
     Parameters
     ----------
     mean, std : array_like, shape (D,), or float
@@ -181,22 +188,26 @@ class Normalize(Layer):
         Parameters
         ----------
         X : array_like, shape (N, ...)
-            The *training* rows. Floats: each feature gets its own mean and deviation (1 where it
-            is constant). uint8, images: each pixel gets its own mean, all share one deviation, so
+            The *training* rows. Floats: each feature gets its own mean and deviation (at least 1
+            where it is constant within 8 units in the last place of its largest value). uint8, images: each pixel gets its own mean, all share one deviation, so
             that dim pixels are not blown up.
 
         """
         X = np.asarray(X)
-        X = as_data(X, X.dtype if X.dtype == np.float32 else np.dtype(np.float64))
+        X = as_data(X, np.dtype(np.float32 if X.dtype == np.float32 else np.float64))
         rows = X.reshape(len(X), -1)
         mean = rows.mean(axis=0, dtype=np.float64)
         squares = np.zeros(rows.shape[1])
         for start in range(0, len(rows), 4096):  # in float64 only a block at a time
             squares += ((rows[start : start + 4096] - mean) ** 2).sum(axis=0)
         variance = squares / len(rows)
-        variance[rows.min(axis=0) == rows.max(axis=0)] = 0.0
         if X.dtype == np.uint8:
             variance[:] = variance.mean()
+        else:  # what differs by rounding alone is constant, and its rounding is not blown up
+            low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+            unit = float(np.finfo(rows.dtype).eps) * np.maximum(-low, high)
+            constant = high - low <= 8 * unit
+            variance[constant] = np.maximum(variance[constant], 1.0)
         return cls(mean, np.sqrt(np.where(variance == 0.0, 1.0, variance)))
 
     @property
@@ -211,12 +222,32 @@ class Normalize(Layer):
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
         """Return x standardised, in its own shape."""
-        rows = self._enter(x, self.input_width)
-        return self._leave((rows - self.mean) * (1 / self.std))
+        if self._store is None:
+            rows = self._enter(x, self.input_width)
+            return self._leave((rows - self.mean) * (1 / self.std))
+        between = self.dtype_between(self._store.dtype)
+        rows = self._enter(x, self.input_width, between)
+        rows = (rows - self.mean.astype(between)) * (1 / self.std.astype(between))
+        return self._leave(rows.astype(self._store.dtype, copy=False))
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """Return dy / std."""
-        return self._leave(self._enter_gradient(dy) * (1 / self.std))
+        dy = self._enter_gradient(dy)
+        return self._leave(dy * (1 / self.std.astype(dy.dtype)))
+
+    def bind(self, store: FlatStore, index: int, views: Arrays) -> None:
+        """Keep mean and std in float64: in float32, a mean may be wrong by many deviations."""
+        state = self.state
+        super().bind(store, index, views)
+        self._state = state
+
+    def dtype_between(self, dtype: np.dtype) -> np.dtype:
+        """Return in what dtype a model in ``dtype`` standardises.
+
+        float64 where rounding the input or the mean first would cost digits of the result.
+        """
+        far = (abs(self.mean) > _FAR * self.std).any()
+        return np.dtype(np.float64) if far else dtype
 
     @property
     def input_width(self) -> int | None:
