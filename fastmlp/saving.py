@@ -260,7 +260,7 @@ def _warn_of_non_finite(model: Model, what: str, stacklevel: int) -> None:
     if not bad:
         return
     index, local = bad[0].split(".")
-    more = f" (and in {len(bad) - 1} more arrays)" if len(bad) > 1 else ""
+    more = f" (and in {len(bad) - 1} more)" if len(bad) > 1 else ""
     warnings.warn(
         f"{what} holds NaN or infinity in {local!r} of layer {index}, "
         f"{model.stages[int(index)]!r}{more}: its training diverged, do not use what it predicts",
