@@ -1,6 +1,7 @@
 """One-sentence error messages: what more than one module needs to word them."""
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -21,13 +22,17 @@ def argument(name: str, value: object = None) -> str:
     name : str
         Its name in Python.
     value : object, optional
-        For advice that gives a value: ``batch_size=32``, ``--batch-size 32``.
+        For advice that gives a value: ``batch_size=32``, ``--batch-size 32``. A list is
+        ``drop=['a', 'b']``, ``--drop a,b``.
 
     """
     option = _called.get(name)
     if value is None:
         return option or name
-    return f"{option} {value}" if option else f"{name}={value!r}"
+    if not option:
+        return f"{name}={value!r}"
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{option} {shlex.quote(text)}"
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from fastmlp.cli.defaults import DATASETS, Defaults
+from fastmlp.cli.tables import is_table, read_table, require_no_table_options
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.splits import train_test_rows
 from fastmlp.errors import unknown
@@ -56,7 +58,7 @@ class Task:
         """Return targets as the network learns them: classes as they are, values standardised."""
         if self.dataset.classes is not None:
             return y
-        return ((y - self.target_mean) / self.target_std).astype(np.float32)
+        return ((y.astype(np.float64) - self.target_mean) / self.target_std).astype(np.float32)
 
     def describe(self) -> str:
         """Return one line about the data."""
@@ -91,7 +93,10 @@ def load_task(arguments: argparse.Namespace, options: Defaults) -> Task:
     if dataset.classes is not None:
         return Task(dataset, *rows)
     values = y[train].astype(np.float64)
-    return Task(dataset, *rows, float(values.mean()), float(values.std()) or 1.0)
+    mean, std = float(values.mean()), float(values.std())
+    # Equal values differ from their mean by a rounding error, which is no deviation.
+    constant = std <= 4 * np.finfo(np.float64).eps * abs(mean)
+    return Task(dataset, *rows, mean, 1.0 if constant else std)
 
 
 def _read(arguments: argparse.Namespace) -> Dataset:
@@ -99,13 +104,11 @@ def _read(arguments: argparse.Namespace) -> Dataset:
 
     name = arguments.dataset
     if name in DATASETS:
-        if arguments.target is not None:
-            raise ValueError(f"--target names a column of a CSV file; {name} has no columns")
+        require_no_table_options(arguments)
         if name == "digits":
             return datasets.digits()
         return getattr(datasets, name)(arguments.data_dir)
-    if not name.lower().endswith((".csv", ".csv.gz")):
-        raise unknown("dataset", name, [*DATASETS, "FILE.csv"])
-    if arguments.target is None:
-        raise ValueError(f"--target is needed: which column of {name} is to be predicted?")
-    return datasets.csv(name, target=arguments.target)
+    if is_table(name):
+        return read_table(arguments)
+    where = "there is no such file" if not Path(name).exists() else "it is no file"
+    raise ValueError(f"{unknown('dataset', name, DATASETS)}; for a table, {where}")

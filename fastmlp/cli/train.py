@@ -17,6 +17,7 @@ from fastmlp.cli.destinations import check_file, write_file
 from fastmlp.cli.fitting import r2, train_network
 from fastmlp.cli.network import OPTIMIZERS
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
+from fastmlp.cli.tables import add_table_options
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.layers import ACTIVATIONS
@@ -53,7 +54,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="folder of the dataset's official files"
     )
-    parser.add_argument("--target", metavar="COLUMN", help="CSV only: the column to predict")
+    add_table_options(parser)
     parser.add_argument(
         "--val-fraction", type=fraction, metavar="SHARE", help="share of rows kept for validation"
     )

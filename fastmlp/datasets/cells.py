@@ -236,7 +236,9 @@ def parse_moments(texts: "pl.Series") -> Moments | None:
 def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Moments | None:
     """Return the reading that fits most texts, among the formats that look the same."""
     readings = [
-        (_seconds(texts, date, clock, zoned=zoned), date) for like, date in _DATES if like == pattern
+        (_seconds(texts, date, clock, zoned=zoned), date)
+        for like, date in _DATES
+        if like == pattern
     ]
     seconds, date = min(readings, key=lambda reading: reading[0].null_count())
     if seconds.null_count() > (1 - SHARE) * len(texts):
@@ -245,9 +247,7 @@ def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Momen
     order = "month" if date.startswith("%m") else "day"
     doubt = f"could be dates with the day or the month first; {order} first is taken"
     style = "date and time" if clock else "date"
-    return Moments(
-        seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else ""
-    )
+    return Moments(seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else "")
 
 
 def _as_day_clock(texts: "pl.Series") -> "pl.Series":

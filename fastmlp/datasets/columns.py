@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp.datasets.cells import parse_moments, parse_numbers
 from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.errors import argument
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,14 +159,14 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
     if len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum():
         what = f"another text in nearly every row, such as {_short(texts.different[0])}"
-        doubt = f"is left out, since it has {what}: categorical=[{name!r}] uses it"
+        doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
         return _left_out(name, what, doubt)
     mixed = ""
     if share > 0.5:
         example = different.filter(numbers.values.is_null())[0]
         mixed = (
             f"is read as categories, since it holds texts such as {_short(example)} among its "
-            f"numbers: numeric=[{name!r}] reads them as missing"
+            f"numbers: {argument('numeric', [name])} reads them as missing"
         )
     return _as_categories(name, texts, mixed)
 
@@ -225,13 +226,13 @@ def _finish_numbers(
     if not n_missing and name not in rules.numeric and kind == "number":
         what = _row_number(name, values, low, high)
         if what:
-            doubt = f"is left out, since it {what}: numeric=[{name!r}] uses it"
+            doubt = f"is left out, since it {what}: {argument('numeric', [name])} uses it"
             return _left_out(name, what, doubt, _narrow(values), fallback=True)
     missing = f"{n_missing:,} missing" if n_missing else ""
     how = ", ".join(filter(None, (style, missing)))
     doubt = " and ".join(filter(None, doubts))
     if doubt and kind == "number":
-        doubt += f" (categorical=[{name!r}] keeps texts)"
+        doubt += f" ({argument('categorical', [name])} keeps texts)"
     return Column(ReadAs(name, kind, how, doubt), _narrow(values))
 
 
@@ -272,7 +273,9 @@ def _as_categories(name: str, texts: Texts, doubt: str = "") -> Column:
     ordered = known[np.argsort(names[known])]
     has_missing = bool(missing.any() or (texts.codes < 0).any())
     if len(known) + has_missing < 2:
-        return _left_out(name, f"the same text {_short(names[0])} in every row" if len(known) else "")
+        return _left_out(
+            name, f"the same text {_short(names[0])} in every row" if len(known) else ""
+        )
     table = np.zeros(len(texts), np.int32)
     table[ordered] = np.arange(len(ordered)) + has_missing
     codes = texts.looked_up(table, 0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp.datasets.columns import Column, ReadAs
 from fastmlp.datasets.limits import require_bytes
+from fastmlp.errors import argument
 
 __all__ = ["MAX_CATEGORIES", "Encoded", "encode", "narrowest"]
 
@@ -82,14 +83,13 @@ def encode(
     names = tuple(name for feature in used for name in feature.names)
     dtype = narrowest(feature.values for feature in used if feature.place_of_code is None)
     n_rows = len(train) + len(test)
-    widest = sorted(used, key=lambda feature: -len(feature.names))[:3]
+    wide = sorted(used, key=lambda feature: -len(feature.names))[:3]
+    widest = [feature.names[0].partition("=")[0] for feature in wide]
     require_bytes(
         n_rows * len(names) * np.dtype(dtype).itemsize,
         file_size,
         f"the table, {n_rows:,} rows of {len(names):,} features,",
-        "leave columns out with drop=["
-        + ", ".join(repr(feature.names[0].partition("=")[0]) for feature in widest)
-        + "]",
+        f"leave columns out, such as with {argument('drop', widest)}",
     )
     X_train, X_test = (_matrix(used, len(names), rows, dtype) for rows in (train, test))
     return Encoded(X_train, X_test, names, tuple(read_as))

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.datasets.limits import require_bytes
+
 __all__ = ["MAX_ITEMS", "read_idx"]
 
 MAX_ITEMS = 1_000_000
 """No published set of this kind holds more images; larger counts are taken for damage."""
 
 UNSIGNED_BYTE = 0x08
+PIECE = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032
 """Deflate cannot expand a byte into more than this many."""
@@ -43,7 +46,8 @@ def read_idx(path: Path, item_shape: tuple[int, ...]) -> np.ndarray:
     ------
     ValueError
         If the file is not such a file, or is truncated, too long or corrupt. The size that the
-        header implies is compared with the size of the file before memory is taken.
+        header implies is compared with the size of the file, and with `limits.allowed_bytes`,
+        before memory is taken.
 
     """
     with open(path, "rb") as file:
@@ -82,9 +86,11 @@ def _read(
             f"'{path}' announces {n_data} bytes of data, which its {file_size} bytes as a {kind} "
             "file cannot hold exactly: it is truncated or not what its name says, get it again"
         )
+    require_bytes(n_data, file_size, f"'{path}'", "take a part of it")
     data = np.empty(shape, np.uint8)
     unfilled = data.reshape(-1).data
-    while len(unfilled) and (n_read := stream.readinto(unfilled)):
+    # In pieces: gzip reads what is asked for into a buffer of its own first.
+    while len(unfilled) and (n_read := stream.readinto(unfilled[:PIECE])):
         unfilled = unfilled[n_read:]
     if len(unfilled):
         raise ValueError(

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.errors import argument
+
 __all__ = ["Records", "read_records"]
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -81,14 +83,17 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
 
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise ValueError(f"delimiter must be one character, such as ',' or ';', got {delimiter!r}")
+        raise ValueError(
+            f"{argument('delimiter')} must be one character, such as ',' or ';', got {delimiter!r}"
+        )
     data = data.rstrip(b"\r\n") + b"\n"
     found = delimiter or _find_delimiter(data, target)
     _, names = next(_reader(data, found, path), (1, []))
     names = [name.strip() for name in names]
     header = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
     if len(header) < 2:
-        tried = repr(found) if delimiter else "',', ';', a tab or '|' (or give the delimiter)"
+        others = f"',', ';', a tab or '|', or set {argument('delimiter')}"
+        tried = repr(found) if delimiter else others
         raise ValueError(
             f"the first line of '{path}' names {len(header)} columns where at least two are "
             f"expected: check that the columns are separated by {tried}"

@@ -16,7 +16,7 @@ from fastmlp.datasets.records import Records, read_records
 from fastmlp.datasets.splits import train_test_rows
 from fastmlp.datasets.target import Target, read_target
 from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
-from fastmlp.errors import unknown
+from fastmlp.errors import argument, unknown
 
 __all__ = ["TABLE_SUFFIXES", "csv"]
 
@@ -76,7 +76,8 @@ def csv(
         The name of the column to predict. Rows without it are left out.
     task : {"auto", "classification", "regression"}, default "auto"
         "auto" means classification if the target holds texts, or whole numbers with at most 20
-        different values that lie close together or are in five rows each; otherwise regression.
+        different values that lie close together (and have five rows each on average, if there
+        are more than two) or are in five rows each; otherwise regression.
     categorical : sequence of str, optional
         Columns of numbers that are names: postcodes, codes. Also columns of texts to be used
         although nearly every row has another.
@@ -174,7 +175,7 @@ def _read(
         records.n_rows * len(places) * np.dtype(np.float32).itemsize,
         file_size,
         f"the table, {records.n_rows:,} rows of {len(places):,} columns,",
-        "leave columns out with drop=[...]",
+        f"leave columns out with {argument('drop')}",
     )
     at_once = max(1, max(BATCH_BYTES, records.n_bytes) // (CELL_BYTES * records.n_rows))
     cells = records.columns([header.index(target), *places[:at_once]])
@@ -222,7 +223,7 @@ def _require_features(encoded: Encoded, path: Path, target: str) -> None:
         return
     why = "; ".join(str(column) for column in encoded.columns[:3])
     more = ", ..." if len(encoded.columns) > 3 else ""
-    told = f" ({why}{more})" if why else ": check drop"
+    told = f" ({why}{more})" if why else f": check {argument('drop')}"
     raise ValueError(f"'{path}' has no column with values besides the target '{target}'{told}")
 
 

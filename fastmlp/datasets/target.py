@@ -10,6 +10,7 @@ from fastmlp.datasets.cells import Numbers, parse_moments, parse_numbers
 from fastmlp.datasets.columns import FEW, MOSTLY, ReadAs, Rules, looked_up
 from fastmlp.datasets.encode import narrowest
 from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.errors import argument
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +21,7 @@ MAX_CLASSES = 1000
 MAX_NUMBER_CLASSES = 20
 """Whole numbers with more different values are amounts."""
 ENOUGH_ROWS = 5
-"""Whole numbers with gaps are codes of classes if each is in so many rows."""
+"""Whole numbers are codes of classes if each is in so many rows; on average, if they lie close."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
     """Read the column to predict.
 
     Numbers are amounts, unless they are whole with at most 20 different values that either lie
-    close together (0, 1, 2) or are in five rows each; moments are amounts if there are more than
+    close together (0, 1, 2) with five rows each on average, or are in five rows each; moments are amounts if there are more than
     20. Everything else is classes. Among texts, an empty cell means a missing value, and so do
     `cells.UNMISTAKABLE` texts if two classes are left without them; ``None``, ``NA`` or ``-``
     are classes.
@@ -88,8 +89,9 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
             odd = int(candidates[numbers.values.is_null().arg_true()[0]])
             raise ValueError(
                 f"the target column '{name}' holds texts such as {texts.different[odd][:40]!r} "
-                f"(data row {texts.row_of(odd)}) among its numbers: numeric=[{name!r}] leaves such "
-                "rows out, task='classification' takes every text for a class"
+                f"(data row {texts.row_of(odd)}) among its numbers: "
+                f"{argument('numeric', [name])} leaves such rows out, "
+                f"{argument('task', 'classification')} takes every text for a class"
             )
     if task == "regression":
         example = different[0] if len(candidates) else texts.different[0]
@@ -130,7 +132,7 @@ def _from_numbers(
     if len(ordered) > MAX_CLASSES:
         raise ValueError(
             f"the target column '{name}' holds {len(ordered)} different numbers, too many for "
-            "classes: use task='regression'"
+            f"classes: use {argument('task', 'regression')}"
         )
     place = {number: label for label, number in enumerate(ordered)}
     names = tuple(
@@ -140,7 +142,9 @@ def _from_numbers(
     table[candidates] = [-1 if number is None else place[number] for number in exact]
     labels = texts.looked_up(table, -1)
     how = f"{len(names)} classes" + (
-        ", whole numbers (task='regression' takes them as amounts)" if task == "auto" else ""
+        f", whole numbers ({argument('task', 'regression')} takes them as amounts)"
+        if task == "auto"
+        else ""
     )
     return _classes(name, labels, names, how, doubts)
 
@@ -152,8 +156,9 @@ def _are_codes(values: np.ndarray) -> bool:
     different, counts = np.unique(values, return_counts=True)
     if len(different) > MAX_NUMBER_CLASSES or 2 * len(different) > len(values):
         return False
-    close = different[-1] - different[0] < 2 * len(different) + 1
-    return bool(close or counts.min() >= ENOUGH_ROWS)
+    close = different[-1] - different[0] <= 2 * len(different)
+    enough = len(different) == 2 or len(values) >= ENOUGH_ROWS * len(different)
+    return bool((close and enough) or counts.min() >= ENOUGH_ROWS)
 
 
 def _exact(text: str, value: float) -> Decimal:
@@ -178,9 +183,11 @@ def _from_texts(name: str, texts: Texts) -> Target:
     words = [spelled[place] for place in np.flatnonzero(texts.markers & ~missing)]
     doubt = ""
     if words:
-        doubt = f"takes the text {words[0]!r} for a class: missing=[{words[0]!r}] leaves it out"
+        doubt = f"takes the text {words[0]!r} for a class: {argument('missing', words[:1])} leaves it out"
     label = {text: label for label, text in enumerate(names)}
-    table = np.array([-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)])
+    table = np.array(
+        [-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)]
+    )
     return _classes(name, texts.looked_up(table, -1), names, f"{len(names)} classes", [doubt])
 
 
@@ -212,6 +219,9 @@ def _about_missing(n_rows: int, rows: np.ndarray) -> str:
     n_missing = n_rows - len(rows)
     if not n_missing:
         return ""
+    rows_text = (
+        "1 row, which is left out" if n_missing == 1 else f"{n_missing:,} rows, which are left out"
+    )
     gap = np.flatnonzero(rows != np.arange(len(rows)))
     first = int(gap[0]) if len(gap) else len(rows)
-    return f"has no value in {n_missing:,} rows, which are left out, first data row {first + 1}"
+    return f"has no value in {rows_text}, first data row {first + 1}"
