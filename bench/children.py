@@ -7,11 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.workloads import Workload
+from bench import instructions
 
 __all__ = ["Child", "Measurement", "interleave"]
 
@@ -26,13 +26,13 @@ class Child:
     Parameters
     ----------
     contender : str
-        A name from `bench.peers` or `bench.inference`.
-    work : Workload
-        What it trains, or the network it predicts with.
-    n_rows : int, optional
-        Predict so many rows at a time, rather than train.
+        A name from `bench.peers` or `bench.inference`, or what else runs there.
+    job : dict
+        What it does, for `bench.worker`.
+    level : str, default "best"
+        Instruction set to hold it to, one of `bench.instructions.LEVELS`.
     environment : dict, optional
-        Variables to set for it.
+        More variables to set for it.
 
     Attributes
     ----------
@@ -45,22 +45,20 @@ class Child:
     def __init__(
         self,
         contender: str,
-        work: Workload,
-        n_rows: int | None = None,
+        job: dict[str, Any],
+        level: str = "best",
         environment: dict[str, str] | None = None,
     ):
         self.contender = contender
-        job: dict[str, Any] = {"contender": contender, "workload": asdict(work)}
-        if n_rows is not None:
-            job["n_rows"] = n_rows
+        variables = os.environ | instructions.environment(level) | (environment or {})
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", json.dumps(job)],
+            [sys.executable, "-m", "bench.worker", json.dumps({**job, "level": level})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=CHECKOUT,
-            env={**os.environ, **(environment or {})},
+            env={name: value for name, value in variables.items() if value is not None},
         )
         self._errors: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -124,7 +122,7 @@ class Measurement:
     ratios : list of float
         The same over fastmlp's just before, one for each round; empty for fastmlp itself.
     end : dict
-        What it said at the end: peak memory, losses or errors.
+        What it said at the end: peak memory, losses or errors, and evidence of its instructions.
 
     """
 

@@ -8,17 +8,13 @@ They stand apart from fastmlp's own kernels, so that what fastmlp reaches can be
 # Nor does it know that setuptools installs kernels/ as fastmlp.kernels.
 # pyright: reportMissingImports=false
 
-import ctypes
-import platform
-import sys
-
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastmlp.kernels.isa import processor_features
+from fastmlp.kernels import isa
 
 __all__ = [
     "FLOPS_PER_FMA_ROUND",
@@ -30,12 +26,9 @@ __all__ = [
     "triad",
 ]
 
-if "avx512f" in processor_features():
-    LANES, ACCUMULATORS = 16, 24
-elif {"avx2", "fma"} <= processor_features():
-    LANES, ACCUMULATORS = 8, 12
-else:
-    LANES, ACCUMULATORS = 4, 12
+# A vector of float32, and enough accumulators to hide the latency of an FMA on both units.
+LANES = isa.current().vector_bytes // 4
+ACCUMULATORS = 24 if LANES == 16 else 12
 
 FLOPS_PER_FMA_ROUND = 2 * LANES * ACCUMULATORS
 """Operations in one round of `fma_rounds`."""
@@ -52,11 +45,10 @@ def _fma_loop(typingctx, n, factor, addend):
         n, factor, addend = arguments
         vector = ir.VectorType(ir.FloatType(), LANES)
         fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32"
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{LANES}f32"
         )
         factor, addend = _splat(builder, factor, vector), _splat(builder, addend, vector)
-        # Enough independent chains to hide the latency of an FMA on both units; LLVM keeps these
-        # slots in registers.
+        # LLVM keeps these slots in registers.
         slots = [cgutils.alloca_once_value(builder, addend) for _ in range(ACCUMULATORS)]
         with cgutils.for_range(builder, n):
             for slot in slots:
@@ -129,13 +121,8 @@ def tile_rounds(n, configuration, data):
 
 
 def tiles_available() -> bool:
-    """Ask the kernel for the tile unit; return whether this process may use it."""
-    if not {"amx-tile", "amx-bf16"} <= processor_features():
-        return False
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        return False
-    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
-    return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
+    """Return whether this process may use a tile unit; asks the system for it."""
+    return isa.current().bf16_tiles
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=True)

@@ -1,5 +1,7 @@
 """What this machine can do at most, and what a training step needs at least.
 
+The peaks are those of the instruction set that this process is held to.
+
 A step's limit is the larger of its arithmetic over the peak product rate and its unavoidable
 traffic over the memory bandwidth (the roofline of Williams, Waterman and Patterson, 2009).
 """
@@ -50,6 +52,15 @@ class Limits:
         """Return what goes into the JSON file, sizes in words."""
         bandwidth = {f"{size >> 20} MB": rate for size, rate in self.bandwidth.items()}
         return asdict(self) | {"bandwidth": bandwidth}
+
+    def as_message(self) -> dict:
+        """Return what JSON can carry from one process to another, for `from_message`."""
+        return asdict(self) | {"bandwidth": list(self.bandwidth.items())}
+
+    @classmethod
+    def from_message(cls, message: dict) -> "Limits":
+        """Return the limits that another process has measured."""
+        return cls(**{**message, "bandwidth": dict(message["bandwidth"])})
 
     def at_best(self, other: "Limits") -> "Limits":
         """Return the better of two measurements of one machine, figure by figure."""

@@ -1,27 +1,87 @@
 """The JSON document and the tables of a side-by-side run."""
 
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.limits import Limits, step_limit
 from bench.peers import OURS
+from bench.products import ProductResult
+from bench.products.report import tables as product_tables
 
 if TYPE_CHECKING:
     from bench.children import Measurement
     from bench.side_by_side import Result
 
-__all__ = ["document", "markdown", "show"]
+__all__ = ["Found", "document", "markdown", "show"]
 
 
-def document(machine: dict, limits: Limits, results: "list[Result]", compiling: list[dict]) -> dict:
+@dataclass
+class Found:
+    """All that a run has found so far.
+
+    Attributes
+    ----------
+    machine : dict
+        From `bench.machine`.
+    level : str
+        The instruction set to which all contenders are held.
+    peaks : Limits
+        Of the machine, with those instructions.
+    results : list of Result
+        Training and predictions.
+    products : list of ProductResult
+    compiling : list of dict
+    evidence : dict
+        By contender, what it said about its instructions: lists of `bench.evidence.Evidence`.
+
+    """
+
+    machine: dict
+    level: str
+    peaks: Limits = field(init=False)
+    results: "list[Result]" = field(default_factory=list)
+    products: "list[ProductResult]" = field(default_factory=list)
+    compiling: list[dict] = field(default_factory=list)
+    evidence: dict[str, list] = field(default_factory=dict)
+
+    def add(self, measured: "Result | ProductResult | dict") -> None:
+        """Add what a job has measured, and the evidence in it."""
+        if isinstance(measured, dict):
+            self.compiling.append(measured)
+        elif isinstance(measured, ProductResult):
+            self.products.append(measured)
+            self.hear("products", measured.instructions)
+        else:
+            self.results.append(measured)
+            for m in measured.measurements:
+                self.hear(m.contender, m.end.pop("instructions", []))
+
+    def hear(self, contender: str, evidence: list) -> None:
+        """Keep what a contender said, each thing once."""
+        known = self.evidence.setdefault(contender, [])
+        known += [words for words in evidence if words not in known]
+
+
+def document(found: Found) -> dict:
     """Return all that was measured as one JSON object.
 
     Every row of ``results`` holds microseconds a step (or a prediction): ``median``, ``low``
     and ``high`` of the rounds, ``samples``; ``ratio``: how many times as long as fastmlp, the
-    median over the rounds; ``share``: of the machine's limit.
+    median over the rounds; ``share``: of the machine's limit. ``products`` is described in
+    `bench.products`. ``instructions`` holds, for each contender, what each of its libraries said
+    about the instructions it uses, and whether that is what all were held to (None: not known).
     """
+    limits = found.peaks
     return {
-        "machine": machine,
+        "machine": found.machine,
+        "isa": found.level,
+        "instructions": {
+            contender: [
+                {"library": library, "says": says, "held": held} for library, says, held in e
+            ]
+            for contender, e in found.evidence.items()
+        },
         "limits": limits.as_dict(),
         "results": [
             {
@@ -34,9 +94,10 @@ def document(machine: dict, limits: Limits, results: "list[Result]", compiling: 
                 "limit": limit_of(result, limits, "float32"),
                 "rows": [row(m, result, limits) for m in result.measurements],
             }
-            for result in results
+            for result in found.results
         ],
-        "compiling": compiling,
+        "products": [case for result in found.products for case in result.described(limits)],
+        "compiling": found.compiling,
     }
 
 
@@ -76,7 +137,7 @@ def show(content: dict) -> None:
         console.print(line, highlight=False)
     for table in tables(content):
         console.print(table)
-    for line in remarks(content["results"]):
+    for line in remarks(content):
         console.print(line, highlight=False)
 
 
@@ -93,7 +154,7 @@ def markdown(content: dict) -> str:
         with console.capture() as capture:
             console.print(table)
         lines += [*filter(str.strip, capture.get().splitlines()), ""]
-    return "\n".join([*lines, *remarks(content["results"])]).rstrip() + "\n"
+    return "\n".join([*lines, *remarks(content)]).rstrip() + "\n"
 
 
 def tables(content: dict) -> list[Any]:
@@ -105,9 +166,10 @@ def tables(content: dict) -> list[Any]:
         found += summary_tables(trainings)
     if predictions:
         found.append(inference_table(predictions))
+    found += product_tables(content["products"], new_table)
     if content["compiling"]:
         found.append(compile_table(content["compiling"]))
-    return found
+    return [*found, instruction_table(content)]
 
 
 def heading(content: dict) -> list[str]:
@@ -122,6 +184,7 @@ def heading(content: dict) -> list[str]:
         f"{machine['processor']}, {machine['threads']} threads, load {machine['load']:.1f}, "
         f"{machine['system']}, Python {machine['python']}",
         versions,
+        f"instructions: {content['isa']}, for every contender (what each says is below)",
         f"limits, one core / all: {', '.join(rates)}; triad GB/s: {widths}",
     ]
 
@@ -218,17 +281,37 @@ def compile_table(compiling: list[dict]) -> Any:
     return table
 
 
-def remarks(results: list[dict]) -> list[str]:
-    """Return a line for each contender that was skipped, failed, or learned something else."""
+def instruction_table(content: dict) -> Any:
+    """Return the table of what each contender's libraries say about their instructions."""
+    table = new_table(
+        f"instructions used, asked for: {content['isa']}", "contender", "held", "says"
+    )
+    for contender, evidence in content["instructions"].items():
+        said = "; ".join(f"{e['library']} {e['says']}" for e in evidence)
+        answers = {e["held"] for e in evidence}
+        held = "NO" if False in answers else "in part not known" if None in answers else "yes"
+        table.add_row(contender, held, said)
+    return table
+
+
+def remarks(content: dict) -> list[str]:
+    """Return a line for whoever was skipped, failed, went its own way or was not held."""
     lines = []
-    for result in results:
+    for result in [*content["results"], *content["products"]]:
+        what = result.get("workload") or f"{result['product']} {result['shape']}"
         for r in result["rows"]:
             if r["skipped"]:
                 lines.append(f"skipped {r['contender']}: {r['skipped']}")
             elif not r["agrees"]:
                 lines.append(
-                    f"{result['workload']}: {r['contender']} did not learn what the others did; "
+                    f"{what}: {r['contender']} did not do what the others did; "
                     "its time means nothing"
+                )
+    for contender, evidence in content["instructions"].items():
+        for e in evidence:
+            if e["held"] is False:
+                lines.append(
+                    f"not held to {content['isa']}: {contender} ({e['library']}: {e['says']})"
                 )
     return list(dict.fromkeys(lines))
 
@@ -241,7 +324,7 @@ def new_table(title: str, *headers: str) -> Any:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.min_width = len(title)  # or else a title wraps over a narrow table
     for i, header in enumerate(headers):
-        text = i == 0 or "peer" in header or header == "products"
+        text = i == 0 or "peer" in header or header in ("products", "held", "says")
         table.add_column(header, justify="left" if text else "right", no_wrap=True)
     return table
 

@@ -1,29 +1,30 @@
-"""Train, predict and compile side by side: fastmlp, a peer, fastmlp, the next peer, and so on."""
+"""Train, predict, multiply and compile side by side: fastmlp, a peer, fastmlp, the next peer ..."""
 
 import argparse
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import inference, limits, machine, report
+from bench import inference, instructions, machine, products, report
 from bench.children import Child, Measurement, interleave
+from bench.limits import Limits
 from bench.peers import PEERS
+from bench.progress import status
 from bench.workloads import WORKLOADS, Workload, batch_sweep, width_sweep, workload
 
 __all__ = ["Result", "main"]
 
-PARTS = ("training", "inference", "compiling", "batch-sweep", "width-sweep")
+PARTS = ("training", "inference", "compiling", "batch-sweep", "width-sweep", "products")
 SWEEP_PEERS = ("fastmlp", "torch", "jax", "sklearn", "numpy")
 COMPILERS = ("fastmlp", "torch-compile", "jax")
 QUICK = {"workloads": ("tabular", "mnist", "cifar"), "peers": SWEEP_PEERS}
 INFERENCE_NETWORK = "mnist"
+TURN_SECONDS = 0.5
 AGREEMENT = 0.1
 """Of the fall of the loss in the first epoch: how far a peer may be from the median of all. The
 order of the rows alone moves it by about a fifth of this."""
@@ -73,27 +74,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     options = parsed(argv)
-    described = machine.describe()
-    results: list[Result] = []
-    compiling: list[dict] = []
+    found = report.Found(machine.describe(), options.isa)
     todo = jobs(options)
     with status(len(todo)) as progress:
         progress.say("peaks of this machine")
-        peaks = limits.measure()
+        found.peaks = peaks(found)
         try:
             for job in todo:
-                measured = job(progress.say)
-                if isinstance(measured, Result):
-                    results.append(measured)
-                else:
-                    compiling.append(measured)
+                found.add(job(progress.say))
                 progress.advance()
-                keep(report.document(described, peaks, results, compiling), options.json)
+                keep(report.document(found), options.json)
         except KeyboardInterrupt:
             print("interrupted: reporting what was measured till now", file=sys.stderr)
         # Twice, because a busy moment would make the machine look slower than it is.
-        peaks = peaks.at_best(limits.measure())
-    return published(report.document(described, peaks, results, compiling), options)
+        found.peaks = found.peaks.at_best(peaks(found))
+    return published(report.document(found), options)
+
+
+def peaks(found: report.Found) -> Limits:
+    """Measure the limits of the machine, with the instructions that all are held to."""
+    child = Child("the limit", {"do": "limits"}, found.level)
+    try:
+        answer = child.ask("measure")
+    finally:
+        child.close()
+    found.evidence["the limit"] = answer["instructions"]
+    return Limits.from_message(answer["limits"])
 
 
 def published(document: dict, options: argparse.Namespace) -> int:
@@ -107,6 +113,7 @@ def published(document: dict, options: argparse.Namespace) -> int:
 
         draw(document, options.plot)
     rows = [row for result in document["results"] for row in result["rows"]]
+    rows += [row for result in document["products"] for row in result["rows"]]
     return 0 if all(row["skipped"] or row["agrees"] for row in rows) else 1
 
 
@@ -126,9 +133,14 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option = parser.add_argument
     option("--workloads", type=listed, help="comma-separated names (default: all)")
     option("--peers", type=listed, help=f"comma-separated, of {', '.join(PEERS)} (default: all)")
+    option("--isa", choices=instructions.LEVELS, default="best", metavar="LEVEL",
+           help=f"hold every contender to one instruction set, and check that it is: one of "
+           f"{', '.join(instructions.LEVELS)} (default: best)")  # fmt: skip
     option("--optimizer", choices=("adam", "sgd"), default="adam")
+    option("--dtype", choices=products.DTYPES, help="of products (default: both)")
+    option("--shapes", type=listed, metavar="NxDxH,...", help="of products (default: twenty)")
     option("--rounds", type=int, default=5, help="turns of each contender (default: 5)")
-    option("--seconds", type=float, default=0.5, help="a turn takes about (default: 0.5)")
+    option("--seconds", type=float, help="a turn takes about (default: 0.5, products 0.02)")
     option("--quick", action="store_true", help="three workloads, few peers, two rounds")
     option("--json", metavar="FILE", help="keep everything measured")
     option("--markdown", metavar="FILE", help="write the tables as Markdown")
@@ -139,6 +151,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         if part not in PARTS:
             parser.error(f"unknown part {part!r}: use some of {', '.join(PARTS)}")
     try:
+        instructions.is_held(options.isa)
+        options.shapes = products.shapes(options.shapes)
         for name in options.workloads or ():
             workload(name)
     except ValueError as error:
@@ -152,6 +166,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         options.workloads = options.workloads or QUICK["workloads"]
         options.peers = options.peers or QUICK["peers"]
         options.rounds = min(options.rounds, 2)
+        options.shapes = options.shapes[::4]
     return options
 
 
@@ -173,9 +188,12 @@ def jobs(options: argparse.Namespace) -> list[Callable]:
         elif part == "inference":
             network = workload(INFERENCE_NETWORK)
             todo += [partial(predicted, network, n_rows, options) for n_rows in inference.ROWS]
+        elif part == "products":
+            todo += products.jobs(options)
         else:
             names = [name for name in COMPILERS if name in (options.peers or PEERS)]
-            todo += [partial(compiled, name, workload(INFERENCE_NETWORK)) for name in names]
+            network = workload(INFERENCE_NETWORK)
+            todo += [partial(compiled, name, network, options.isa) for name in names]
     return todo
 
 
@@ -213,15 +231,21 @@ def timed(
 ) -> list[Measurement]:  # fmt: skip
     """Start the contenders one after the other, time them in turn, end them all."""
     children: list[Child] = []
+    job: dict[str, Any] = {"do": "train", "workload": asdict(work)}
+    if n_rows is not None:
+        job |= {"do": "predict", "n_rows": n_rows}
     try:
         for name in names:
             say(f"{where}: preparing {name}")
-            children.append(Child(name, work, n_rows))
+            children.append(Child(name, {**job, "contender": name}, options.isa))
         ready = [child for child in children if not child.description["skipped"]]
         measured = {}
         if ready:
             turns = interleave(
-                ready, options.rounds, options.seconds, lambda name: say(f"{where}: {name}")
+                ready,
+                options.rounds,
+                options.seconds or TURN_SECONDS,
+                lambda name: say(f"{where}: {name}"),
             )
             measured = {m.contender: m for m in turns}
     finally:
@@ -233,9 +257,10 @@ def timed(
     ]
 
 
-def compiled(name: str, work: Workload, say: Callable[[str], None]) -> dict:
+def compiled(name: str, work: Workload, level: str, say: Callable[[str], None]) -> dict:
     """Prepare contender `name` twice from one fresh cache folder; return both compile times."""
     seconds: dict[str, Any] = {"contender": name}
+    job = {"do": "train", "contender": name, "workload": asdict(work)}
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "FASTMLP_CACHE_DIR": folder,
@@ -245,55 +270,11 @@ def compiled(name: str, work: Workload, say: Callable[[str], None]) -> dict:
         }
         for cache in ("cold", "warm"):
             say(f"compiling with a {cache} cache: {name}")
-            child = Child(name, work, environment=environment)
+            child = Child(name, job, level, environment)
             child.close()
             seconds["skipped"] = child.description["skipped"]
             seconds[cache] = child.description.get("compile_seconds")
     return seconds
-
-
-class Progress:
-    """What is being done and how long the rest will take, on one line of a terminal.
-
-    Parameters
-    ----------
-    n_jobs : int
-        How many jobs there are.
-    update : callable
-        Shows a line of text.
-
-    """
-
-    def __init__(self, n_jobs: int, update: Callable[[str], None]):
-        self.n_jobs, self.n_done = n_jobs, 0
-        self.update = update
-        self.start = time.monotonic()
-
-    def advance(self) -> None:
-        """Count a job as done."""
-        self.n_done += 1
-
-    def say(self, text: str) -> None:
-        """Show what is being done."""
-        left = ""
-        if self.n_done:
-            seconds = (time.monotonic() - self.start) / self.n_done * (self.n_jobs - self.n_done)
-            left = (
-                f", about {seconds / 60:.0f} min left" if seconds > 90 else ", about a minute left"
-            )
-        self.update(f"{self.n_done} of {self.n_jobs} done{left}: {text}")
-
-
-@contextmanager
-def status(n_jobs: int) -> Iterator[Progress]:
-    """Show progress on standard error if that is a terminal."""
-    from rich.console import Console
-
-    if not sys.stderr.isatty():
-        yield Progress(n_jobs, lambda text: None)
-        return
-    with Console(stderr=True).status("starting") as spinner:
-        yield Progress(n_jobs, spinner.update)
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench import evidence
 from bench.workloads import Workload, full_data_loss
 
 
@@ -31,22 +32,28 @@ def main() -> None:
         answer(**getattr(contender, question.pop("do"))(**question))
 
 
-def prepared(job: dict) -> "Trainer | Predictor":
-    """Return the contender that `job` describes, ready to be timed."""
+def prepared(job: dict) -> Any:
+    """Return what `job` describes, ready to be timed."""
+    if job["do"] == "limits":
+        return Peaks(job["level"])
+    if job["do"] == "products":
+        from bench.products.timing import Products
+
+        return Products(job["dtype"], job["level"])
     work = Workload(**{**job["workload"], "widths": tuple(job["workload"]["widths"])})
-    if "n_rows" in job:
-        return Predictor(job["contender"], work, job["n_rows"])
-    return Trainer(job["contender"], work)
+    if job["do"] == "predict":
+        return Predictor(job["contender"], work, job["n_rows"], job["level"])
+    return Trainer(job["contender"], work, job["level"])
 
 
 class Trainer:
     """A peer that trains a workload."""
 
-    def __init__(self, name: str, work: Workload):
+    def __init__(self, name: str, work: Workload, level: str):
         from bench.peers import peer
 
         module = peer(name)
-        self.work = work
+        self.work, self.level = work, level
         self.description = {"skipped": module.available()}
         if self.description["skipped"]:
             return
@@ -65,25 +72,26 @@ class Trainer:
         return {"seconds": time.perf_counter() - start}
 
     def finish(self) -> dict:
-        """Answer the peak memory, and the losses before and after a first epoch."""
+        """Answer the peak memory, the losses around a first epoch, and the instructions used."""
         peak = peak_bytes()
         self.run.reset()
         before = full_data_loss(self.work, self.run.parameters())
         self.run.epochs(1)
         after = full_data_loss(self.work, self.run.parameters())
-        return {"peak_bytes": peak, "loss_before": before, "loss_after": after}
+        losses = {"loss_before": before, "loss_after": after}
+        return {"peak_bytes": peak, **losses, "instructions": evidence.collect(self.level)}
 
 
 class Predictor:
     """A library that applies a trained network to `n_rows` rows at a time."""
 
-    def __init__(self, name: str, work: Workload, n_rows: int):
+    def __init__(self, name: str, work: Workload, n_rows: int, level: str):
         from bench import inference
 
         self.description = {"skipped": inference.available(name)}
         if self.description["skipped"]:
             return
-        self.work = work
+        self.work, self.level = work, level
         self.x = inference.rows(work, n_rows)
         self.predict, n_threads = inference.prepare(name, work, self.x)
         self.predict(self.x)  # what is compiled or loaded at the first call is not timed
@@ -99,11 +107,28 @@ class Predictor:
         return {"seconds": time.perf_counter() - start}
 
     def finish(self) -> dict:
-        """Answer the peak memory, and how far the outputs are from float64 numpy's."""
+        """Answer the peak memory, the error against float64 numpy, and the instructions used."""
         from bench import inference
 
         peak = peak_bytes()
-        return {"peak_bytes": peak, "error": inference.error(self.predict, self.work, self.x)}
+        error = inference.error(self.predict, self.work, self.x)
+        used = evidence.collect(self.level)
+        return {"peak_bytes": peak, "error": error, "instructions": used}
+
+
+class Peaks:
+    """The machine's limits, with the instructions of a level."""
+
+    def __init__(self, level: str):
+        self.level = level
+        self.description = {"skipped": None}
+
+    def measure(self) -> dict:
+        """Answer the limits, and the instructions used."""
+        from bench import limits
+
+        measured = limits.measure()
+        return {"limits": measured.as_message(), "instructions": evidence.collect(self.level)}
 
 
 def forget_peak() -> None:

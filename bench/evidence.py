@@ -1,0 +1,235 @@
+"""What the libraries in this process say about the instructions that they use.
+
+Asked at the end of a run, of the libraries that the run has loaded, by each one's own words; the
+settings that should hold them are in `bench.instructions`.
+"""
+
+# Contenders are optional: the type checker must not ask for them.
+# pyright: reportMissingImports=false
+
+import ctypes
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.instructions import is_held, numpy_cpu, numpy_features
+from bench.peers import missing
+
+__all__ = ["Evidence", "collect"]
+
+STARTED = time.monotonic()
+
+
+class Evidence(NamedTuple):
+    """What one library says.
+
+    Attributes
+    ----------
+    library : str
+        Its name.
+    says : str
+        What it uses, in its own words, or why it cannot tell.
+    held : bool or None
+        Whether that is no more than the level asked for; None if it cannot be known.
+
+    """
+
+    library: str
+    says: str
+    held: bool | None
+
+
+def collect(level: str) -> list[Evidence]:
+    """Return the evidence of every library that this process has loaded, and of the system.
+
+    Parameters
+    ----------
+    level : str
+        One of `bench.instructions.LEVELS`: to what the process should be held.
+
+    """
+    found: list[Evidence] = []
+    for module, ask in WITNESSES.items():
+        if module in sys.modules:
+            found += ask(level)
+    if not is_held(level):  # then nothing can be beyond it
+        return [evidence._replace(held=True) for evidence in dict.fromkeys(found)]
+    return [*dict.fromkeys(found), *of_system(level)]
+
+
+def of_limit(level: str) -> list[Evidence]:
+    """The loops of `bench.limit_kernels`, which are as wide as our kernels."""
+    return [evidence._replace(library="loops") for evidence in of_fastmlp(level)]
+
+
+def of_fastmlp(level: str) -> list[Evidence]:
+    """The vectors of the kernels, and the processor that LLVM compiles for."""
+    from numba.core import config
+
+    from fastmlp.kernels import isa
+
+    used, processor = isa.current().name, getattr(config, "CPU_NAME", None)
+    held = used == level and processor is not None
+    processor = processor or "this processor"
+    return [Evidence("fastmlp", f"{used}, compiled for {processor}", held)]
+
+
+def of_numpy(level: str) -> list[Evidence]:
+    """numpy's own loops, and the BLAS libraries that it and scipy bring."""
+    has = numpy_cpu().__cpu_features__
+    beyond = [name for name in numpy_features(level) if has.get(name)]
+    dispatched = [name for name in numpy_cpu().__cpu_dispatch__ if has.get(name)]
+    loops = " ".join(dispatched) or "its baseline"
+    return [Evidence("numpy", f"loops for {loops}", not beyond), *of_openblas(level)]
+
+
+def of_openblas(level: str) -> list[Evidence]:
+    """The kernels that each OpenBLAS in the process has chosen."""
+    if missing("threadpoolctl"):
+        return [Evidence("OpenBLAS", "threadpoolctl, which could ask it, is not installed", None)]
+    from threadpoolctl import threadpool_info
+
+    return [
+        Evidence("OpenBLAS", f"{blas['architecture']}", fits(CORES, blas["architecture"], level))
+        for blas in threadpool_info()
+        if blas["internal_api"] == "openblas"
+    ]
+
+
+def of_torch(level: str) -> list[Evidence]:
+    """The loops of ATen, and the libraries inside PyTorch, which speak when they are verbose."""
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    found = [Evidence("ATen", capability, fits(CAPABILITIES, capability, level))]
+    if torch.backends.mkl.is_available():
+        found.append(from_words("MKL", mkl_words(), level))
+    if torch.backends.mkldnn.is_available():
+        found.append(from_words("oneDNN", onednn_words(), level))
+    return found
+
+
+@cache
+def mkl_words() -> str:
+    """Return the instructions that MKL names, the first time it is verbose and then no more."""
+    import torch
+
+    x = torch.ones(8, 8)
+    said = overheard(torch.backends.mkl.verbose(1), lambda: x @ x)
+    # "... architecture Intel(R) Advanced Vector Extensions 2 (Intel(R) AVX2) enabled processors"
+    return ", ".join(re.findall(r"\(Intel\(R\) ([^()]+)\)", said.partition("\n")[0]))
+
+
+@cache
+def onednn_words() -> str:
+    """Return the instructions that oneDNN names, also only once."""
+    import torch
+
+    said = overheard(torch.backends.mkldnn.verbose(1), torch.ones(8, 8).to_mkldnn)
+    found = re.search(r"info,cpu,isa:(.*)", said)
+    return found[1].replace("Intel ", "") if found else ""
+
+
+def of_jax(level: str) -> list[Evidence]:
+    """Which library XLA multiplies with; it does not tell what it compiles for."""
+    import jax
+
+    x = jax.numpy.ones((256, 256))
+    text = jax.jit(lambda x: x @ x).lower(x).compile().as_text() or ""
+    # An XLA that did not know its flags would have ended the process.
+    flag = re.search(r"xla_cpu_max_isa=(\S+)", os.environ.get("XLA_FLAGS", ""))
+    compiles = f"compiles for {flag[1] if flag else 'this processor'}"
+    if "ynn_fusion" in text:
+        return [Evidence("XLA", f"{compiles}, multiplies with YNNPACK", False)]
+    return [Evidence("XLA", f"{compiles}, multiplies without YNNPACK", flag is not None)]
+
+
+def of_onnxruntime(level: str) -> list[Evidence]:
+    """ONNX Runtime has no setting."""
+    return [Evidence("ONNX Runtime", "chooses by the processor; it has no setting", False)]
+
+
+def of_system(level: str) -> list[Evidence]:
+    """Whether any thread has used AVX-512, by what Linux saw at its changes of threads."""
+    if level not in ("generic", "avx2"):
+        return []
+    try:
+        seen = [path.read_text().split() for path in Path("/proc/self/task").glob("*/arch_status")]
+    except OSError:
+        seen = []
+    if not seen:
+        return []
+    # Milliseconds since the last use, -1 for never; a thread starts with what its parent had.
+    here = (time.monotonic() - STARTED) * 1000
+    users = sum(0 <= int(words[-1]) < here for words in seen)
+    says = f"saw AVX-512 in {users} of {len(seen)} threads" if users else "saw no AVX-512"
+    return [Evidence("Linux", says, not users)]
+
+
+WITNESSES: dict[str, Callable[[str], list[Evidence]]] = {
+    "fastmlp.kernels.simd": of_fastmlp,
+    "bench.limit_kernels": of_limit,
+    "numpy": of_numpy,
+    "torch": of_torch,
+    "jax": of_jax,
+    "onnxruntime": of_onnxruntime,
+}
+"""Which module must be loaded for each to have a say."""
+
+# What each library calls what belongs to a level; the first of a level that the words contain.
+CORES = {
+    "generic": "Prescott Core2 Penryn Dunnington Atom Nehalem Barcelona Bobcat",
+    "avx2": "Haswell Zen Excavator",
+    "avx512": "SkylakeX Cooperlake SapphireRapids",
+}
+CAPABILITIES = {"generic": "DEFAULT NO_AVX", "avx2": "AVX2", "avx512": "AVX512"}
+
+
+def fits(names: dict[str, str], said: str, level: str) -> bool:
+    """Return whether what a library `said` is one of its names for `level`."""
+    return said.upper().replace(" ", "_") in names.get(level, "").upper().split()
+
+
+def from_words(library: str, words: str, level: str) -> Evidence:
+    """Return the evidence in the instructions that a library names."""
+    if not words:
+        return Evidence(library, "did not say", None)
+    tiles = "AMX" in words
+    wide = tiles or "512" in words or "AVX10" in words
+    beyond = {
+        "generic": "AVX" in words,
+        "avx2": wide,
+        "avx512": tiles,
+    }
+    return Evidence(library, words, not beyond.get(level, False))
+
+
+def overheard(verbose: Any, call: Callable[[], object]) -> str:
+    """Return what libraries print, below Python, while `call` runs inside `verbose`."""
+    with tempfile.TemporaryFile() as file, output_to(file.fileno()):
+        with verbose:
+            call()
+        ctypes.CDLL(None).fflush(None)
+        file.seek(0)
+        return file.read().decode(errors="replace")
+
+
+@contextmanager
+def output_to(descriptor: int) -> Iterator[None]:
+    """Let standard output of the whole process, C libraries included, go elsewhere."""
+    sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)
+    before = os.dup(1)
+    os.dup2(descriptor, 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
