@@ -282,15 +282,19 @@ def compile_table(compiling: list[dict]) -> Any:
 
 
 def instruction_table(content: dict) -> Any:
-    """Return the table of what each contender's libraries say about their instructions."""
-    table = new_table(
-        f"instructions used, asked for: {content['isa']}", "contender", "held", "says"
-    )
+    """Return the table of what the libraries say about their instructions, and in whose process."""
+    speakers: dict[tuple, list[str]] = {}
     for contender, evidence in content["instructions"].items():
-        said = "; ".join(f"{e['library']} {e['says']}" for e in evidence)
-        answers = {e["held"] for e in evidence}
-        held = "NO" if False in answers else "in part not known" if None in answers else "yes"
-        table.add_row(contender, held, said)
+        for e in evidence:
+            speakers.setdefault((e["library"], e["says"], e["held"]), []).append(contender)
+    table = new_table(
+        f"instructions used, asked for: {content['isa']}", "library", "says", "held", "in"
+    )
+    table.columns[-1].no_wrap = False
+    for (library, says, held), contenders in speakers.items():
+        held = {True: "yes", False: "NO", None: "not known"}[held]
+        where = "all" if len(contenders) == len(content["instructions"]) else ", ".join(contenders)
+        table.add_row(library, says, held, where)
     return table
 
 
@@ -324,7 +328,7 @@ def new_table(title: str, *headers: str) -> Any:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.min_width = len(title)  # or else a title wraps over a narrow table
     for i, header in enumerate(headers):
-        text = i == 0 or "peer" in header or header in ("products", "held", "says")
+        text = i == 0 or "peer" in header or header in ("products", "says", "held", "in")
         table.add_column(header, justify="left" if text else "right", no_wrap=True)
     return table
 

@@ -20,7 +20,9 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "bench.side_by_side", raising=False)
     elsewhere = [path for path in sys.path if not (Path(path) / "bench").is_dir()]
     monkeypatch.setattr(sys, "path", elsewhere)
-    return tmp_path
+    yield tmp_path
+    for name in ("bench", "bench.side_by_side"):  # what the test has imported from here
+        sys.modules.pop(name, None)
 
 
 def test_outside_a_checkout_one_sentence_says_where_to_run_it(elsewhere, capsys):
@@ -41,3 +43,19 @@ def test_all_options_are_the_benchmark_s_own(elsewhere, capsys):
 
     assert code == 1
     assert capsys.readouterr().out == "--help mnist --json=x -q\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--isa", "sse9"], "sse9"),
+        (["products", "--shapes", "8x9"], "write rows, inputs and outputs as 128x784x10"),
+        (["products", "--dtype", "float16"], "float16"),
+        (["multiplying"], "unknown part 'multiplying': use some of training"),
+    ],
+)
+def test_a_mistake_is_answered_before_anything_is_measured(arguments, message, capsys):
+    code = main(["bench", *arguments])
+
+    assert code == 2
+    assert message in capsys.readouterr().err

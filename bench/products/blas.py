@@ -120,12 +120,12 @@ class BlasProduct:
         # Of the transposed result, which is what the columns of Fortran are: factors, whether
         # each is read transposed, its row length here, and the sizes of result and sum.
         if product == "forward":
-            left, right, m, k, self.y = (weight, "N", h), (x, "N", d), h, d, np.empty((n, h))
+            left, right, m, k, size = (weight, "N", h), (x, "N", d), h, d, (n, h)
         elif product == "backward":
-            left, right, m, k, self.y = (weight, "T", h), (dz, "N", h), d, h, np.empty((n, d))
+            left, right, m, k, size = (weight, "T", h), (dz, "N", h), d, h, (n, d)
         else:
-            left, right, m, k, self.y = (dz, "N", h), (x, "T", d), h, n, np.empty((d, h))
-        self.y = self.y.astype(x.dtype)
+            left, right, m, k, size = (dz, "N", h), (x, "T", d), h, n, (d, h)
+        self.y = np.empty(size, x.dtype)
         letter = {"float32": "s", "float64": "d"}[x.dtype.name]
         integers = np.array([m, len(self.y), k, left[2], right[2], m, d, h, 1])
         self.integers = integers.astype(blas.symbols[0][1])
