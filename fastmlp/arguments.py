@@ -1,5 +1,7 @@
 """What some arguments of ``fit`` stand for, checked."""
 
+import difflib
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +16,7 @@ from fastmlp.validation import non_negative, positive, positive_int
 
 __all__ = ["as_callbacks", "as_monitor", "as_time_limit", "class_weights", "displays"]
 
-_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
+_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end", "poll")
 
 
 def class_weights(
@@ -49,7 +51,20 @@ def as_callbacks(callbacks: Any) -> list[Any]:
             raise TypeError(
                 f"each callback must be an object with {' or '.join(_HOOKS)}, got {callback!r}"
             )
+        for name in dir(callback):
+            if _is_meant_as_hook(name) and callable(inspect.getattr_static(callback, name)):
+                raise TypeError(
+                    f"the callback {callback!r} has {name}, which nothing would call: the hooks "
+                    f"are {', '.join(_HOOKS)}"
+                )
     return list(callbacks)
+
+
+def _is_meant_as_hook(name: str) -> bool:
+    """Tell whether a name is no hook but looks like one."""
+    if name in _HOOKS or name.startswith("_"):
+        return False
+    return name.startswith("on_") or bool(difflib.get_close_matches(name.lower(), _HOOKS, 1, 0.85))
 
 
 def as_monitor(

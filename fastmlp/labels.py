@@ -67,9 +67,9 @@ def _whole_numbers(y: Any, name: str) -> np.ndarray:
         if not any(isinstance(value, str) for value in array.reshape(-1)[:1]):
             raise
         raise TypeError(
-            f"{name} must hold whole class numbers, got {str(array.flat[0])!r:.40}, dtype {array.dtype}: "
-            f"number the classes, for example with numpy.unique({name.split()[0]}, "
-            "return_inverse=True)[1]"
+            f"{name} must hold whole class numbers, got {str(array.flat[0])!r:.40}, dtype "
+            f"{array.dtype}: number the classes, for example with "
+            f"numpy.unique({name.split()[0]}, return_inverse=True)[1]"
         ) from error
 
 

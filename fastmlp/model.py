@@ -3,6 +3,7 @@
 import math
 import secrets
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -43,6 +44,12 @@ class Model:
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
 
+    Attributes
+    ----------
+    loss : Loss or None
+        Of the last call of `fit`; `evaluate` and `loss_and_grads` take it where they are given
+        none. Kept in copies, pickles and files, unless it is of a class of the user's own.
+
     Raises
     ------
     TypeError, ValueError
@@ -57,7 +64,9 @@ class Model:
         self.dtype = float_dtype(dtype)
         self.key = secrets.token_hex(8)  # by which an optimizer knows the model again
         self.told_layerwise = False  # whether the user knows that there is no plan for it
+        self.loss: losses.Loss | None = None
         self._build(layers)
+        _warn_of_unlearned(self.stages)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         self.stages = tuple(as_layer(layer) for layer in layers)
@@ -163,7 +172,7 @@ class Model:
         X: Any,
         y: Any,
         *,
-        loss: Any = "cross_entropy",
+        loss: Any = None,
         batch_size: int = 1024,
         sample_weight: Any = None,
     ) -> tuple[float, float | None]:
@@ -174,7 +183,8 @@ class Model:
         X : array_like, shape (N, ...)
         y : array_like
             Labels (N,) or targets (N, C), as the loss takes them.
-        loss : str or Loss, default "cross_entropy"
+        loss : str or Loss, optional
+            Default: that of the last call of `fit`, "cross_entropy" before the first.
         batch_size : int, default 1024
             Rows computed at a time.
         sample_weight : array_like, shape (N,), optional
@@ -187,7 +197,7 @@ class Model:
             Share of right answers; None where the loss knows no right and wrong.
 
         """
-        loss = losses.get(loss)
+        loss = self._loss(loss)
         batch_size = positive_int("batch_size", batch_size)
         X, y, weights = self.check_data(loss, X, y, sample_weight)
         if self.has_plan:
@@ -199,7 +209,7 @@ class Model:
         X: Any,
         y: Any,
         *,
-        loss: Any = "cross_entropy",
+        loss: Any = None,
         l2: float = 0.0,
         sample_weight: Any = None,
         train: bool = False,
@@ -211,7 +221,8 @@ class Model:
         X : array_like, shape (N, ...)
         y : array_like
             Labels (N,) or targets (N, C), as the loss takes them.
-        loss : str or Loss, default "cross_entropy"
+        loss : str or Loss, optional
+            Default: that of the last call of `fit`, "cross_entropy" before the first.
         l2 : float, default 0.0
             Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
         sample_weight : array_like, shape (N,), optional
@@ -226,7 +237,7 @@ class Model:
             where ``optimizer.step(model)`` reads it.
 
         """
-        loss = losses.get(loss)
+        loss = self._loss(loss)
         l2 = non_negative("l2", l2)
         X, y, weights = self.check_data(loss, X, y, sample_weight)
         value, _ = layerwise.loss_and_grads(self, loss, X, y, weights, l2, train)
@@ -261,6 +272,11 @@ class Model:
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
         return X, y, weights
 
+    def _loss(self, loss: Any) -> losses.Loss:
+        if loss is None:
+            loss = "cross_entropy" if self.loss is None else self.loss
+        return losses.get(loss)
+
     def require_settings(self) -> None:
         """Raise ValueError if a layer's setting would be 0 or infinite in the model's dtype."""
         for index, layer in enumerate(self.stages):
@@ -268,6 +284,16 @@ class Model:
                 for name, value in layer.config().items():
                     if isinstance(value, float):
                         representable(f"{name} of layer {index}, {layer!r},", value, self.dtype)
+
+    def require_trainable(self) -> None:
+        """Raise ValueError if a user's layer asks to be held fixed, which nothing would heed."""
+        for index, (layer, stage) in enumerate(zip(self.layers, self.stages, strict=True)):
+            for name in ("trainable", "requires_grad"):
+                if getattr(layer, name, True) is False and stage.param_shapes():
+                    raise ValueError(
+                        f"layer {index}, {stage!r}, has {name}=False, but fastmlp trains all that "
+                        "is in params: leave fixed arrays out of them"
+                    )
 
     def _takes_exactly(self) -> bool:
         """Tell whether X is standardised first, and loses its content if it is rounded before."""
@@ -342,18 +368,32 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         """The layers hold the values; the flat array is built again."""
         state = {name: v for name, v in vars(self).items() if name not in _REBUILT}
+        if type(self.loss) not in losses.LOSSES.values():
+            state["loss"] = None  # a user's own may not be one that can be pickled
         return state | {"layers": self.layers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the flat array from the layers' values."""
         state = dict(state)
         layers = state.pop("layers")
-        self.__dict__.update(state)
+        self.__dict__.update({"loss": None} | state)  # an older pickle has none
         self._build(layers)
 
     def __repr__(self) -> str:
         """Show the layers."""
         return f"{type(self).__name__}({', '.join(repr(layer) for layer in self.stages)})"
+
+
+def _warn_of_unlearned(stages: tuple[Layer, ...]) -> None:
+    """Warn of a user's layers with arrays that no step will change."""
+    for index, layer in enumerate(stages):
+        if isinstance(layer, Custom) and layer.unlearned:
+            names = ", ".join(layer.unlearned)
+            warnings.warn(
+                f"layer {index}, {layer!r}, has the arrays {names} but no params, so that they are "
+                "never trained: give it dicts params and grads, or params = {} if they are fixed",
+                stacklevel=3,
+            )
 
 
 def _check_widths(layers: tuple[Layer, ...]) -> None:

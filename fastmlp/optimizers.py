@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.attributes import require_known
 from fastmlp.errors import unknown
 from fastmlp.parameters import Arrays
 from fastmlp.schedules import Schedule, as_schedule
@@ -45,6 +46,9 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
+    t = epoch = 0
+    state1: np.ndarray | None = None
+    state2: np.ndarray | None = None
 
     def __init__(
         self,
@@ -59,6 +63,11 @@ class Optimizer:
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
         self._in_use = threading.Lock()
         self.reset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what there is to set; another name is a mistake that would go unnoticed."""
+        require_known(self, name)
+        object.__setattr__(self, name, value)
 
     @property
     def kind(self) -> str:
@@ -79,8 +88,8 @@ class Optimizer:
         """Forget all state and counters."""
         self.t = 0
         self.epoch = 0
-        self.state1: np.ndarray | None = None
-        self.state2: np.ndarray | None = None
+        self.state1 = None
+        self.state2 = None
         self._model_key: Any = None
 
     def require_dtype(self, dtype: np.dtype) -> None:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastmlp import layers as known_layers
+from fastmlp import losses
 from fastmlp.errors import printable, unknown
 from fastmlp.files import write_whole
 from fastmlp.layers.base import Layer
@@ -88,6 +89,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "seed": model.seed,
         "layers": described,
     }
+    if type(model.loss) in losses.LOSSES.values():
+        architecture["loss"] = {"loss": model.loss.kind, **vars(model.loss)}
     tensors = {name: np.asarray(a, order="C") for name, a in _arrays(model).items()}
     write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))
     _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
@@ -165,6 +168,7 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
         model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
     except (TypeError, ValueError) as error:  # neighbours that do not fit, a strange seed
         raise RefusedError(str(error)) from None
+    model.loss = _build_loss(architecture.get("loss"))
     arrays = _arrays(model)
     for entry in entries:
         target = arrays[entry.name]
@@ -214,6 +218,20 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
         except (TypeError, ValueError) as error:
             raise RefusedError(f"layer {index}, {name}: {error}") from None
     return built
+
+
+def _build_loss(described: Any) -> losses.Loss | None:
+    """Return the loss that the model was last trained with; None where the file has none."""
+    if described is None:
+        return None
+    options = dict(described)
+    name = options.pop("loss")
+    if name not in losses.LOSSES:
+        raise RefusedError(str(unknown("loss", name[:40], losses.LOSSES)))
+    try:
+        return losses.LOSSES[name](**options)
+    except (TypeError, ValueError) as error:
+        raise RefusedError(f"the loss {name}: {error}") from None
 
 
 @cache

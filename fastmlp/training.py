@@ -74,6 +74,7 @@ def fit(
         raise unknown("matmul_precision", matmul_precision, PRECISIONS)
     schedule = as_schedule(optimizer.lr)
     model.require_settings()
+    model.require_trainable()
     optimizer.require_dtype(model.dtype)
     representable("l2", l2, model.dtype)
     X, y, weights = model.check_data(loss, X, y, sample_weight)
@@ -107,6 +108,7 @@ def fit(
             seed,
             batches.joins,
         )
+        model.loss = loss
         training = _Training(
             model=model,
             optimizer=optimizer,

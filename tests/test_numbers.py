@@ -1,4 +1,4 @@
-"""Frames and columns of objects as inputs, labels and targets; what is said where they cannot be."""
+"""Frames and columns of objects as inputs, labels and targets, and what is advised instead."""
 
 from decimal import Decimal
 from fractions import Fraction

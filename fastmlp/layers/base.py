@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp import capacity, ops
+from fastmlp.attributes import require_known
 from fastmlp.parameters import Arrays
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Layer:
     _index = 0
     _shape: tuple[int, ...] | None = None
     _dtype = np.dtype(np.float64)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what there is to set; another name is a mistake that would go unnoticed."""
+        require_known(self, name)
+        object.__setattr__(self, name, value)
 
     # What a layer says of itself.
 

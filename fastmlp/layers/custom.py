@@ -18,7 +18,8 @@ class Custom(Layer):
     ----------
     layer : object
         Has ``forward(x, train=False)`` (``train`` may be missing) and ``backward(dy)``, and, if it
-        learns, dicts ``params`` and ``grads`` of arrays by name. Its arrays become views of the
+        learns, dicts ``params`` and ``grads`` of arrays by name; without them its arrays stay as
+        they are, and ``params = {}`` says that this is meant. Its arrays become views of the
         model's, also where it keeps them under an attribute; whatever it assigns to the dicts, or
         the dicts it assigns, are copied into the views around each call.
 
@@ -28,6 +29,8 @@ class Custom(Layer):
         If it lacks one of the two methods, or its parameters are not a dict of arrays.
 
     """
+
+    takes_train = False
 
     def __init__(self, layer: Any):
         for method in ("forward", "backward"):
@@ -39,6 +42,14 @@ class Custom(Layer):
         self.layer = layer
         self.takes_train = _takes_train(layer.forward)
         self._views: dict[str, Arrays] = {}
+
+    @property
+    def unlearned(self) -> list[str]:
+        """Names of arrays that look like parameters of a layer that does not say that it learns."""
+        if hasattr(self.layer, "params"):
+            return []
+        held = getattr(self.layer, "__dict__", {}).items()
+        return [name for name, value in held if isinstance(value, np.ndarray) and _learns(value)]
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the user's arrays."""
@@ -107,6 +118,10 @@ class Custom(Layer):
     def __repr__(self) -> str:
         """The user's name for it."""
         return f"{type(self.layer).__name__}()"
+
+
+def _learns(array: np.ndarray) -> bool:
+    return array.dtype.kind == "f" and array.size > 0
 
 
 def as_layer(layer: Any) -> Layer:

@@ -38,6 +38,7 @@ class Dropout(Layer):
 
     """
 
+    step = 0
     p = Setting(fraction)
 
     def __init__(self, p: float, *, seed: int = 0):

@@ -189,8 +189,9 @@ class Normalize(Layer):
         ----------
         X : array_like, shape (N, ...)
             The *training* rows. Floats: each feature gets its own mean and deviation (at least 1
-            where it is constant within 8 units in the last place of its largest value). uint8, images: each pixel gets its own mean, all share one deviation, so
-            that dim pixels are not blown up.
+            where it is constant within 8 units in the last place of its largest value). uint8,
+            images: each pixel gets its own mean, all share one deviation, so that dim pixels are
+            not blown up.
 
         """
         X = np.asarray(X)

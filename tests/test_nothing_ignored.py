@@ -1,0 +1,154 @@
+"""What would be ignored is refused in a sentence, or warned of."""
+
+import warnings
+
+import numpy as np
+import pytest
+from networks import blobs
+from sentences import refused
+
+import fastmlp
+from fastmlp import layers, optimizers
+from fastmlp.callbacks import Callback, Progress, TimeLimit
+from fastmlp.layers import Linear
+
+X, Y = blobs(30, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Linear(3, 2), layers.ReLU(), layers.BatchNorm(3), layers.Dropout(0.5), layers.Normalize(0, 1)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_an_attribute_that_a_layer_does_not_have_cannot_be_set(layer):
+    with refused(AttributeError, "trainable", "trains every layer"):
+        layer.trainable = False
+    with refused(AttributeError, "lr_scale", type(layer).__name__):
+        layer.lr_scale = 0.1
+
+    assert not hasattr(layer, "trainable")
+
+
+@pytest.mark.parametrize("kind", optimizers.OPTIMIZERS.values())
+def test_an_attribute_that_an_optimizer_does_not_have_cannot_be_set(kind):
+    optimizer = kind()
+
+    with refused(AttributeError, "learning_rate", "lr"):
+        optimizer.learning_rate = 0.5
+    optimizer.lr = 0.5
+
+    assert optimizer.lr == 0.5
+
+
+def test_a_layer_or_optimizer_of_a_class_of_its_own_may_have_any_attribute():
+    class Doubled(layers.Layer):
+        factor = 2
+
+        def __init__(self):
+            self.name = "doubled"
+
+        def forward(self, x, train=False):
+            return x * self.factor
+
+    class Mine(optimizers.SGD):
+        pass
+
+    layer, optimizer = Doubled(), Mine()
+    layer.note, optimizer.note = "a", "b"
+
+    assert (layer.name, layer.note, optimizer.note) == ("doubled", "a", "b")
+
+
+class Scale:
+    """A user's layer that multiplies each feature by a number of its own."""
+
+    def __init__(self, **attributes):
+        self.weight = np.ones(3)
+        vars(self).update(attributes)
+
+    def forward(self, x, train=False):
+        self.x = x
+        return x * self.weight
+
+    def backward(self, dy):
+        if getattr(self, "grads", None):
+            self.grads["weight"] = (dy * self.x).sum(axis=0)
+        return dy * self.weight
+
+
+def test_arrays_of_a_layer_without_params_are_warned_of():
+    with pytest.warns(UserWarning, match="layer 0, Scale.*the arrays weight but no params"):
+        fastmlp.Sequential(Scale(), Linear(3, 3))
+
+
+def test_a_layer_that_says_so_is_fixed_without_a_word():
+    scale = Scale(params={}, trainable=False)
+    model = fastmlp.Sequential(scale, Linear(3, 3))
+
+    model.fit(X, Y, epochs=1, verbose=False)
+
+    np.testing.assert_array_equal(scale.weight, np.ones(3))
+
+
+def test_only_the_making_of_a_model_warns():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = fastmlp.Sequential(Scale(), Linear(3, 3))
+
+    model.predict(X)
+    model.fit(X, Y, epochs=1, verbose=False)
+
+
+def learning_scale(**attributes):
+    weight = np.ones(3)
+    return Scale(
+        weight=weight, params={"weight": weight}, grads={"weight": np.zeros(3)}, **attributes
+    )
+
+
+def test_a_layer_with_params_learns():
+    scale = learning_scale(trainable=True)
+
+    fastmlp.Sequential(scale, Linear(3, 3)).fit(X, Y, epochs=3, verbose=False)
+
+    assert not np.array_equal(scale.weight, np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["trainable", "requires_grad"])
+def test_a_layer_that_learns_cannot_ask_to_be_held_fixed(name):
+    model = fastmlp.Sequential(learning_scale(**{name: False}), Linear(3, 3))
+
+    with refused(ValueError, "layer 0", f"{name}=False"):
+        model.fit(X, Y, epochs=1, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["on_batch_end", "on_epoch_begin", "on_train_start", "epoch_end", "onEpochEnd"]
+)
+def test_a_hook_that_is_never_called_is_refused(name):
+    duck = type("Duck", (), {"on_epoch_end": lambda *_: None, name: lambda *_: None})()
+    subclass = type("Sub", (Callback,), {name: lambda *_: None})()
+
+    for callback in (duck, subclass):
+        with refused(TypeError, name, "on_train_begin, on_epoch_end, on_train_end, poll"):
+            fastmlp.Sequential(Linear(3, 3)).fit(X, Y, callbacks=[callback], verbose=False)
+
+
+def test_callbacks_may_have_methods_and_attributes_of_their_own():
+    class Mine(Callback):
+        def __init__(self):
+            self.scores, self.on = [], True
+
+        def score(self, model):
+            return model.evaluate(X, Y)[0]
+
+        def on_epoch_end(self, epoch, record, model):
+            self.scores.append(self.score(model))
+
+    mine = Mine()
+
+    fastmlp.Sequential(Linear(3, 3)).fit(
+        X, Y, epochs=2, callbacks=[mine, TimeLimit(60), Progress()], verbose=False
+    )
+
+    assert len(mine.scores) == 2
