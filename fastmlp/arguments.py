@@ -11,10 +11,18 @@ import numpy as np
 from fastmlp import losses
 from fastmlp.errors import unknown
 from fastmlp.history import COLUMNS
+from fastmlp.optimizers import OPTIMIZERS, Optimizer
 from fastmlp.stopping import EarlyStopping, Monitor
-from fastmlp.validation import non_negative, positive, positive_int
+from fastmlp.validation import non_negative, positive, positive_int, representable
 
-__all__ = ["as_callbacks", "as_monitor", "as_time_limit", "class_weights", "displays"]
+__all__ = [
+    "as_callbacks",
+    "as_monitor",
+    "as_time_limit",
+    "class_weights",
+    "displays",
+    "require_representable",
+]
 
 _HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end", "poll")
 
@@ -107,6 +115,15 @@ def as_time_limit(seconds: float) -> Any:
     from fastmlp.callbacks import TimeLimit
 
     return TimeLimit(positive("time_limit", seconds))
+
+
+def require_representable(optimizer: Optimizer, l2: float, dtype: np.dtype) -> None:
+    """Raise ValueError if a number of one of our optimizers, or l2, is 0 or infinite in a dtype."""
+    representable("l2", l2, dtype)
+    if type(optimizer) in OPTIMIZERS.values():
+        for name, value in vars(optimizer).items():
+            if isinstance(value, float):
+                representable(f"{name} of {optimizer!r}", value, dtype)
 
 
 def displays(verbose: bool | None) -> list[Any]:

@@ -3,16 +3,16 @@
 import math
 import secrets
 import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from fastmlp import inference, layerwise, losses
-from fastmlp.layers.base import Layer
+from fastmlp.exclusive import Exclusive
+from fastmlp.layers.checks import require_settings, require_widths, warn_of_unlearned
 from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.normalization import Normalize
@@ -23,7 +23,6 @@ from fastmlp.validation import (
     float_dtype,
     non_negative,
     positive_int,
-    representable,
     seed_int,
 )
 
@@ -66,16 +65,19 @@ class Model:
         self.told_layerwise = False  # whether the user knows that there is no plan for it
         self.loss: losses.Loss | None = None
         self._build(layers)
-        _warn_of_unlearned(self.stages)
+        warn_of_unlearned(self.stages)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         self.stages = tuple(as_layer(layer) for layer in layers)
-        _check_widths(self.stages)
-        self.require_settings()
+        require_widths(self.stages)
+        require_settings(self.stages, self.dtype)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
         self.has_plan = inference.can_infer(self)
         self.per_thread = threading.local()  # what each thread needs to infer, see compiled
-        self._training = threading.Lock()
+        self._training = Exclusive(
+            "this model is being trained already: wait for that call of fit to return, or train "
+            "copy.deepcopy(model)"
+        )
         self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
 
     @property
@@ -277,24 +279,6 @@ class Model:
             loss = "cross_entropy" if self.loss is None else self.loss
         return losses.get(loss)
 
-    def require_settings(self) -> None:
-        """Raise ValueError if a layer's setting would be 0 or infinite in the model's dtype."""
-        for index, layer in enumerate(self.stages):
-            if type(layer).__module__.startswith("fastmlp."):
-                for name, value in layer.config().items():
-                    if isinstance(value, float):
-                        representable(f"{name} of layer {index}, {layer!r},", value, self.dtype)
-
-    def require_trainable(self) -> None:
-        """Raise ValueError if a user's layer asks to be held fixed, which nothing would heed."""
-        for index, (layer, stage) in enumerate(zip(self.layers, self.stages, strict=True)):
-            for name in ("trainable", "requires_grad"):
-                if getattr(layer, name, True) is False and stage.param_shapes():
-                    raise ValueError(
-                        f"layer {index}, {stage!r}, has {name}=False, but fastmlp trains all that "
-                        "is in params: leave fixed arrays out of them"
-                    )
-
     def _takes_exactly(self) -> bool:
         """Tell whether X is standardised first, and loses its content if it is rounded before."""
         first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
@@ -302,8 +286,7 @@ class Model:
             return False
         return first.dtype_between(self.dtype) != self.dtype
 
-    @contextmanager
-    def being_trained(self) -> Iterator[None]:
+    def being_trained(self) -> AbstractContextManager[None]:
         """Keep another thread from training the model at the same time.
 
         Raises
@@ -312,15 +295,7 @@ class Model:
             If one does already.
 
         """
-        if not self._training.acquire(blocking=False):
-            raise RuntimeError(
-                "this model is being trained already: wait for that call of fit to return, "
-                "or train copy.deepcopy(model)"
-            )
-        try:
-            yield
-        finally:
-            self._training.release()
+        return self._training.held()
 
     def summary(self) -> None:
         """Print a table: layers, outputs, parameters."""
@@ -382,30 +357,3 @@ class Model:
     def __repr__(self) -> str:
         """Show the layers."""
         return f"{type(self).__name__}({', '.join(repr(layer) for layer in self.stages)})"
-
-
-def _warn_of_unlearned(stages: tuple[Layer, ...]) -> None:
-    """Warn of a user's layers with arrays that no step will change."""
-    for index, layer in enumerate(stages):
-        if isinstance(layer, Custom) and layer.unlearned:
-            names = ", ".join(layer.unlearned)
-            warnings.warn(
-                f"layer {index}, {layer!r}, has the arrays {names} but no params, so that they are "
-                "never trained: give it dicts params and grads, or params = {} if they are fixed",
-                stacklevel=3,
-            )
-
-
-def _check_widths(layers: tuple[Layer, ...]) -> None:
-    """Raise ValueError if a layer does not fit the one before it."""
-    width: int | None = None
-    for index, layer in enumerate(layers):
-        if isinstance(layer, Custom):
-            width = None
-            continue
-        width = layer.input_width if width is None else width
-        if width is not None:
-            try:
-                width = layer.output_width(width)
-            except ValueError as error:
-                raise ValueError(f"layer {index} does not fit the one before it: {error}") from None

@@ -7,9 +7,7 @@ parameters together is scaled down to this norm) and ``max_norm`` (after the upd
 incoming weights are scaled down to this norm).
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +15,21 @@ import numpy as np
 from fastmlp import ops
 from fastmlp.attributes import require_known
 from fastmlp.errors import unknown
+from fastmlp.exclusive import Exclusive
 from fastmlp.parameters import Arrays
 from fastmlp.schedules import Schedule, as_schedule
-from fastmlp.validation import fraction, non_negative, positive, representable
+from fastmlp.validation import fraction, non_negative, positive
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
 
 __all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "get"]
+
+
+_IN_USE = (
+    "this optimizer is training a model already: wait for that call of fit to return, or give each "
+    "model an optimizer of its own"
+)
 
 
 class Optimizer:
@@ -61,7 +66,7 @@ class Optimizer:
         self.weight_decay = non_negative("weight_decay", weight_decay)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
-        self._in_use = threading.Lock()
+        self._in_use = Exclusive(_IN_USE)
         self.reset()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -92,32 +97,9 @@ class Optimizer:
         self.state2 = None
         self._model_key: Any = None
 
-    def require_dtype(self, dtype: np.dtype) -> None:
-        """Raise ValueError if an argument would be 0 or infinite in the dtype."""
-        if type(self) in OPTIMIZERS.values():
-            for name, value in vars(self).items():
-                if isinstance(value, float):
-                    representable(f"{name} of {self!r}", value, dtype)
-
-    @contextmanager
-    def being_used(self) -> Iterator[None]:
-        """Keep another call of ``fit`` from taking the optimizer at the same time.
-
-        Raises
-        ------
-        RuntimeError
-            If one has it already.
-
-        """
-        if not self._in_use.acquire(blocking=False):
-            raise RuntimeError(
-                "this optimizer is training a model already: wait for that call of fit to return, "
-                "or give each model an optimizer of its own"
-            )
-        try:
-            yield
-        finally:
-            self._in_use.release()
+    def being_used(self) -> AbstractContextManager[None]:
+        """Keep another call of ``fit`` from taking the optimizer: it gets a RuntimeError."""
+        return self._in_use.held()
 
     def prepare(self, model: "Model") -> None:
         """Make the state that is missing; start afresh if it is another model's.
@@ -183,7 +165,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state, with a lock of its own."""
         self.__dict__.update(state)
-        self._in_use = threading.Lock()
+        self._in_use = Exclusive(_IN_USE)
 
     def __repr__(self) -> str:
         """Show the optimizer as it was made."""

@@ -89,7 +89,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "seed": model.seed,
         "layers": described,
     }
-    if type(model.loss) in losses.LOSSES.values():
+    if model.loss is not None and type(model.loss) in losses.LOSSES.values():
         architecture["loss"] = {"loss": model.loss.kind, **vars(model.loss)}
     tensors = {name: np.asarray(a, order="C") for name, a in _arrays(model).items()}
     write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))

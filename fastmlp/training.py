@@ -11,6 +11,7 @@ from fastmlp import arguments, capacity, compiled, losses
 from fastmlp.batches import Batches
 from fastmlp.errors import argument, unknown
 from fastmlp.history import History
+from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
 from fastmlp.layerwise import LayerRunner
 from fastmlp.messages import note
@@ -25,7 +26,6 @@ from fastmlp.validation import (
     is_finite,
     non_negative,
     positive_int,
-    representable,
     seed_int,
 )
 
@@ -73,10 +73,9 @@ def fit(
     if matmul_precision not in PRECISIONS:
         raise unknown("matmul_precision", matmul_precision, PRECISIONS)
     schedule = as_schedule(optimizer.lr)
-    model.require_settings()
-    model.require_trainable()
-    optimizer.require_dtype(model.dtype)
-    representable("l2", l2, model.dtype)
+    require_settings(model.stages, model.dtype)
+    require_trainable(model.stages)
+    arguments.require_representable(optimizer, l2, model.dtype)
     X, y, weights = model.check_data(loss, X, y, sample_weight)
     if class_weight is not None:
         of_rows = arguments.class_weights(class_weight, loss, y, model.check_inputs(X))
