@@ -86,10 +86,10 @@ def test_text_among_numbers_is_refused_with_a_cast_that_works():
     assert list(MLPClassifier(**SMALL).fit(X, y.astype(str)).classes_) == ["5", "7.5", "six"]
 
 
-def test_a_missing_label_is_refused_with_its_row():
+def test_a_missing_label_is_refused_with_its_place():
     X, _ = three_classes(60)
     y = np.array(["yes", "no", "no", None, "yes"] * 12, dtype=object)
-    with pytest.raises(ValueError, match=r"no label \(None\) in row 3"):
+    with pytest.raises(ValueError, match=r"y has no label \(None\) at \[3\]"):
         MLPClassifier().fit(X, y)
 
 
@@ -99,6 +99,16 @@ def test_objects_are_refused_when_training_goes_on_too():
     classifier = MLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"pass y\.astype\(int\)"):
         classifier.partial_fit(X, y.astype(object))
+    with pytest.raises(ValueError, match=r"pass y\.astype\(int\)"):
+        classifier.set_params(warm_start=True).fit(X, y.astype(object))
+
+
+def test_classes_as_objects_are_refused_too():
+    X, y = three_classes(60)
+    with pytest.raises(ValueError, match=r"classes holds numbers .* pass classes\.astype\(int\)"):
+        MLPClassifier().partial_fit(X, y == "a", classes=np.array([0, 1], dtype=object))
+    with pytest.raises(ValueError, match=r"classes has no label \(None\) at \[2\]"):
+        MLPClassifier().partial_fit(X, y, classes=["a", "b", None])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

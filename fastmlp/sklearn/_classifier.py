@@ -15,7 +15,7 @@ from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._docs import documented
-from fastmlp.sklearn._labels import Labels
+from fastmlp.sklearn._labels import Labels, check_objects
 from fastmlp.sklearn._network import Objective
 
 __all__ = ["MLPClassifier"]
@@ -122,6 +122,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self
 
         """
+        if classes is not None:
+            check_objects(np.asarray(classes), "classes")
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._labels = Labels(_array(y) if multilabel else self.classes_)
@@ -161,6 +163,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return z
 
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
+        check_objects(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if (first and not incremental) or not hasattr(self, "classes_"):

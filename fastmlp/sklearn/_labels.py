@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "check_objects"]
 
 _ADVICE = {
     "continuous": "; for numbers with fractions there is MLPRegressor",
@@ -39,7 +39,6 @@ class Labels:
     """
 
     def __init__(self, y: Any):
-        _check_objects(y)
         self._binarizer: LabelBinarizer | None = None  # several labels alone need one
         plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU"
         self.classes = np.unique(y) if plain else np.empty(0)
@@ -77,7 +76,6 @@ class Labels:
                     f"before, got shape {y.shape} of {type_of_target(y)} targets"
                 )
             return _presence(np.asarray(y.toarray() if hasattr(y, "toarray") else y))
-        _check_objects(y)
         if y.ndim != 1:
             raise ValueError(f"`y` must have one class a row, as before, got shape {y.shape}")
         if (y.dtype.kind in "OU") == (self.classes.dtype.kind in "OU"):
@@ -127,16 +125,16 @@ def _presence(y: np.ndarray) -> np.ndarray:
     )
 
 
-def _check_objects(y: Any) -> None:
-    """Raise if Python objects are not all text, and say what to do."""
-    if getattr(y, "dtype", np.dtype(float)).kind != "O":
+def check_objects(y: Any, name: str = "y") -> None:
+    """Raise ValueError if Python objects are not all text, and say what to do."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "O":
         return
     values = y.ravel().tolist()
     missing = next((i for i, value in enumerate(values) if value is None), None)
     if missing is not None:
         row = missing // max(1, len(values) // len(y))
         raise ValueError(
-            f"Unknown label type: unknown; y has no label (None) in row {row}: drop such rows"
+            f"Unknown label type: unknown; {name} has no label (None) at [{row}]: leave it out"
         )
     kinds = {"text" if isinstance(value, str) else "numbers" for value in values}
     if kinds == {"text"}:
@@ -148,5 +146,5 @@ def _check_objects(y: Any) -> None:
         cast = {"b": "bool", "f": "float", "u": "int", "i": "int"}.get(kind, "str")
         what = {"str": "Python objects"}.get(cast, "numbers as Python objects")
     raise ValueError(
-        f"Unknown label type: unknown; y holds {what} (dtype object): pass y.astype({cast})"
+        f"Unknown label type: unknown; {name} holds {what} (dtype object): pass {name}.astype({cast})"
     )
