@@ -146,5 +146,6 @@ def check_objects(y: Any, name: str = "y") -> None:
         cast = {"b": "bool", "f": "float", "u": "int", "i": "int"}.get(kind, "str")
         what = {"str": "Python objects"}.get(cast, "numbers as Python objects")
     raise ValueError(
-        f"Unknown label type: unknown; {name} holds {what} (dtype object): pass {name}.astype({cast})"
+        f"Unknown label type: unknown; {name} holds {what} (dtype object): pass "
+        f"{name}.astype({cast})"
     )
