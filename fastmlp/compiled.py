@@ -6,7 +6,7 @@
 import math
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,16 +75,17 @@ class CompiledRunner:
         self.n_threads = useful_threads(operations, batch_size, n_threads)
         n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
         parts = bf16_parts(precision, model.dtype)
-        self._lowered = lower(
+        self._lower = partial(
+            lower,
             operations,
             model.slots,
             model.dtype,
             batch_size + joins,
-            self.n_threads,
-            loss.parameter,
-            n_targets,
+            loss_parameter=loss.parameter,
+            n_targets=n_targets,
             parts=parts,
         )
+        self._lowered = self._lower(n_threads=self.n_threads)
         self._memory = _training_memory(model, self._lowered, X, y, weights, normalize)
         nothing = np.zeros(1, model.dtype)
         states = list(optimizer.state.values())
@@ -121,6 +122,12 @@ class CompiledRunner:
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
         """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
+        with Interrupt() as interrupt:  # steps and what is written down of them stay one
+            return self._make_steps(order, rates, poll, interrupt)
+
+    def _make_steps(
+        self, order: np.ndarray, rates: np.ndarray, poll: Callable[[], None], interrupt: Interrupt
+    ) -> EpochResult:
         memory, n_steps = self._memory, len(rates)
         if self._version is not self.model.version:
             self._enter_settings()
@@ -133,7 +140,7 @@ class CompiledRunner:
         self._lowered.header[op.FIRST_STEP] = self.optimizer.t
         enter_state(self.model, self._lowered, memory)
         started = time.perf_counter()
-        interrupted = self._run(n_steps, poll)
+        self._run(n_steps, poll, interrupt)
         self._expected_seconds = time.perf_counter() - started
         leave_state(self.model, self._lowered, memory)
         made = int(memory[op.CONTROL][op.STEPS_DONE])
@@ -144,7 +151,7 @@ class CompiledRunner:
         hits = int(memory[op.HITS_OUT][:made].sum())
         if made and not math.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
-        return EpochResult(losses_made, hits, interrupted=interrupted)
+        return EpochResult(losses_made, hits, interrupted=interrupt.pending)
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
         """Give each minibatch a penalty of its own, in place of that of the constructor.
@@ -192,34 +199,44 @@ class CompiledRunner:
         self._memory[op.RATES], self._memory[op.LOSSES_OUT] = np.empty((2, n_steps))
         self._memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 
-    def _run(self, n_steps: int, poll: Callable[[], None]) -> bool:
-        """Run the threads to their end; return whether Ctrl-C came meanwhile.
+    def _run(self, n_steps: int, poll: Callable[[], None], interrupt: Interrupt) -> None:
+        """Run the threads to their end, after the present step if there is an interrupt.
 
         Usually this thread only watches. In a short epoch it works too, and sees Ctrl-C after it.
         """
         works_too = self._expected_seconds < _SHORT_EPOCH
         first = 1 if works_too else 0
         self._lowered.header[op.N_STEPS] = n_steps
-        with Interrupt() as interrupt:
 
-            def look() -> None:
-                if interrupt.pending:
-                    self._memory[op.CONTROL][op.STOP] = 1
-                poll()
+        def look() -> None:
+            if interrupt.pending:
+                self._memory[op.CONTROL][op.STOP] = 1
+            poll()
 
-            if works_too and self.n_threads == 1:
-                self._run_kernel(0, n_steps)
-                return interrupt.pending
-            with threads.team(self.n_threads - first) as team:
+        if works_too and self.n_threads == 1:
+            self._run_kernel(0, n_steps)
+            return
+        with threads.team(self.n_threads - first) as team:
+            if team.size + first < self.n_threads:
+                works_too = works_too or team.size == 0
+                first = 1 if works_too else 0
+                self._divide_among(team.size + first)
+            try:
                 team.start(lambda number: self._run_kernel(number + first, n_steps), self._abort)
-                try:
-                    if works_too:
-                        self._run_kernel(0, n_steps)
-                    team.wait(look)
-                except BaseException:  # an error in one thread, or a second Ctrl-C
-                    self._abort()
-                    raise
-            return interrupt.pending
+                if works_too:
+                    self._run_kernel(0, n_steps)
+                team.wait(look)
+            except BaseException:  # an error in one thread, or a second Ctrl-C
+                self._abort()
+                raise
+
+    def _divide_among(self, n_threads: int) -> None:
+        """Divide the plan anew, among fewer threads: no more can be started."""
+        self.n_threads, divided = n_threads, self._lower(n_threads=n_threads)
+        self._lowered.header[op.N_THREADS] = n_threads
+        columns = int(op.SPLIT_COLUMNS)
+        self._lowered.operations[:, columns] = divided.operations[:, columns]
+        self._memory[op.UNIT_SHARES] = divided.unit_shares
 
     def _abort(self) -> None:
         self._memory[op.CONTROL][op.ABORT] = 1

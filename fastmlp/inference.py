@@ -89,7 +89,7 @@ class _Predictor:
         outputs = np.empty((n_rows, self.n_outputs), model.dtype)
         n_useful = min(n_rows * self.flops // _FLOPS_WORTH_A_HELPER, n_rows // _ROWS_WORTH_A_THREAD)
         if n_useful > 1:
-            n_useful = min(n_useful, n_threads or self.n_available)
+            n_useful = min(n_useful, n_threads or self.n_available, threads.MOST)
             while len(self.tables) < n_useful:
                 self.tables.append(self._make_table(model))
                 self.offers.append(_locations(self.tables[-1].addresses, self.job))
@@ -113,7 +113,7 @@ class _Predictor:
         self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS] = 0, n_rows
         self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
         helpers = threads.borrow_helpers(n_threads - 1, self.zero)
-        mailboxes = np.array([helper.location for helper in helpers], np.int64)
+        mailboxes = np.array([h.location for h in helpers], np.int64).reshape(-1, 2)
         try:
             for helper, offer in zip(helpers, self.offers, strict=False):
                 helper.offer(offer)

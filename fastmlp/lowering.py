@@ -203,13 +203,14 @@ def useful_threads(
 ) -> int:
     """Return how many threads a step is worth: small ones are over before a thread has woken.
 
-    At most ``n_threads``; by default those that the process may use.
+    At most ``n_threads``, and `threads.MOST`; by default those that the process may use.
     """
     products = sum(o.n_in * o.n_out for o in operations if o.core == op.AFFINE)
     n_worth = int(6 * batch_size * products // _FLOPS_WORTH_A_THREAD)
     if n_worth <= 1:
         return 1
-    return min(n_worth, threads.available() if n_threads is None else n_threads)
+    n_asked = threads.available() if n_threads is None else n_threads
+    return min(n_worth, n_asked, threads.MOST)
 
 
 def links_for_inference(operations: Sequence[Operation]) -> set[str]:

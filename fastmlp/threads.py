@@ -1,33 +1,41 @@
-"""How many threads to use, and a team of ordinary threads to run a kernel on."""
+"""How many threads to use, and ordinary threads to run kernels on."""
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from queue import SimpleQueue
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.control_groups import cpu_quota
 from fastmlp.kernels import opcodes as op
 
-__all__ = ["Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
+__all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
+
+MOST = max(16, os.cpu_count() or 1)
+"""Threads of one call at most: more than there are processors only wait for each other."""
 
 _LOOKS = 5000  # about 200 microseconds
+_IDLE_SECONDS = 3.0  # a thread without work ends after so long
 
 
 def available() -> int:
     """Return how many threads this process may use.
 
-    The smallest of: the processors in its affinity mask, its cgroup's quota, and the share that
-    joblib gives its workers (``LOKY_MAX_CPU_COUNT``, ``OMP_NUM_THREADS``). At least 1.
+    The smallest of: the processors in its affinity mask, the quotas of its control group and those
+    around it, and the share that joblib gives its workers (``LOKY_MAX_CPU_COUNT``,
+    ``OMP_NUM_THREADS``). At least 1.
     """
     if hasattr(os, "sched_getaffinity"):
         limits = [len(os.sched_getaffinity(0))]
     else:
         limits = [os.cpu_count() or 1]
-    limits.extend(filter(None, (_cgroup_quota(), _environment_limit())))
+    limits.extend(filter(None, (cpu_quota(), _environment_limit())))
     return max(1, min(limits))
 
 
@@ -37,45 +45,53 @@ def _environment_limit() -> int | None:
     return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
-@cache
-def _cgroup_quota() -> int | None:
-    """Processors that the control group of this process may use, rounded up."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as stream:
-            quota, period = stream.read().split()
-        return None if quota == "max" else -(-int(quota) // int(period))
-    except (OSError, ValueError):
-        pass
-    try:
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as stream:
-            quota = int(stream.read())
-        with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as stream:
-            period = int(stream.read())
-        return None if quota <= 0 else -(-quota // period)
-    except (OSError, ValueError):
-        return None
+@dataclass
+class _Task:
+    """A call that a thread makes."""
+
+    work: Callable[[int], None] | None
+    number: int
+    team: "Team"
+    done: bool = False
+
+
+class _Worker:
+    """A thread that makes calls, and ends when it has had none for a while."""
+
+    def __init__(self) -> None:
+        self.tasks: SimpleQueue[_Task] = SimpleQueue()
+        # a daemon: an interpreter that exits does not wait for it
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                task = self.tasks.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                if _leaves(_idle_workers, self):
+                    return
+                continue
+            task.team._make(task)
+            del task  # and with it what it holds
 
 
 class Team:
-    """Threads that wait for work and run it side by side.
+    """Threads that run the same work side by side.
 
     Parameters
     ----------
-    size : int
-        How many threads. They are daemons: an interpreter that exits does not wait for them.
+    workers : sequence
+        What `team` lends.
 
     """
 
-    def __init__(self, size: int):
-        self.size = size
-        self._work: Callable[[int], None] | None = None
+    def __init__(self, workers: list[_Worker]):
+        self.size = len(workers)
+        self._workers = workers
+        self._tasks: list[_Task] = []
         self._on_error: Callable[[], None] | None = None
         self._error: BaseException | None = None
-        self._finished = [True] * size
-        self._wake = [threading.Semaphore(0) for _ in range(size)]
-        self._news = threading.Semaphore(0)
-        for number in range(size):
-            threading.Thread(target=self._serve, args=(number,), daemon=True).start()
+        self._news: SimpleQueue[None] = SimpleQueue()
 
     def start(
         self, work: Callable[[int], None], on_error: Callable[[], None] | None = None
@@ -84,10 +100,11 @@ class Team:
 
         A thread whose work raises calls ``on_error()``, which should make the others end too.
         """
-        self._work, self._on_error, self._error = work, on_error, None
-        self._finished = [False] * self.size
-        for wake in self._wake:
-            wake.release()
+        self._on_error, self._error, self._tasks = on_error, None, []
+        for number, worker in enumerate(self._workers):
+            task = _Task(work, number, self)
+            worker.tasks.put(task)
+            self._tasks.append(task)
 
     def wait(self, poll: Callable[[], None] | None = None, interval: float = 0.1) -> None:
         """Return when all threads are done; call ``poll`` every ``interval`` seconds till then.
@@ -100,50 +117,69 @@ class Team:
             The first error that a thread ended with.
 
         """
-        while not all(self._finished):
-            if not self._news.acquire(timeout=interval) and poll is not None:
-                poll()
-        self._work = self._on_error = None  # and with them what they hold
+        while not self._is_done():
+            try:
+                self._news.get(timeout=interval)
+            except Empty:
+                if poll is not None:
+                    poll()
+        self._on_error = None  # and with it what it holds
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
-    def _serve(self, number: int) -> None:
+    def wait_whatever_comes(self) -> None:
+        """Do the same, and let no Ctrl-C end it: memory must outlive who works on it."""
+        came = None
         while True:
-            self._wake[number].acquire()
-            work, on_error = self._work, self._on_error
             try:
-                if work is not None:
-                    work(number)
+                self.wait()
+                break
             except BaseException as error:
-                self._error = self._error or error
-                if on_error is not None:
-                    on_error()
-            finally:
-                work = on_error = None
-                self._finished[number] = True
-                self._news.release()
+                came = error
+                if self._is_done():
+                    break
+        if came is not None:
+            raise came
+
+    def _is_done(self) -> bool:
+        return all(task.done for task in self._tasks)
+
+    def _make(self, task: _Task) -> None:
+        """Make a call, in the thread of a worker."""
+        try:
+            assert task.work is not None, "a task is made once"
+            task.work(task.number)
+        except BaseException as error:
+            self._error = self._error or error
+            if self._on_error is not None:
+                self._on_error()
+        finally:
+            task.work = None
+            task.done = True
+            self._news.put(None)
 
 
 @contextmanager
 def team(size: int) -> Iterator[Team]:
-    """Lend a team of that size: an idle one, or a new one. Nobody else has it meanwhile."""
-    try:
-        mine = _idle.setdefault(size, []).pop()
-    except IndexError:
-        mine = Team(size)
+    """Lend a team of that size; a smaller one, even of nobody, where no thread can be started.
+
+    Nobody else has its threads meanwhile.
+    """
+    workers = _take(size, _idle_workers, _Worker)
+    mine = Team(workers)
     try:
         yield mine
     finally:
-        mine.wait()
-        _idle.setdefault(size, []).append(mine)
+        mine.wait_whatever_comes()
+        _idle_workers.extend(workers)
 
 
 class Helper:
     """A thread that takes part in predictions, without ever waiting for the interpreter lock.
 
     It looks out for an offer for a fifth of a millisecond after the last one, because waking a
-    thread takes longer than many a prediction; then it sleeps.
+    thread takes longer than many a prediction; then it sleeps, and ends after a while.
 
     Parameters
     ----------
@@ -181,14 +217,20 @@ class Helper:
             # Either this thread sees the offer, or who makes it sees that this one is asleep:
             # only one of them runs Python at a time.
             while self._mailbox[op.OFFER, 0] == op.NOTHING:
-                self._wake.get()
+                try:
+                    self._wake.get(timeout=_IDLE_SECONDS)
+                except Empty:
+                    if _leaves(_idle_helpers[zero.dtype.name], self):
+                        return
             self._asleep = False
 
 
 def borrow_helpers(size: int, zero: np.floating) -> list[Helper]:
-    """Lend so many helpers, idle ones first; nobody else has them until they are given back."""
-    idle = _idle_helpers[zero.dtype.name]
-    return [idle.pop() if idle else Helper(zero) for _ in range(size)]
+    """Lend so many helpers, idle ones first; fewer where no more threads can be started.
+
+    Nobody else has them until they are given back.
+    """
+    return _take(size, _idle_helpers[zero.dtype.name], lambda: Helper(zero))
 
 
 def give_back(helpers: list[Helper], zero: np.floating) -> None:
@@ -196,14 +238,52 @@ def give_back(helpers: list[Helper], zero: np.floating) -> None:
     _idle_helpers[zero.dtype.name].extend(helpers)
 
 
+def _take(size: int, idle: list[Any], new: Callable[[], Any]) -> list[Any]:
+    """Return threads that nobody else has: idle ones first, then new ones as far as possible."""
+    taken: list[Any] = []
+    while len(taken) < size:
+        try:
+            taken.append(idle.pop())
+        except IndexError:
+            try:
+                taken.append(new())
+            except RuntimeError:  # "can't start new thread"
+                _tell_of_too_few()
+                break
+    return taken
+
+
+def _leaves(idle: list[Any], who: Any) -> bool:
+    """Take a thread off the list of the idle ones; False if somebody has just borrowed it."""
+    try:
+        idle.remove(who)
+    except ValueError:
+        return False
+    return True
+
+
+def _tell_of_too_few() -> None:
+    global _told
+    if not _told:
+        _told = True
+        warnings.warn(
+            "fastmlp: no new thread can be started here, so fewer are used: see the limit of "
+            "processes (ulimit -u, or pids.max of the control group), or set n_threads",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
 def _forget() -> None:
     """A forked process has none of the threads."""
-    _idle.clear()
-    _idle_helpers["float32"].clear()
-    _idle_helpers["float64"].clear()
+    _idle_workers.clear()
+    for idle in _idle_helpers.values():
+        idle.clear()
 
 
-_idle: dict[int, list[Team]] = {}
+_told = False
+# Threads add themselves to and take themselves off these lists in single steps of the interpreter.
+_idle_workers: list[_Worker] = []
 _idle_helpers: dict[str, list[Helper]] = {"float32": [], "float64": []}
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)

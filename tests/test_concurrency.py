@@ -15,6 +15,7 @@ from networks import Identity, blobs, every_layer
 import fastmlp
 from fastmlp.callbacks import Callback
 from fastmlp.layers import Linear, ReLU
+from fastmlp.optimizers import SGD
 from fastmlp.schedules import Constant
 
 X, Y = blobs(600, 100, 10)
@@ -176,12 +177,12 @@ def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-class CtrlC(Constant):
-    """A constant rate; a while after it is first asked for, Ctrl-C comes."""
+class SignalAt(Constant):
+    """A constant rate; a signal comes a while after it is first asked for."""
 
-    def __init__(self, lr, delay):
+    def __init__(self, lr, number, delay=0.3):
         super().__init__(lr)
-        self.timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+        self.timer = threading.Timer(delay, signal.raise_signal, [number])
 
     def rates(self, *arguments):
         if not self.timer.ident:
@@ -202,7 +203,7 @@ def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_steps(
         return fastmlp.Sequential(Linear(20, 8), ReLU(), Linear(8, 3), *extra), fastmlp.Adam(lr)
 
     options = {"batch_size": 64, "verbose": False}
-    model, optimizer = build(CtrlC(1e-3, delay))
+    model, optimizer = build(SignalAt(1e-3, signal.SIGINT, delay))
     callbacks = [Callback()] if watched else []
     history = model.fit(X, Y, optimizer=optimizer, epochs=100_000, callbacks=callbacks, **options)
     again, other = build()
@@ -225,6 +226,54 @@ def test_ctrl_c_in_a_callback_ends_it_at_once():
 
     assert history.stopped == "interrupted"
     assert len(history) == 1
+
+
+@pytest.fixture
+def handler():
+    """Let a test install handlers of SIGINT and SIGTERM; put back what was there."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield signal.signal
+    for number, one in zip(numbers, before, strict=True):
+        signal.signal(number, one)
+
+
+def wide_model(layerwise):
+    middle = [Identity()] if layerwise else []
+    return fastmlp.Sequential(Linear(100, 64), *middle, ReLU(), Linear(64, 10))
+
+
+@pytest.mark.parametrize("layerwise", [False, True])
+@pytest.mark.parametrize("ignore", [signal.SIG_IGN, lambda *_: None])
+def test_a_signal_that_is_ignored_stops_nothing(layerwise, ignore, handler):
+    handler(signal.SIGINT, ignore)
+    model, rate = wide_model(layerwise), SignalAt(0.01, signal.SIGINT, delay=0.0)
+
+    history = model.fit(X, Y, optimizer=SGD(lr=rate), epochs=20, batch_size=64, verbose=False)
+
+    rate.timer.join()
+    assert history.stopped is None
+    assert len(history) == 20
+
+
+@pytest.mark.parametrize("layerwise", [False, True])
+@pytest.mark.parametrize("callbacks", [(), (Callback(),)])
+def test_an_error_of_a_programs_own_handler_leaves_whole_steps(layerwise, callbacks, handler):
+    def stop(number, frame):
+        raise SystemExit(3)
+
+    handler(signal.SIGTERM, stop)
+    options = {"batch_size": len(X), "verbose": False}  # a step is an epoch
+    model, optimizer = wide_model(layerwise), SGD(lr=SignalAt(0.01, signal.SIGTERM))
+
+    with pytest.raises(SystemExit) as error:
+        model.fit(X, Y, optimizer=optimizer, epochs=10**6, callbacks=callbacks, **options)
+
+    assert error.value.code == 3
+    again, other = wide_model(layerwise), SGD(lr=0.01)
+    again.fit(X, Y, optimizer=other, epochs=optimizer.t, **options)
+    np.testing.assert_array_equal(model.theta, again.theta)
+    assert signal.getsignal(signal.SIGTERM) is stop
 
 
 def test_an_error_in_one_thread_ends_all():

@@ -1,11 +1,18 @@
-"""Ctrl-C during a step: the first is held back, by whichever block is the outermost."""
+"""Signals during a step: what their handlers raise is held back till the step is complete.
+
+The first time: by whichever block is the outermost.
+"""
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+# ruff: noqa: PT012, SIM117 - what comes before an error, and which block ends, is the point
 from fastmlp.runner import Interrupt
 
 
@@ -185,3 +192,203 @@ def test_a_fork_in_another_thread_does_not_stay_in_a_block_that_nobody_leaves():
 
     assert answers == [True]
     assert not outer.pending
+
+
+class StopError(Exception):
+    """What a program's own handler raises."""
+
+
+@pytest.fixture
+def install(request):
+    """Install handlers for this test alone."""
+
+    def install(number, handler):
+        before = signal.signal(number, handler)
+        request.addfinalizer(lambda: signal.signal(number, before))
+
+    return install
+
+
+def raises(error):
+    def handler(number, frame):
+        raise error
+
+    return handler
+
+
+POSIX_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1")
+    if hasattr(signal, name)
+]
+
+
+@pytest.mark.parametrize("number", POSIX_SIGNALS)
+def test_a_programs_own_handler_is_called_at_once_and_nothing_stops(number, install):
+    heard = []
+    install(number, lambda number, frame: heard.append((number, frame is not None)))
+
+    with Interrupt() as interrupt:
+        for calls in (1, 2, 3):
+            signal.raise_signal(number)
+            assert heard == [(number, True)] * calls
+        assert not interrupt.pending
+
+
+@pytest.mark.parametrize("number", POSIX_SIGNALS)
+def test_a_handler_that_raises_ctrl_c_is_as_ctrl_c(number, install):
+    install(number, raises(KeyboardInterrupt()))
+
+    with Interrupt() as outer, Interrupt() as inner:
+        signal.raise_signal(number)
+        assert outer.pending
+        assert inner.pending
+    assert outer.pending
+
+
+@pytest.mark.parametrize("error", [StopError("enough"), SystemExit(7), MemoryError("full")])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_another_error_is_raised_when_the_outermost_block_ends(error, depth, install):
+    install(signal.SIGINT, raises(error))
+    steps = []
+
+    with pytest.raises(type(error)) as caught:
+        with Interrupt() as outer:
+            with Interrupt() as inner:
+                if depth == 2:
+                    ctrl_c()
+                steps.append(inner.pending)
+            if depth == 1:
+                ctrl_c()
+            steps.append(outer.pending)
+
+    assert caught.value is error
+    assert steps == [depth == 2, True]
+
+
+def test_it_takes_the_place_of_the_ctrl_c_that_stopped_the_steps(install):
+    install(signal.SIGINT, raises(StopError("enough")))
+
+    with pytest.raises(StopError), Interrupt() as interrupt:
+        ctrl_c()
+        if interrupt.pending:
+            raise KeyboardInterrupt
+
+
+def test_it_does_not_hide_what_went_wrong_meanwhile(install):
+    install(signal.SIGINT, raises(StopError("enough")))
+
+    with pytest.raises(ZeroDivisionError), Interrupt():
+        ctrl_c()
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_comes_through_whichever_it_is(second, install):
+    install(signal.SIGTERM, raises(SystemExit(1)))
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)), Interrupt():
+        ctrl_c()
+        signal.raise_signal(second)
+        pytest.fail("it was held back")
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_signal_that_is_ignored_or_ends_the_process_is_left_alone(handler, install):
+    install(signal.SIGINT, handler)
+
+    with Interrupt() as interrupt:
+        assert signal.getsignal(signal.SIGINT) is handler
+        if handler is signal.SIG_IGN:
+            ctrl_c()
+        assert not interrupt.pending
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda number: None)
+        with Interrupt():
+            pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+FOREIGN = """
+import ctypes, os, signal
+from fastmlp.runner import Interrupt
+heard = []
+handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: heard.append(number))
+libc = ctypes.CDLL(None)
+libc.signal.restype = ctypes.c_void_p
+libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.signal(signal.SIGUSR1, ctypes.cast(handler, ctypes.c_void_p))
+for _ in range(2):
+    with Interrupt():
+        os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getpid(), signal.SIGUSR1)
+print(len(heard))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the handler is installed by the C library")
+def test_a_handler_of_another_language_goes_on_being_called():
+    done = subprocess.run(
+        [sys.executable, "-c", FOREIGN],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+
+    assert done.stdout.split() == ["3"]
+
+
+def test_a_handler_that_installs_another_is_obeyed(install):
+    def first(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    install(signal.SIGTERM, first)
+    with Interrupt():
+        signal.raise_signal(signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_a_handler_that_was_found_inside_works_after_the_block(install):
+    heard = []
+    install(signal.SIGTERM, lambda *_: heard.append("own"))
+    with Interrupt():
+        found = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, found)
+
+    signal.raise_signal(signal.SIGTERM)
+
+    assert heard == ["own"]
+
+
+@pytest.mark.parametrize("calls", range(1, 20))
+def test_one_that_comes_while_a_block_begins_leaves_nothing_behind(calls, monkeypatch, handler):
+    real, left = signal.getsignal, [calls]
+
+    def interrupted(number):
+        left[0] -= 1
+        if left[0] == 0:
+            ctrl_c()
+        return real(number)
+
+    before = [real(number) for number in POSIX_SIGNALS]
+    monkeypatch.setattr(signal, "getsignal", interrupted)
+    try:
+        with Interrupt() as first:
+            known = first.pending
+        known = known or first.pending
+    except KeyboardInterrupt:
+        known = True
+    monkeypatch.undo()
+
+    assert known == (left[0] <= 0)
+    assert [real(number) for number in POSIX_SIGNALS] == before
+    with Interrupt() as second:
+        ctrl_c()
+        assert second.pending

@@ -16,6 +16,7 @@ from fastmlp.compat import arrays
 from fastmlp.layers import Layer
 from fastmlp.model import Model
 from fastmlp.optimizers import Optimizer
+from fastmlp.runner import Interrupt
 
 __all__ = ["CompiledSteps", "Mirror", "Parameter", "run"]
 
@@ -181,10 +182,11 @@ class CompiledSteps(Mirror):
 
         Fewer than ``n_steps`` if one is not finite: the steps end with that one.
         """
-        result = self._runner.train_epoch(order, 0, np.full(n_steps, float(rate)), _no_news)
-        if result.interrupted:
-            self.leave()
-            raise KeyboardInterrupt
+        with Interrupt():
+            result = self._runner.train_epoch(order, 0, np.full(n_steps, float(rate)), _no_news)
+            if result.interrupted:
+                self.leave()
+                raise KeyboardInterrupt
         self.intact = result.diverged_step is None
         return result.losses
 
