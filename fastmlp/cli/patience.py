@@ -18,27 +18,22 @@ class Patience(Callback):
     nothing_to_keep : bool
         Whether training has no purpose any more once nobody reads the output.
 
-    Attributes
-    ----------
-    pending : bool
-        Whether Ctrl-C came.
-
     """
 
     def __init__(self, *, nothing_to_keep: bool):
         self.nothing_to_keep = nothing_to_keep
-        self._interrupt = _Held()
-        self._entered = False
+        self._interrupt: Interrupt | None = None
 
     @property
     def pending(self) -> bool:
-        return self._interrupt.pending
+        """Whether Ctrl-C came."""
+        return self._interrupt is not None and self._interrupt.pending
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Hold Ctrl-C back from now on."""
-        signals.raise_interrupts()
+        signals.raise_one_interrupt()
+        self._interrupt = Interrupt()
         self._interrupt.__enter__()
-        self._entered = True
 
     def on_epoch_end(self, epoch: int, record: Any, model: Any) -> str | None:
         """Stop when there is nobody left to learn of it."""
@@ -46,15 +41,10 @@ class Patience(Callback):
         return "nobody reads the output" if unheard else None
 
     def __enter__(self) -> "Patience":
+        """Wait for the training to begin."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._entered:
-            self._interrupt.__exit__()
-
-
-class _Held(Interrupt):
-    """Holds back the second Ctrl-C too."""
-
-    def _note(self, signum: int, frame: Any) -> None:
-        self._came = True
+    def __exit__(self, *error: Any) -> None:
+        """Let go of Ctrl-C."""
+        if self._interrupt is not None:
+            self._interrupt.__exit__(*error)

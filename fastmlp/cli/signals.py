@@ -1,11 +1,19 @@
 """What ends the program before its time: Ctrl-C, and like it SIGTERM and SIGHUP."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
 from typing import Any
 
-__all__ = ["INTERRUPTED", "ignore_all", "leave_at_once", "raise_interrupts", "take_over"]
+__all__ = [
+    "INTERRUPTED",
+    "ignore_all",
+    "leave_at_once",
+    "raise_interrupts",
+    "raise_one_interrupt",
+    "take_over",
+]
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -26,33 +34,42 @@ def take_over() -> None:
 
 def leave_at_once() -> None:
     """End the program at the next signal: while modules are imported there is nothing to keep."""
-    _answer(_leave, _leave)
+    _answer(_leave)
 
 
 def raise_interrupts() -> None:
-    """Raise KeyboardInterrupt at the next signal, or do what a block around the work does."""
-    _answer(signal.default_int_handler, _as_ctrl_c)
+    """Raise KeyboardInterrupt at every signal."""
+    _answer(_raise)
+
+
+def raise_one_interrupt() -> None:
+    """Raise KeyboardInterrupt at the next signal alone: those after it say nothing new."""
+    came = []
+
+    def raise_first(number: int, frame: FrameType | None) -> None:
+        if not came:
+            came.append(number)
+            raise KeyboardInterrupt
+
+    _answer(raise_first)
 
 
 def ignore_all() -> None:
     """Let nothing disturb the end of the program."""
-    _answer(signal.SIG_IGN, signal.SIG_IGN)
+    _answer(signal.SIG_IGN)
 
 
-def _answer(ctrl_c: Any, others: Any) -> None:
+def _answer(handler: Any) -> None:
     for number in _ours:
-        signal.signal(number, ctrl_c if number == signal.SIGINT else others)
+        signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    try:
+    ignore_all()
+    with contextlib.suppress(OSError):
         os.write(2, b"fastmlp: interrupted\n")
-    finally:
-        os._exit(INTERRUPTED)
-
-
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):  # Ctrl-C is ignored; this one is not
-        raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)
+    os._exit(INTERRUPTED)

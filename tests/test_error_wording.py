@@ -1,0 +1,111 @@
+"""How errors are worded: the nearest name, and the names that the user knows."""
+
+import pytest
+
+from fastmlp import initializers, losses, schedules
+from fastmlp.aliases import ALIASES
+from fastmlp.cli import parser
+from fastmlp.cli.defaults import DATASETS
+from fastmlp.cli.network import OPTIMIZERS, build_optimizer
+from fastmlp.cli.wording import OPTIONS
+from fastmlp.errors import argument, called, unknown
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.validation import fraction, positive, positive_int, seed_int
+
+KNOWN = {
+    "loss": losses.LOSSES,
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "schedule": schedules.SCHEDULES,
+    "initializer": initializers.INITIALIZERS,
+    "dataset": DATASETS,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "ours"),
+    [
+        ("loss", "mean_squared_error", "mse"),
+        ("loss", "MSELoss", "mse"),
+        ("loss", "BCEWithLogitsLoss", "binary_cross_entropy"),
+        ("loss", "sparse_categorical_crossentropy", "cross_entropy"),
+        ("optimizer", "SGDM", "momentum"),
+        ("activation", "swish", "silu"),
+        ("activation", "logistic", "sigmoid"),
+        ("schedule", "CosineAnnealingLR", "cosine"),
+        ("schedule", "OneCycleLR", "one_cycle"),
+        ("initializer", "xavier_uniform", "glorot"),
+        ("dataset", "Fashion-MNIST", "fashion_mnist"),
+    ],
+)
+def test_names_of_other_libraries_suggest_ours(kind, name, ours):
+    assert f"did you mean {ours!r}?" in str(unknown(kind, name, KNOWN[kind]))
+
+
+@pytest.mark.parametrize(("kind", "aliases"), ALIASES.items())
+def test_every_alias_stands_for_a_name_that_exists(kind, aliases):
+    assert set(aliases.values()) <= set(KNOWN[kind])
+    assert all(alias.isalnum() and alias == alias.lower() for alias in aliases)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "titanic", "x", ""])
+def test_a_name_like_none_of_ours_gets_the_list(name):
+    message = str(unknown("dataset", name, [*DATASETS, "FILE.csv"]))
+
+    assert "did you mean" not in message
+    assert "digits" in message
+    assert "FILE.csv" in message
+
+
+def test_a_misspelt_name_gets_the_nearest_in_its_own_spelling():
+    assert "did you mean 'Price'" in str(unknown("column", "pirce", ["Price", "Rooms"]))
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "value", "option"),
+    [
+        (positive_int, "batch_size", 0, "--batch-size must be"),
+        (positive_int, "n_threads", 1.5, "--threads must be"),
+        (positive, "clip_norm", -1, "--clip-norm must be"),
+        (fraction, "val_fraction", 7, "--val-fraction must be"),
+        (seed_int, "seed", -1, "--seed must be"),
+    ],
+)
+def test_the_same_check_speaks_in_options_on_the_command_line(check, name, value, option):
+    with pytest.raises((ValueError, TypeError), match=f"^{name} must be"):
+        check(name, value)
+    with called(OPTIONS), pytest.raises((ValueError, TypeError), match=f"^{option}"):
+        check(name, value)
+
+
+def test_advice_is_worded_for_python_and_for_the_shell():
+    assert argument("n_runs", 20) == "n_runs=20"
+    with called(OPTIONS):
+        assert argument("n_runs", 20) == "--random 20"
+        assert argument("of_no_option", "x") == "of_no_option='x'"
+    assert argument("n_runs") == "n_runs"
+
+
+def test_every_option_that_a_message_can_name_exists():
+    commands = next(a for a in parser()._actions if a.choices and "train" in a.choices).choices
+    known = set().union(*(c._option_string_actions for c in commands.values()))
+
+    assert set(OPTIONS.values()) <= known
+
+
+@pytest.mark.parametrize("schedule", schedules.SCHEDULES)
+def test_every_schedule_is_itself(schedule):
+    import dataclasses
+
+    options = dataclasses.replace(DATASETS["digits"], schedule=schedule)
+
+    assert type(build_optimizer(options, 10).lr) is schedules.SCHEDULES[schedule]
+
+
+def test_a_schedule_that_is_not_known_is_no_constant_rate():
+    import dataclasses
+
+    options = dataclasses.replace(DATASETS["digits"], schedule="polynomial")
+
+    with pytest.raises(ValueError, match="unknown schedule 'polynomial'"):
+        build_optimizer(options, 10)
