@@ -97,7 +97,11 @@ class Result:
                 raise unknown("parameter", name, self.parameters)
         rows, columns = (self._values(name) for name in names)
         cells = np.full((len(rows), len(columns)), np.nan)
-        shown = SCORES[0] if any(_finite(run.get(SCORES[0])) for run in self.runs) else SCORES[1]
+        shown = (
+            SCORES[0]
+            if any(_finite(run.get(SCORES[0])) is not None for run in self.runs)
+            else SCORES[1]
+        )
         for run in reversed(self.runs):
             place = rows.index(run[names[0]]), columns.index(run[names[1]])
             value = run.get(shown)
@@ -130,12 +134,12 @@ class Result:
 
 def score(run: Mapping[str, Any]) -> tuple[int, float]:
     """Return how good a run is, to be compared: by its accuracy, or its loss where it has none."""
-    accuracy, loss = (run.get(name) for name in SCORES)
     if FAILED in run:
         return 0, 0.0
-    if _finite(accuracy):
-        return 3, float(accuracy)
-    return (2, -float(loss)) if _finite(loss) else (1, 0.0)
+    accuracy, loss = (_finite(run.get(name)) for name in SCORES)
+    if accuracy is not None:
+        return 3, accuracy
+    return (1, 0.0) if loss is None else (2, -loss)
 
 
 def as_text(value: Any) -> str:
@@ -149,5 +153,6 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _finite(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and math.isfinite(value)
+def _finite(value: Any) -> float | None:
+    """Return a number, None where there is none."""
+    return float(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None

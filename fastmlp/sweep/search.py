@@ -1,7 +1,7 @@
 """The search itself: which runs are left, what comes of them, which was the best."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
@@ -149,7 +149,7 @@ class _Search:
 
 def _outcomes_here(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_threads: int
-) -> Iterator[tuple[int, Outcome]]:
+) -> Generator[tuple[int, Outcome], None, None]:
     """Train in this process; Ctrl-C, by which `fit` only ends early, ends the search."""
     for index, settings in todo:
         with Interrupt() as interrupt:

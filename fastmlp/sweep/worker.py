@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import IO, Any
 
-from fastmlp.sweep.run import Failed, attempt
+from fastmlp.sweep.run import Failed, Train, attempt
 
 __all__ = ["main"]
 
@@ -18,15 +18,19 @@ def main() -> None:
     train_bytes, seed, n_threads = pickle.load(requests)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, tasks), daemon=True).start()
-    try:
-        train, broken = pickle.loads(train_bytes), None
-    except Exception as error:
-        train, broken = None, Failed(f"train cannot be read in another process: {error}")
+    train = _read(train_bytes)
     while True:
         settings = tasks.get()
-        outcome = broken or attempt(train, settings, seed, n_threads)
-        answers.write(_pickled(outcome))
+        broken = isinstance(train, Failed)
+        answers.write(_pickled(train if broken else attempt(train, settings, seed, n_threads)))
         answers.flush()
+
+
+def _read(train: bytes) -> Train | Failed:
+    try:
+        return pickle.loads(train)
+    except Exception as error:
+        return Failed(f"train cannot be read in another process: {error}")
 
 
 def _answers() -> IO[bytes]:

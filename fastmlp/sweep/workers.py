@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import IO, Any
 
 from fastmlp.errors import argument
@@ -25,7 +25,7 @@ _THREADS_OF = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 
 def outcomes_of_processes(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_jobs: int, n_threads: int
-) -> Iterator[tuple[int, Outcome]]:
+) -> Generator[tuple[int, Outcome], None, None]:
     """Hand out what came of each of the settings, with its number, as soon as it is there.
 
     The processes end with the generator, and with this process, however that ends.
