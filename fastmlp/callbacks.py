@@ -185,9 +185,9 @@ def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
     """
     parts = [f"epoch {record['epoch'] + 1}/{epochs}"]
     for prefix, label in (("", "loss"), ("val_", "val")):
-        loss, accuracy = record.get(f"{prefix}loss"), record.get(f"{prefix}accuracy")
-        if _is_number(loss):
-            accurate = f" acc {100 * accuracy:.4g}%" if _is_number(accuracy) else ""
+        loss, accuracy = (_number(record.get(prefix + name)) for name in ("loss", "accuracy"))
+        if loss is not None:
+            accurate = "" if accuracy is None else f" acc {100 * accuracy:.4g}%"
             parts.append(f"{label} {_loss_text(loss)}{accurate}")
     parts.append(f"{_short(n_samples / max(record['seconds'], 1e-9))} samples/s")
     return "  ".join(parts)
@@ -297,5 +297,5 @@ def _short(number: float) -> str:
     return f"{number:.3g}"
 
 
-def _is_number(value: Any) -> bool:
-    return value is not None and not math.isnan(value)
+def _number(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
