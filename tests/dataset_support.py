@@ -104,3 +104,21 @@ def assert_value_or_sentence(read, *arguments):
     except ValueError as error:
         message = str(error)
     assert "\n" not in message
+
+
+def write_table(folder, *lines, name="table.csv"):
+    """Write lines as a table and return its path."""
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def how(data, name):
+    """Return how a column of the table was read, without its name."""
+    return next(column.description for column in data.columns_read if column.name == name)
+
+
+def column_of(data, name):
+    """Return the values of one feature, training rows first."""
+    place = data.features.index(name)
+    return np.concatenate([data.X_train[:, place], data.X_test[:, place]])

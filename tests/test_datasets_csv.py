@@ -1,6 +1,7 @@
 """CSV tables: kinds of columns, missing values, labels, the division, and what is refused."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def rows_of(data):
 
 def test_numeric_columns_stay_as_they_are(table):
     path = table(
-        "a,b,y", *(f"{i},{i / 8 - 3}e2,{'even' if i % 2 == 0 else 'odd'}" for i in range(20))
+        "a,b,y", *(f"{i + 5},{i / 8 - 3}e2,{'odd' if i % 2 == 0 else 'even'}" for i in range(20))
     )
 
     data = datasets.csv(path, "y")
@@ -43,13 +44,13 @@ def test_numeric_columns_stay_as_they_are(table):
     assert data.classes == ("even", "odd")
     assert data.X_train.dtype == np.float32
     assert data.y_train.dtype == np.int64
-    assert sorted(X[:, 0]) == list(range(20))
-    np.testing.assert_array_equal(X[:, 1], ((X[:, 0] / 8 - 3) * 100).astype(np.float32))
+    assert sorted(X[:, 0]) == list(range(5, 25))
+    np.testing.assert_array_equal(X[:, 1], (((X[:, 0] - 5) / 8 - 3) * 100).astype(np.float32))
     np.testing.assert_array_equal(y, X[:, 0] % 2)
 
 
 def test_missing_numbers_become_the_median_of_the_training_rows(table):
-    path = table("a,key,y", *(f"{'NA' if i % 3 == 0 else i * i},{i},{i / 7}" for i in range(30)))
+    path = table("a,b,y", *(f"{'NA' if i % 3 == 0 else i * i},{i},{i / 7}" for i in range(3, 33)))
 
     data = datasets.csv(path, "y")
 
@@ -63,20 +64,20 @@ def test_missing_numbers_become_the_median_of_the_training_rows(table):
     "missing", ["", " ", "NA", "n/a", "NaN", "nan", "NULL", "None", "?", " ? "]
 )
 def test_every_spelling_of_missing_leaves_a_column_numeric(table, missing):
-    path = table("a,b,y", *(f"{i if i % 2 else missing},1,{i % 2}" for i in range(10)))
+    path = table("a,b,y", *(f"{i if i % 2 else missing},{i // 3},{i % 2}" for i in range(10)))
 
     assert datasets.csv(path, "y").features == ("a", "b")
 
 
 def test_texts_become_columns_of_0_and_1(table):
     colours = ["red", " green ", "?", "red"]
-    path = table("key,colour,y", *(f"{i},{colours[i % 4]},{i / 3}" for i in range(40)))
+    path = table("a,colour,y", *(f"{i},{colours[i % 4]},{i / 3}" for i in range(4, 44)))
 
     data = datasets.csv(path, "y")
 
     X, _ = rows_of(data)
     kind = X[:, 0] % 4
-    assert data.features == ("key", "colour=(missing)", "colour=green", "colour=red")
+    assert data.features == ("a", "colour=(missing)", "colour=green", "colour=red")
     np.testing.assert_array_equal(X[:, 1], kind == 2)
     np.testing.assert_array_equal(X[:, 2], kind == 1)
     np.testing.assert_array_equal(X[:, 3], (kind == 0) | (kind == 3))
@@ -92,7 +93,7 @@ def test_a_text_that_only_the_test_rows_hold_is_all_zeros(table):
 
 
 def test_numbers_can_be_named_categorical(table):
-    path = table("code,x,y", *(f"0{i % 3},{i},{i % 2}" for i in range(30)))
+    path = table("code,x,y", *(f"0{i % 3},{i / 2},{i % 2}" for i in range(30)))
 
     data = datasets.csv(path, "y", categorical=["code"])
 
@@ -100,7 +101,7 @@ def test_numbers_can_be_named_categorical(table):
 
 
 def test_names_that_python_reads_as_numbers_are_names(table):
-    path = table("a,x,y", *(f"1_{i % 2},{i},{i % 2}" for i in range(10)))
+    path = table("a,x,y", *(f"1_{i % 2},{i / 2},{i % 2}" for i in range(10)))
 
     assert datasets.csv(path, "y").features == ("a=1_0", "a=1_1", "x")
 
@@ -112,7 +113,9 @@ def test_dropped_and_empty_columns_are_left_out(table):
 
 
 def test_a_column_that_turns_out_to_be_text_late_is_text_throughout(table):
-    path = table("code,x,y", *(f"{'A' if i == 9_000 else '01'},{i},{i / 3}" for i in range(9_001)))
+    path = table(
+        "code,x,y", *(f"{'A' if i == 9_000 else '01'},{i / 2},{i / 3}" for i in range(9_001))
+    )
 
     data = datasets.csv(path, "y")
 
@@ -240,8 +243,8 @@ def test_a_share_out_of_range_is_refused(table, fraction):
         (["x,x,y", "1,2,3"], "two columns of .* are named 'x'"),
         (["x,y", "1,a", "2"], "line 3 of .* has 1 values where the header names 2"),
         (["x,y", "1,a", "2,b,c"], "line 3 of .* has 3 values"),
-        (["x,y", "1,a", "2,"], "target column 'y' has no value in data row 2"),
-        (["x,y", "1,5", "2,NA"], "target column 'y' has no value in data row 2"),
+        (["x,y", "1,", "2, "], "target column 'y' has no value in any row"),
+        (["x,y", "1,", "2,a", "3,"], "1 rows are too few to hold back"),
         (["x,y", "1,a", "inf,b"], "column 'x' holds inf in data row 2"),
         (["x,y", "1,a", "-1e39,b"], "column 'x' holds -1e\\+39 in data row 2"),
         (["x,y", "1,0.5", "2,inf"], "column 'y' holds inf in data row 2"),
@@ -278,13 +281,6 @@ def test_a_bad_option_is_refused_in_one_sentence(table, options, error, message)
         datasets.csv(path, **options)
 
     assert_one_sentence(caught)
-
-
-def test_a_column_of_identifiers_is_refused_with_its_first_text(table):
-    path = table("x,id,y", *(f"{i},{'' if i < 9 else 'n'}{i},{i % 2}" for i in range(1100)))
-
-    with pytest.raises(ValueError, match=r"'id' has more than 1000 .* \(not a number: 'n9'\)"):
-        datasets.csv(path, "y")
 
 
 def test_too_many_numeric_classes_are_refused(table):
@@ -341,4 +337,6 @@ def test_any_text_gives_a_dataset_or_one_sentence(tmp_path_factory, noise):
     path = tmp_path_factory.mktemp("noise") / "table.csv"
     path.write_text("x,y\n" + noise, encoding="utf-8", newline="", errors="replace")
 
-    assert_value_or_sentence(datasets.csv, path, "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert_value_or_sentence(datasets.csv, path, "y")

@@ -1,4 +1,4 @@
-"""What the text of a cell can mean: nothing, a number, a moment.
+"""What the text of a cell can mean: nothing, or a number.
 
 Everything here works on the *different* texts of a column, as a polars series.
 """
@@ -9,25 +9,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MARKERS", "UNMISTAKABLE", "Moments", "Numbers", "parse_moments", "parse_numbers"]
+__all__ = ["MARKERS", "UNMISTAKABLE", "Numbers", "parse_numbers"]
 
 UNMISTAKABLE = frozenset(
-    "? nan <na> #n/a #na #n/a! #div/0! #value! #ref! #name? #num! #null! n.a. n.a".split()
+    (
+        *("?", "nan", "<na>", "n.a.", "n.a"),
+        *("#n/a", "#na", "#n/a!", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
+    )
 )
 """Texts, in lower case, that mean a missing value in any column."""
 
-MARKERS = UNMISTAKABLE | frozenset("na n/a null none missing - -- .".split())
+MARKERS = UNMISTAKABLE | frozenset(("na", "n/a", "null", "none", "missing", "-", "--", "."))
 """Texts that mean a missing value among numbers; among texts these may be words of their own."""
 
 _SYMBOLS = r"(?:US\$|\p{Sc}|(?i:EUR|USD|GBP|CHF|JPY))"
 _CELL = (
     r"^(?P<open>\(?)\s*(?P<sign>[+-]?)\s*(?P<before>" + _SYMBOLS + r"?)\s*(?P<sign2>[+-]?)\s*"
-    r"(?P<body>[\d.,'’ ]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
+    r"(?P<body>[\d.,'\x{2019} ]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
     r"\s*(?P<percent>%?)(?P<after>" + _SYMBOLS + r"?)\s*(?P<close>\)?)$"
 )
 _PLAIN = r"^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-_GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['’]\d{3})+)(?:\.\d*)?$"
-_COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['’]\d{3})+))(?:,\d+)?$"
+_GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+)(?:\.\d*)?$"
+_COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+))(?:,\d+)?$"
 _EITHER = r"^[1-9]\d{0,2},\d{3}$"
 """Thousands or three decimals: the other cells of the column have to tell."""
 
@@ -81,10 +84,10 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     decimal_comma = (comma_only and not comma_never) or (undecided and european)
     body = pl.col("body")
     if decimal_comma:
-        digits = body.str.replace_all(r"[. '’]", "").str.replace(",", ".", literal=True)
+        digits = body.str.replace_all(r"[. '\x{2019}]", "").str.replace(",", ".", literal=True)
         known = pl.col("comma")
     else:
-        digits = body.str.replace_all(r"[, '’]", "")
+        digits = body.str.replace_all(r"[, '\x{2019}]", "")
         known = pl.col("plain") | pl.col("grouped")
     value = digits.cast(pl.Float64, strict=False)
     value = pl.when(pl.col("minus")).then(-value).otherwise(value)
@@ -130,7 +133,7 @@ def _taken_apart(texts: "pl.Series") -> "pl.DataFrame":
     import polars as pl
 
     spelled = pl.col("text").str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
-    spelled = spelled.str.replace_all("−", "-", literal=True)
+    spelled = spelled.str.replace_all("\u2212", "-", literal=True)
     signs, currency = pl.col("sign") + pl.col("sign2"), pl.col("before") + pl.col("after")
     opened, closed = pl.col("open") != "", pl.col("close") != ""
     sound = (
@@ -159,112 +162,3 @@ def _taken_apart(texts: "pl.Series") -> "pl.DataFrame":
         )
         .collect()
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Texts as moments.
-
-    Attributes
-    ----------
-    values : polars.Series of float64
-        Seconds since the start of 1970, or of the day; null where a text is no moment.
-    style : str
-        What they are.
-    doubt : str
-        Whether day and month could be the other way round, or empty.
-
-    """
-
-    values: "pl.Series"
-    style: str
-    doubt: str
-
-
-_DAY, _CLOCK = r"\d{1,2}", r"\d{1,2}:\d\d"
-_DATES = (
-    (r"\d{4}-\d{1,2}-" + _DAY, "%Y-%m-%d"),
-    (r"\d{4}/\d{1,2}/" + _DAY, "%Y/%m/%d"),
-    (_DAY + r"\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
-    (_DAY + r"\.\d{1,2}\.\d\d", "%d.%m.%y"),
-    (_DAY + r"/\d{1,2}/\d{4}", "%m/%d/%Y"),
-    (_DAY + r"/\d{1,2}/\d{4}", "%d/%m/%Y"),
-    (_DAY + r"/\d{1,2}/\d\d", "%m/%d/%y"),
-    (_DAY + r"/\d{1,2}/\d\d", "%d/%m/%y"),
-    (_DAY + r"-\d{1,2}-\d{4}", "%d-%m-%Y"),
-    (_DAY + r"-\d{1,2}-\d{4}", "%m-%d-%Y"),
-    (_DAY + r"[ -][A-Za-z]{3}[ -]\d{4}", "%d-%b-%Y"),
-    (_DAY + r"[ -][A-Za-z]{3}[ -]\d\d", "%d-%b-%y"),
-    (_DAY + r" [A-Za-z]{4,9} \d{4}", "%d %B %Y"),
-    (r"[A-Za-z]{3} \d{1,2},? \d{4}", "%b %d %Y"),
-    (r"[A-Za-z]{4,9} \d{1,2},? \d{4}", "%B %d %Y"),
-)
-_CLOCKS = (
-    (r"[ T]" + _CLOCK + r":\d\d(?:\.\d+)?", " %H:%M:%S%.f"),
-    (r"[ T]" + _CLOCK, " %H:%M"),
-    (r" " + _CLOCK + r":\d\d ?[AaPp][Mm]", " %I:%M:%S %p"),
-    (r" " + _CLOCK + r" ?[AaPp][Mm]", " %I:%M %p"),
-)
-_ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
-SAMPLE, SHARE = 50, 0.9
-
-
-def parse_moments(texts: "pl.Series") -> Moments | None:
-    """Read texts as dates, dates with times, or times of the day; None if they are not.
-
-    Parameters
-    ----------
-    texts : polars.Series
-        Different texts without surrounding blanks.
-
-    """
-    sample = texts.head(SAMPLE)
-    if sample.str.contains(r"\d[:./ ,-]").mean() < SHARE:  # pyright: ignore[reportOptionalOperand]
-        return None
-    if sample.str.contains(rf"^{_CLOCK}(?::\d\d)?$").mean() >= SHARE:  # pyright: ignore[reportOptionalOperand]
-        seconds = _seconds(_as_day_clock(texts), "%Y-%m-%d", " %H:%M:%S%.f", zoned=False)
-        return Moments(seconds, "time of the day, in seconds", "")
-    for pattern, date in _DATES:
-        for more, clock in (("", ""), *_CLOCKS):
-            for zone in ("", _ZONE) if clock else ("",):
-                if sample.str.contains(f"^{pattern}{more}{zone}$").mean() < SHARE:  # pyright: ignore[reportOptionalOperand]
-                    continue
-                return _best(texts, pattern, clock, zoned=bool(zone))
-    return None
-
-
-def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Moments | None:
-    """Return the reading that fits most texts, among the formats that look the same."""
-    readings = [
-        (_seconds(texts, date, clock, zoned=zoned), date)
-        for like, date in _DATES
-        if like == pattern
-    ]
-    seconds, date = min(readings, key=lambda reading: reading[0].null_count())
-    if seconds.null_count() > (1 - SHARE) * len(texts):
-        return None
-    as_good = [other for values, other in readings if values.null_count() == seconds.null_count()]
-    order = "month" if date.startswith("%m") else "day"
-    doubt = f"could be dates with the day or the month first; {order} first is taken"
-    style = "date and time" if clock else "date"
-    return Moments(seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else "")
-
-
-def _as_day_clock(texts: "pl.Series") -> "pl.Series":
-    return "1970-01-01 " + texts.str.replace(rf"^({_CLOCK})$", "$1:00")
-
-
-def _seconds(texts: "pl.Series", date: str, clock: str, *, zoned: bool) -> "pl.Series":
-    import polars as pl
-
-    # One spelling for what means the same: T, commas, dashes between words, PM without a blank.
-    texts = texts.str.replace(r"T(\d)", " $1").str.replace(",", "", literal=True)
-    texts = texts.str.replace(r"[ -]([A-Za-z]{3})[ -]", "-$1-") if "-%b-" in date else texts
-    texts = texts.str.replace(r"(\d)([AaPp][Mm])$", "$1 $2")
-    if zoned:
-        texts = texts.str.replace("Z$", "+0000")
-    if not clock:
-        texts, clock = texts + " 00:00", " %H:%M"
-    kind = pl.Datetime("us", "UTC") if zoned else pl.Datetime("us")
-    moments = texts.str.strptime(kind, date + clock + ("%z" if zoned else ""), strict=False)
-    return moments.dt.epoch("us").cast(pl.Float64) / 1e6

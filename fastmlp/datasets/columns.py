@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastmlp.datasets.cells import parse_moments, parse_numbers
+from fastmlp.datasets.cells import parse_numbers
+from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
 from fastmlp.errors import argument
 
@@ -22,7 +23,10 @@ FEW = 20
 """So few different texts are categories even if every row has another."""
 
 ID_NAMES = frozenset(
-    "id ids idx index key no nr row rowid rowname rownames rownum rownumber uid uuid".split()
+    (
+        *("id", "ids", "uid", "uuid", "idx", "index", "key", "no", "nr"),
+        *("row", "rowid", "rowname", "rownames", "rownum", "rownumber"),
+    )
 )
 
 

@@ -147,7 +147,7 @@ def _reader(data: bytes, delimiter: str, path: Path) -> Iterator[tuple[int, list
 def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
     """Return the same records with commas, where polars would misread them; slow, and rare."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for line, record in _reader(data, delimiter, path):
         if len(record) != n_cells:
             raise _ragged(line, path, len(record), n_cells)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.datasets.cells import Numbers, parse_moments, parse_numbers
+from fastmlp.datasets.cells import Numbers, parse_numbers
 from fastmlp.datasets.columns import FEW, MOSTLY, ReadAs, Rules, looked_up
 from fastmlp.datasets.encode import narrowest
+from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
 from fastmlp.errors import argument
 
@@ -50,10 +51,10 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
     """Read the column to predict.
 
     Numbers are amounts, unless they are whole with at most 20 different values that either lie
-    close together (0, 1, 2) with five rows each on average, or are in five rows each; moments are amounts if there are more than
-    20. Everything else is classes. Among texts, an empty cell means a missing value, and so do
-    `cells.UNMISTAKABLE` texts if two classes are left without them; ``None``, ``NA`` or ``-``
-    are classes.
+    close together (0, 1, 2) with five rows each on average, or are in five rows each; moments are
+    amounts if there are more than 20. Everything else is classes. Among texts, an empty cell
+    means a missing value, and so do `cells.UNMISTAKABLE` texts if two classes are left without
+    them; ``None``, ``NA`` or ``-`` are classes.
 
     Parameters
     ----------
@@ -183,7 +184,8 @@ def _from_texts(name: str, texts: Texts) -> Target:
     words = [spelled[place] for place in np.flatnonzero(texts.markers & ~missing)]
     doubt = ""
     if words:
-        doubt = f"takes the text {words[0]!r} for a class: {argument('missing', words[:1])} leaves it out"
+        instead = f"{argument('missing', words[:1])} leaves it out"
+        doubt = f"takes the text {words[0]!r} for a class: {instead}"
     label = {text: label for label, text in enumerate(names)}
     table = np.array(
         [-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)]

@@ -1,0 +1,124 @@
+"""Texts that are dates and times, as seconds.
+
+Everything here works on the *different* texts of a column, as a polars series.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Moments", "parse_moments"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Texts as moments.
+
+    Attributes
+    ----------
+    values : polars.Series of float64
+        Seconds since the start of 1970, or of the day; null where a text is no moment.
+    style : str
+        What they are.
+    doubt : str
+        Whether day and month could be the other way round, or empty.
+
+    """
+
+    values: "pl.Series"
+    style: str
+    doubt: str
+
+
+_DAY, _CLOCK = r"\d{1,2}", r"\d{1,2}:\d\d"
+_DATES = (
+    (r"\d{4}-\d{1,2}-" + _DAY, "%Y-%m-%d"),
+    (r"\d{4}/\d{1,2}/" + _DAY, "%Y/%m/%d"),
+    (_DAY + r"\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
+    (_DAY + r"\.\d{1,2}\.\d\d", "%d.%m.%y"),
+    (_DAY + r"/\d{1,2}/\d{4}", "%m/%d/%Y"),
+    (_DAY + r"/\d{1,2}/\d{4}", "%d/%m/%Y"),
+    (_DAY + r"/\d{1,2}/\d\d", "%m/%d/%y"),
+    (_DAY + r"/\d{1,2}/\d\d", "%d/%m/%y"),
+    (_DAY + r"-\d{1,2}-\d{4}", "%d-%m-%Y"),
+    (_DAY + r"-\d{1,2}-\d{4}", "%m-%d-%Y"),
+    (_DAY + r"[ -][A-Za-z]{3}[ -]\d{4}", "%d-%b-%Y"),
+    (_DAY + r"[ -][A-Za-z]{3}[ -]\d\d", "%d-%b-%y"),
+    (_DAY + r" [A-Za-z]{3,9} \d{4}", "%d %B %Y"),
+    (r"[A-Za-z]{3} \d{1,2},? \d{4}", "%b %d %Y"),
+    (r"[A-Za-z]{3,9} \d{1,2},? \d{4}", "%B %d %Y"),
+)
+_CLOCKS = (
+    (r"[ T]" + _CLOCK + r":\d\d(?:\.\d+)?", " %H:%M:%S%.f"),
+    (r"[ T]" + _CLOCK, " %H:%M"),
+    (r" " + _CLOCK + r":\d\d ?[AaPp][Mm]", " %I:%M:%S %p"),
+    (r" " + _CLOCK + r" ?[AaPp][Mm]", " %I:%M %p"),
+)
+_ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
+SAMPLE, SHARE = 50, 0.9
+
+
+def parse_moments(texts: "pl.Series") -> Moments | None:
+    """Read texts as dates, dates with times, or times of the day; None if they are not.
+
+    Parameters
+    ----------
+    texts : polars.Series
+        Different texts without surrounding blanks.
+
+    """
+    sample = texts.head(SAMPLE)
+    if not _mostly(sample, r"\d[:./ ,-]"):
+        return None
+    if _mostly(sample, rf"^{_CLOCK}(?::\d\d)?$"):
+        seconds = _seconds(_as_day_clock(texts), "%Y-%m-%d", " %H:%M:%S%.f", zoned=False)
+        return Moments(seconds, "time of the day, in seconds", "")
+    for pattern in dict(_DATES):
+        for more, clock in (("", ""), *_CLOCKS):
+            for zone in ("", _ZONE) if clock else ("",):
+                if _mostly(sample, f"^{pattern}{more}{zone}$"):
+                    return _best(texts, pattern, clock, zoned=bool(zone))
+    return None
+
+
+def _mostly(texts: "pl.Series", pattern: str) -> bool:
+    return texts.str.contains(pattern).sum() >= SHARE * len(texts)
+
+
+def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Moments | None:
+    """Return the reading that fits most texts, among the formats that look the same."""
+    readings = [
+        (_seconds(texts, date, clock, zoned=zoned), date)
+        for like, date in _DATES
+        if like == pattern
+    ]
+    seconds, date = min(readings, key=lambda reading: reading[0].null_count())
+    if seconds.null_count() > (1 - SHARE) * len(texts):
+        return None
+    as_good = [other for values, other in readings if values.null_count() == seconds.null_count()]
+    order = "month" if date.startswith("%m") else "day"
+    doubt = f"may have the day or the month first and is read with the {order} first"
+    style = "date and time" if clock else "date"
+    return Moments(seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else "")
+
+
+def _as_day_clock(texts: "pl.Series") -> "pl.Series":
+    return "1970-01-01 " + texts.str.replace(rf"^({_CLOCK})$", "$1:00")
+
+
+def _seconds(texts: "pl.Series", date: str, clock: str, *, zoned: bool) -> "pl.Series":
+    import polars as pl
+
+    # One spelling for what means the same: T, commas, dashes between words, PM without a blank.
+    texts = texts.str.replace(r"T(\d)", " $1").str.replace(",", "", literal=True)
+    texts = texts.str.replace(r"[ -]([A-Za-z]{3})[ -]", "-$1-") if "-%b-" in date else texts
+    texts = texts.str.replace(r"(\d)([AaPp][Mm])$", "$1 $2")
+    if zoned:
+        texts = texts.str.replace("Z$", "+0000")
+    if not clock:
+        texts, clock = texts + " 00:00", " %H:%M"
+    kind = pl.Datetime("us", "UTC") if zoned else pl.Datetime("us")
+    moments = texts.str.strptime(kind, date + clock + ("%z" if zoned else ""), strict=False)
+    return moments.dt.epoch("us").cast(pl.Float64) / 1e6

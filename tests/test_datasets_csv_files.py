@@ -1,0 +1,164 @@
+"""CSV files: delimiters, packing, quotes, damage, and bounds on what they may become."""
+
+import bz2
+import gzip
+import lzma
+
+import numpy as np
+import pytest
+from dataset_support import assert_one_sentence, column_of, write_table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmlp import datasets
+from fastmlp.datasets.records import read_records
+
+ROWS = [("size", "kind"), *((f"{i}.5", "round" if i % 2 else "square") for i in range(20))]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_out(tmp_path, delimiter):
+    path = write_table(tmp_path, *(delimiter.join(row) for row in ROWS), name="t.txt")
+
+    assert datasets.csv(path, "kind").classes == ("round", "square")
+
+
+def test_commas_in_the_cells_do_not_mislead(tmp_path):
+    path = write_table(tmp_path, "a;b;y", *(f"{i},5;x, y, z;{i % 2}" for i in range(20)))
+
+    assert datasets.csv(path, "y").features == ("a",)
+
+
+@pytest.mark.parametrize("delimiter", [":", " ", "¦"])
+def test_any_character_can_be_the_delimiter(tmp_path, delimiter):
+    path = write_table(tmp_path, *(delimiter.join(row) for row in ROWS))
+
+    assert datasets.csv(path, "kind", delimiter=delimiter).classes == ("round", "square")
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n"])
+def test_what_cannot_be_a_delimiter_is_refused(tmp_path, delimiter):
+    path = write_table(tmp_path, "x,y", "1,2")
+
+    with pytest.raises(ValueError, match="delimiter must be one character"):
+        datasets.csv(path, "y", delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("T.CSV.GZ", gzip.compress),
+        ("t.csv.bz2", bz2.compress),
+        ("t.tsv.xz", lzma.compress),
+        ("packed.csv", gzip.compress),
+    ],
+)
+def test_packed_files_are_read(tmp_path, name, pack):
+    path = tmp_path / name
+    path.write_bytes(pack("\n".join(map(",".join, ROWS)).encode()))
+
+    data = datasets.csv(path, "kind")
+
+    assert data.name.lower() in ("t", "packed")
+    assert len(data.X_train) + len(data.X_test) == 20
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('"two\nlines"', "two\nlines"),
+        ('"a ""quoted"" word"', 'a "quoted" word'),
+        ('5" wide', '5" wide'),
+        ('"a, b"', "a, b"),
+        (' "c, d"', "c, d"),
+        ("plain \r", "plain"),
+    ],
+)
+def test_quotes_enclose_a_whole_cell_or_are_text(tmp_path, cell, text):
+    path = tmp_path / "t.csv"
+    rows = "".join(f"{i}.5,{cell if i % 2 else 'other'}\n" for i in range(20))
+    path.write_text(f"x,y\n{rows}", newline="")
+
+    assert datasets.csv(path, "y").classes == tuple(sorted(["other", text]))
+
+
+def test_lines_may_end_in_carriage_returns_alone(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"x,y\r" + b"1.5,u\r2.5,v\r" * 5)
+
+    assert datasets.csv(path, "y").classes == ("u", "v")
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (b"", "names 0 columns"),
+        (b"x,y\n1,\xff\n", "line 2 of .* is not UTF-8"),
+        (b"x,y\n" + b"1,a\n" * 3_000_000 + b"1,\xe9\n", "line 3000002 of .* is not UTF-8"),
+        (b"x,y\n1,a\n2,\0\n", "line 3 of .* holds a zero byte"),
+        (b"PK\x03\x04" + bytes(50), "a zip archive or a spreadsheet"),
+        (b"\xff\xfex\0,\0y\0", "is UTF-16 text"),
+        (b'x,y\n1,"a\nb"\n2\n', "line 4 of .* has 1 values"),
+        (b'x,y\n1,a\n2,"b\n3,c\n', "line 4 of .* cannot be read"),
+        (b"x,y\n1,a\n2,b,\n", "line 3 of .* has 3 values"),
+        (b"x,y\n\n1,a\n\n2\n", "line 5 of .* has 1 values"),
+        (b"only\n1\n2\n", "names 1 columns .* or set delimiter"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path, contents, message):
+    path = tmp_path / "t.csv"
+    path.write_bytes(contents)
+
+    with pytest.raises(ValueError, match=message) as caught:
+        datasets.csv(path, "y")
+
+    assert_one_sentence(caught)
+
+
+def test_what_a_packed_file_expands_to_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTMLP_MAX_BYTES", "3e6")
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(b"x,y\n" + b"1.5,a\n2.5,b\n" * 400_000))
+
+    with pytest.raises(ValueError, match=r"expands to more than the 3\.0 MB that are allowed"):
+        datasets.csv(path, "y")
+
+
+def test_a_table_of_many_batches_is_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastmlp.datasets.table.BATCH_BYTES", 1)
+    monkeypatch.setattr("fastmlp.datasets.records.CHUNK", 64)
+    header = ",".join(f"c{j}" for j in range(9)) + ",y"
+    rows = [
+        ",".join(f"{i}.{j}5" for j in range(9)) + f',"{"u, v"[:: 1 + i % 2]}"' for i in range(50)
+    ]
+    path = write_table(tmp_path, header, *rows)
+
+    data = datasets.csv(path, "y")
+
+    assert data.features == tuple(f"c{j}" for j in range(9))
+    np.testing.assert_allclose(np.sort(column_of(data, "c7")), np.arange(50) + 0.75, rtol=1e-6)
+
+
+@given(
+    cells=st.lists(
+        st.tuples(
+            *[st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))] * 3
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+)
+def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, cells, delimiter):
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([("a", "b", "c"), *cells])
+    path = tmp_path_factory.mktemp("any") / "t.csv"
+
+    records = read_records(out.getvalue().encode(), path, delimiter, "a")
+
+    read = [tuple(cell or "" for cell in row) for row in records.columns([0, 1, 2]).rows()]
+    assert read == cells

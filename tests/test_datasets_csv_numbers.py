@@ -1,0 +1,172 @@
+"""CSV tables: what a cell can mean, a number, a missing value, a date, and what is doubtful."""
+
+import warnings
+
+import numpy as np
+import pytest
+from dataset_support import column_of, how, write_table
+
+from fastmlp import datasets
+
+
+def read(folder, cells, *, delimiter=",", **options):
+    """Return a table whose column ``a`` holds these cells, beside ``b`` and the target ``y``."""
+    quoted = [f'"{cell}"' if delimiter in cell else cell for cell in cells]
+    lines = [
+        delimiter.join((cell, str(i / 2), "no" if i % 2 else "yes"))
+        for i, cell in enumerate(quoted)
+    ]
+    path = write_table(folder, delimiter.join("aby"), *lines)
+    return datasets.csv(path, "y", **options)
+
+
+def values(data):
+    """Return the column ``a`` in the order of the file."""
+    return column_of(data, "a")[np.argsort(column_of(data, "b"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("2,345.5", 2345.5),
+        ("12 345", 12345),
+        ("7'654'321", 7654321),
+        ("£9.75", 9.75),
+        ("19 €", 19),
+        ("-$42", -42),
+        ("EUR 6", 6),
+        ("(8.25)", -8.25),
+        ("+3e2", 300),
+        ("\u221212", -12),
+        ("  5  ", 5),
+    ],
+)
+def test_one_cell_written_otherwise_is_a_number_among_numbers(tmp_path, text, number):
+    data = read(tmp_path, [text, *(f"{i * i}" for i in range(1, 20))])
+
+    assert data.features == ("a", "b")
+    assert values(data)[0] == number
+
+
+@pytest.mark.parametrize(
+    ("cells", "number", "style"),
+    [
+        ([f"${i},{i}50.25" for i in range(1, 10)], 1150.25, "currencies and thousands separators"),
+        ([f"{i}.5%" for i in range(1, 10)], 0.015, "percent signs"),
+        ([f"({i})" for i in range(1, 10)], -1, "parentheses for minus"),
+        ([f"{i},5" for i in range(1, 10)], 1.5, "decimal commas"),
+        ([f"{i}.000,5" for i in range(1, 10)], 1000.5, "decimal commas"),
+    ],
+)
+def test_how_a_whole_column_is_written_is_told(tmp_path, cells, number, style):
+    data = read(tmp_path, cells)
+
+    assert values(data)[0] == pytest.approx(number)
+    assert style in how(data, "a")
+
+
+def test_a_comma_before_three_digits_is_decimal_where_the_delimiter_is_a_semicolon(tmp_path):
+    with pytest.warns(UserWarning, match=r"takes the comma of '1,125' for a decimal one"):
+        data = read(tmp_path, [f"{i},125" for i in range(1, 10)], delimiter=";")
+
+    assert values(data)[0] == 1.125
+
+
+def test_a_comma_before_three_digits_divides_thousands_otherwise(tmp_path):
+    assert values(read(tmp_path, [f"{i},125" for i in range(1, 10)]))[0] == 1125
+
+
+@pytest.mark.parametrize(
+    "text", ["#n/a", "<NA>", "-", "--", "n.a.", ".", "#DIV/0!", "#VALUE!", "Missing", "#NA"]
+)
+def test_what_means_nothing_among_numbers_is_missing_without_a_warning(tmp_path, text):
+    data = read(tmp_path, [text, *(f"{i * i}" for i in range(1, 20))])
+
+    assert data.features == ("a", "b")
+    assert "1 missing" in how(data, "a")
+
+
+def test_more_texts_can_mean_missing(tmp_path):
+    data = read(tmp_path, ["-999", "off", *(f"{i}" for i in range(3, 30))], missing=["-999", "Off"])
+
+    assert "2 missing" in how(data, "a")
+    assert column_of(data, "a").min() == 3
+
+
+def test_an_odd_cell_counts_as_missing_with_a_warning(tmp_path):
+    cells = [f"{i * i}" for i in range(1, 31)]
+    cells[6] = "broken"
+
+    with pytest.warns(UserWarning, match=r"'a' is read as numbers.*'broken', first in data row 7"):
+        data = read(tmp_path, cells)
+
+    assert data.features == ("a", "b")
+
+
+def test_where_a_quarter_is_no_number_the_column_holds_categories(tmp_path):
+    cells = ["low", "high", "3", "4", "5", "6", "7", "8"] * 3
+
+    with pytest.warns(UserWarning, match=r"texts such as 'low' among its numbers: numeric=\['a'\]"):
+        data = read(tmp_path, cells)
+
+    assert "a=low" in data.features
+
+
+def test_numeric_overrides(tmp_path):
+    cells = ["low", "high", "3", "4", "5", "6", "7", "8"] * 3
+
+    with pytest.warns(UserWarning, match="'low', 'high', first in data row 1"):
+        data = read(tmp_path, cells, numeric=["a"])
+
+    assert data.features == ("a", "b")
+
+
+def test_words_for_nothing_stay_words_among_texts(tmp_path):
+    data = read(tmp_path, ["None", "red", "-", ""] * 5)
+
+    assert data.features[:4] == ("a=(missing)", "a=-", "a=None", "a=red")
+
+
+@pytest.mark.parametrize(
+    ("cells", "first", "style"),
+    [
+        (["2021-03-01", "2021-03-02", "2021-03-04"], 1614556800, "date, in seconds since 1970"),
+        (["2021-03-01T01:00:00Z", "2021-03-02T00:00:00Z"], 1614560400, "date and time"),
+        (["2021-03-01 00:30", "2021-03-02 12:45"], 1614558600, "date and time"),
+        (["01.03.2021", "24.12.2021"], 1614556800, "date"),
+        (["1-Mar-2021", "2-Apr-2021"], 1614556800, "date"),
+        (["March 1, 2021", "May 2, 2021"], 1614556800, "date"),
+        (["03/01/2021", "03/31/2021"], 1614556800, "date"),
+        (["00:10", "23:59"], 600, "time of the day"),
+    ],
+)
+def test_dates_and_times_become_seconds(tmp_path, cells, first, style):
+    data = read(tmp_path, [cells[i % len(cells)] for i in range(12)])
+
+    assert values(data)[0] == first
+    assert how(data, "a").startswith(style)
+
+
+def test_a_date_that_could_be_two_is_doubtful(tmp_path):
+    with pytest.warns(UserWarning, match="'a' may have the day or the month first"):
+        read(tmp_path, ["05/06/2021", "07/08/2021", "01/02/2022"] * 4)
+
+
+def test_values_far_from_zero_for_their_spread_stay_float64(tmp_path):
+    cells = [f"{1_700_000_000 + 7 * i}" for i in range(40)]
+
+    data = read(tmp_path, cells)
+
+    assert data.X_train.dtype == np.float64
+    assert sorted(column_of(data, "a")) == [float(cell) for cell in cells]
+
+
+def test_two_numbers_that_float32_cannot_hold_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="column 'a' holds 1e\\+40 in data row 3"):
+        read(tmp_path, ["1", "2", "1e40", *map(str, range(20))])
+
+
+def test_plain_columns_give_no_warning(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tmp_path, [f"{i}.5" for i in range(20)])
