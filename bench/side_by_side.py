@@ -70,12 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if the peers did not learn the same thing.
+        0, or 1 if contenders did not compute the same thing, or a process of products ended.
 
     """
     options = parsed(argv)
     found = report.Found(machine.describe(), options.isa)
-    todo = jobs(options)
+    todo, failed = jobs(options), 0
     with status(len(todo)) as progress:
         progress.say("peaks of this machine")
         found.peaks = peaks(found)
@@ -86,9 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 keep(report.document(found), options.json)
         except KeyboardInterrupt:
             print("interrupted: reporting what was measured till now", file=sys.stderr)
+        except RuntimeError as error:
+            print(f"{error}; reporting what was measured till now", file=sys.stderr)
+            failed = 1
         # Twice, because a busy moment would make the machine look slower than it is.
         found.peaks = found.peaks.at_best(peaks(found))
-    return published(report.document(found), options)
+    return published(report.document(found), options) or failed
 
 
 def peaks(found: report.Found) -> Limits:

@@ -128,6 +128,8 @@ class Session:
             job = {"do": "products", "dtype": self.dtype}
             self.child = Child("products", job, self.options.isa)
             atexit.register(self.child.close)
+            if reason := self.child.description["skipped"]:
+                raise RuntimeError(reason)
         cases = []
         for n_threads in thread_counts():
             for product in PRODUCTS:

@@ -17,7 +17,8 @@ from fastmlp.kernels import opcodes as op
 from fastmlp.kernels.memory import INT, operation_at, scratch_of, unit_at, wait
 from fastmlp.kernels.passes import backward, forward
 from fastmlp.kernels.simd import array_at, view
-from fastmlp.lowering import ArrayTable, Operation, links_for_training, lower, useful_threads
+from fastmlp.lowering import Operation, links_for_training, lower, useful_threads
+from fastmlp.memory import ArrayTable
 from fastmlp.parameters import Slot
 
 __all__ = ["NAME", "OurProduct"]
