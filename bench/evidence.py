@@ -97,7 +97,7 @@ def of_openblas(level: str) -> list[Evidence]:
     from threadpoolctl import threadpool_info
 
     return [
-        Evidence("OpenBLAS", f"{blas['architecture']}", fits(CORES, blas["architecture"], level))
+        Evidence("OpenBLAS", blas["architecture"], fits(CORES, blas["architecture"], level))
         for blas in threadpool_info()
         if blas["internal_api"] == "openblas"
     ]

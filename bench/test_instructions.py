@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench import evidence, instructions
+from bench import evidence, instructions, limits, report
 from bench.evidence import Evidence
 from fastmlp.kernels import isa
 
@@ -101,3 +101,19 @@ def test_libraries_that_nobody_holds_are_found_out(monkeypatch):
 )
 def test_words_of_verbose_libraries_are_understood(words, level, held):
     assert evidence.from_words("oneDNN", words, level).held is held
+
+
+def test_the_report_says_who_was_not_held():
+    found = report.Found({}, "avx2")
+    found.peaks = limits.Limits(2, 1.0, 2.0, None, None, {2**20: 1.0})
+    found.hear("torch", [["ATen", "AVX2", True], ["MKL", "did not say", None]])
+    found.hear("onnxruntime", [["ONNX Runtime", "has no setting", False]])
+    found.hear("torch", [["ATen", "AVX2", True]])
+
+    content = report.document(found)
+
+    assert report.remarks(content) == [
+        "not held to avx2: onnxruntime (ONNX Runtime: has no setting)"
+    ]
+    assert [e["library"] for e in content["instructions"]["torch"]] == ["ATen", "MKL"]
+    assert report.instruction_table(content).row_count == 3
