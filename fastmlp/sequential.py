@@ -75,13 +75,15 @@ class Sequential(Model):
             Any real dtype, finite; uint8 is read where it is, see `fastmlp.layers.Normalize`.
         y : array_like
             Labels, int (N,), for cross_entropy and hinge; numbers (N, C) or (N,) for the others.
+            For binary_cross_entropy from 0 to 1; labels coded 0 and another number mean 0 and 1.
         loss : str or Loss, default "cross_entropy"
             A name in `fastmlp.losses.LOSSES`, one of its classes' objects, or a user's object with
-            ``value_and_gradient(outputs, targets, sample_weight)``.
+            ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers it, label
+            smoothing included: `evaluate` takes it where it is given none.
         optimizer : str or Optimizer, default "adam"
             ``Adam(lr=1e-3)`` and so on. A name (``"sgd"``, ``"rmsprop"``, ``"adam"``, ``"adamw"``,
             ``"adagrad"``) means one with its defaults, kept with the model while the name is
-            given, so that training continues.
+            given, so that training continues. An object serves one call of fit at a time.
         epochs : int, default 10
         batch_size : int, default 128
             Rows a step; all rows where there are fewer. In a model with BatchNorm, a last
@@ -90,7 +92,7 @@ class Sequential(Model):
         validation_data : tuple, optional
             (X, y) or (X, y, sample_weight), evaluated after every epoch.
         sample_weight : array_like, shape (N,), optional
-            >= 0. A step's loss is sum(w * l) / sum(w).
+            >= 0. A step's loss is sum(w * l) / sum(w), so that only their ratios matter.
         class_weight : dict or "balanced", optional
             Label -> weight (1 where not named), times the sample weight; "balanced" is
             N / (number of classes * rows of the class).

@@ -118,6 +118,14 @@ def test_main_is_repeated_by_its_seed(subset):
     assert mnist_mlp.main(params) == mnist_mlp.main(params)
 
 
+def test_a_minibatch_has_at_most_all_rows(subset):
+    params = {"input_file": subset, "num_epoch": 2}
+
+    assert mnist_mlp.main(params | {"minibatch_size": 5000}) == mnist_mlp.main(
+        params | {"minibatch_size": 100}
+    )
+
+
 def test_compiled_and_readable_training_are_the_same(subset, monkeypatch):
     params = {"input_file": subset, "num_epoch": 1, "alpha": 0.8, "dropout_rate": 0.0}
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from networks import blobs, targets
+from sentences import refused
 
 import fastmlp
 from fastmlp import losses
@@ -96,3 +97,15 @@ def test_a_loss_of_a_users_own_is_remembered_but_not_copied(tmp_path):
     assert model.evaluate(X, Y)[0] == pytest.approx(np.square(model.predict(X)).mean())
     for other in (copy.deepcopy(model), through_a_file(model, tmp_path / "m.safetensors")):
         assert other.loss is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"), [(b"0.3", b"0.0", "delta"), (b'"huber', b'"hubrr', "huber")]
+)
+def test_a_file_with_a_loss_that_cannot_be_is_refused(before, after, word, tmp_path):
+    model, path = fitted(losses.Huber(0.3), targets("mse", 40, 3))[0], tmp_path / "m.safetensors"
+    model.save(path)
+    path.write_bytes(path.read_bytes().replace(before, after))
+
+    with refused(ValueError, "cannot be loaded as a model", word):
+        fastmlp.load(path)

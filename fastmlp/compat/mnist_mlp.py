@@ -243,7 +243,7 @@ def main(
     np.random.seed(int(params["random_seed"]))
     X, Y, X_val, Y_val, _, _ = data_loader_mnist(params["input_file"])
     rate, alpha, penalty = (float(params[name]) for name in ("learning_rate", "alpha", "lambda"))
-    batch_size = int(params["minibatch_size"])
+    batch_size = min(int(params["minibatch_size"]), len(X))
 
     activation = {"relu": relu, "tanh": tanh}.get(params["activation"])
     if activation is None:
