@@ -18,14 +18,14 @@ posix = pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX's")
 
 
 def shell(line, **environment):
-    """Run a line of bash; return its exit code and what came on standard error."""
+    """Run a line of bash; return its exit code and what was told, but that kernels compile."""
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
         capture_output=True,
         text=True,
         env=os.environ | environment,
     )
-    return done.returncode, done.stderr.splitlines()
+    return done.returncode, [line for line in done.stderr.splitlines() if "compiling" not in line]
 
 
 @posix
