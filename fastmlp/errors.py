@@ -93,9 +93,14 @@ def _nearest(kind: str, name: str, names: list[str]) -> str | None:
     ours = aliases.get(_squeezed(name))
     if ours is not None:
         return ours
-    by_spelling = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(name.lower(), by_spelling, n=1, cutoff=_NEAR)
+    by_spelling = {_spelling(known): known for known in names}
+    near = difflib.get_close_matches(_spelling(name), by_spelling, n=1, cutoff=_NEAR)
     return by_spelling[near[0]] if near else None
+
+
+def _spelling(name: str) -> str:
+    """Return a name without capitals and what cannot be seen."""
+    return "".join(letter for letter in name.lower() if letter.isprintable())
 
 
 def _squeezed(name: str) -> str:

@@ -30,7 +30,12 @@ WRONG = [
     ("train mnist --data-dir nowhere", "nowhere"),
     ("train digits --out nowhere/model.safetensors", "the folder nowhere does not exist"),
     ("train digits --out .", "is a folder: give the name of a file"),
-    ("train digits --batch-size 5000", "batch"),
+    ("train iris", "use one of cifar10, digits, fashion_mnist, mnist, or for a table FILE.csv"),
+    ("train digits --activation swish", "unknown activation 'swish': did you mean 'silu'?"),
+    ("train digits --optimizer nag", "unknown optimizer 'nag': did you mean 'nesterov'?"),
+    ("train digits --schedule polynomial", "unknown schedule 'polynomial': use one of"),
+    ("train digits --hidden 3000000,3000000", "needs about"),
+    ("sweep digits --lr 1e-4:1e-2", "give --random 20 for a random search"),
     ("train digits --early-stopping 3 --val-fraction 0", "--early-stopping"),
     ("", "COMMAND"),
 ]
