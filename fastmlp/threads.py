@@ -13,6 +13,7 @@ import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp.control_groups import cpu_quota
+from fastmlp.errors import argument
 from fastmlp.kernels import opcodes as op
 
 __all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
@@ -268,7 +269,8 @@ def _tell_of_too_few() -> None:
         _told = True
         warnings.warn(
             "fastmlp: no new thread can be started here, so fewer are used: see the limit of "
-            "processes (ulimit -u, or pids.max of the control group), or set n_threads",
+            "processes (ulimit -u, or pids.max of the control group), or set "
+            f"{argument('n_threads')}",
             RuntimeWarning,
             stacklevel=3,
         )

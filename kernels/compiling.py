@@ -4,7 +4,6 @@ On a terminal a line counts the kernels and goes away; elsewhere there is one pl
 after a second, always on standard error, and never from a worker process.
 """
 
-import io
 import multiprocessing
 import sys
 import time
@@ -103,11 +102,11 @@ def _is_worker() -> bool:
 
 
 def _can_move() -> bool:
-    """Tell whether standard error is a terminal, and nobody draws on it meanwhile."""
+    """Tell whether standard error is a terminal, and no bar of rich is drawn around it."""
     stream = sys.stderr
     try:
-        return type(stream) is io.TextIOWrapper and stream.isatty()
-    except ValueError:  # closed
+        return stream.isatty() and not type(stream).__module__.startswith("rich.")
+    except (AttributeError, ValueError):  # none, or closed
         return False
 
 

@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
     signals.take_over()
     try:
+        from fastmlp.cli.output import show_warnings_plainly
+
+        show_warnings_plainly()
         return _run(sys.argv[1:])
     finally:
         signals.ignore_all()
@@ -55,7 +58,7 @@ def _run(argv: Sequence[str]) -> int:
 def _answered(argv: Sequence[str]) -> int:
     """Run the command; say in one sentence what went wrong."""
     from fastmlp.cli.wording import OPTIONS
-    from fastmlp.errors import called
+    from fastmlp.errors import called, printable
 
     try:
         with called(OPTIONS):
@@ -69,10 +72,10 @@ def _answered(argv: Sequence[str]) -> int:
         return signals.INTERRUPTED
     except OSError as error:
         told = f"{error.filename}: {error.strerror}" if error.strerror and error.filename else error
-        print(f"fastmlp: {told}", file=sys.stderr)
+        print(f"fastmlp: {printable(told)}", file=sys.stderr)
         return 2
     except (ValueError, TypeError, ImportError) as error:
-        print(f"fastmlp: {error}", file=sys.stderr)
+        print(f"fastmlp: {printable(error)}", file=sys.stderr)
         return 2
     except MemoryError as error:
         told = " ".join(str(error).split())

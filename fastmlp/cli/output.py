@@ -3,12 +3,14 @@
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from fastmlp.errors import printable
 from fastmlp.messages import note
 
-__all__ = ["Output", "open_descriptors", "safe_output"]
+__all__ = ["Output", "open_descriptors", "safe_output", "show_warnings_plainly"]
 
 
 class Output:
@@ -93,3 +95,12 @@ def safe_output() -> Iterator[Output]:
         errors.close_lost()
         sys.stdout, sys.stderr = streams
         nowhere.close()
+
+
+def show_warnings_plainly() -> None:
+    """Show warnings as a line of ours, without the place in the code that nobody here looks for."""
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        note(printable(str(message).removeprefix("fastmlp: ")))
+
+    warnings.showwarning = show
