@@ -137,7 +137,8 @@ def test_words_for_nothing_stay_words_among_texts(tmp_path):
         (["1-Mar-2021", "2-Apr-2021"], 1614556800, "date"),
         (["March 1, 2021", "May 2, 2021"], 1614556800, "date"),
         (["03/01/2021", "03/31/2021"], 1614556800, "date"),
-        (["00:10", "23:59"], 600, "time of the day"),
+        (["00:10", "23:59"], 600, "time, in seconds"),
+        (["38:31:05", "7:00:00", "12:00:30.5"], 138665, "time, in seconds"),
     ],
 )
 def test_dates_and_times_become_seconds(tmp_path, cells, first, style):

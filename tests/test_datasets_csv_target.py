@@ -103,6 +103,12 @@ def test_targets_far_from_zero_for_their_spread_stay_float64(tmp_path):
     np.testing.assert_array_equal(together, np.array(cells, float))
 
 
+@pytest.mark.parametrize("word", ["NA", "?", "none"])
+def test_a_target_without_any_value_is_refused(tmp_path, word):
+    with pytest.raises(ValueError, match="'y' has no value in any row"):
+        read(tmp_path, [word, ""] * 10)
+
+
 def test_one_class_is_doubtful(tmp_path):
     with pytest.warns(UserWarning, match="has only one class, 'a'"):
         read(tmp_path, ["a"] * 10)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastmlp.cli.parsing import name_of
 from fastmlp.datasets import Dataset
-from fastmlp.errors import called
+from fastmlp.errors import called, printable
 
 __all__ = ["add_table_options", "is_table", "read_table", "require_no_table_options"]
 
@@ -73,7 +73,8 @@ def read_table(arguments: argparse.Namespace) -> Dataset:
         dataset = datasets.csv(
             arguments.dataset, **{name: value for name, value in given.items() if value is not None}
         )
-    for line in _grouped([(column.name, column.description) for column in dataset.columns_read]):
+    columns = dataset.columns_read
+    for line in _grouped([(printable(column.name), column.description) for column in columns]):
         print(line, file=sys.stderr)
     for doubt in doubts:
         print(f"fastmlp: {doubt.message}", file=sys.stderr)

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.datasets.cells import parse_numbers
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
-from fastmlp.errors import argument
+from fastmlp.errors import argument, printable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +21,8 @@ MOSTLY = 0.9
 
 FEW = 20
 """So few different texts are categories even if every row has another."""
+
+CELLS_AT_ONCE = 1 << 20
 
 ID_NAMES = frozenset(
     (
@@ -52,7 +54,7 @@ class ReadAs:
     doubt: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.description}"
+        return f"{printable(self.name)}: {self.description}"
 
     @property
     def description(self) -> str:
@@ -122,20 +124,29 @@ def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> I
     rules : Rules
 
     """
+    at_once = max(1, CELLS_AT_ONCE // max(1, cells.height))
+    for start in range(0, len(names), at_once):
+        part = cells[:, start : start + at_once]
+        yield from _read_together(names[start : start + at_once], part, rules)
+
+
+def _read_together(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
+    """Find out what is plain for all columns at once, since they may be many thousands."""
     import polars as pl
 
-    # Columns may be many, so what is plain is found for all at once.
     everything = pl.concat(cells.get_columns())
     numbers = everything.cast(pl.Float64, strict=False)
     shape = (cells.width, cells.height)
     odd = (numbers.is_null() & everything.is_not_null()).to_numpy().reshape(shape).any(axis=1)
+    del everything
     odd |= bool(rules.missing)
     odd |= np.array([name in rules.categorical for name in names])
     table = numbers.to_numpy().reshape(shape)
-    del everything
-    texts = texts_of(cells.select(pl.nth(np.flatnonzero(odd).tolist())), rules.missing)
+    texts = None
+    if odd.any():
+        texts = texts_of(cells.select(pl.nth(np.flatnonzero(odd).tolist())), rules.missing)
     for place, name in enumerate(names):
-        if odd[place]:
+        if texts is not None and odd[place]:
             yield _read_texts(name, next(texts), rules)
         else:
             yield _finish_numbers(name, table[place], rules)
@@ -246,14 +257,20 @@ def _require_finite(name: str, values: np.ndarray, low: float, high: float) -> N
         row = int(np.flatnonzero(np.abs(values) > largest)[0])
         raise ValueError(
             f"the column '{name}' holds {values[row]:g} in data row {row + 1} where finite float32 "
-            "is expected"
+            f"is expected: {argument('drop', [name])} leaves the column out"
         )
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """Return float32 values where that loses nothing, since all columns wait in memory."""
-    narrow = values.astype(np.float32)
-    return narrow if np.array_equal(narrow, values, equal_nan=True) else values.copy()
+    """Return the narrowest floats that lose nothing, since all columns wait in memory."""
+    for dtype in (np.float16, np.float32):
+        with np.errstate(over="ignore"):
+            if not np.array_equal(values[:100].astype(dtype), values[:100], equal_nan=True):
+                continue
+            narrow = values.astype(dtype)
+        if np.array_equal(narrow, values, equal_nan=True):
+            return narrow
+    return values.copy()
 
 
 def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:

@@ -16,6 +16,7 @@ MAX_CATEGORIES = 100
 """Of a column with more categories the most frequent have a feature each; the others share one."""
 
 MISSING_NAME, OTHER_NAME = "(missing)", "(other)"
+BLOCK = 4096
 OFFSET = 128
 """Numbers this many times larger than their spread are kept in float64."""
 
@@ -102,7 +103,7 @@ def narrowest(arrays: Iterable[np.ndarray]) -> type[np.floating]:
     as seconds since 1970.
     """
     for values in arrays:
-        if values.dtype == np.float32 or _is_safe(values):
+        if values.dtype != np.float64 or _is_safe(values):
             continue
         if np.nanmax(np.abs(values)) > OFFSET * np.nanstd(values) > 0:
             return np.float64
@@ -126,7 +127,11 @@ def _learn(column: Column, train: np.ndarray) -> _Feature | None:
     if not gaps.any():
         return _Feature((name,), column.values)
     known = column.values[train][~gaps[train]]
-    return _Feature((name,), column.values, float(np.median(known))) if len(known) else None
+    return (
+        _Feature((name,), column.values, float(np.median(known.astype(np.float64))))
+        if len(known)
+        else None
+    )
 
 
 def _learn_categories(
@@ -161,15 +166,22 @@ def _matrix(
     features: Sequence[_Feature], width: int, rows: np.ndarray, dtype: type[np.floating]
 ) -> np.ndarray:
     X = np.zeros((len(rows), width), dtype)
+    # Rows in blocks: a column of the whole matrix at a time would miss every cache.
+    for start in range(0, len(rows), BLOCK):
+        _fill(X[start : start + BLOCK], features, rows[start : start + BLOCK])
+    return X
+
+
+def _fill(X: np.ndarray, features: Sequence[_Feature], rows: np.ndarray) -> None:
     place = 0
     for feature in features:
         values = feature.values[rows]
-        if feature.place_of_code is None:
-            gaps = np.isnan(values)
-            X[:, place] = np.where(gaps, feature.filling, values) if gaps.any() else values
-        else:
+        if feature.place_of_code is not None:
             places = feature.place_of_code[values]
             known = np.flatnonzero(places >= 0)
             X[known, place + places[known]] = 1
+        elif np.isnan(feature.filling):
+            X[:, place] = values
+        else:
+            X[:, place] = np.where(np.isnan(values), feature.filling, values)
         place += len(feature.names)
-    return X

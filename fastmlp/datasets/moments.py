@@ -19,7 +19,7 @@ class Moments:
     Attributes
     ----------
     values : polars.Series of float64
-        Seconds since the start of 1970, or of the day; null where a text is no moment.
+        Seconds since the start of 1970, or of the span; null where a text is no moment.
     style : str
         What they are.
     doubt : str
@@ -56,12 +56,13 @@ _CLOCKS = (
     (r" " + _CLOCK + r":\d\d ?[AaPp][Mm]", " %I:%M:%S %p"),
     (r" " + _CLOCK + r" ?[AaPp][Mm]", " %I:%M %p"),
 )
+_SPAN = r"^(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?$"
 _ZONE = r"(?:Z|[+-]\d\d:?\d\d)"
 SAMPLE, SHARE = 50, 0.9
 
 
 def parse_moments(texts: "pl.Series") -> Moments | None:
-    """Read texts as dates, dates with times, or times of the day; None if they are not.
+    """Read texts as dates, dates with times, or times like 12:30; None if they are not.
 
     Parameters
     ----------
@@ -72,9 +73,8 @@ def parse_moments(texts: "pl.Series") -> Moments | None:
     sample = texts.head(SAMPLE)
     if not _mostly(sample, r"\d[:./ ,-]"):
         return None
-    if _mostly(sample, rf"^{_CLOCK}(?::\d\d)?$"):
-        seconds = _seconds(_as_day_clock(texts), "%Y-%m-%d", " %H:%M:%S%.f", zoned=False)
-        return Moments(seconds, "time of the day, in seconds", "")
+    if _mostly(sample, _SPAN):
+        return Moments(_spans(texts), "time, in seconds", "") if _mostly(texts, _SPAN) else None
     for pattern in dict(_DATES):
         for more, clock in (("", ""), *_CLOCKS):
             for zone in ("", _ZONE) if clock else ("",):
@@ -104,8 +104,14 @@ def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Momen
     return Moments(seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else "")
 
 
-def _as_day_clock(texts: "pl.Series") -> "pl.Series":
-    return "1970-01-01 " + texts.str.replace(rf"^({_CLOCK})$", "$1:00")
+def _spans(texts: "pl.Series") -> "pl.Series":
+    """Return the seconds of times of the day and of longer spans: 38:31:00 is 138,660."""
+    import polars as pl
+
+    parts = texts.str.extract_groups(_SPAN).struct.unnest().cast(pl.Float64)
+    hours, minutes = pl.col("hours"), pl.col("minutes")
+    seconds = 3600 * hours + 60 * minutes + pl.col("seconds").fill_null(0)
+    return parts.select(seconds.alias("seconds")).to_series()
 
 
 def _seconds(texts: "pl.Series", date: str, clock: str, *, zoned: bool) -> "pl.Series":

@@ -54,7 +54,7 @@ def csv(
       and so do the other texts. Numbers may have a sign, an exponent, thousands separators
       (``1,234.5``), a currency, a percent sign (``1.5%`` is 0.015) or parentheses (``(3)`` is
       -3); ``1.234,5`` is understood where the whole column is written so.
-    - Dates and times become seconds since 1970, times of the day seconds since midnight.
+    - Dates, with or without times, become seconds since 1970; times like 12:30 become seconds.
     - Any other column is *categorical* and becomes one column of 0 and 1 for every text that the
       training rows hold. Of more than 100 the less frequent share one. A text that only the test
       rows hold is 0 in all of them, or in the shared one.
@@ -177,7 +177,7 @@ def _read(
         f"the table, {records.n_rows:,} rows of {len(places):,} columns,",
         f"leave columns out with {argument('drop')}",
     )
-    at_once = max(1, max(BATCH_BYTES, records.n_bytes) // (CELL_BYTES * records.n_rows))
+    at_once = max(1, max(BATCH_BYTES, 2 * records.n_bytes) // (CELL_BYTES * records.n_rows))
     cells = records.columns([header.index(target), *places[:at_once]])
     answer = read_target(target, cells.select(pl.nth(0)), task, rules)
     columns: list[Column] = []

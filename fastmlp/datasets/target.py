@@ -72,7 +72,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
 
     """
     texts = next(texts_of(cells, rules.missing))
-    if not len(texts):
+    if not len(texts) or (len(texts) == 1 and texts.markers[0]):
         raise ValueError(f"the target column '{name}' has no value in any row")
     candidates = np.flatnonzero(~texts.markers)
     different = texts.different.gather(candidates)
