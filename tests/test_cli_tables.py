@@ -129,3 +129,21 @@ def test_targets_are_standardised_before_they_are_rounded():
     assert learnt.dtype == np.float32
     assert len(np.unique(learnt)) == 50
     assert abs(learnt.std() - 1) < 1e-6
+
+
+def test_targets_far_from_zero_for_their_spread_are_learnt(capsys, tmp_path):
+    x = np.random.default_rng(0).normal(size=1000)
+    path = write_table(tmp_path, "a,t", *(f"{u:.5f},{2e6 - u / 5:.3f}" for u in x))
+
+    main(["train", str(path), "--target", "t", "--epochs", "40", "--json"])
+
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["test_r2"] > 0.9
+
+
+def test_r2_of_equal_targets_is_undefined(capsys, tmp_path):
+    path = write_table(tmp_path, "a,t", *(f"{i % 13}.5,0.1" for i in range(200)))
+
+    _, report, lines = train(capsys, path, "--target", "t")
+
+    assert report["test_r2"] is None
+    assert any("has the same value 0.1 in every row" in line for line in lines)

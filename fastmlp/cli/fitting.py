@@ -11,6 +11,8 @@ from fastmlp.cli.network import build_model, build_optimizer
 
 __all__ = ["r2", "train_network"]
 
+Scores = tuple[Any, Any]
+
 
 def train_network(
     task: Task,
@@ -23,8 +25,13 @@ def train_network(
     validate: bool = False,
     callbacks: Sequence[Any] = (),
     verbose: bool = False,
-) -> tuple[Any, Any]:
-    """Return a network trained by the options, in the data's own units, and its history."""
+    score: Sequence[str] = ("val",),
+) -> tuple[Any, Any, dict[str, Scores]]:
+    """Return a network trained by the options, in the data's own units, its history, its scores.
+
+    It is scored on "val" and "test" rows, as ``score`` says, while its outputs are standardised:
+    targets such as 1e6 +- 0.1 are all alike in the float32 of a network in their own units.
+    """
     model = build_model(options, task.X_train, task.n_outputs, seed)
     steps_per_epoch = -(-len(task.X_train) // min(options.batch_size, len(task.X_train)))
     history = model.fit(
@@ -44,11 +51,22 @@ def train_network(
         callbacks=callbacks,
         verbose=verbose,
     )
+    scores = {part: _scores(model, task, part) for part in score}
     outputs = model.layers[-1].params  # from standardised targets back to the data's own units
     outputs["weight"] *= task.target_std
     outputs["bias"] *= task.target_std
     outputs["bias"] += task.target_mean
-    return model, history
+    return model, history, scores
+
+
+def _scores(model: Any, task: Task, part: str) -> Scores:
+    """Return loss and accuracy; None where there are no rows or no accuracy."""
+    data = task.dataset
+    X, y = (data.X_test, data.y_test) if part == "test" else (task.X_val, task.y_val)
+    if not len(X):
+        return None, None
+    loss, accuracy = model.evaluate(X, task.to_learn(y), loss=task.loss)
+    return loss * task.target_std**2, accuracy
 
 
 def r2(mean_squared_error: float, y: np.ndarray) -> float | None:

@@ -121,11 +121,11 @@ def train_once(
     task: Task, options: Defaults, seed: int, n_threads: int, l2: float = 0.0
 ) -> tuple[Any, dict[str, Any]]:
     """Train a network by the options; return it and how it did on the validation rows."""
-    model, history = train_network(task, options, seed=seed, n_threads=n_threads, l2=l2)
+    model, history, scores = train_network(task, options, seed=seed, n_threads=n_threads, l2=l2)
     ended = {"seconds": float(sum(history.seconds)), "stopped": history.stopped}
     if (history.stopped or "").startswith("diverged"):
         return model, ended | {"failed": history.stopped}
-    val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val, loss=task.loss)
+    val_loss, val_accuracy = scores["val"]
     if task.dataset.classes is None:
         found = {"val_loss": val_loss, "val_r2": r2(val_loss, task.y_val)}
     else:

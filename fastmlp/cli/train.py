@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(options.describe(), flush=True)
     with Patience(nothing_to_keep=arguments.out is None and arguments.plot is None) as patience:
         signals.leave_at_once()  # until the first step: modules and kernels are loaded first
-        model, history = train_network(
+        model, history, scores = train_network(
             task,
             options,
             seed=arguments.seed,
@@ -146,12 +146,13 @@ def run(arguments: argparse.Namespace) -> int:
             validate=task.has_validation,
             callbacks=[patience],
             verbose=True,
+            score=("val", "test"),
         )
         if patience.pending and not len(history.steps):
             print("fastmlp: interrupted before the first step", file=sys.stderr)
             return signals.INTERRUPTED
         written = _write_results(model, task, history, arguments)
-        report = build_report(model, task, history, options, arguments)
+        report = build_report(model, task, history, scores, options, arguments)
         _print_report(report)
         for path in written:
             print(f"wrote {path}")
@@ -165,14 +166,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def build_report(
-    model: Any, task: Task, history: Any, options: Defaults, arguments: argparse.Namespace
+    model: Any,
+    task: Task,
+    history: Any,
+    scores: dict[str, Any],
+    options: Defaults,
+    arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Return what `--json` prints: one dict of plain values."""
     data = task.dataset
-    test_loss, test_accuracy = model.evaluate(data.X_test, data.y_test, loss=task.loss)
-    val_loss, val_accuracy = None, None
-    if task.has_validation:
-        val_loss, val_accuracy = model.evaluate(task.X_val, task.y_val, loss=task.loss)
+    (test_loss, test_accuracy), (val_loss, val_accuracy) = scores["test"], scores["val"]
     seconds = float(sum(history["seconds"]))
     n_epochs = len(history.epochs)
     report = {
