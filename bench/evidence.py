@@ -57,7 +57,7 @@ def collect(level: str) -> list[Evidence]:
     """
     found: list[Evidence] = []
     for module, ask in WITNESSES.items():
-        if module in sys.modules:
+        if sys.modules.get(module):
             found += ask(level)
     if not is_held(level):  # then nothing can be beyond it
         return [evidence._replace(held=True) for evidence in dict.fromkeys(found)]

@@ -99,6 +99,8 @@ def peaks(found: report.Found) -> Limits:
     child = Child("the limit", {"do": "limits"}, found.level)
     try:
         answer = child.ask("measure")
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
     finally:
         child.close()
     found.evidence["the limit"] = answer["instructions"]
