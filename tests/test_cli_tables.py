@@ -86,7 +86,7 @@ def test_any_existing_file_is_taken_for_a_table(capsys, tmp_path, name):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("iris", "there is no such file"),
+        ("iris", "there is no file of that name"),
         ("flowers.csv", "--target is needed"),
         ("flowers.csv --target kinds", "unknown column 'kinds': did you mean 'kind'"),
         ("flowers.csv --target kind --drop kind", "the target column 'kind' cannot be dropped"),
