@@ -110,5 +110,5 @@ def _read(arguments: argparse.Namespace) -> Dataset:
         return getattr(datasets, name)(arguments.data_dir)
     if is_table(name):
         return read_table(arguments)
-    where = "there is no file of that name" if not Path(name).exists() else "that is no file"
+    where = "there is no such file" if not Path(name).exists() else "it is no file"
     raise ValueError(f"{unknown('dataset', name, DATASETS)}, or for a table FILE.csv: {where}")
