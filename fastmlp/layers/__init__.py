@@ -1,4 +1,4 @@
-"""Layers: each keeps `params` and `grads` as dicts of views and has `forward` and `backward`."""
+"""Layers. Each has `forward` and `backward`, and dicts of arrays, `params` and `grads`."""
 
 from fastmlp.layers.activations import (
     ACTIVATIONS,

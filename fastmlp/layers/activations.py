@@ -1,4 +1,4 @@
-"""Activation functions as layers. The formulas are computed by `fastmlp.ops.activation`."""
+"""Activation functions as layers; `fastmlp.ops.activation` computes them."""
 
 from typing import Any
 
@@ -25,14 +25,14 @@ __all__ = [
 
 
 class Activation(Layer):
-    """Base: y = f(x) for each element, dL/dx = dy * f'(x). x may have any shape.
+    """Base class of activations: y = f(x), dL/dx = dy * f'(x), elementwise for x of any shape.
 
     Attributes
     ----------
     kind : str
         The name of f in `fastmlp.ops.activation`.
     alpha : float
-        Its parameter, 0 where it has none.
+        The parameter of f, 0 if it has none.
 
     """
 
@@ -63,7 +63,7 @@ class LeakyReLU(Activation):
     Parameters
     ----------
     negative_slope : float, default 0.01
-        >= 0.
+        Slope for x < 0; must be >= 0.
 
     """
 
@@ -75,11 +75,11 @@ class LeakyReLU(Activation):
 
     @property
     def alpha(self) -> float:  # type: ignore[override]
-        """The slope."""
+        """``negative_slope``, under the name that the kernels use."""
         return self.negative_slope
 
     def config(self) -> dict[str, Any]:
-        """The slope."""
+        """Return ``negative_slope`` by name."""
         return {"negative_slope": self.negative_slope}
 
 
@@ -89,7 +89,7 @@ class ELU(Activation):
     Parameters
     ----------
     alpha : float, default 1.0
-        >= 0.
+        Negative limit of the output; must be >= 0.
 
     """
 
@@ -100,21 +100,21 @@ class ELU(Activation):
         self.alpha = alpha
 
     def config(self) -> dict[str, Any]:
-        """alpha."""
+        """Return ``alpha`` by name."""
         return {"alpha": self.alpha}
 
 
 class SELU(Activation):
     """lambda * x where x > 0, else lambda * alpha * (exp(x) - 1) (Klambauer et al., 2017).
 
-    lambda = 1.0507009873554805, alpha = 1.6732632423543772: mean 0 and variance 1 are kept.
+    lambda = 1.0507009873554805 and alpha = 1.6732632423543772 preserve mean 0 and variance 1.
     """
 
     kind = "selu"
 
 
 class GELU(Activation):
-    """x * Phi(x), Phi the normal distribution function, by erf (Hendrycks and Gimpel, 2016)."""
+    """x * Phi(x), with the exact normal CDF Phi, not tanh (Hendrycks and Gimpel, 2016)."""
 
     kind = "gelu"
 
@@ -138,7 +138,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """The hyperbolic tangent."""
+    """tanh(x), the hyperbolic tangent."""
 
     kind = "tanh"
 

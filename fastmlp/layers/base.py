@@ -1,4 +1,4 @@
-"""What every layer shares: where its arrays live, and how its inputs come in and go out."""
+"""The base class of layers: it owns their arrays and converts their inputs and outputs."""
 
 import math
 from collections.abc import Mapping
@@ -17,15 +17,16 @@ __all__ = ["Layer"]
 
 
 class Layer:
-    """Base of the layers: named parameters, their gradients, and state that is not trained.
+    """Base class of layers: named parameters, their gradients, and state that is not trained.
 
-    A layer alone makes its arrays when they are first needed, in the dtype of its first input
-    (float64 where they are asked for before), and never in a narrower one than an input. In a
-    model its arrays are views of the model's flat arrays, in the model's dtype. Outputs and input
-    gradients always have the dtype that came in, float64 for whole numbers.
+    A standalone layer creates its arrays when they are first needed, in the dtype of its first
+    input (float64 if they are read before that), and widens them if a wider input arrives. In a
+    model, its arrays are views of the model's flat arrays and have the model's dtype. Outputs and
+    input gradients have the dtype of the input, or float64 if the input holds integers.
 
-    A layer of your own needs no base: any object with ``forward(x, train=False)`` and
-    ``backward(dy)``, and with ``params`` and ``grads`` dicts if it learns, will do.
+    Your own layers do not have to inherit from this class: any object with
+    ``forward(x, train=False)`` and ``backward(dy)`` works, plus dicts ``params`` and ``grads`` if
+    it has something to learn.
     """
 
     seed = 0
@@ -38,40 +39,40 @@ class Layer:
     _dtype = np.dtype(np.float64)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set what there is to set; another name is a mistake that would go unnoticed."""
+        """Set a known attribute; refuse others, since a misspelt name would go unnoticed."""
         require_known(self, name)
         object.__setattr__(self, name, value)
 
-    # What a layer says of itself.
+    # How a layer describes itself.
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter by name."""
         return {}
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return starting values of the parameters, in float64."""
+        """Return initial values of the parameters, in float64."""
         return {}
 
     def start_state(self) -> dict[str, np.ndarray]:
-        """Return starting values of what is kept but not trained, in float64."""
+        """Return initial values of the state, which is kept but not trained, in float64."""
         return {}
 
     def config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this one, as plain values."""
+        """Return the constructor arguments of this layer as plain values."""
         return {}
 
     @property
     def input_width(self) -> int | None:
-        """The number of features that the layer takes, None where any will do."""
+        """The number of input features that the layer requires, or None if it takes any number."""
         return None
 
     def output_width(self, width: int) -> int:
-        """Return the number of features out for ``width`` in.
+        """Return the number of output features for ``width`` input features.
 
         Raises
         ------
         ValueError
-            If the layer does not take that many.
+            If the layer requires a different number of input features.
 
         """
         if self.input_width not in (None, width):
@@ -83,14 +84,14 @@ class Layer:
         raise NotImplementedError
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Return dL/dx for the last input, given dL/dy, and write ``grads``."""
+        """Return dL/dx for the last input, given dL/dy, and store the gradients in ``grads``."""
         raise NotImplementedError
 
-    # Its arrays.
+    # The layer's arrays.
 
     @property
     def params(self) -> Arrays:
-        """Name -> array; values assigned or edited here are what the next call uses."""
+        """Parameters by name. Assign to them or edit them in place; the next call uses them."""
         if self._params is None:
             self.ensure_values(self.seed)
         return self._params  # type: ignore[return-value]
@@ -106,7 +107,7 @@ class Layer:
 
     @property
     def grads(self) -> Arrays:
-        """Name -> gradient of the last `backward`, in the shapes of `params`."""
+        """Gradients from the last `backward` by name, in the shapes of `params`."""
         if self._grads is None and self._store is not None:
             self._grads = self._store.local_views(self._store.grad, self._index)
         elif self._grads is None:
@@ -119,7 +120,7 @@ class Layer:
 
     @property
     def state(self) -> Arrays:
-        """Name -> array that is kept with the layer but not trained."""
+        """Arrays by name that are saved with the layer but not trained."""
         if self._state is None:
             self._state = Arrays({name: np.array(a) for name, a in self.start_state().items()})
         return self._state
@@ -130,49 +131,49 @@ class Layer:
 
     @property
     def in_model(self) -> bool:
-        """Whether the arrays are views of a model's."""
+        """Whether the layer belongs to a model, so that its arrays are views of the model's."""
         return self._store is not None
 
     def ensure_values(self, seed: int | tuple[int, ...]) -> None:
-        """Draw the parameters, if there are any and the layer does not hold them already."""
+        """Draw the parameters unless the layer has them already."""
         if self._params is not None:
             return
         size = sum(map(math.prod, self.param_shapes().values()))
         capacity.require(8 * size, f"{self!r}", "choose a smaller one")
-        draws = type(self).draw is not Layer.draw  # a generator takes longer to make than to use
+        draws = type(self).draw is not Layer.draw  # creating an unused generator is slow
         self._params = Arrays(self.draw(np.random.default_rng(seed)) if draws else {})
 
     def start_unset(self) -> None:
-        """Hold zeros, which take no memory, until a model's arrays are filled from elsewhere."""
+        """Use zeros that take no memory as parameters, until a model loads the real ones."""
         nothing = np.float64(0.0)
         self._params = Arrays(
             {name: np.broadcast_to(nothing, shape) for name, shape in self.param_shapes().items()}
         )
 
     def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
-        """Hold views of a model's flat arrays from now on, and state in the model's dtype."""
+        """Switch to views of a model's flat arrays, and cast the state to the model's dtype."""
         self._params, self._grads = views, None
         self._store, self._index = store, index
         self._state = _cast(self.state, store.dtype)
 
     def settings_changed(self) -> None:
-        """Tell the model, if there is one, that what it prepared with the settings is out of date.
+        """Tell the model, if there is one, that plans made with the old settings are out of date.
 
-        Called where a `Setting` is assigned to, after the new value is in place.
+        Called after a `Setting` has been assigned a new value.
         """
         if self._store is not None:
             self._store.version = object()
 
     def twin(self) -> "Layer":
-        """Return a layer with the same arrays that remembers its own inputs: for another thread."""
+        """Return a layer for another thread: it shares the arrays but remembers its own inputs."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         return other
 
-    # How x and dy come in and go out.
+    # Conversion of x and dy on the way in and out.
 
     def _enter(self, x: Any, width: int | None = None, dtype: np.dtype | None = None) -> np.ndarray:
-        """Return x as rows (N, D) in the dtype of this layer's arrays; remember what it was."""
+        """Return x as rows (N, D) in the layer's dtype; remember its own shape and dtype."""
         x = np.asarray(x)
         self._shape, self._dtype = x.shape, _floating(x.dtype)
         rows = ops.as_rows(np.atleast_1d(x), self._working_dtype() if dtype is None else dtype)
@@ -181,7 +182,7 @@ class Layer:
         return rows
 
     def _enter_gradient(self, dy: Any, width: int | None = None) -> np.ndarray:
-        """Return dy as rows (N, H) in the dtype of this layer's arrays."""
+        """Return dy as rows (N, H) in the layer's dtype."""
         if self._shape is None:
             raise ValueError(f"{type(self).__name__}.backward needs a forward pass first")
         n = self._shape[0] if self._shape else 1
@@ -195,13 +196,13 @@ class Layer:
         return ops.as_rows(dy.reshape(n, width), self._working_dtype())
 
     def _leave(self, rows: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return rows in a shape, default the input's, and in the dtype that came in."""
+        """Return rows in the given shape (default: the input's) and in the input's dtype."""
         dtype = self._dtype if self._store is None else rows.dtype
         shape = self._shape if shape is None else shape
         return rows.reshape(shape).astype(dtype, copy=False)  # type: ignore[arg-type]
 
     def _working_dtype(self) -> np.dtype:
-        """Return the dtype of this layer's arrays, widened first if an input asks for it."""
+        """Return the dtype of this layer's arrays, after widening them to the input's if needed."""
         if self._store is not None:
             return self._store.dtype
         held = [a.dtype for a in (*(self._params or {}).values(), *(self._state or {}).values())]
@@ -213,7 +214,7 @@ class Layer:
         return dtype
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to a model or to the last input: a copy stands alone."""
+        """Drop references to the model and the last input, so that a copy is independent."""
         kept = {"_params", "_state"}
         return {
             name: value
@@ -222,13 +223,13 @@ class Layer:
         }
 
     def __repr__(self) -> str:
-        """Show the layer as it was made."""
+        """Show the call that creates this layer."""
         values = (f"{name}={value!r}" for name, value in self.config().items())
         return f"{type(self).__name__}({', '.join(values)})"
 
 
 def _floating(dtype: np.dtype) -> np.dtype:
-    """Return float32 for float32 and float16, float64 for all else."""
+    """Return float32 for float32 and float16, float64 for everything else."""
     return np.dtype(np.float32 if dtype in (np.float32, np.float16) else np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of layers before they become a model, and before a model is trained."""
+"""Checks on layers, made when a model is built and when it is trained."""
 
 import warnings
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def require_widths(layers: Sequence[Layer]) -> None:
 
 
 def require_settings(layers: Sequence[Layer], dtype: np.dtype) -> None:
-    """Raise ValueError if a setting of one of our layers would be 0 or infinite in the dtype."""
+    """Raise ValueError if a setting of a built-in layer would be 0 or infinite in the dtype."""
     for index, layer in enumerate(layers):
         if type(layer).__module__.startswith("fastmlp."):
             for name, value in layer.config().items():
@@ -37,24 +37,24 @@ def require_settings(layers: Sequence[Layer], dtype: np.dtype) -> None:
 
 
 def require_trainable(layers: Sequence[Layer]) -> None:
-    """Raise ValueError if a user's layer asks to be held fixed, which nothing would heed."""
+    """Raise ValueError if a custom layer asks to be frozen: the request would have no effect."""
     for index, stage in enumerate(layers):
         layer = stage.layer if isinstance(stage, Custom) else stage
         for name in ("trainable", "requires_grad"):
             if getattr(layer, name, True) is False and stage.param_shapes():
                 raise ValueError(
-                    f"layer {index}, {stage!r}, has {name}=False, but fastmlp trains all that is "
-                    "in params: leave fixed arrays out of them"
+                    f"layer {index}, {stage!r}, has {name}=False, but fastmlp trains everything "
+                    "in params: leave fixed arrays out of params"
                 )
 
 
 def warn_of_unlearned(layers: Sequence[Layer]) -> None:
-    """Warn of a user's layers with arrays that no step will change."""
+    """Warn about custom layers with arrays that training will never change."""
     for index, layer in enumerate(layers):
         if isinstance(layer, Custom) and layer.unlearned:
             names = ", ".join(layer.unlearned)
             warnings.warn(
-                f"layer {index}, {layer!r}, has the arrays {names} but no params, so that they are "
+                f"layer {index}, {layer!r}, has the arrays {names} but no params, so they are "
                 "never trained: give it dicts params and grads, or params = {} if they are fixed",
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""A user's own layer, made to look like ours."""
+"""An adapter that lets a model use custom layers, which need not inherit from `Layer`."""
 
 import inspect
 from typing import Any
@@ -12,21 +12,22 @@ __all__ = ["Custom", "as_layer"]
 
 
 class Custom(Layer):
-    """Holds a user's layer and keeps its arrays and the model's flat ones the same.
+    """Wraps a custom layer and keeps its arrays in step with the model's flat arrays.
 
     Parameters
     ----------
     layer : object
-        Has ``forward(x, train=False)`` (``train`` may be missing) and ``backward(dy)``, and, if it
-        learns, dicts ``params`` and ``grads`` of arrays by name; without them its arrays stay as
-        they are, and ``params = {}`` says that this is meant. Its arrays become views of the
-        model's, also where it keeps them under an attribute; whatever it assigns to the dicts, or
-        the dicts it assigns, are copied into the views around each call.
+        Has ``forward(x, train=False)`` (``train`` is optional) and ``backward(dy)``. To be trained
+        it also needs dicts ``params`` and ``grads`` of arrays by name. Without ``params`` its
+        arrays never change; ``params = {}`` says that this is intended. The arrays in the dicts
+        are replaced by views of the model's, as are attributes that refer to the same arrays. If
+        the layer later assigns new arrays or new dicts, their values are copied into the views
+        around each call.
 
     Raises
     ------
     TypeError
-        If it lacks one of the two methods, or its parameters are not a dict of arrays.
+        If a method is missing, or ``params`` or ``grads`` is not a dict of arrays.
 
     """
 
@@ -45,22 +46,22 @@ class Custom(Layer):
 
     @property
     def unlearned(self) -> list[str]:
-        """Names of arrays that look like parameters of a layer that does not say that it learns."""
+        """Names of arrays that look like parameters, if the layer has no ``params``."""
         if hasattr(self.layer, "params"):
             return []
         held = getattr(self.layer, "__dict__", {}).items()
         return [name for name, value in held if isinstance(value, np.ndarray) and _learns(value)]
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the user's arrays."""
+        """Return the shapes of the arrays in the custom layer's ``params``."""
         return {name: np.shape(array) for name, array in self._held("params").items()}
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The user's arrays as they are."""
+        """Return the custom layer's own arrays; nothing is drawn."""
         return {name: np.asarray(array) for name, array in self._held("params").items()}
 
     def bind(self, store: FlatStore, index: int, views: Arrays) -> None:
-        """Put the views where the user's arrays were."""
+        """Replace the custom layer's arrays by views of the model's."""
         super().bind(store, index, views)
         self._views = {"params": views}
         self._replace("params", self._held("params"))
@@ -69,13 +70,13 @@ class Custom(Layer):
             self._replace("grads", self._held("grads"))
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
-        """Call the user's forward."""
+        """Call the custom layer's ``forward``."""
         self._collect("params")
         arguments = (x, train) if self.takes_train else (x,)
         return np.asarray(self.layer.forward(*arguments))
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Call the user's backward and collect its gradients."""
+        """Call the custom layer's ``backward`` and copy its gradients into the model."""
         dx = np.asarray(self.layer.backward(dy))
         if self._params:
             self._views["grads"] = self.grads
@@ -83,7 +84,7 @@ class Custom(Layer):
         return dx
 
     def _collect(self, kind: str) -> None:
-        """Copy in what the user assigned since, and put the views back."""
+        """Copy newly assigned arrays into the views, then put the views back."""
         views, held = self._views.get(kind, {}), self._held(kind)
         strange = {name: held.get(name) for name in views if held.get(name) is not views[name]}
         missing = [name for name, array in strange.items() if array is None]
@@ -97,7 +98,7 @@ class Custom(Layer):
             self._replace(kind, strange)
 
     def _replace(self, kind: str, old: dict[str, Any]) -> None:
-        """Put the view in place of each old array, in the dict and in any attribute."""
+        """Replace each old array by its view, in the dict and in every attribute."""
         held, views = self._held(kind), self._views[kind]
         attributes = getattr(self.layer, "__dict__", {})
         for name, array in [(name, old[name]) for name in views if name in old]:
@@ -116,7 +117,7 @@ class Custom(Layer):
         return held
 
     def __repr__(self) -> str:
-        """The user's name for it."""
+        """Show the name of the custom class."""
         return f"{type(self.layer).__name__}()"
 
 
@@ -125,7 +126,7 @@ def _learns(array: np.ndarray) -> bool:
 
 
 def as_layer(layer: Any) -> Layer:
-    """Return one of our layers as it is, a user's own wrapped."""
+    """Return the layer itself if it is a `Layer`, else wrapped in `Custom`."""
     return layer if isinstance(layer, Layer) else Custom(layer)
 
 
@@ -135,6 +136,6 @@ def _takes_train(forward: Any) -> bool:
         inspect.signature(forward).bind(None, False)
     except TypeError:
         return False
-    except ValueError:  # no signature to be read
+    except ValueError:  # it has no readable signature
         return True
     return True

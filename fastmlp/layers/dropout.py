@@ -1,4 +1,4 @@
-"""Dropout."""
+"""The dropout layer."""
 
 from typing import Any
 
@@ -15,21 +15,22 @@ __all__ = ["Dropout"]
 class Dropout(Layer):
     """In training, set each element to 0 with probability p and scale the rest by 1 / (1 - p).
 
-    In inference it is the identity. (Srivastava et al., 2014, in the "inverted" form.) The mask is
-    a hash of (seed, step, layer index, row, column), so it needs no memory and is the same for any
-    number of threads. ``fit`` sets seed and step; alone, each training pass is a step.
+    At inference it is the identity ("inverted" dropout, Srivastava et al., 2014). The mask is a
+    hash of (seed, step, layer index, row, column), so it takes no memory and does not depend on
+    the number of threads. ``fit`` sets seed and step; in a standalone layer, every training pass
+    counts as a step.
 
     Parameters
     ----------
     p : float
-        Probability of *dropping*; 0 <= p < 1.
+        Probability of *dropping* an element; 0 <= p < 1.
     seed : int, default 0
-        Of the masks, where the layer is used alone.
+        Seed of the masks when the layer is used on its own.
 
     Attributes
     ----------
     step : int
-        Training passes made. Set it back to draw the same mask again.
+        Number of training passes so far. Set it back to draw the same mask again.
 
     Raises
     ------
@@ -62,5 +63,5 @@ class Dropout(Layer):
         return self._leave(dy if self._key is None else ops.dropout_backward(dy, self.p, self._key))
 
     def config(self) -> dict[str, Any]:
-        """p; the seed where it is not 0."""
+        """Return p, and the seed unless it is 0."""
         return {"p": self.p} | ({"seed": self.seed} if self.seed else {})

@@ -1,4 +1,4 @@
-"""Flatten."""
+"""The layer that flattens images to rows."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ __all__ = ["Flatten"]
 
 
 class Flatten(Layer):
-    """Turn (N, ...) into (N, D), D the product of the trailing axes."""
+    """Reshape (N, ...) to (N, D), where D is the product of the trailing axes."""
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
-        """Return the rows of x as vectors."""
+        """Return x with shape (N, D)."""
         x = np.asarray(x)
-        exact = x.dtype if x.dtype == np.float64 else None  # a Normalize may come next
+        exact = x.dtype if x.dtype == np.float64 else None  # for a Normalize that may follow
         rows = self._enter(x, dtype=exact)
         return self._leave(rows, rows.shape)
 

@@ -1,4 +1,4 @@
-"""The affine layer."""
+"""The fully connected layer."""
 
 from typing import Any
 
@@ -18,26 +18,26 @@ class Linear(Layer):
     Parameters
     ----------
     in_features : int
-        D; trailing axes of x are flattened to it.
+        D; the trailing axes of x are flattened to D features.
     out_features : int
         H.
     init : {"he", "glorot", "zeros"} or callable, default "he"
-        How the weight starts, see `fastmlp.initializers`; the bias starts at zero.
+        How the weight is initialised, see `fastmlp.initializers`; the bias starts at zero.
     bias : bool, default True
-        Whether there is a bias.
+        Whether the layer has a bias.
     seed : int, default 0
-        Of the starting weight, where the layer is used alone.
+        Seed of the initial weight when the layer is used on its own.
 
     Attributes
     ----------
     weight : numpy.ndarray, shape (D, H)
     bias : numpy.ndarray, shape (H,), or None
-        Both may be edited in place or assigned to.
+        Both can be edited in place or assigned to.
 
     Raises
     ------
     TypeError, ValueError
-        If a size is not a whole number >= 1, or the initializer is not known.
+        If a size is not a whole number >= 1, or the initializer is unknown.
 
     """
 
@@ -57,13 +57,13 @@ class Linear(Layer):
         self.in_features = in_features
         self.out_features = out_features
         initializers.get(init)
-        self.init = str(init) if isinstance(init, str) else init  # numpy has strings of its own
+        self.init = str(init) if isinstance(init, str) else init  # numpy.str_ becomes str
         self.has_bias = bias
         self.seed = seed_int("seed", seed)
 
     @property
     def weight(self) -> np.ndarray:
-        """W, shape (D, H)."""
+        """The matrix W, shape (D, H)."""
         return self.params["weight"]
 
     @weight.setter
@@ -72,7 +72,7 @@ class Linear(Layer):
 
     @property
     def bias(self) -> np.ndarray | None:
-        """The vector b, shape (H,), or None."""
+        """The vector b, shape (H,), or None without a bias."""
         return self.params.get("bias")
 
     @bias.setter
@@ -80,14 +80,14 @@ class Linear(Layer):
         self.params["bias"] = value
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
-        """weight (D, H), bias (H,)."""
+        """Return the shapes of the weight, (D, H), and of the bias, (H,)."""
         shapes: dict[str, tuple[int, ...]] = {"weight": (self.in_features, self.out_features)}
         if self.has_bias:
             shapes["bias"] = (self.out_features,)
         return shapes
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weight; the bias is zero."""
+        """Return a random weight and a zero bias."""
         shape = (self.in_features, self.out_features)
         weight = np.asarray(initializers.get(self.init)(rng, *shape), dtype=np.float64)
         if weight.shape != shape:
@@ -98,7 +98,7 @@ class Linear(Layer):
         return values
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
-        """Return x W + b: (N, ...) of D features -> (N, H)."""
+        """Return x W + b, shape (N, H), for x of shape (N, ...) with D features per row."""
         self._x = self._enter(x, self.in_features)
         y = ops.affine(self._x, self.params["weight"], self.params.get("bias"))
         return self._leave(y, y.shape)
@@ -106,7 +106,7 @@ class Linear(Layer):
     def backward(self, dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         """Return dL/dx = dy W' in the shape of x; dL/dW = x' dy, dL/db = sum of dy over rows.
 
-        Without ``need_dx`` the product for dL/dx is left out and None returned.
+        With ``need_dx=False``, skip dL/dx and return None.
         """
         dy = self._enter_gradient(dy, self.out_features)
         weight, grads = self.params["weight"], self.grads
@@ -117,16 +117,16 @@ class Linear(Layer):
 
     @property
     def input_width(self) -> int:
-        """D."""
+        """The number of input features, D."""
         return self.in_features
 
     def output_width(self, width: int) -> int:
-        """D in, H out."""
+        """Return H, after checking that ``width`` is D."""
         super().output_width(width)
         return self.out_features
 
     def config(self) -> dict[str, Any]:
-        """The sizes; the initializer where it has a name; the bias where there is none."""
+        """Return the sizes, the initializer if it has a name, and ``bias`` if it is False."""
         config: dict[str, Any] = {
             "in_features": self.in_features,
             "out_features": self.out_features,
@@ -138,7 +138,7 @@ class Linear(Layer):
         return config
 
     def __repr__(self) -> str:
-        """Linear(D, H)."""
+        """Show the sizes and the arguments that differ from their defaults."""
         rest = list(self.config().items())[2:]
         more = "".join(f", {name}={value!r}" for name, value in rest)
         return f"Linear({self.in_features}, {self.out_features}{more})"

@@ -1,4 +1,4 @@
-"""Layers that standardise: batch normalisation, layer normalisation, and fixed input scaling."""
+"""Normalisation layers: batch norm, layer norm, and fixed scaling of the inputs."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from fastmlp.validation import as_data, fraction, positive, positive_int
 
 __all__ = ["BatchNorm", "LayerNorm", "Normalize"]
 
-_FAR = 256  # deviations: rounding to float32 first then costs up to 1.5e-5 of a deviation
+_FAR = 256  # standard deviations: here, rounding x to float32 first costs up to 1.5e-5 of one
 
 
 class _Scaled(Layer):
-    """The learned scale gamma (D,) and shift beta (D,) that end a normalisation."""
+    """Base class of normalisations with a learned scale gamma (D,) and shift beta (D,)."""
 
     n_features = Fixed(positive_int)
     eps = Setting(positive)
@@ -26,32 +26,32 @@ class _Scaled(Layer):
         self.eps = eps
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
-        """gamma (D,), beta (D,)."""
+        """Return the shapes of gamma and beta, both (D,)."""
         return {"gamma": (self.n_features,), "beta": (self.n_features,)}
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """gamma starts at 1, beta at 0."""
+        """Return gamma = 1 and beta = 0."""
         return {"gamma": np.ones(self.n_features), "beta": np.zeros(self.n_features)}
 
     @property
     def input_width(self) -> int:
-        """D."""
+        """The number of input features, D."""
         return self.n_features
 
     def config(self) -> dict[str, Any]:
-        """The size, and eps."""
+        """Return ``n_features`` and ``eps`` by name."""
         return {"n_features": self.n_features, "eps": self.eps}
 
 
 class BatchNorm(_Scaled):
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta, statistics of each feature over the batch.
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, with each feature's batch statistics.
 
-    In training the batch's own mean and biased variance are used, and ``running_mean`` and
-    ``running_var`` follow them: ``running = momentum * running + (1 - momentum) * batch``; in
-    inference the running ones are used. (Ioffe and Szegedy, 2015, algorithms 1 and 2.)
+    Training uses the mean and the biased variance of the batch, and updates the running
+    statistics: ``running = momentum * running + (1 - momentum) * batch``. Inference uses
+    ``running_mean`` and ``running_var`` (Ioffe and Szegedy, 2015, algorithms 1 and 2).
 
-    A batch of one row has no variance. It is normalised with the running statistics, as in
-    inference, and they then follow it in steps sixteen times smaller than for a batch:
+    A batch of one row has no variance. It is normalised with the running statistics, as at
+    inference, and updates them sixteen times more slowly than a larger batch does:
     ``mean += r * (x - mean)`` and ``var = (1 - r) * (var + r * (x - mean)**2)`` with
     ``r = (1 - momentum) / 16``.
 
@@ -60,9 +60,9 @@ class BatchNorm(_Scaled):
     n_features : int
         D.
     momentum : float, default 0.9
-        Share of the running statistics that stays; 0 <= momentum < 1.
+        Share of the running statistics that is kept at each step; 0 <= momentum < 1.
     eps : float, default 1e-5
-        > 0.
+        Added to the variance; must be > 0.
 
     """
 
@@ -73,7 +73,7 @@ class BatchNorm(_Scaled):
         self.momentum = momentum
 
     def start_state(self) -> dict[str, np.ndarray]:
-        """running_mean (D,) starts at 0, running_var (D,) at 1."""
+        """Return running_mean = 0 and running_var = 1, both of shape (D,)."""
         return {"running_mean": np.zeros(self.n_features), "running_var": np.ones(self.n_features)}
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
@@ -92,7 +92,7 @@ class BatchNorm(_Scaled):
         return self._leave(y)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Return dL/dx; after training on two rows or more also through mean and variance."""
+        """Return dL/dx, through the batch's mean and variance too if training used them."""
         dy = self._enter_gradient(dy)
         gamma, grads = self.params["gamma"], self.grads
         if self._train:
@@ -105,21 +105,21 @@ class BatchNorm(_Scaled):
         return self._leave(dx)
 
     def config(self) -> dict[str, Any]:
-        """The size, momentum and eps."""
+        """Return ``n_features``, ``momentum`` and ``eps`` by name."""
         return {"n_features": self.n_features, "momentum": self.momentum, "eps": self.eps}
 
 
 class LayerNorm(_Scaled):
-    """y = gamma * (x - mean) / sqrt(var + eps) + beta, statistics of each row over its features.
+    """y = gamma * (x - mean) / sqrt(var + eps) + beta, with each row's mean and biased variance.
 
-    The variance is the biased one; training and inference are the same (Ba et al., 2016).
+    Training and inference compute the same (Ba et al., 2016).
 
     Parameters
     ----------
     n_features : int
         D.
     eps : float, default 1e-5
-        > 0.
+        Added to the variance; must be > 0.
 
     """
 
@@ -132,7 +132,7 @@ class LayerNorm(_Scaled):
         return self._leave(y)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Return dL/dx, through mean and variance too."""
+        """Return dL/dx, through the row's mean and variance too."""
         dy, grads = self._enter_gradient(dy), self.grads
         dx = ops.layernorm_backward(
             dy,
@@ -147,25 +147,26 @@ class LayerNorm(_Scaled):
 
 
 class Normalize(Layer):
-    """y = (x - mean) / std with fixed numbers: the first layer for raw inputs.
+    """y = (x - mean) / std with fixed mean and std, as the first layer of a model on raw inputs.
 
-    Training reads uint8 images where they are and standardises each minibatch as it is gathered,
-    so the data is never stored as floats. Kept with the model: a saved one takes raw inputs too.
+    Training reads uint8 images directly and standardises each minibatch as it is gathered, so no
+    float copy of the data is made. The layer is saved with the model, so a loaded model takes raw
+    inputs too.
 
-    mean and std are float64 in any model. Where a mean is far from 0 against its deviation (times
-    since 1970, amounts with a large offset), rows are standardised in float64 and rounded once, so
-    that they keep their content: as the first layer, also behind a Flatten, it then takes float64
-    and large whole numbers as they are.
+    mean and std are float64 in every model. If a mean is large relative to its standard deviation
+    (times since 1970, amounts with a large offset), rows are standardised in float64 and rounded
+    only once, so that no information is lost. For this, the layer must come first, or right after
+    a Flatten; it then receives float64 and large whole numbers unrounded.
 
     Parameters
     ----------
     mean, std : array_like, shape (D,), or float
-        Of each input feature, in its units; std > 0.
+        Mean and standard deviation of each input feature, in its units; std > 0.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, or a value is not finite, or std is not greater than 0.
+        If the shapes do not match, a value is not finite, or std is not greater than 0.
 
     """
 
@@ -175,7 +176,7 @@ class Normalize(Layer):
             mean, std = (a.reshape(-1) if a.ndim else a for a in np.broadcast_arrays(*pair))
         except ValueError:
             raise ValueError(
-                f"mean and std must have one shape, got {pair[0].shape} and {pair[1].shape}"
+                f"mean and std must have the same shape, got {pair[0].shape} and {pair[1].shape}"
             ) from None
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise ValueError("mean must be finite and std finite and greater than 0")
@@ -183,15 +184,15 @@ class Normalize(Layer):
 
     @classmethod
     def from_data(cls, X: Any) -> "Normalize":
-        """Return the layer that standardises X.
+        """Return a layer that standardises X.
 
         Parameters
         ----------
         X : array_like, shape (N, ...)
-            The *training* rows. Floats: each feature gets its own mean and deviation (at least 1
-            where it is constant within 8 units in the last place of its largest value). uint8,
-            images: each pixel gets its own mean, all share one deviation, so that dim pixels are
-            not blown up.
+            The *training* rows. In general, each feature has its own mean and standard deviation;
+            a feature that is constant, to within 8 units in the last place of its largest value,
+            gets a standard deviation of at least 1. For uint8 images, each pixel has its own mean,
+            but all share one standard deviation, so that dim pixels are not amplified.
 
         """
         X = np.asarray(X)
@@ -199,12 +200,12 @@ class Normalize(Layer):
         rows = X.reshape(len(X), -1)
         mean = rows.mean(axis=0, dtype=np.float64)
         squares = np.zeros(rows.shape[1])
-        for start in range(0, len(rows), 4096):  # in float64 only a block at a time
+        for start in range(0, len(rows), 4096):  # one block in float64 at a time
             squares += ((rows[start : start + 4096] - mean) ** 2).sum(axis=0)
         variance = squares / len(rows)
         if X.dtype == np.uint8:
             variance[:] = variance.mean()
-        else:  # what differs by rounding alone is constant, and its rounding is not blown up
+        else:  # a feature that varies only by rounding is constant: do not amplify the rounding
             low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
             unit = float(np.finfo(rows.dtype).eps) * np.maximum(-low, high)
             constant = high - low <= 8 * unit
@@ -213,12 +214,12 @@ class Normalize(Layer):
 
     @property
     def mean(self) -> np.ndarray:
-        """What is subtracted, shape (D,) or ()."""
+        """The mean that is subtracted, float64, shape (D,) or ()."""
         return self.state["mean"]
 
     @property
     def std(self) -> np.ndarray:
-        """What is divided by, shape (D,) or ()."""
+        """The standard deviation that x is divided by, float64, shape (D,) or ()."""
         return self.state["std"]
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
@@ -237,25 +238,25 @@ class Normalize(Layer):
         return self._leave(dy * (1 / self.std.astype(dy.dtype)))
 
     def bind(self, store: FlatStore, index: int, views: Arrays) -> None:
-        """Keep mean and std in float64: in float32, a mean may be wrong by many deviations."""
+        """Keep mean and std in float64: in float32, a mean can be off by many deviations."""
         state = self.state
         super().bind(store, index, views)
         self._state = state
 
     def dtype_between(self, dtype: np.dtype) -> np.dtype:
-        """Return in what dtype a model in ``dtype`` standardises.
+        """Return the dtype in which a model of the given dtype standardises.
 
-        float64 where rounding the input or the mean first would cost digits of the result.
+        It is float64 if rounding the input or the mean first would cost accuracy.
         """
         far = (abs(self.mean) > _FAR * self.std).any()
         return np.dtype(np.float64) if far else dtype
 
     @property
     def input_width(self) -> int | None:
-        """D, None if mean and std are single numbers."""
+        """The number of input features, D, or None if mean and std are scalars."""
         return self.mean.size if self.mean.ndim else None
 
     def __repr__(self) -> str:
-        """Normalize(D features)."""
+        """Show the number of features, or mean and std if they are scalars."""
         size = f"{self.mean.size} features" if self.mean.ndim else f"{self.mean:g}, {self.std:g}"
         return f"Normalize({size})"

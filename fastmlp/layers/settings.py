@@ -1,4 +1,4 @@
-"""What a layer was made with: numbers that may be changed later, and sizes that may not."""
+"""Descriptors for a layer's arguments: numbers that can change later, and sizes that cannot."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -9,15 +9,15 @@ T = TypeVar("T")
 
 
 class Setting(Generic[T]):
-    """A number of a layer that may be assigned to at any time.
+    """A number that a layer was created with and that can be reassigned at any time.
 
-    Whatever is assigned is checked, and the model that the layer is in hears of it, since it may
-    hold a plan that was made with the old value.
+    New values are checked, and the layer's model is told, since it may hold a plan that was made
+    with the old value.
 
     Parameters
     ----------
     check : callable
-        ``check(name, value)`` returns the value to keep or raises one sentence.
+        ``check(name, value)`` returns the value to store, or raises an error of one sentence.
 
     """
 
@@ -25,11 +25,11 @@ class Setting(Generic[T]):
         self.check = check
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Remember what the attribute is called."""
+        """Remember the attribute's name."""
         self.name = name
 
     def __get__(self, layer: Any, owner: type | None = None) -> T:
-        """Return the value; the setting itself where a class is asked."""
+        """Return the value, or this descriptor if it is read from the class."""
         if layer is None:
             return self  # type: ignore[return-value]
         try:
@@ -38,23 +38,23 @@ class Setting(Generic[T]):
             raise AttributeError(f"{type(layer).__name__} has no {self.name} yet") from None
 
     def __set__(self, layer: Any, value: Any) -> None:
-        """Check the value, keep it, and tell the model."""
+        """Check and store the value, then tell the model."""
         layer.__dict__[self.name] = self.check(self.name, value)
         layer.settings_changed()
 
 
 class Fixed(Setting[T]):
-    """A size of a layer: arrays are made to it, so it is set once.
+    """A size of a layer's arrays: it can be set only once.
 
     Raises
     ------
     AttributeError
-        On a second assignment of another value.
+        If a different value is assigned later.
 
     """
 
     def __set__(self, layer: Any, value: Any) -> None:
-        """Check the value and keep it, the first time."""
+        """Check the value and store it; refuse a different one later."""
         value = self.check(self.name, value)
         if layer.__dict__.setdefault(self.name, value) != value:
             raise AttributeError(
