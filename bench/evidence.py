@@ -73,7 +73,7 @@ def of_fastmlp(level: str) -> list[Evidence]:
     """The vectors of the kernels, and the processor that LLVM compiles for."""
     from numba.core import config
 
-    from fastmlp.kernels import isa
+    from fastmlp.kernels.machine import isa
 
     used, processor = isa.current().name, getattr(config, "CPU_NAME", None)
     held = used == level and processor is not None

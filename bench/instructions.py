@@ -7,7 +7,7 @@ of the process in which a contender runs. `bench.evidence` asks there whether th
 from importlib import import_module
 from typing import Any
 
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 __all__ = ["LEVELS", "environment", "is_held", "numpy_cpu", "numpy_features"]
 

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 __all__ = [
     "FLOPS_PER_FMA_ROUND",

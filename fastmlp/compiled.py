@@ -5,8 +5,8 @@
 
 import math
 import time
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +14,11 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import layers, losses, ops, optimizers, threads
 from fastmlp.inference import evaluate
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.plan import op
 from fastmlp.lowering import (
     RAW_CODE_OF,
     Lowered,
-    links_for_training,
+    calls_for_training,
     lower,
     useful_threads,
 )
@@ -104,17 +104,18 @@ class CompiledRunner:
         self._memory[op.GRADIENT] = model.grad if clips else nothing
         header = self._lowered.header
         header[op.STEP_ROWS] = batch_size
-        header[op.LOSS] = op.LOSSES[loss.kind]
-        header[op.OPTIMIZER] = op.OPTIMIZERS[optimizer.kind]
+        header[op.LOSS] = kernels.losses.CODES[loss.kind]
+        header[op.OPTIMIZER] = kernels.optimizers.CODES[optimizer.kind]
         header[op.SEED], header[op.STORE_GRADIENT] = seed, clips
         header[op.WEIGHTED], header[op.N_ROWS] = weights is not None, len(X)
         self._done = self._n_steps_at_most = 0
+        self._penalty_share = 1.0
         self._order: np.ndarray | None = None
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
         self._expected_seconds = flops / _FLOPS_A_SECOND
         started = time.perf_counter()
-        names = links_for_training(operations, loss.takes_labels, parts)
-        self._memory[op.KERNELS] = _addresses(frozenset(names), model.dtype)
+        needed = calls_for_training(operations, loss.kind, optimizer.kind, parts)
+        self._memory[op.KERNELS] = kernels.plan.calls.addresses(needed, model.dtype)
         self._run_kernel(0, 0)  # no steps: it only has to be compiled
         self.compile_seconds = time.perf_counter() - started
 
@@ -147,7 +148,8 @@ class CompiledRunner:
         memory[op.CONTROL][op.STEPS_DONE] = 0
         self._done += made
         self.optimizer.t += made
-        losses_made = memory[op.LOSSES_OUT][:made].copy()
+        penalties = self._penalty_share * memory[op.PENALTIES_OUT][:made]
+        losses_made = memory[op.LOSSES_OUT][:made] + penalties
         hits = int(memory[op.HITS_OUT][:made].sum())
         if made and not math.isfinite(losses_made[-1]):
             return EpochResult(losses_made, hits, diverged_step=made - 1)
@@ -165,7 +167,7 @@ class CompiledRunner:
 
         """
         hyper = self._memory[op.HYPER]
-        hyper[:, op.L2], hyper[:, op.L2_SHARED], hyper[:, op.L2_REPORTED] = 0.0, l2, reported
+        hyper[:, op.L2], hyper[:, op.L2_SHARED], self._penalty_share = 0.0, l2, reported
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
@@ -196,7 +198,8 @@ class CompiledRunner:
     def _make_room_for(self, n_steps: int) -> None:
         """Make the arrays that have a value for each step of an epoch."""
         self._n_steps_at_most = n_steps
-        self._memory[op.RATES], self._memory[op.LOSSES_OUT] = np.empty((2, n_steps))
+        for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT):
+            self._memory[place] = np.empty(n_steps)
         self._memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 
     def _run(self, n_steps: int, poll: Callable[[], None], interrupt: Interrupt) -> None:
@@ -243,7 +246,7 @@ class CompiledRunner:
 
     def _run_kernel(self, thread: int, n_steps: int) -> None:
         self._lowered.header[op.N_STEPS] = n_steps
-        kernels.engine.train_epoch(
+        kernels.engine.epoch.train_epoch(
             thread,
             self._memory.addresses,
             self.model.dtype.type(0),
@@ -253,17 +256,17 @@ class CompiledRunner:
 
 
 def bf16_parts(precision: str, dtype: np.dtype) -> int:
-    """Return of how many bfloat16 parts a factor in a product consists; 0: of none, it is whole.
+    """Return how many bfloat16 numbers stand for a float32 in products; 0: the float32 itself does.
 
     "high" and "medium" need a tile unit, and float32; elsewhere they run as "highest".
     """
-    if dtype != np.float32 or not kernels.isa.current().bf16_tiles:
+    if dtype != np.float32 or not kernels.machine.isa.current().bf16_tiles:
         return 0
     return {"highest": 0, "high": 2, "medium": 1}[precision]
 
 
-def warm_up() -> float:
-    """Compile what `fit` and `predict` need, for both dtypes, into the cache.
+def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
+    """Compile all kernels that there are, for both dtypes, into the cache.
 
     Returns
     -------
@@ -272,29 +275,22 @@ def warm_up() -> float:
 
     """
     started = time.perf_counter()
-    for dtype in ("float32", "float64"):
+    for dtype in dtypes:
         memory, zero = ArrayTable(), np.dtype(dtype).type(0)
         for place in range(op.N_ARRAYS):
             memory[place] = np.zeros(64, np.int64)
         memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan of no steps and no rows
-        names = set(kernels.links.LINKS)
-        if not bf16_parts("medium", np.dtype(dtype)):
-            names -= {name for name in names if kernels.links.LINKS[name].subject == "affine_bf16"}
-        memory[op.KERNELS] = kernels.links.addresses(names, np.dtype(dtype))
-        kernels.engine.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        kernels.inference.infer_rows(memory.addresses, zero, 0, 0)
+        left_out = () if bf16_parts("medium", np.dtype(dtype)) else ("affine_bf16",)
+        calls = kernels.plan.calls
+        memory[op.KERNELS] = calls.addresses(calls.everything(left_out), np.dtype(dtype))
+        kernels.engine.epoch.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
+        kernels.engine.inference.infer_rows(memory.addresses, zero, 0, 0)
         mailbox, job = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64), np.zeros(op.N_JOB, np.int64)
-        kernels.inference.infer_together(memory.addresses, zero, job, mailbox[:0])
-        kernels.inference.take_part(mailbox, zero, 1)
-        kernels.inference.withdraw(mailbox)
-        kernels.inference.make_offer(mailbox)
+        kernels.engine.inference.infer_together(memory.addresses, zero, job, mailbox[:0])
+        kernels.engine.inference.take_part(mailbox, zero, 1)
+        kernels.engine.inference.withdraw(mailbox)
+        kernels.engine.inference.make_offer(mailbox)
     return time.perf_counter() - started
-
-
-@cache
-def _addresses(names: frozenset[str], dtype: np.dtype) -> np.ndarray:
-    """Return the table of kernels; runs only read it."""
-    return kernels.links.addresses(names, dtype)
 
 
 def _training_memory(

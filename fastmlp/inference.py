@@ -6,8 +6,8 @@ import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import layers, losses, ops, threads
-from fastmlp.kernels import opcodes as op
-from fastmlp.lowering import RAW_CODE_OF, fuse, links_for_inference, lower
+from fastmlp.kernels.plan import op
+from fastmlp.lowering import RAW_CODE_OF, calls_for_inference, fuse, lower
 from fastmlp.memory import ArrayTable, enter_scaling, enter_state, fused, plan_memory
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Predictor:
         self.n_available = threads.available()
         self.offers: list[np.ndarray] = []
         self.job = np.zeros(op.N_JOB, np.int64)
-        self.infer_rows = kernels.inference.infer_rows
+        self.infer_rows = kernels.engine.inference.infer_rows
         self.tables = [self._make_table(model)]
         self.row_table = self._make_table(model)
         self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)
@@ -110,14 +110,14 @@ class _Predictor:
     def _infer_together(self, n_rows: int, n_threads: int) -> None:
         """Infer on this thread and on helpers, as far as they come in time."""
         share = -(-n_rows // (n_threads * _GRAIN)) * _GRAIN
-        self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS] = 0, n_rows
+        self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS], self.job[op.FAILED] = 0, n_rows, 0
         self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
         helpers = threads.borrow_helpers(n_threads - 1, self.zero)
         mailboxes = np.array([h.location for h in helpers], np.int64).reshape(-1, 2)
         try:
             for helper, offer in zip(helpers, self.offers, strict=False):
                 helper.offer(offer)
-            kernels.inference.infer_together(
+            kernels.engine.inference.infer_together(
                 self.tables[0].addresses, self.zero, self.job, mailboxes
             )
         except BaseException:  # Ctrl-C
@@ -146,8 +146,8 @@ class _Predictor:
         table = plan_memory(model, self.lowered)
         table[op.SCRATCH] = ops.aligned_zeros(self.lowered.scratch_size, model.dtype)
         table[op.ORDER] = np.empty(0, np.int64)
-        names = links_for_inference(self.operations)
-        table[op.KERNELS] = kernels.links.addresses(names, model.dtype)
+        needed = calls_for_inference(self.operations)
+        table[op.KERNELS] = kernels.plan.calls.addresses(needed, model.dtype)
         table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
         if self.normalize is not None:
             enter_scaling(self.normalize, self.width, table)

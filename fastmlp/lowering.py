@@ -1,27 +1,29 @@
 """From a model to a plan: which fused operations a step runs, and where each array lies.
 
 ``fuse`` reads the layers and knows nothing of memory; ``lower`` lays out one workspace for a batch
-size and a number of threads, and writes the integers that ``kernels.engine`` interprets.
+size and a number of threads, and writes the integers that ``kernels.engine`` interprets. What a
+core needs of memory, scratch and threads is said in its row of ``kernels.cores``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import layers, threads
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.plan import op
 from fastmlp.parameters import Slot
-from fastmlp.workspace import LINE, TILE, Workspace, whole
+from fastmlp.workspace import LINE, Workspace, whole
 
 __all__ = [
     "RAW_CODE_OF",
     "Lowered",
     "Operation",
+    "calls_for_inference",
+    "calls_for_training",
     "fuse",
-    "links_for_inference",
-    "links_for_training",
     "lower",
     "useful_threads",
 ]
@@ -29,50 +31,18 @@ __all__ = [
 RAW_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 """The code of a type of raw input."""
 
-_Fields = dict[int, int]  # number of a field, as `opcodes` has it -> value
+_Fields = dict[int, int]  # number of a field, as `op` has it -> value
 
-_CORES = {
-    layers.Linear: op.AFFINE,
-    layers.BatchNorm: op.BATCH_NORM,
-    layers.LayerNorm: op.LAYER_NORM,
+_CORES: dict[type[layers.Layer], str] = {
+    layers.Linear: "affine",
+    layers.BatchNorm: "batch_norm",
+    layers.LayerNorm: "layer_norm",
 }
-_INFERENCE_LINKS = {
-    op.AFFINE: {"affine_forward"},
-    op.BATCH_NORM: {"batch_norm_inference", "finish"},
-    op.LAYER_NORM: {"layer_norm_forward", "finish"},
-    op.PASS: {"finish"},
-}
-_TRAINING_LINKS = {
-    op.AFFINE: {"affine_forward", "affine_backward", "weight_gradient", "bias_gradient"},
-    op.BATCH_NORM: {
-        "batch_norm_train",
-        "batch_norm_backward",
-        "batch_norm_row",
-        "batch_norm_row_backward",
-        "finish",
-    },
-    op.LAYER_NORM: {
-        "layer_norm_forward",
-        "layer_norm_backward",
-        "layer_norm_parameters",
-        "finish",
-    },
-    op.PASS: {"finish"},
-}
-_BF16_LINKS = {
-    "affine_forward_bf16",
-    "affine_backward_bf16",
-    "pack_weight_bf16",
-    "prepare_factor",
-    "prepare_gradient",
-    "weight_gradient_bf16",
-    "bias_gradient",
-}
-_ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large weight costs little
-_LARGE_WEIGHT = 1 << 20  # elements
-_ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
+"""The name of a layer's core in ``kernels.cores``."""
+
+_ROUNDED = {"affine": "affine_bf16"}  # cores that take another's place at lower precision
+_ROUNDED_GRAIN = 32  # rows; what they take of a batch at a time
 _FLOPS_WORTH_A_THREAD = 5_000_000
-_PARAMETERS_OF_A_PIECE = 1024  # at least, of an update: each piece walks over the whole batch
 
 
 @dataclass
@@ -84,14 +54,14 @@ class Operation:
 
     Attributes
     ----------
-    core : int
-        ``opcodes.AFFINE``, ``BATCH_NORM``, ``LAYER_NORM`` or ``PASS``.
+    core : str
+        A name in ``kernels.cores``.
     layer : int
-        Index of the layer that the core came from, -1 for PASS.
+        Index of the layer that the core came from, -1 for "copy".
     n_in, n_out : int
         Features in and out.
-    activation, alpha : int, float
-        Code and parameter of the activation.
+    activation, alpha : str or None, float
+        A name in ``kernels.activations``, and its parameter.
     dropout, dropout_layer : float, int
         Probability of dropping, and index of the layer that keys the mask, -1 if nothing drops.
     epsilon, momentum : float
@@ -99,11 +69,11 @@ class Operation:
 
     """
 
-    core: int
+    core: str
     layer: int
     n_in: int
     n_out: int
-    activation: int = op.IDENTITY
+    activation: str | None = None
     alpha: float = 0.0
     dropout: float = 0.0
     dropout_layer: int = -1
@@ -112,11 +82,14 @@ class Operation:
 
     @property
     def keep(self) -> int:
-        """What of the activation the backward pass needs besides the output."""
-        if self.activation >= op.NEEDS_INPUT:
-            return op.KEEP_INPUT
-        from_sign = self.activation in (op.IDENTITY, op.RELU, op.LEAKY_RELU)
-        return op.KEEP_OUTPUT if self.drops and not from_sign else op.KEEP_NOTHING
+        """What the backward pass needs of the activation, besides the output."""
+        if self.activation is None:
+            return int(op.KEEP_NOTHING)
+        elementwise, row = kernels.activations.elementwise, activation_row(self.activation)
+        if row.derivative_from == elementwise.INPUT:
+            return int(op.KEEP_INPUT)
+        from_sign = row.derivative_from == elementwise.SIGN
+        return int(op.KEEP_OUTPUT if self.drops and not from_sign else op.KEEP_NOTHING)
 
     @property
     def drops(self) -> bool:
@@ -125,7 +98,7 @@ class Operation:
 
     @property
     def reals(self) -> tuple[float, float, float, float]:
-        """Its settings, in the order of ``opcodes``."""
+        """Its settings, in the order of ``op``."""
         return self.alpha, self.dropout, self.epsilon, self.momentum
 
 
@@ -173,25 +146,25 @@ def fuse(
             operations.append(_core(layer, index))
             width = operations[-1].n_out
         elif isinstance(layer, layers.Activation) and kind in layers.ACTIVATIONS.values():
-            if last is None or last.activation != op.IDENTITY or last.drops:
-                last = Operation(op.PASS, -1, width, width)
+            if last is None or last.activation is not None or last.drops:
+                last = Operation("copy", -1, width, width)
                 operations.append(last)
-            last.activation, last.alpha = op.ACTIVATIONS[layer.kind], layer.alpha
+            last.activation, last.alpha = layer.kind, layer.alpha
         elif isinstance(layer, layers.Dropout) and kind is layers.Dropout:
             if last is None or last.drops:
-                last = Operation(op.PASS, -1, width, width)
+                last = Operation("copy", -1, width, width)
                 operations.append(last)
             last.dropout, last.dropout_layer = layer.p, index
         else:
             return None
     if not operations:
-        operations.append(Operation(op.PASS, -1, width, width))
+        operations.append(Operation("copy", -1, width, width))
     return operations, normalize
 
 
 def _core(layer: layers.Layer, index: int) -> Operation:
     if isinstance(layer, layers.Linear):
-        return Operation(op.AFFINE, index, layer.in_features, layer.out_features)
+        return Operation("affine", index, layer.in_features, layer.out_features)
     assert isinstance(layer, layers.BatchNorm | layers.LayerNorm), "fuse asked for its core"
     core, width = _CORES[type(layer)], layer.n_features
     momentum = getattr(layer, "momentum", 0.0)
@@ -205,7 +178,7 @@ def useful_threads(
 
     At most ``n_threads``, and `threads.MOST`; by default those that the process may use.
     """
-    products = sum(o.n_in * o.n_out for o in operations if o.core == op.AFFINE)
+    products = sum(o.n_in * o.n_out for o in operations if core_row(o.core).is_product)
     n_worth = int(6 * batch_size * products // _FLOPS_WORTH_A_THREAD)
     if n_worth <= 1:
         return 1
@@ -213,23 +186,56 @@ def useful_threads(
     return min(n_worth, n_asked, threads.MOST)
 
 
-def links_for_inference(operations: Sequence[Operation]) -> set[str]:
-    """Return the names of the kernels that the forward half calls."""
-    names = {"gather_rows", "infer_rows"}
+def calls_for_inference(operations: Sequence[Operation]) -> set[Any]:
+    """Return what the forward half calls by address."""
+    calls = kernels.plan.calls
+    needed: set[Any] = {calls.GATHER, calls.INFER_ROWS}
     for o in operations:
-        names |= _INFERENCE_LINKS[o.core]
-    return names
+        needed.add((calls.INFER, kernels.cores.CODES[o.core]))
+        needed.update(core_row(o.core).inference_calls)
+        if o.activation is not None:
+            needed.add((calls.ACTIVATE, kernels.activations.CODES[o.activation]))
+    return needed
 
 
-def links_for_training(
-    operations: Sequence[Operation], takes_labels: bool, parts: int = 0
-) -> set[str]:
-    """Return the names of the kernels that a training step calls."""
-    names = {"gather_rows", "update", "limit_column_norms", "unfinish"}
-    names.add("classify_rows" if takes_labels else "regress_rows")
+def calls_for_training(
+    operations: Sequence[Operation], loss: str, optimizer: str, parts: int = 0
+) -> set[Any]:
+    """Return what a training step calls by address."""
+    calls = kernels.plan.calls
+    needed: set[Any] = {
+        calls.GATHER,
+        calls.TRAIN_STEPS,
+        (calls.LOSE, kernels.losses.CODES[loss]),
+        (calls.UPDATE, kernels.optimizers.CODES[optimizer]),
+    }
+    for name in (_core_name(o, parts) for o in operations):
+        code, row = kernels.cores.CODES[name], core_row(name)
+        families = (calls.FORWARD, calls.BACKWARD, *calls.OPTIONAL)
+        needed |= {(family, code) for family in families if getattr(row, family.name) is not None}
+        needed.update(row.training_calls)
     for o in operations:
-        names |= _BF16_LINKS if parts and o.core == op.AFFINE else _TRAINING_LINKS[o.core]
-    return names
+        if o.activation is not None:
+            code = kernels.activations.CODES[o.activation]
+            needed |= {(calls.ACTIVATE, code), (calls.DIFFERENTIATE, code)}
+        if o.drops:
+            needed.add(calls.DROP)
+    return needed
+
+
+def core_row(name: str) -> Any:
+    """Return what ``kernels.cores`` says of a core."""
+    return kernels.cores.TABLE[kernels.cores.CODES[name]]
+
+
+def activation_row(name: str) -> Any:
+    """Return what ``kernels.activations`` says of an activation."""
+    return kernels.activations.TABLE[kernels.activations.CODES[name]]
+
+
+def _core_name(o: Operation, parts: int) -> str:
+    """Return the core that an operation gets at a precision."""
+    return _ROUNDED.get(o.core, o.core) if parts else o.core
 
 
 def lower(
@@ -269,47 +275,48 @@ def lower(
     memory, packed = Workspace(), Workspace()
     rows: list[_Fields] = []
     reals: list[tuple[float, ...]] = []
-    running, n_running = [], 0
+    units: list[tuple[int, ...]] = []
+    running, n_running, gradient_at = [], 0, 0
     of_layer: dict[int, dict[str, Slot]] = {}
     for slot in slots:
         of_layer.setdefault(slot.layer, {})[slot.local] = slot
+    grain = _ROUNDED_GRAIN if parts else int(kernels.machine.isa.current().tile_rows)
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
-    reads = [parts > 0 and o.core == op.AFFINE for o in operations] + [False]
-    rounded = memory.factor(batch_size, operations[0].n_in, parts * reads[0])
     places = [] if training else memory.turns(batch_size, [o.n_out for o in operations])
     for index, o in enumerate(operations):
+        name, real_bytes = _core_name(o, parts), np.dtype(dtype).itemsize
+        core = core_row(name)
+        shape = kernels.cores.Shape(
+            o.n_in, o.n_out, batch_size, n_threads, grain, parts, real_bytes
+        )
         y, ld_y = memory.matrix(batch_size, o.n_out) if training else places[index]
         mine = of_layer.get(o.layer, {})
-        row: _Fields = {op.CORE: o.core, op.N_IN: o.n_in, op.N_OUT: o.n_out}
-        row |= {op.ACTIVATION: o.activation, op.KEEP: o.keep, op.LAYER: o.dropout_layer}
-        row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y}
-        row[op.SAVED] = memory.take(batch_size * ld_y) if o.keep and training else y
+        row: _Fields = {op.CORE: kernels.cores.CODES[name], op.HOOKS: core.hooks}
+        row |= {op.N_IN: o.n_in, op.N_OUT: o.n_out, op.LAYER: o.dropout_layer}
+        if o.activation is not None:
+            row[op.ACTIVATION] = kernels.activations.CODES[o.activation]
+        keep = o.keep if training else int(op.KEEP_NOTHING)
+        row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y, op.KEEP: keep}
+        row[op.SAVED] = memory.take(batch_size * ld_y) if keep else y
         row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
         row[op.WEIGHT] = _offset(mine, "weight", "gamma")
         row[op.BIAS] = _offset(mine, "bias", "beta")
-        row[op.SPLIT_COLUMNS] = _split_columns(o, batch_size, n_threads)
-        if o.core == op.BATCH_NORM:
-            row[op.STATISTICS] = memory.take(4 * o.n_out)
+        row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
+        n_statistics = core.running(shape)
+        if n_statistics:
             row[op.RUNNING] = n_running
             running.append((o.layer, n_running, o.n_out))
-            n_running += 2 * o.n_out
-        elif o.core == op.LAYER_NORM:
-            row[op.STATISTICS] = memory.take(2 * batch_size)
-        row[op.X_ROUNDED], row[op.X_TURNED] = rounded
-        rounded = memory.factor(batch_size, o.n_out, parts * reads[index + 1])
-        row[op.Y_ROUNDED], row[op.Y_TURNED] = rounded
-        needed = parts * (reads[index] and index > 0)
-        row[op.DZ_ROUNDED] = memory.tiles(batch_size, o.n_out, needed)
-        row[op.DZ_PACKED] = memory.tiles(batch_size, o.n_out, parts * reads[index])
-        row[op.PACKED_FORWARD] = packed.tiles(o.n_in, o.n_out, parts * reads[index])
-        row[op.PACKED_BACKWARD] = packed.tiles(o.n_out, o.n_in, needed)
+            n_running += n_statistics
+        row |= core.places(shape, memory, packed, index == 0)
+        pieces = core.pieces(shape, row[op.WEIGHT], row[op.BIAS])
+        units += [(index, *piece) for piece in pieces]
+        gradient_at = max(gradient_at, core.scratch(shape))
         rows.append(row)
-        reals.append(o.reals)
+        alpha, dropout, *others = o.reals
+        reals.append((alpha, dropout if training else 0.0, *others))
         x, ld_x = y, ld_y
-    grain = TILE if parts else int(kernels.isa.current().tile_rows)
-    units = _units(rows, grain)
+    gradient_at = whole(gradient_at, LINE)
     largest = max((unit[op.UNIT_SIZE] for unit in units), default=0)
-    gradient_at = _scratch_size(operations, parts)
     scratch_size = whole(gradient_at + largest, LINE)
     header: _Fields = {op.N_THREADS: n_threads, op.BATCH_SIZE: batch_size, op.PARTS: parts}
     header[op.STEP_ROWS] = batch_size
@@ -343,33 +350,6 @@ def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
     return np.array(matrix, np.int64)
 
 
-def _scratch_size(operations: Sequence[Operation], parts: int) -> int:
-    """Return how much scratch the products of a thread need."""
-    if not parts:
-        return kernels.affine.SCRATCH
-    products = [o for o in operations if o.core == op.AFFINE]
-    widest = max((max(o.n_in, o.n_out) for o in products), default=0)
-    return max(kernels.affine.SCRATCH, int(kernels.affine_bf16.START) + whole(widest, TILE))
-
-
-def _units(rows: Sequence[_Fields], tile: int) -> list[tuple[int, ...]]:
-    """Cut the update into pieces of whole tiles; they depend on the shapes alone."""
-    units: list[tuple[int, ...]] = []
-    for index, row in enumerate(rows):
-        n_in, n_out, weight, bias = row[op.N_IN], row[op.N_OUT], row[op.WEIGHT], row[op.BIAS]
-        if row[op.CORE] == op.AFFINE:
-            step = max(-(-n_in // (4 * tile)), -(-_PARAMETERS_OF_A_PIECE // (n_out * tile))) * tile
-            step = int(min(step, kernels.affine.BLOCK_ROWS // 2 // tile * tile))
-            for first in range(0, n_in, step):
-                last = min(n_in, first + step)
-                units.append((index, first, last, weight + first * n_out, (last - first) * n_out))
-            if bias >= 0:
-                units.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, bias, n_out))
-        elif row[op.CORE] != op.PASS:
-            units.append((index, op.UNIT_VECTORS, op.UNIT_VECTORS, weight, bias + n_out - weight))
-    return units
-
-
 def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
     """Return where each thread's own units begin: as even a share of the parameters as can be."""
     if n_threads == 1:
@@ -377,19 +357,6 @@ def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
     done = np.cumsum([0, *sizes])
     marks = done[-1] * np.arange(n_threads + 1) / n_threads
     return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
-
-
-def _split_columns(o: Operation, batch_size: int, n_threads: int) -> int:
-    """Return over how many threads an operation's columns are shared out; rows take the rest."""
-    if o.core == op.BATCH_NORM:
-        return n_threads
-    if o.core != op.AFFINE:
-        return 1
-    rows = batch_size // n_threads
-    if rows < _ROWS_WORTH_PACKING and o.n_in * o.n_out >= _LARGE_WEIGHT:
-        return n_threads  # each thread then packs only the weights that it multiplies with
-    by_rows = max(1, batch_size // _ROWS_WORTH_SPLITTING)
-    return 1 if by_rows >= n_threads else max(1, n_threads // by_rows)
 
 
 def _offset(slots: dict[str, Slot], *names: str) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp import layers, ops
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.plan import op
 from fastmlp.lowering import Lowered, Operation, fuse
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ArrayTable:
         self._arrays: dict[int, np.ndarray] = {}
 
     def __setitem__(self, place: int, array: np.ndarray) -> None:
-        """Put a contiguous array at one of the places that ``opcodes`` names."""
+        """Put a contiguous array at one of the places that ``op`` names."""
         if not array.flags.c_contiguous:
             raise ValueError("an array of a run must be contiguous")
         self._arrays[place] = array

@@ -10,7 +10,7 @@ import threading
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp.kernels import opcodes
+from fastmlp.kernels.plan import op
 
 __all__ = [
     "activation",
@@ -37,7 +37,6 @@ __all__ = [
     "update",
 ]
 
-_NO_KEY = np.uint64(0)
 _local = threading.local()
 
 
@@ -70,12 +69,10 @@ def aligned_zeros(size, dtype):
 
 def affine(x, weight, bias=None):
     """Return ``x @ weight + bias``: (N, D), (D, H), (H,) -> (N, H)."""
-    zero = x.dtype.type(0)
-    (n, d), h = x.shape, weight.shape[1]
-    y = np.empty((n, h), x.dtype)
-    kernels.affine.affine_forward(
-        x, weight, _or_nothing(bias, x.dtype), bias is not None, opcodes.IDENTITY, zero, zero,
-        _NO_KEY, opcodes.KEEP_NOTHING, y, y, d, _scratch(x.dtype), 0, n, 0, h,
+    y = np.empty((len(x), weight.shape[1]), x.dtype)
+    kernels.products.affine.affine_forward(
+        x, weight, _or_nothing(bias, x.dtype), bias is not None, y, x.shape[1], _scratch(x.dtype),
+        _whole(y),
     )  # fmt: skip
     return y
 
@@ -85,38 +82,38 @@ def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
 
     dy (N, H), x (N, D), weight and dweight (D, H), dbias (H,).
     """
-    zero = x.dtype.type(0)
     (n, d), h, scratch = x.shape, weight.shape[1], _scratch(x.dtype)
     gradient = dweight.reshape(-1)
-    step = kernels.affine.BLOCK_ROWS
+    step = kernels.products.affine.BLOCK_ROWS
     for first in range(0, d, step):
         last = min(d, first + step)
-        kernels.affine.weight_gradient(
+        kernels.products.affine.weight_gradient(
             x, dy, n, h, gradient, first * h, scratch, first, last, gradient, gradient, gradient, 0
         )
     if dbias is not None:
-        kernels.affine.bias_gradient(dy, n, h, dbias, 0, scratch)
+        kernels.products.affine.bias_gradient(dy, n, h, dbias, 0, scratch)
     if not need_dx:
         return None
     dx = np.empty_like(x)
-    kernels.affine.affine_backward(
-        dy, weight, opcodes.IDENTITY, zero, zero, _NO_KEY, dx, dx, h, scratch, 0, n, 0, d
-    )
+    kernels.products.affine.affine_backward(dy, weight, dx, h, scratch, _whole(dx))
     return dx
 
 
 def activation(kind, x, alpha=0.0):
-    """Return f(x) for the activation named ``kind``, a key of ``opcodes.ACTIVATIONS``."""
+    """Return f(x) for the activation named ``kind``, a key of ``kernels.activations.CODES``."""
     y = x.copy()
-    kernels.activations.activate(opcodes.ACTIVATIONS[kind], x.dtype.type(alpha), y, 0, *_extent(y))
+    if kind != "identity":
+        _row_of(kernels.activations, kind).forward(x.dtype.type(alpha), y, _whole(y))
     return y
 
 
 def activation_backward(kind, dy, x, y, alpha=0.0):
     """Return ``dy * f'(x)``, given the forward pass's input x and output y."""
-    code, dx = opcodes.ACTIVATIONS[kind], dy.copy()
-    saved = x if code >= opcodes.NEEDS_INPUT else y
-    kernels.activations.scale_by_derivative(code, x.dtype.type(alpha), dx, saved, 0, *_extent(dx))
+    dx = dy.copy()
+    if kind != "identity":
+        row = _row_of(kernels.activations, kind)
+        saved = x if row.derivative_from == kernels.activations.elementwise.INPUT else y
+        row.backward(x.dtype.type(alpha), dx, saved, _whole(dx))
     return dx
 
 
@@ -128,7 +125,7 @@ def dropout_key(seed, step, layer):
 def dropout(x, p, key):
     """Return x with each element zeroed with probability p, the others times 1 / (1 - p)."""
     y = x.copy()
-    kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), 0, *_extent(y))
+    kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), _whole(y))
     return y
 
 
@@ -142,7 +139,7 @@ def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
         y = batchnorm_inference(x, gamma, beta, running_mean, running_var, eps)
         return y, running_mean.copy(), 1 / np.sqrt(running_var + real(eps))
     y, mean, inv_std = np.empty_like(x), np.empty(d, x.dtype), np.empty(d, x.dtype)
-    kernels.normalization.batch_norm_train(
+    kernels.cores.batch_norm.batch_norm_train(
         x, gamma, beta, running_mean, running_var, mean, inv_std, y, real(momentum), real(eps),
         n, 0, d,
     )  # fmt: skip
@@ -152,7 +149,7 @@ def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
 def batchnorm_inference(x, gamma, beta, mean, var, eps):
     """Return gamma (x - mean) / sqrt(var + eps) + beta with given statistics."""
     y, (n, d) = np.empty_like(x), x.shape
-    kernels.normalization.batch_norm_inference(
+    kernels.cores.batch_norm.batch_norm_inference(
         x, gamma, beta, mean, var, y, x.dtype.type(eps), 0, n, d
     )
     return y
@@ -161,7 +158,7 @@ def batchnorm_inference(x, gamma, beta, mean, var, eps):
 def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     """Return dx of the training-mode pass and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
-    kernels.normalization.batch_norm_backward(
+    kernels.cores.batch_norm.batch_norm_backward(
         dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, n, 0, d
     )
     return dx
@@ -174,7 +171,7 @@ def batchnorm_row(x, gamma, beta, running_mean, running_var, momentum, eps):
     """
     real, d = x.dtype.type, x.shape[1]
     y, mean, inv_std = np.empty_like(x), np.empty(d, x.dtype), np.empty(d, x.dtype)
-    kernels.normalization.batch_norm_row(
+    kernels.cores.batch_norm.batch_norm_row(
         x, gamma, beta, running_mean, running_var, mean, inv_std, y, real(momentum), real(eps), 0, d
     )
     return y, mean, inv_std
@@ -183,7 +180,7 @@ def batchnorm_row(x, gamma, beta, running_mean, running_var, momentum, eps):
 def batchnorm_row_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     """Return dx of `batchnorm_row`, whose statistics are constants; overwrite dgamma, dbeta."""
     dx = np.empty_like(x)
-    kernels.normalization.batch_norm_row_backward(
+    kernels.cores.batch_norm.batch_norm_row_backward(
         dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, 0, x.shape[1]
     )
     return dx
@@ -193,7 +190,7 @@ def layernorm(x, gamma, beta, eps):
     """Return ``(y, mean, inv_std)``, the statistics of each row."""
     y, (n, d) = np.empty_like(x), x.shape
     mean, inv_std = np.empty(n, x.dtype), np.empty(n, x.dtype)
-    kernels.normalization.layer_norm_forward(
+    kernels.cores.layer_norm.layer_norm_forward(
         x, gamma, beta, mean, inv_std, y, x.dtype.type(eps), 0, n, d
     )
     return y, mean, inv_std
@@ -202,8 +199,8 @@ def layernorm(x, gamma, beta, eps):
 def layernorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     """Return dx and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
-    kernels.normalization.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
-    kernels.normalization.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
+    kernels.cores.layer_norm.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
+    kernels.cores.layer_norm.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
     return dx
 
 
@@ -213,7 +210,7 @@ def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
     Parameters
     ----------
     kind : str
-        A key of ``opcodes.LOSSES``.
+        A key of ``kernels.losses.CODES``.
     outputs : array (N, C)
         Logits or predictions.
     targets : int64 array (N,) or array (N, C) of outputs' dtype
@@ -226,17 +223,18 @@ def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
         Overwritten with the gradient of the mean loss.
 
     """
-    code, real, (n, c) = opcodes.LOSSES[kind], outputs.dtype.type, outputs.shape
+    real, (n, c), row = outputs.dtype.type, outputs.shape, _row_of(kernels.losses, kind)
     weights = np.ones(n, outputs.dtype) if weights is None else weights
     gradient = np.empty_like(outputs) if doutputs is None else doutputs
     row_losses, row_hits = np.empty(n), np.empty(n, np.int64)
-    run = (
-        kernels.losses.classify_rows if code < opcodes.FIRST_DENSE else kernels.losses.regress_rows
-    )
+    labels, values = np.zeros(1, np.int64), np.zeros((1, 1), outputs.dtype)  # one is not read
+    labels, values = (targets, values) if row.takes_labels else (labels, targets)
     total = weights.sum(dtype=np.float64)
     scale = real(1 / total if total > 0 else 0)  # rows without weight: no loss, no gradient
-    run(code, real(parameter), outputs, targets, weights, scale, gradient, row_losses, row_hits,
-        0, n, c)  # fmt: skip
+    row.rows(
+        real(parameter), outputs, labels, values, weights, scale, gradient, row_losses, row_hits,
+        0, n, c,
+    )  # fmt: skip
     return float(row_losses.sum()), int(row_hits.sum())
 
 
@@ -250,15 +248,14 @@ def hyper(
     t: float = 1,
 ) -> np.ndarray:
     """Return the numbers of an update in the order that the kernels read them."""
-    values = np.zeros(opcodes.N_HYPER)
-    values[opcodes.LEARNING_RATE] = lr
-    values[opcodes.BETA1] = beta1
-    values[opcodes.BETA2] = beta2
-    values[opcodes.EPSILON] = eps
-    values[opcodes.WEIGHT_DECAY] = weight_decay
-    values[opcodes.L2] = l2
-    values[opcodes.STEP] = t
-    values[opcodes.L2_REPORTED] = 1.0
+    values = np.zeros(op.N_HYPER)
+    values[op.LEARNING_RATE] = lr
+    values[op.BETA1], values[op.REST1] = beta1, 1.0 - beta1
+    values[op.BETA2], values[op.REST2] = beta2, 1.0 - beta2
+    values[op.EPSILON] = eps
+    values[op.WEIGHT_DECAY] = weight_decay
+    values[op.L2] = l2
+    values[op.STEP] = t
     return values
 
 
@@ -270,21 +267,21 @@ def update(kind, theta, grad, state1, state2, hyper, is_weight=True):
     """
     state1 = _or_nothing(state1, theta.dtype)
     state2 = _or_nothing(state2, theta.dtype)
-    code = opcodes.OPTIMIZERS[kind]
-    kernels.optimizers.update(code, theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
+    rule = _row_of(kernels.optimizers, kind)
+    rule.update(theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
 
 
 def clip_by_norm(grad, max_norm):
     """Scale grad in place so that its norm is at most ``max_norm``; return the norm it had."""
-    norm = float(np.sqrt(kernels.optimizers.sum_of_squares(grad, 0, grad.size)))
+    norm = float(np.sqrt(kernels.optimizers.norms.sum_of_squares(grad, 0, grad.size)))
     if norm > max_norm:
-        kernels.optimizers.scale(grad, max_norm / norm, 0, grad.size)
+        kernels.optimizers.norms.scale(grad, max_norm / norm, 0, grad.size)
     return norm
 
 
 def max_norm(weight, limit):
     """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
-    kernels.optimizers.limit_column_norms(weight, float(limit), 0, weight.shape[1])
+    kernels.optimizers.norms.limit_column_norms(weight, float(limit), 0, weight.shape[1])
 
 
 def gather(X, rows, mean, std, out):
@@ -292,21 +289,26 @@ def gather(X, rows, mean, std, out):
 
     X (N, D) row-major uint8, float32 or float64; rows int64 (n,); out (n, D) float.
     """
-    how = opcodes.AS_THEY_ARE if mean is None else opcodes.IN_REAL
+    how = op.AS_THEY_ARE if mean is None else op.IN_REAL
     shift, scale, nothing = np.zeros(1, out.dtype), np.ones(1, out.dtype), np.zeros(1)
     if mean is not None:
         shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
     raw = X.reshape(-1).view(np.uint8)
-    code = opcodes.RAW_CODES[X.dtype.name]
+    code = op.RAW_CODES[X.dtype.name]
     n_rows, n_columns = out.shape
     kernels.gather.gather_rows(
         raw, code, rows, 0, shift, scale, nothing, nothing, how, out, 0, n_rows, n_columns
     )
 
 
-def _extent(matrix):
-    """Rows up to which, columns from which and up to which: all of a matrix, for the kernels."""
-    return matrix.shape[0], 0, matrix.shape[1]
+def _row_of(kind, name):
+    """Return the row of that name in the table of a kind of kernels."""
+    return kind.TABLE[kind.CODES[name]]
+
+
+def _whole(matrix):
+    """Return all of a matrix as a block."""
+    return kernels.machine.links.Block(0, matrix.shape[0], 0, matrix.shape[1])
 
 
 def _or_nothing(array, dtype):
@@ -317,5 +319,5 @@ def _scratch(dtype):
     """Return this thread's scratch for products; threads never share one."""
     name = f"scratch_{dtype.name}"
     if not hasattr(_local, name):
-        setattr(_local, name, aligned_zeros(kernels.affine.scratch_size(), dtype))
+        setattr(_local, name, aligned_zeros(int(kernels.products.affine.SCRATCH), dtype))
     return getattr(_local, name)

@@ -14,7 +14,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp.control_groups import cpu_quota
 from fastmlp.errors import argument
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.plan import op
 
 __all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
 
@@ -201,19 +201,19 @@ class Helper:
         threading.Thread(target=self._serve, args=(zero,), daemon=True).start()
 
     def offer(self, job: np.ndarray) -> None:
-        """Let the thread take part in a job: what its mailbox has to say, as `opcodes` has it."""
+        """Let the thread take part in a job: what its mailbox has to say, as `op` has it."""
         self._mailbox[op.TABLE :] = job
-        kernels.inference.make_offer(self._mailbox)
+        kernels.engine.inference.make_offer(self._mailbox)
         if self._asleep:
             self._wake.put(None)
 
     def withdraw(self) -> None:
         """Take the offer back, or wait till the thread is done with it."""
-        kernels.inference.withdraw(self._mailbox)
+        kernels.engine.inference.withdraw(self._mailbox)
 
     def _serve(self, zero: np.floating) -> None:
         while True:
-            kernels.inference.take_part(self._mailbox, zero, _LOOKS)
+            kernels.engine.inference.take_part(self._mailbox, zero, _LOOKS)
             self._asleep = True
             # Either this thread sees the offer, or who makes it sees that this one is asleep:
             # only one of them runs Python at a time.

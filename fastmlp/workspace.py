@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-__all__ = ["LINE", "TILE", "Workspace", "whole"]
+__all__ = ["LINE", "Workspace", "whole"]
 
 LINE = 16  # every array starts on a cache line
-TILE = 32  # rows, columns and depth of bfloat16 products come in multiples of it
 _LINES_WORTH_SPREADING = 8  # in a row
 
 
@@ -47,16 +46,6 @@ class Workspace:
         if n_columns >= LINE:
             return self.matrix(n_rows, n_columns)
         return self.take(n_rows * n_columns), n_columns
-
-    def factor(self, n_rows: int, n_columns: int, parts: int) -> tuple[int, int]:
-        """Return the offsets of the two forms of a layer's input; -1 for no parts."""
-        return self.tiles(n_rows, n_columns, parts), self.tiles(n_columns, n_rows, parts)
-
-    def tiles(self, n_rows: int, n_columns: int, parts: int) -> int:
-        """Return the offset of a matrix of bfloat16 tiles; -1 for no parts."""
-        if not parts:
-            return -1
-        return self.take(parts * whole(n_rows, TILE) * whole(n_columns, TILE) // 2)
 
 
 def row_length(n_columns: int) -> int:

@@ -7,9 +7,9 @@ part of it.
 
 import numpy as np
 
-from .jit import inner, kernel
-from .maths import one, zero
-from .simd import row_of
+from .machine.jit import inner, kernel
+from .machine.maths import one, zero
+from .machine.simd import row_of
 
 __all__ = ["drop", "mask_key"]
 
@@ -23,16 +23,16 @@ def mask_key(seed, step, layer):
 
 
 @kernel
-def drop(x, p, key, row, row_end, column, column_end):
-    """x[i, j] = x[i, j] / (1 - p) where hash(key, i, j) / 2**32 >= p, else 0.
+def drop(x, p, key, block):
+    """x[i, j] = x[i, j] / (1 - p) where hash(key, i, j) / 2**32 >= p, else 0, in a block.
 
-    For rows [row, row_end) and columns [column, column_end); p in x's dtype, 0 <= p < 1.
+    p is in x's dtype, 0 <= p < 1.
     Reads x. Writes x. May destroy nothing else. The gradient is the same function of dL/dy.
     """
-    nought, n = zero(p), column_end - column
+    nought, n, column = zero(p), block.column_end - block.column, block.column
     scale = one(p) / (one(p) - p)
     threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
-    for i in range(row, row_end):
+    for i in range(block.row, block.row_end):
         row_key = _mix64(key + np.uint64(i))
         low = np.uint32(row_key)
         high = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)  # odd: no two columns collide

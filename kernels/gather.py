@@ -4,29 +4,25 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .jit import kernel
-from .opcodes import AS_THEY_ARE, FLOAT32, IN_DOUBLE, UINT8
-from .simd import broadcast, data_pointer, full_vector, masked_load, masked_store, vector_type
+from .machine.jit import inner, kernel
+from .machine.simd import (
+    broadcast,
+    data_pointer,
+    full_vector,
+    masked_load,
+    masked_store,
+    vector_type,
+)
+from .plan import op
 
 __all__ = ["gather_rows"]
 
 
 @kernel
 def gather_rows(
-    raw,
-    code,
-    order,
-    first,
-    shift,
-    scale,
-    shift64,
-    scale64,
-    standardise,
-    out,
-    row,
-    row_end,
+    raw, code, order, first, shift, scale, shift64, scale64, standardise, out, row, row_end,
     n_columns,
-):
+):  # fmt: skip
     """out[i, j] = (X[order[first + i], j] - shift[j]) * scale[j] for rows [row, row_end).
 
     ``raw`` holds the bytes of X, a row-major matrix of n_columns columns whose type ``code`` names
@@ -36,25 +32,29 @@ def gather_rows(
     at the end.
     Reads raw, order, shift, scale, shift64, scale64. Writes out. May destroy nothing else.
     """
-    n_items, scaled = n_columns, standardise != AS_THEY_ARE
-    if order.size == 0 and out.shape[1] == n_columns and standardise == AS_THEY_ARE:
+    n_items, scaled = n_columns, standardise != op.AS_THEY_ARE
+    if order.size == 0 and out.shape[1] == n_columns and standardise == op.AS_THEY_ARE:
         n_items, row_end = (row_end - row) * n_columns, min(row + 1, row_end)  # all in one stretch
     for i in range(row, row_end):
         source = (order[first + i] if order.size > 0 else first + i) * n_columns
         target = i * out.shape[1]
-        if standardise == IN_DOUBLE:
-            if code == UINT8:
-                _convert(raw, types.uint8, source, out, target, n_items, shift64, scale64, True)
-            elif code == FLOAT32:
-                _convert(raw, types.float32, source, out, target, n_items, shift64, scale64, True)
-            else:
-                _convert(raw, types.float64, source, out, target, n_items, shift64, scale64, True)
-        elif code == UINT8:
-            _convert(raw, types.uint8, source, out, target, n_items, shift, scale, scaled)
-        elif code == FLOAT32:
-            _convert(raw, types.float32, source, out, target, n_items, shift, scale, scaled)
+        if standardise == op.IN_DOUBLE:
+            _convert_from(code, raw, source, out, target, n_items, shift64, scale64, True)
         else:
-            _convert(raw, types.float64, source, out, target, n_items, shift, scale, scaled)
+            _convert_from(code, raw, source, out, target, n_items, shift, scale, scaled)
+
+
+@inner
+def _convert_from(code, raw, start, out, out0, size, shift, scale, standardise):
+    """`_convert` from the type that ``code`` names."""
+    if code == op.UINT8:
+        _convert(raw, types.uint8, start, out, out0, size, shift, scale, standardise)
+    elif code == op.FLOAT32:
+        _convert(raw, types.float32, start, out, out0, size, shift, scale, standardise)
+    elif code == op.FLOAT64:
+        _convert(raw, types.float64, start, out, out0, size, shift, scale, standardise)
+    else:
+        raise LookupError("no type of raw input has this code")
 
 
 @intrinsic

@@ -24,7 +24,7 @@ import numpy as np
 
 import fastmlp
 from fastmlp import layers, lowering, optimizers
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 STORED = Path(__file__).with_name("digests.json")
 
@@ -60,7 +60,9 @@ def case(**options):
 # optimizer.
 CASES = {
     "relu": case(of=lambda: mlp(19, 33, 7), rule="adam"),
-    "leaky_relu": case(of=lambda: mlp(8, 65, 40, 5, act=layers.LeakyReLU), rule="momentum", threads=2),
+    "leaky_relu": case(
+        of=lambda: mlp(8, 65, 40, 5, act=layers.LeakyReLU), rule="momentum", threads=2
+    ),
     "elu": case(of=lambda: mlp(13, 31, 17, 3, act=layers.ELU), rule="nesterov", loss="hinge"),
     "selu": case(of=lambda: mlp(5, 24, 1, act=layers.SELU, drop=0.2), rule="rmsprop", loss="mse"),
     "gelu": case(of=lambda: mlp(21, 50, 4, act=layers.GELU, drop=0.3), rule="adamw", threads=2),
@@ -70,7 +72,9 @@ CASES = {
         of=lambda: mlp(10, 20, 3, act=layers.Sigmoid), rule="rmsprop_in_root", loss="poisson"
     ),
     "tanh": case(
-        of=lambda: mlp(9, 48, 3, act=layers.Tanh, drop=0.5), rule="adam", loss="binary_cross_entropy"
+        of=lambda: mlp(9, 48, 3, act=layers.Tanh, drop=0.5),
+        rule="adam",
+        loss="binary_cross_entropy",
     ),
     "no activation": case(of=lambda: mlp(4, 2), rule="momentum", loss="quantile"),
     "elu, dropped and shared": case(
@@ -85,7 +89,10 @@ CASES = {
         of=lambda: mlp(12, 37, 29, 4, norm=layers.BatchNorm), rule="adam", limits={"max_norm": 1.0}
     ),
     "batch norm first": case(
-        of=lambda: [layers.BatchNorm(11), *mlp(11, 80, 4, norm=layers.BatchNorm, act=layers.GELU, drop=0.2)],
+        of=lambda: [
+            layers.BatchNorm(11),
+            *mlp(11, 80, 4, norm=layers.BatchNorm, act=layers.GELU, drop=0.2),
+        ],
         rule="adamw",
         threads=2,
         l2=0.01,
@@ -98,14 +105,22 @@ CASES = {
     ),
     "layer norm first, passes": case(
         of=lambda: [
-            layers.LayerNorm(15), layers.ReLU(), layers.Dropout(0.1), layers.Dropout(0.1), layers.Sigmoid(), layers.Tanh(),
-            *mlp(15, 10, 3), layers.SiLU(),
+            layers.LayerNorm(15),
+            layers.ReLU(),
+            layers.Dropout(0.1),
+            layers.Dropout(0.1),
+            layers.Sigmoid(),
+            layers.Tanh(),
+            *mlp(15, 10, 3),
+            layers.SiLU(),
         ],
         rule="rmsprop",
         loss="mse",
     ),
     "activation first": case(
-        of=lambda: [layers.Tanh(), layers.Dropout(0.2), layers.Linear(7, 3), layers.Mish()], rule="adagrad", batch=1
+        of=lambda: [layers.Tanh(), layers.Dropout(0.2), layers.Linear(7, 3), layers.Mish()],
+        rule="adagrad",
+        batch=1,
     ),
     "no parameters": case(of=lambda: [layers.Tanh()], rule="sgd", loss="mse", width=6, outputs=6),
     "weighted": case(
@@ -121,7 +136,7 @@ CASES = {
     "deep, one row left": case(
         of=lambda: mlp(6, 140, 9, 30, 4, act=layers.LeakyReLU), rule="adam", rows=65, batch=32
     ),
-}  # fmt: skip
+}
 
 WIDE_ENOUGH = ("relu", "gelu", "batch norm", "layer norm", "wide", "wide, few rows", "weighted")
 """Those that are also trained at lower precision."""

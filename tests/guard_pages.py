@@ -90,7 +90,7 @@ def training(dtype):
 
 def bfloat16_products(dtype):
     """The same on bfloat16 tiles, where there are any; they read float32 alone."""
-    from fastmlp.kernels import isa
+    from fastmlp.kernels.machine import isa
 
     if dtype != "float32" or not isa.current().bf16_tiles:
         return

@@ -2,22 +2,12 @@
 
 import numpy as np
 from hypothesis import strategies as st
-from strategies import filled
+from strategies import ACTIVATIONS, filled
 
 import fastmlp
 from fastmlp import layers, optimizers
 
-ACTIVATION_LAYERS = {
-    "relu": layers.ReLU,
-    "leaky_relu": layers.LeakyReLU,
-    "elu": layers.ELU,
-    "selu": layers.SELU,
-    "gelu": layers.GELU,
-    "silu": layers.SiLU,
-    "mish": layers.Mish,
-    "sigmoid": layers.Sigmoid,
-    "tanh": layers.Tanh,
-}
+ACTIVATION_LAYERS = {name: layers.ACTIVATIONS[name] for name in ACTIVATIONS}
 
 OPTIMIZERS = {
     "sgd": lambda **k: optimizers.SGD(lr=0.05, **k),

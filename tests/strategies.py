@@ -7,32 +7,17 @@ a small shape.
 import numpy as np
 from hypothesis import strategies as st
 
-ACTIVATIONS = {
-    "relu": 0.0,
-    "leaky_relu": 0.01,
-    "elu": 1.3,
-    "selu": 0.0,
-    "gelu": 0.0,
-    "silu": 0.0,
-    "mish": 0.0,
-    "sigmoid": 0.0,
-    "tanh": 0.0,
-}
+from fastmlp import kernels
+
+_ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
+ACTIVATIONS = {row.name: _ALPHAS.get(row.name, 0.0) for row in kernels.activations.TABLE}
 """Names, each with an alpha worth testing."""
 
-LOSSES = {
-    "cross_entropy": 0.1,
-    "hinge": 0.0,
-    "mse": 0.0,
-    "binary_cross_entropy": 0.0,
-    "mae": 0.0,
-    "huber": 0.7,
-    "quantile": 0.3,
-    "poisson": 0.0,
-}
+_PARAMETERS = {"cross_entropy": 0.1, "huber": 0.7, "quantile": 0.3}
+LOSSES = {row.name: _PARAMETERS.get(row.name, 0.0) for row in kernels.losses.TABLE}
 """Names, each with a parameter worth testing."""
 
-UPDATES = ("sgd", "momentum", "nesterov", "rmsprop", "rmsprop_in_root", "adam", "adamw", "adagrad")
+UPDATES = tuple(row.name for row in kernels.optimizers.TABLE)
 
 dtypes = st.sampled_from(["float32", "float64"])
 seeds = st.integers(0, 2**32 - 1)

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from precision_rule import assert_within_bound, factors, scalings
 from strategies import seeds
 
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 if not isa.current().bf16_tiles:
     pytest.skip("needs a bfloat16 tile unit (AMX)", allow_module_level=True)
 
-from fastmlp.kernels import affine_bf16 as bf16
+from fastmlp.kernels.machine.links import Block
+from fastmlp.kernels.products import affine_bf16 as bf16
 
 PARTS = pytest.mark.parametrize("parts", [1, 2], ids=["medium", "high"])
 sizes = st.one_of(
@@ -42,7 +43,7 @@ class Products:
         N, D = x.shape
         memory = self.empty(2 * self.tiles(N, D).size)
         turned = memory.size // 2
-        bf16.prepare_factor(x, memory, 0, turned, N, D, self.parts, 0, N, 0, D)
+        bf16.prepare_factor(x, memory, 0, turned, N, D, self.parts, Block(0, N, 0, D))
         return memory, turned
 
     def weight(self, weight, backward):
@@ -66,11 +67,11 @@ class Products:
         (N, D), H = x.shape, weight.shape[1]
         memory, _ = self.factor(x)
         packed, _ = self.weight(weight, backward=False)
-        y, zero = self.empty(N, H + 5), np.float32(0)
+        y = self.empty(N, H + 5)
         given_bias = self.empty(H) if bias is None else bias
         bf16.affine_forward_bf16(
-            memory, 0, N, self.parts, packed, 0, given_bias, bias is not None, 0, zero, zero,
-            np.uint64(0), 0, y, y, D, H, self.scratch(H), 0, N, 0, H,
+            memory, 0, N, self.parts, packed, 0, given_bias, bias is not None, y, D, H,
+            self.scratch(H), Block(0, N, 0, H),
         )  # fmt: skip
         np.testing.assert_array_equal(y[:, H:], self.poison)
         return y[:, :H]
@@ -79,12 +80,11 @@ class Products:
         """dz @ weight.T, in a matrix whose rows are longer than that."""
         (N, H), D = dz.shape, len(weight)
         memory = self.empty(2 * self.tiles(N, H).size)
-        bf16.prepare_gradient(dz, memory, 0, memory.size // 2, N, H, self.parts, 0, N, 0, H)
+        bf16.prepare_gradient(dz, memory, 0, memory.size // 2, N, H, self.parts, Block(0, N, 0, H))
         packed, place = self.weight(weight, backward=True)
-        dx, zero = self.empty(N, D + 5), np.float32(0)
+        dx = self.empty(N, D + 5)
         bf16.affine_backward_bf16(
-            memory, 0, N, self.parts, packed, place, 0, zero, zero, np.uint64(0), dx, dx, D, H,
-            self.scratch(D), 0, N, 0, D,
+            memory, 0, N, self.parts, packed, place, dx, D, H, self.scratch(D), Block(0, N, 0, D),
         )  # fmt: skip
         np.testing.assert_array_equal(dx[:, D:], self.poison)
         return dx[:, :D]
@@ -96,7 +96,7 @@ class Products:
         memory = self.empty(factor.size + self.tiles(N, H).size)
         memory[: factor.size] = factor
         packed = factor.size
-        bf16.prepare_gradient(dz, memory, -1, packed, N, H, self.parts, 0, N, 0, H)
+        bf16.prepare_gradient(dz, memory, -1, packed, N, H, self.parts, Block(0, N, 0, H))
         out = self.empty(D * H + 7)
         for first in range(0, D, n_rows_a_piece):
             last = min(D, first + n_rows_a_piece)

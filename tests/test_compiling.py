@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from fastmlp.kernels import compiling, jit
+from fastmlp.kernels.machine import compiling, jit
 
 NOTICE = "fastmlp: compiling kernels, once per machine; this may take half a minute\n"
 

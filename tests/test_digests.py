@@ -5,7 +5,7 @@ import json
 import digests
 import pytest
 
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 STORED = json.loads(digests.STORED.read_text())
 QUICK = ("relu", "batch norm", "layer norm first, passes")

@@ -8,7 +8,7 @@ import pytest
 
 import fastmlp
 from fastmlp import BatchNorm, Linear, Normalize, ReLU, inference, kernels, threads
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.plan import op
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_after_ctrl_c_no_helper_works_on_memory_that_is_gone(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(kernels.inference, "infer_together", interrupted)
+        patch.setattr(kernels.engine.inference, "infer_together", interrupted)
         with pytest.raises(KeyboardInterrupt):
             inference.predict(model, X, 3)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sentences import refused
 
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
 
 TESTS = Path(__file__).parent
 OTHERS = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.kernels import cache, isa, jit
+from fastmlp.kernels.machine import cache, isa, jit
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and permissions are POSIX's")
 
@@ -264,27 +264,46 @@ def test_without_a_home_there_is_one_warning(monkeypatch):
 
 
 def test_an_edit_of_any_kernel_source_changes_the_folder(tmp_path, monkeypatch):
-    sources = Path(jit.__file__).parent
-    for source in sources.glob("*.py"):
-        shutil.copy(source, tmp_path)
+    kernels = tmp_path / "kernels"
+    shutil.copytree(Path(jit.__file__).parents[1], kernels)
     original = jit._fingerprint()
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    monkeypatch.setattr(jit, "__file__", str(kernels / "machine" / "jit.py"))
     assert jit._fingerprint() == original
 
-    for source in sources.glob("*.py"):
-        copy = tmp_path / source.name
-        copy.write_bytes(source.read_bytes() + b"\n")
+    sources = sorted(kernels.rglob("*.py"))
+    assert len({source.parent for source in sources}) > 1
+    for source in sources:
+        content = source.read_bytes()
+        source.write_bytes(content + b"\n")
         assert jit._fingerprint() != original, f"{source.name} was edited"
-        copy.write_bytes(source.read_bytes())
-    (tmp_path / "new.py").touch()
+        source.write_bytes(content)
+    (kernels / "plan" / "new.py").touch()
     assert jit._fingerprint() != original
+
+
+def made(shift):
+    @jit.kernel(name=f"made.{shift}")
+    def shifted(x):
+        return x + shift
+
+    return shifted
+
+
+def test_kernels_that_a_function_makes_are_kept_under_the_names_they_are_given(folder):
+    assert (made(1.0)(1.0), made(2.0)(1.0)) == (2.0, 3.0)
+
+    again = [made(1.0), made(2.0)]
+
+    assert [kernel(1.0) for kernel in again] == [2.0, 3.0]
+    assert all(kernel.stats.cache_hits for kernel in again)
+    assert len(list(folder.iterdir())) == 2
 
 
 ASK = """
 import sys
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 sys.path.insert(0, {folder!r})
-from fastmlp.kernels import jit
+from fastmlp.kernels.machine import jit
 print(jit.__file__, jit._fingerprint())
 """
 
@@ -301,7 +320,7 @@ def test_without_sources_the_bytecode_names_the_folder(tmp_path):
         ignore=nothing,
         dirs_exist_ok=True,
     )
-    edited = package / "kernels" / "losses.py"
+    edited = package / "kernels" / "losses" / "numbers.py"
     source = edited.read_text()
 
     def ask(text):
@@ -319,7 +338,7 @@ def test_without_sources_the_bytecode_names_the_folder(tmp_path):
         for path, content in kept.items():
             path.write_bytes(content)
         place, name = done.stdout.split()
-        assert place == str(package / "kernels" / "jit.pyc")
+        assert place == str(package / "kernels" / "machine" / "jit.pyc")
         return name
 
     before = ask(source)
@@ -342,7 +361,7 @@ def test_the_folder_lies_where_the_environment_says(tmp_path, monkeypatch):
 
 
 SMALL = """
-from fastmlp.kernels import jit
+from fastmlp.kernels.machine import jit
 from test_kernel_cache import doubled
 print(jit.kernel(doubled)(21.0))
 """

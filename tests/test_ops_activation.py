@@ -9,7 +9,7 @@ from tolerance import assert_close, assert_gradient_close
 
 from fastmlp import ops
 from fastmlp.kernels import activations
-from fastmlp.kernels import opcodes as op
+from fastmlp.kernels.machine.links import Block
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
@@ -92,19 +92,19 @@ def test_float32_is_accurate_over_the_whole_range(kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", [name for name in op.ACTIVATIONS if name != "identity"])
-def test_the_bits_do_not_depend_on_where_a_number_lies(name, dtype):
+@pytest.mark.parametrize("row", activations.TABLE, ids=lambda row: row.name)
+def test_the_bits_do_not_depend_on_where_a_number_lies(row, dtype):
     """Threads take stretches of different lengths; a loop may end with numbers one by one."""
     z = filled((1, 1013), "normal", 0).astype(dtype) * 3
-    code, alpha = int(op.ACTIVATIONS[name]), np.dtype(dtype).type(0.3)
+    alpha, whole = np.dtype(dtype).type(0.3), Block(0, 1, 0, 1013)
 
     together, gradient = z.copy(), z.copy()
-    activations.activate(code, alpha, together, 0, 1, 0, 1013)
-    activations.scale_by_derivative(code, alpha, gradient, together, 0, 1, 0, 1013)
+    row.forward(alpha, together, whole)
+    row.backward(alpha, gradient, together, whole)
     alone, gradient_alone = z.reshape(-1, 1).copy(), z.reshape(-1, 1).copy()
     for i in range(1013):
-        activations.activate(code, alpha, alone, i, i + 1, 0, 1)
-        activations.scale_by_derivative(code, alpha, gradient_alone, alone, i, i + 1, 0, 1)
+        row.forward(alpha, alone, Block(i, i + 1, 0, 1))
+        row.backward(alpha, gradient_alone, alone, Block(i, i + 1, 0, 1))
 
     np.testing.assert_array_equal(alone.reshape(1, -1), together)
     np.testing.assert_array_equal(gradient_alone.reshape(1, -1), gradient)

@@ -16,7 +16,9 @@ from test_workspace import assert_memory_does_not_matter
 import fastmlp
 from fastmlp import kernels, lowering
 from fastmlp.compiled import bf16_parts
-from fastmlp.kernels import isa
+from fastmlp.kernels.machine import isa
+from fastmlp.kernels.machine.links import Family
+from fastmlp.kernels.plan import calls
 from fastmlp.layers import Linear, ReLU, Tanh
 from fastmlp.training import PRECISIONS
 
@@ -241,12 +243,14 @@ def test_each_kernel_is_compiled_once_for_a_dtype():
         for precision in PRECISIONS:
             trained(dtype=dtype, matmul_precision=precision)
 
-    for name, link in kernels.links.LINKS.items():
-        dispatcher = getattr(getattr(kernels, link.subject), name)
-        only_float32 = link.subject == "affine_bf16"
-        assert len(dispatcher.signatures) <= (1 if only_float32 else 2), name
-    assert len(kernels.engine.train_epoch.signatures) == 2
-    assert bool(kernels.affine_bf16.prepare_factor.signatures) == TILES
+    called = [link.kernel() for link in calls.ALL.values() if not isinstance(link, Family)]
+    for family, code in (each for each in calls.everything() if isinstance(each, tuple)):
+        called.append(family.kernel(code))
+    for kernel in called:
+        assert len(kernel.signatures) <= 2, kernel
+    assert len(kernels.engine.epoch.train_epoch.signatures) == 2
+    rounding = kernels.cores.TABLE[kernels.cores.CODES["affine_bf16"]].take_input
+    assert len(rounding.signatures) == (1 if TILES else 0)
 
 
 @given(st.sampled_from(PRECISIONS))
@@ -262,7 +266,7 @@ def trained_on(n_threads, build, X, y, options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)
         if options["shares_columns"]:
-            patch.setattr(lowering, "_LARGE_WEIGHT", 1)
+            patch.setattr(kernels.cores.affine, "LARGE_WEIGHT", 1)
         history = model.fit(
             X, y, optimizer=rule, epochs=2, n_threads=n_threads, verbose=False, l2=0.01,
             **{name: value for name, value in options.items() if name != "shares_columns"},

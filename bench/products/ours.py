@@ -12,19 +12,17 @@ import numba
 import numpy as np
 
 from fastmlp import ops, threads
-from fastmlp.kernels import links
-from fastmlp.kernels import opcodes as op
-from fastmlp.kernels.memory import INT, operation_at, scratch_of, unit_at, wait
-from fastmlp.kernels.passes import backward, forward
-from fastmlp.kernels.simd import array_at, view
-from fastmlp.lowering import Operation, links_for_training, lower, useful_threads
+from fastmlp.kernels.machine.simd import array_at
+from fastmlp.kernels.engine.step import backward, forward
+from fastmlp.kernels.plan import calls, op
+from fastmlp.kernels.plan.memory import INT, operation_at, unit_at, wait
+from fastmlp.lowering import Operation, calls_for_training, lower, useful_threads
 from fastmlp.memory import ArrayTable
 from fastmlp.parameters import Slot
 
 __all__ = ["NAME", "OurProduct"]
 
 NAME = "fastmlp"
-weight_gradient = links.LINKS["weight_gradient"].call
 
 
 class OurProduct:
@@ -52,8 +50,8 @@ class OurProduct:
     ):
         self.product, self.dtype, self.shape = product, x.dtype, (*x.shape, dz.shape[1])
         n, d, h = self.shape
-        below = Operation(op.PASS, -1, d, d)
-        layer = Operation(op.AFFINE, 0, d, h)
+        below = Operation("copy", -1, d, d)
+        layer = Operation("affine", 0, d, h)
         # One layer alone reads what was gathered; a pass below it would copy that at each call.
         self.operations = [layer] if product == "forward" else [below, layer]
         self.n_threads = useful_threads(self.operations, n, n_threads)
@@ -79,8 +77,8 @@ class OurProduct:
             (op.SCRATCH, plan.scratch_size * self.n_threads),
         ):
             memory[place] = ops.aligned_zeros(size, self.dtype)
-        names = links_for_training(self.operations, True, 0)
-        memory[op.KERNELS] = links.addresses(names, self.dtype)
+        needed = calls_for_training(self.operations, "mse", "sgd")
+        memory[op.KERNELS] = calls.addresses(needed, self.dtype)
         return memory
 
     def fill(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dz: np.ndarray) -> None:
@@ -148,20 +146,14 @@ def backward_rounds(thread, n_rounds, memory, last, zero):
 def gradient_rounds(thread, n_rounds, memory, last, zero):
     """X' dZ, piece by piece; the pieces of each thread as in an update."""
     n_rows = array_at(memory, op.HEADER, INT)[op.BATCH_SIZE]
-    row, scratch = operation_at(memory, last), scratch_of(thread, memory, zero)
-    workspace, gradient = array_at(memory, op.WORKSPACE, zero), array_at(memory, op.GRADIENT, zero)
-    x = view(workspace, row[op.X], n_rows, row[op.LD_X])
-    dz = view(workspace, row[op.DZ], n_rows, row[op.LD_Y])
+    core, gradient = operation_at(memory, last)[op.CORE], array_at(memory, op.GRADIENT, zero)
     shares = array_at(memory, op.UNIT_SHARES, INT)
     for _ in range(n_rounds):
         for u in range(shares[thread], shares[thread + 1]):
             unit = unit_at(memory, u)
-            first, last_row, start = unit[op.UNIT_FIRST], unit[op.UNIT_LAST], unit[op.UNIT_START]
-            if first >= 0:  # not the bias
-                weight_gradient(
-                    memory, x, dz, n_rows, row[op.N_OUT], gradient, start, scratch, first,
-                    last_row, gradient, gradient, gradient, start,
-                )  # fmt: skip
+            if unit[op.UNIT_FIRST] >= 0:  # not the bias
+                start = unit[op.UNIT_START]
+                calls.gradient(memory, core, memory, zero, thread, u, n_rows, gradient, start)
         wait(thread, memory)
 
 

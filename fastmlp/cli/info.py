@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 def collect() -> dict[str, Any]:
     """Return the facts as a dict of plain values."""
     from fastmlp import threads
-    from fastmlp.kernels import isa, jit
+    from fastmlp.kernels.machine import isa, jit
 
     features = isa.processor_features()
     return {
@@ -54,7 +54,7 @@ def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
 
     Parameters
     ----------
-    isa : kernels.isa.Isa
+    isa : kernels.machine.isa.Isa
         The instruction set in use.
     features : collection of str
         What the processor has, by LLVM's names.

@@ -23,13 +23,15 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train small networks that between them need every kernel; 1 if they cannot be kept."""
-    from fastmlp.kernels import cache, jit
+    """Compile what plans can call, then train and predict; 1 if kernels cannot be kept."""
+    from fastmlp.compiled import warm_up
+    from fastmlp.kernels.machine import cache, jit
 
     started = time.perf_counter()
     for dtype in _DTYPES:
         for precision in PRECISIONS if dtype == "float32" else PRECISIONS[:1]:
             begun = time.perf_counter()
+            warm_up([dtype])
             compile_kernels(dtype, precision)
             if not arguments.json:
                 seconds = time.perf_counter() - begun

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .simd import broadcast, data_pointer, full_vector, masked_load, transposed
+from ..machine.simd import broadcast, data_pointer, full_vector, masked_load, transposed
 
 __all__ = [
     "TILE",

@@ -1,22 +1,20 @@
-"""The three matrix products of a fully connected layer, each fused with what surrounds it.
+"""The three matrix products of a fully connected layer.
 
-    forward    Y = dropout(f(X W + b))             (N, D) (D, H) -> (N, H)
-    backward   dZ_below = (dZ W') * f'(below)      (N, H) (H, D) -> (N, D)
-    gradient   dW = X' dZ                          (D, N) (N, H) -> (D, H)
+    forward    Y = X W + b       (N, D) (D, H) -> (N, H)
+    backward   dX = dZ W'        (N, H) (H, D) -> (N, D)
+    gradient   dW = X' dZ        (D, N) (N, H) -> (D, H)
 
 All three walk over blocks of C that stay in registers, panel by panel (``panels``), inside blocks
-of the summed index. Each element of C is one chain of
-multiply-adds in the order of the summed index, whatever the blocking.
+of the summed index. Each element of C is one chain of multiply-adds in the order of the summed
+index, whatever the blocking.
 
 Matrices may be wider than they are used: a row has ``shape[1]`` elements, of which the first few
 count. What lies beyond is never read into a result.
 """
 
-from .activations import activate, scale_by_derivative
-from .dropout import drop
-from .jit import inner, kernel
-from .maths import one, zero
-from .opcodes import IDENTITY, KEEP_INPUT, KEEP_OUTPUT
+from ..machine.jit import inner, kernel
+from ..machine.maths import one, zero
+from ..machine.simd import TILE_ROWS, TILE_VECTORS, flat, lines_in, n_lanes, part
 from .panels import (
     BLOCK_COLUMNS,
     BLOCK_K,
@@ -40,58 +38,44 @@ from .panels import (
     panel_width,
     unpack,
 )
-from .simd import TILE_ROWS, TILE_VECTORS, flat, lines_in, n_lanes, part, row_of
 
 __all__ = [
+    "BLOCK_COLUMNS",
     "BLOCK_ROWS",
     "SCRATCH",
     "affine_backward",
     "affine_forward",
     "bias_gradient",
-    "finish",
-    "scratch_size",
-    "unfinish",
     "weight_gradient",
 ]
 
 
-def scratch_size() -> int:
-    """Return how many elements of scratch each thread needs."""
-    return SCRATCH
-
-
 @kernel
-def affine_forward(
-    x, weight, bias, has_bias, code, alpha, p, key, keep, saved, y, n_in, scratch, row, row_end,
-    column, column_end,
-):  # fmt: skip
-    """y[i, j] = dropout(f(sum_k x[i, k] weight[k, j] + bias[j])) in a block of rows and columns.
+def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
+    """y[i, j] = sum_k x[i, k] weight[k, j] + bias[j] in a block of rows and columns.
 
-    x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y, saved (N, >= H); scratch of
-    ``scratch_size()`` elements, one for each thread. f is activation ``code`` with ``alpha``;
-    dropout with probability ``p`` (0: none) and mask ``key``. ``column`` must be a multiple of
-    the panel width. ``keep`` says what of f goes to ``saved``.
-    Reads x, weight, bias. Writes y, saved in the block. May destroy y beyond the last column,
-    scratch.
+    x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y (N, >= H); scratch of SCRATCH
+    elements, which no other thread uses. The block's first column must be a multiple of the panel
+    width.
+    Reads x, weight, bias. Writes y in the block. May destroy y beyond the last column, scratch.
     """
+    row, row_end, column, column_end = block
     lanes = n_lanes(x)
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
     block_k = even_block(n_in)
     if row_end - row == 1:
-        first = column
         column = _one_row(
             x_flat, row * ldx, w_flat, ldw, bias, has_bias, y_flat, row * ldy, n_in, scratch,
             column, column_end,
         )  # fmt: skip
-        finish(code, alpha, p, key, keep, saved, y, row, row_end, first, column)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
         for first in range(column, column_end, BLOCK_COLUMNS):
             last = min(column_end, first + BLOCK_COLUMNS)
             for j in range(last - first):
-                scratch[START + j] = bias[first + j] if has_bias else zero(alpha)
+                scratch[START + j] = bias[first + j] if has_bias else zero(x_flat[0])
             for k in range(0, n_in, block_k):
                 n_k = min(block_k, n_in - k)
                 soon = (k + block_k) * ldw  # the rows of the weight that come next
@@ -122,27 +106,24 @@ def affine_forward(
                     if j + padded > ldy and k + n_k == n_in:
                         unpack(scratch, padded, y, r, n_rows, j, n)
                     j += n
-            finish(code, alpha, p, key, keep, saved, y, r, r + n_rows, first, last)
 
 
 @kernel
-def affine_backward(
-    dz, weight, code, alpha, p, key, saved, dx, n_out, scratch, row, row_end, column, column_end,
-):  # fmt: skip
-    """dx[i, j] = (sum_k dz[i, k] weight[j, k]) * mask * f'(saved[i, j]) in a block.
+def affine_backward(dz, weight, dx, n_out, scratch, block):
+    """dx[i, j] = sum_k dz[i, k] weight[j, k] in a block of rows and columns.
 
-    dz (N, >= H); weight (D, H); dx, saved (N, >= D). f, its ``alpha``, ``p`` and ``key`` are those
-    of the layer below, whose output this layer read, so dx is the gradient at that layer's own
-    product. ``column`` must be a multiple of the panel width.
-    Reads dz, weight, saved. Writes dx in the block. May destroy dx beyond the last column, scratch.
+    dz (N, >= H); weight (D, H); dx (N, >= D). The block's first column must be a multiple of the
+    panel width.
+    Reads dz, weight. Writes dx in the block. May destroy dx beyond the last column, scratch.
     """
+    row, row_end, column, column_end = block
     lanes = n_lanes(dz)
     width = TILE_VECTORS * lanes
     dz_flat, w_flat, dx_flat = flat(dz), flat(weight), flat(dx)
     ldz, ldw, ldx = dz.shape[1], weight.shape[1], dx.shape[1]
     block_k = even_block(n_out)
     for c in range(width):
-        scratch[START + c] = zero(alpha)
+        scratch[START + c] = zero(dz_flat[0])
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         j = column
@@ -169,7 +150,6 @@ def affine_backward(
             if j + padded > ldx:
                 unpack(scratch, padded, dx, r, n_rows, j, n)
             j += n
-        unfinish(code, alpha, p, key, saved, dx, r, r + n_rows, column, column_end)
 
 
 @kernel
@@ -179,9 +159,9 @@ def weight_gradient(
     """out[d - first, h] = sum_n x[n, d] dz[n, h] for the inputs d in [first, last).
 
     x (N, >= D); dz (N, >= H); the rows of the gradient go to the flat array ``out`` from ``out0``
-    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. What the
-    optimizer will need next, theta, state1 and state2 from ``place`` on, is called into the second
-    cache meanwhile.
+    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. Meanwhile
+    what the optimizer will need next is prefetched into the second cache: theta, state1 and state2
+    from ``place`` on.
     Reads x, dz. Writes out. May destroy scratch.
     """
     lanes = n_lanes(x)
@@ -256,41 +236,13 @@ def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
     _row_times_matrix(scratch, PACKED_A, NONE, dz, NONE, n_out, n_rows, out, out0, scratch)
 
 
-@kernel
-def finish(code, alpha, p, key, keep, saved, y, row, row_end, column, column_end):
-    """y = dropout(f(y)) in a block; ``keep`` says what of f goes to ``saved`` on the way.
-
-    Reads y. Writes y, saved. May destroy nothing else.
-    """
-    if keep == KEEP_INPUT:
-        _copy(y, saved, row, row_end, column, column_end)
-    if code != IDENTITY:
-        activate(code, alpha, y, row, row_end, column, column_end)
-    if keep == KEEP_OUTPUT:
-        _copy(y, saved, row, row_end, column, column_end)
-    if p > zero(p):
-        drop(y, p, key, row, row_end, column, column_end)
-
-
-@kernel
-def unfinish(code, alpha, p, key, saved, dy, row, row_end, column, column_end):
-    """dy = dy * mask * f'(saved) in a block: the gradient at the input of ``finish``.
-
-    Reads dy, saved. Writes dy. May destroy nothing else.
-    """
-    if p > zero(p):
-        drop(dy, p, key, row, row_end, column, column_end)
-    if code != IDENTITY:
-        scale_by_derivative(code, alpha, dy, saved, row, row_end, column, column_end)
-
-
 @inner
 def _one_row(
     x, x0, weight, ldw, bias, has_bias, y, y0, n_in, scratch, column, column_end
 ):  # fmt: skip
-    """The product for one row, eight vectors of columns at a time; return the column it came to.
+    """The product for one row, eight vectors of columns at a time; return where it stopped.
 
-    One pass over each stretch of the weight, as it lies: what it costs is reading it.
+    Each stretch of the weight is read once, in place: reading it is all that this costs.
     """
     width, start, start0 = 8 * n_lanes(x), scratch, START
     for j in range(width):
@@ -339,12 +291,3 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
         for c in range(n):
             out[out0 + j + c] = scratch[PANEL + c]
         j += n
-
-
-@inner
-def _copy(source, target, row, row_end, column, column_end):
-    n = column_end - column
-    for i in range(row, row_end):
-        a, b = row_of(source, i, column, n), row_of(target, i, column, n)
-        for j in range(n):
-            b[j] = a[j]

@@ -1,4 +1,4 @@
-"""Panels: how the products of ``affine`` walk over register blocks.
+"""Panels: how the products in ``affine`` walk over register blocks.
 
 B is taken in panels of a few vectors of columns, packed so that a block reads it in one stretch; a
 panel is multiplied by all rows of A, block of rows by block of rows. Where packed operands lie in a
@@ -7,9 +7,9 @@ thread's scratch is decided here too.
 
 import numpy as np
 
-from .jit import inner
-from .maths import zero
-from .simd import (
+from ..machine.jit import inner
+from ..machine.maths import zero
+from ..machine.simd import (
     TILE_ROWS,
     TILE_VECTORS,
     copy_vector,
@@ -62,6 +62,12 @@ START = PANEL + BLOCK_ROWS * MAX_WIDTH
 PACKED_A = START + BLOCK_COLUMNS + MAX_WIDTH
 SCRATCH = PACKED_A + BLOCK_K * BLOCK_ROWS
 
+if TILE_VECTORS not in (2, 3) or TILE_ROWS < 2:  # `_make_block` has one, two and all vectors
+    raise ValueError(
+        f"a register block of {TILE_ROWS} rows and {TILE_VECTORS} vectors is not provided for: "
+        "there must be at least 2 rows, and 2 or 3 vectors"
+    )
+
 multiply_long_row = make_multiply_block(1, 8)
 
 
@@ -97,8 +103,8 @@ def multiply_panel(
 ):  # fmt: skip
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
-    Meanwhile soon[soon0 : soon_end] is called into the second cache to be read, and
-    due[due0 : due_end] to be written, as far as the time allows.
+    Meanwhile soon[soon0 : soon_end] is prefetched into the second cache to be read, and
+    due[due0 : due_end] to be written, as far as there is time.
     """
     lines = lines_in(soon, n_k)
     i = 0
@@ -125,7 +131,10 @@ def multiply_panel(
 
 @inner
 def panel_width(n_columns, lanes):
-    """How many columns the next panel takes of those left: not all but one vector."""
+    """Return how many of the columns that are left the next panel takes.
+
+    Two panels are of about the same width, rather than that one vector is left over.
+    """
     n_vectors = (n_columns + lanes - 1) // lanes
     if TILE_VECTORS < n_vectors <= 2 * TILE_VECTORS - 2:
         return (n_vectors + 1) // 2 * lanes
@@ -134,7 +143,7 @@ def panel_width(n_columns, lanes):
 
 @inner
 def even_block(n_k):
-    """The summed index in as few blocks as BLOCK_K allows, all about as long."""
+    """Return the length of blocks of the summed index: as few as BLOCK_K allows, and even."""
     n_blocks = (n_k + BLOCK_K - 1) // BLOCK_K
     return (n_k + n_blocks - 1) // n_blocks
 

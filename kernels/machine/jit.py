@@ -32,7 +32,7 @@ from numba.core.caching import NullCache
 from . import cache as files
 from . import compiling, isa
 
-__all__ = ["cache_folder", "inner", "kernel"]
+__all__ = ["cache_folder", "inner", "kernel", "pasted"]
 
 # Never "nnan" or "ninf": a diverging loss must stay visible.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
@@ -44,20 +44,37 @@ if compiling.is_disabled():
     )
 
 
-def kernel(function):
-    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk."""
-    return _compile(function, no_cpython_wrapper=False)
+def kernel(function=None, *, name=None):
+    """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
+
+    A function that another one makes is only cached under a ``name`` that no other kernel has.
+    """
+    return _decorate(function, name, no_cpython_wrapper=False)
 
 
-def inner(function):
+def inner(function=None, *, name=None):
     """Do the same for a function that only kernels call: it gets no wrapper for Python.
 
-    That takes a good part of the time to compile.
+    That saves a good part of the time to compile.
     """
-    return _compile(function, no_cpython_wrapper=True)
+    return _decorate(function, name, no_cpython_wrapper=True)
 
 
-def _compile(function, **options):
+def pasted(function):
+    """Do the same for a short function that becomes part of the text of the kernels that call it.
+
+    Where the order of a sum matters to the last bit, this is what writing it out there would be.
+    """
+    return _compile(function, None, no_cpython_wrapper=True, inline="always")
+
+
+def _decorate(function, name, **options):
+    if function is None:
+        return lambda function: _compile(function, name, **options)
+    return _compile(function, name, **options)
+
+
+def _compile(function, name, **options):
     with compiling.enabled():
         dispatcher = numba.njit(
             nogil=True,
@@ -68,8 +85,10 @@ def _compile(function, **options):
             **options,
         )(function)
     compiling.watch.add(function)
-    if "<locals>" not in function.__qualname__:  # its name would not say which function it is
-        dispatcher._cache = _DiskCache(function)
+    if name is None and "<locals>" not in function.__qualname__:
+        name = f"{function.__module__}.{function.__qualname__}"
+    if name is not None:
+        dispatcher._cache = _DiskCache(name)
     return dispatcher
 
 
@@ -94,9 +113,9 @@ def cache_folder() -> Path | None:
 
 
 def _fingerprint() -> str:
-    """Hash all that compiled code depends on besides a function's own name and signature."""
+    """Hash all that compiled code depends on, apart from a function's name and signature."""
     digest = hashlib.sha256()
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     sources = sorted(folder.rglob("*.py"))
     for source in sources:
         name = source.relative_to(folder).as_posix()
@@ -111,7 +130,7 @@ def _fingerprint() -> str:
 
 def _compiled_sources() -> Iterator[str]:
     """Yield what the bytecode of each module of kernels consists of."""
-    package = import_module(str(__package__))
+    package = import_module(str(__package__).rpartition(".")[0])
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         finder: Any = module.module_finder
         yield module.name
@@ -134,8 +153,8 @@ class _DiskCache(NullCache):
     Where one is missing or cannot be used, the function is compiled again.
     """
 
-    def __init__(self, function):
-        self._name = f"{function.__module__}.{function.__qualname__}"
+    def __init__(self, name):
+        self._name = name
 
     @property
     def cache_path(self):

@@ -128,8 +128,8 @@ def make_multiply_block(n_rows: int, n_vectors: int):
     element of C is one chain of multiply-adds in the order of k, so its bits do not depend on the
     shape of the block, on the vector width, or on how the work is shared out.
 
-    Meanwhile k cache lines are called into the second cache: from ``soon[soon0]`` on, to be read
-    soon, and from ``due[due0]`` on, to be written. Any address is allowed there.
+    Meanwhile k cache lines from ``soon[soon0]`` on are prefetched into the second cache to be read,
+    and as many from ``due[due0]`` on to be written. Any address is allowed there.
     """
 
     @intrinsic
@@ -185,7 +185,7 @@ def make_multiply_block(n_rows: int, n_vectors: int):
 def array_at(typingctx, memory, index, like):
     """``array_at(memory, index, like)``: the flat array whose address and length stand in a row.
 
-    Its elements have the type of ``like``. It has no owner; see ``opcodes`` for the rows.
+    Its elements have the type of ``like``. It has no owner; ``plan.op`` names the rows.
     """
     result = types.Array(like, 1, "C")
 
@@ -350,7 +350,7 @@ def _store(builder, value, base, vector, column):
 
 
 def _prefetch(builder, base, line, write):
-    """Call cache line number ``line`` from ``base`` on into the second cache."""
+    """Prefetch cache line number ``line`` from ``base`` on into the second cache."""
     byte = ir.IntType(8).as_pointer()
     address = builder.gep(builder.bitcast(base, byte), [builder.mul(line, _INDEX(CACHE_LINE))])
     number = ir.IntType(32)

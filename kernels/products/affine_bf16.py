@@ -11,8 +11,10 @@ two. Its low parts (``parts`` 2) lie behind it in the same way.
 
 import numpy as np
 
-from .affine import finish, unfinish
-from .bf16 import (
+from ..machine.jit import inner, kernel
+from ..machine.maths import zero
+from ..machine.simd import flat, part
+from .tiles import (
     TILE,
     begin_tiles,
     end_tiles,
@@ -22,9 +24,6 @@ from .bf16 import (
     pack_rows_tile,
     round_row,
 )
-from .jit import inner, kernel
-from .maths import zero
-from .simd import flat, part
 
 __all__ = [
     "affine_backward_bf16",
@@ -48,19 +47,18 @@ START = EDGE + BLOCK * BLOCK  # what a row of C starts with
 
 
 @kernel
-def prepare_factor(
-    x, workspace, rounded, turned, size, n_columns, parts, row, row_end, column, column_end
-):  # fmt: skip
+def prepare_factor(x, workspace, rounded, turned, size, n_columns, parts, block):
     """Round a block of a layer's input for the products that will read it.
 
     x (N, >= n_columns) goes to workspace[rounded:] as the forward product reads it, and to
-    workspace[turned:] as the gradient of the weight does. ``size`` is the most rows there are;
-    ``row`` and ``column`` must be multiples of 32, and so must ``row_end`` unless it is N.
+    workspace[turned:] as the gradient of the weight does. ``size`` is the most rows there are.
+    The block must begin at multiples of 32 and its last row be one too, or the last of x.
     Reads x. Writes workspace, with zeros where tiles reach beyond the block.
     """
+    row, row_end, column, column_end = block
     x_flat, ldx = flat(x), x.shape[1]
     depth, plane = tiles_deep(size), matrix_size(n_columns, size)
-    _round_rows(x, workspace, rounded, size, n_columns, parts, row, row_end, column, column_end)
+    _round_rows(x, workspace, rounded, size, n_columns, parts, block)
     for t in range(row // DEPTH, tiles_deep(row_end)):
         for i in range(column // ROWS, tiles_across(column_end)):
             pack_columns_tile(
@@ -70,21 +68,18 @@ def prepare_factor(
 
 
 @kernel
-def prepare_gradient(
-    dz, workspace, rounded, packed, size, n_columns, parts, row, row_end, column, column_end
-):  # fmt: skip
+def prepare_gradient(dz, workspace, rounded, packed, size, n_columns, parts, block):
     """Round a block of the gradient at a product, as ``prepare_factor`` does for its input.
 
     dz (N, >= n_columns) goes to workspace[rounded:] as the backward product reads it (-1: there is
     none), and to workspace[packed:] as the gradient of the weight does.
     Reads dz. Writes workspace, with zeros where tiles reach beyond the block.
     """
+    row, row_end, column, column_end = block
     dz_flat, ldz = flat(dz), dz.shape[1]
     depth, plane = tiles_deep(size), matrix_size(n_columns, size)
     if rounded >= 0:
-        _round_rows(
-            dz, workspace, rounded, size, n_columns, parts, row, row_end, column, column_end
-        )
+        _round_rows(dz, workspace, rounded, size, n_columns, parts, block)
     for t in range(row // DEPTH, tiles_deep(row_end)):
         for j in range(column // ROWS, tiles_across(column_end)):
             pack_rows_tile(
@@ -125,40 +120,30 @@ def pack_weight_bf16(
 
 @kernel
 def affine_forward_bf16(
-    workspace, rounded, size, parts, packed, forward, bias, has_bias, code, alpha, p, key, keep,
-    saved, y, n_in, n_out, scratch, row, row_end, column, column_end,
-):  # fmt: skip
+    workspace, rounded, size, parts, packed, forward, bias, has_bias, y, n_in, n_out, scratch, block
+):
     """``affine.affine_forward``: x is at workspace[rounded:], the weight at packed[forward:].
 
-    ``row`` and ``column`` must be multiples of 32; ``size`` is the most rows there are.
-    Reads workspace, packed, bias. Writes y, saved in the block. May destroy scratch.
+    The block must begin at multiples of 32; ``size`` is the most rows there are.
+    Reads workspace, packed, bias. Writes y in the block. May destroy scratch.
     """
-    for j in range(column, column_end):
-        scratch[START + j - column] = bias[j] if has_bias else zero(alpha)
-    _multiply(
-        workspace, rounded, size, parts, packed, forward, n_in, n_out, y, scratch, row, row_end,
-        column, column_end,
-    )  # fmt: skip
-    finish(code, alpha, p, key, keep, saved, y, row, row_end, column, column_end)
+    for j in range(block.column, block.column_end):
+        scratch[START + j - block.column] = bias[j] if has_bias else zero(workspace[0])
+    _multiply(workspace, rounded, size, parts, packed, forward, n_in, n_out, y, scratch, block)
 
 
 @kernel
 def affine_backward_bf16(
-    workspace, rounded, size, parts, packed, backward, code, alpha, p, key, saved, dx, n_in, n_out,
-    scratch, row, row_end, column, column_end,
-):  # fmt: skip
+    workspace, rounded, size, parts, packed, backward, dx, n_in, n_out, scratch, block
+):
     """``affine.affine_backward``: dz is at workspace[rounded:], the weight at packed[backward:].
 
-    ``row`` and ``column`` must be multiples of 32; ``size`` is the most rows there are.
-    Reads workspace, packed, saved. Writes dx in the block. May destroy scratch.
+    The block must begin at multiples of 32; ``size`` is the most rows there are.
+    Reads workspace, packed. Writes dx in the block. May destroy scratch.
     """
-    for j in range(column_end - column):
-        scratch[START + j] = zero(alpha)
-    _multiply(
-        workspace, rounded, size, parts, packed, backward, n_out, n_in, dx, scratch, row, row_end,
-        column, column_end,
-    )  # fmt: skip
-    unfinish(code, alpha, p, key, saved, dx, row, row_end, column, column_end)
+    for j in range(block.column_end - block.column):
+        scratch[START + j] = zero(workspace[0])
+    _multiply(workspace, rounded, size, parts, packed, backward, n_out, n_in, dx, scratch, block)
 
 
 @kernel
@@ -194,8 +179,9 @@ def weight_gradient_bf16(
 
 
 @inner
-def _round_rows(x, workspace, place, size, n_columns, parts, row, row_end, column, column_end):
+def _round_rows(x, workspace, place, size, n_columns, parts, block):
     """Round a block of x (size, n_columns) to the tiles of A at workspace[place:]."""
+    row, row_end, column, column_end = block
     x_flat, depth, plane = flat(x), tiles_deep(n_columns), matrix_size(size, n_columns)
     for i in range(row, row_end):
         tile = i // ROWS * depth + column // DEPTH
@@ -224,14 +210,12 @@ def matrix_size(n, m):
 
 
 @inner
-def _multiply(
-    workspace, a0, size, parts, packed, b0, n_k, n_columns, c, scratch, row, row_end, column,
-    column_end,
-):  # fmt: skip
+def _multiply(workspace, a0, size, parts, packed, b0, n_k, n_columns, c, scratch, block):
     """A block of C = start + A B, where start is a row of numbers in scratch.
 
     A (size, n_k) is at workspace[a0:], B (n_k, n_columns) at packed[b0:].
     """
+    row, row_end, column, column_end = block
     c_flat, ldc, depth = flat(c), c.shape[1], tiles_deep(n_k)
     a_plane, b_plane = matrix_size(size, n_k), matrix_size(n_k, n_columns)
     begin_tiles()

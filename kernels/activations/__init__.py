@@ -1,0 +1,14 @@
+"""Activation functions: the table of all there are."""
+
+from ..machine.tables import codes_of
+from .elementwise import Activation
+from .elu import ELU, SELU
+from .gelu import GELU
+from .mish import MISH
+from .relu import LEAKY_RELU, RELU
+from .sigmoid import SIGMOID, SILU, TANH
+
+__all__ = ["CODES", "TABLE", "Activation"]
+
+TABLE = (RELU, LEAKY_RELU, ELU, SELU, SIGMOID, TANH, GELU, SILU, MISH)
+CODES = codes_of(TABLE)

@@ -1,0 +1,35 @@
+"""max(0, z), and its relative with a slope below 0 (Maas et al., 2013)."""
+
+from ..machine.jit import inner
+from ..machine.maths import one, zero
+from .elementwise import SIGN, Activation
+
+__all__ = ["LEAKY_RELU", "RELU"]
+
+
+@inner
+def relu(z, alpha):
+    """max(0, z); NaN stays NaN."""
+    return zero(z) if z < zero(z) else z
+
+
+@inner
+def pull_relu(dy, y, alpha):
+    """dy where y > 0, else 0."""
+    return dy if y > zero(y) else zero(y)
+
+
+@inner
+def leaky_relu(z, alpha):
+    """z where z >= 0, else alpha z."""
+    return alpha * z if z < zero(z) else z
+
+
+@inner
+def pull_leaky_relu(dy, y, alpha):
+    """dy where y > 0, else alpha dy."""
+    return dy * (one(y) if y > zero(y) else alpha)
+
+
+RELU = Activation("relu", relu, pull_relu, SIGN)
+LEAKY_RELU = Activation("leaky_relu", leaky_relu, pull_leaky_relu, SIGN)

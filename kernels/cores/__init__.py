@@ -1,0 +1,14 @@
+"""Cores, what operations begin with: the table of all there are. `core` says what a core is."""
+
+from ..machine.tables import codes_of
+from .affine import AFFINE
+from .affine_bf16 import AFFINE_BF16
+from .batch_norm import BATCH_NORM
+from .copy import COPY
+from .core import Core, Shape
+from .layer_norm import LAYER_NORM
+
+__all__ = ["CODES", "TABLE", "Core", "Shape"]
+
+TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY)
+CODES = codes_of(TABLE)

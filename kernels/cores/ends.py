@@ -1,0 +1,73 @@
+"""How every core's forward pass ends and what its gradient goes through first.
+
+An operation's y is dropout(f(core(x))). f and dropout are applied while a block is still in a
+cache; so is what the next operation wants to do with its input, and the same holds for gradients.
+"""
+
+from ..machine.jit import inner
+from ..machine.simd import array_at, view
+from ..plan import calls, op
+from ..plan.memory import INT, copy_block, key_of, operation_at, reals_at
+
+__all__ = ["dz_of", "finish", "input_is_there", "unfinish", "y_of"]
+
+
+@inner
+def y_of(memory, zero, operation, n_rows):
+    """Return the output of an operation, of which N_OUT columns count."""
+    workspace = array_at(memory, op.WORKSPACE, zero)
+    return view(workspace, operation[op.Y], n_rows, operation[op.LD_Y])
+
+
+@inner
+def dz_of(memory, zero, operation, n_rows):
+    """Return the gradient at an operation's core."""
+    workspace = array_at(memory, op.WORKSPACE, zero)
+    return view(workspace, operation[op.DZ], n_rows, operation[op.LD_Y])
+
+
+@inner
+def finish(memory, zero, o, step, y, block):
+    """y = dropout(f(y)) in a block of the output of operation ``o``.
+
+    Reads y. Writes y, and what the plan keeps for `unfinish`. May destroy nothing else.
+    """
+    header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
+    real, keep = reals_at(memory, o, zero), operation[op.KEEP]
+    workspace = array_at(memory, op.WORKSPACE, zero)
+    saved = view(workspace, operation[op.SAVED], y.shape[0], operation[op.LD_Y])
+    if keep == op.KEEP_INPUT:
+        copy_block(y, saved, block)
+    if operation[op.ACTIVATION] >= 0:
+        calls.activate(memory, operation[op.ACTIVATION], real[op.ALPHA], y, block)
+    if keep == op.KEEP_OUTPUT:
+        copy_block(y, saved, block)
+    if real[op.DROP] > zero:
+        calls.drop(memory, y, real[op.DROP], key_of(header, step, operation), block)
+    if o + 1 < header[op.N_OPERATIONS]:
+        input_is_there(memory, zero, o + 1, block)
+
+
+@inner
+def unfinish(memory, zero, o, step, dz, block):
+    """dz = dz * mask * f'(saved) in a block: the gradient at the input of `finish`.
+
+    Reads dz, and what `finish` kept. Writes dz. May destroy nothing else.
+    """
+    header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
+    real, workspace = reals_at(memory, o, zero), array_at(memory, op.WORKSPACE, zero)
+    if real[op.DROP] > zero:
+        calls.drop(memory, dz, real[op.DROP], key_of(header, step, operation), block)
+    if operation[op.ACTIVATION] >= 0:
+        saved = view(workspace, operation[op.SAVED], dz.shape[0], operation[op.LD_Y])
+        calls.differentiate(memory, operation[op.ACTIVATION], real[op.ALPHA], dz, saved, block)
+    if operation[op.HOOKS] & op.TAKES_GRADIENT:
+        calls.take_gradient(memory, operation[op.CORE], memory, zero, o, block)
+
+
+@inner
+def input_is_there(memory, zero, o, block):
+    """Tell operation ``o`` that a block of its input is there."""
+    operation = operation_at(memory, o)
+    if operation[op.HOOKS] & op.TAKES_INPUT:
+        calls.take_input(memory, operation[op.CORE], memory, zero, o, block)

@@ -1,0 +1,11 @@
+"""Losses: the table of all there are."""
+
+from ..machine.tables import codes_of
+from .classes import CROSS_ENTROPY, HINGE
+from .numbers import BINARY_CROSS_ENTROPY, HUBER, MAE, MSE, POISSON, QUANTILE
+from .rows import Loss
+
+__all__ = ["CODES", "TABLE", "Loss"]
+
+TABLE = (CROSS_ENTROPY, HINGE, MSE, BINARY_CROSS_ENTROPY, MAE, HUBER, QUANTILE, POISSON)
+CODES = codes_of(TABLE)

@@ -1,0 +1,13 @@
+"""Optimizers: the table of all there are."""
+
+from ..machine.tables import codes_of
+from .adagrad import ADAGRAD
+from .adam import ADAM, ADAMW
+from .rmsprop import RMSPROP, RMSPROP_IN_ROOT
+from .rule import Rule
+from .sgd import MOMENTUM, NESTEROV, SGD
+
+__all__ = ["CODES", "TABLE", "Rule"]
+
+TABLE = (SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_IN_ROOT, ADAM, ADAMW, ADAGRAD)
+CODES = codes_of(TABLE)

@@ -1,0 +1,127 @@
+"""Where things are: the arrays of a run, the parts of a plan, what a thread has to itself.
+
+``memory`` is the table of arrays that ``op`` describes; ``zero`` is a 0 in the working dtype, from
+which kernels know that type.
+"""
+
+import numpy as np
+
+from ..dropout import mask_key
+from ..machine.atomics import wait_for_all
+from ..machine.jit import inner
+from ..machine.links import Block
+from ..machine.simd import array_at, part, row_of
+from . import op
+
+__all__ = [
+    "BYTE",
+    "INT",
+    "NONE",
+    "ONE",
+    "REAL64",
+    "copy_block",
+    "hyper_of",
+    "key_of",
+    "operation_at",
+    "own_block",
+    "reals_at",
+    "scratch_of",
+    "share_of",
+    "source_row",
+    "unit_at",
+    "wait",
+]
+
+# Numbers that tell array_at and the kernels a type.
+INT, REAL64, BYTE = np.int64(0), np.float64(0), np.uint8(0)
+NONE, ONE = np.int64(0), np.int64(1)
+
+
+@inner
+def wait(thread, memory):
+    """Wait until all threads are here; each counts its own barriers."""
+    n_threads = array_at(memory, op.HEADER, INT)[op.N_THREADS]
+    if n_threads > 1:
+        control = array_at(memory, op.CONTROL, INT)
+        mine = op.N_CONTROL + 8 * thread
+        control[mine] += n_threads
+        wait_for_all(control, op.ARRIVED, control[mine], op.ABORT)
+
+
+@inner
+def share_of(n, grain, number, n_parts):
+    """Return the range of [0, n) that is part ``number`` of n_parts, in whole grains."""
+    grains = (n + grain - 1) // grain
+    return (
+        min(n, grains * number // n_parts * grain),
+        min(n, grains * (number + 1) // n_parts * grain),
+    )
+
+
+@inner
+def own_block(thread, header, operation, n_rows, n_columns):
+    """Return this thread's block of an operation's output (n_rows, n_columns)."""
+    split_columns = operation[op.SPLIT_COLUMNS]
+    split_rows = header[op.N_THREADS] // split_columns
+    number = thread // split_columns
+    if number >= split_rows:
+        return Block(NONE, NONE, NONE, NONE)
+    row, row_end = share_of(n_rows, header[op.ROW_GRAIN], number, split_rows)
+    column, column_end = share_of(
+        n_columns, operation[op.GRAIN], thread % split_columns, split_columns
+    )
+    return Block(row, row_end, column, column_end)
+
+
+@inner
+def source_row(order, i):
+    """Return which row of the data comes i-th."""
+    return order[i] if order.size > 0 else i
+
+
+@inner
+def copy_block(source, target, block):
+    """target = source in a block of rows and columns."""
+    n = block.column_end - block.column
+    for i in range(block.row, block.row_end):
+        a, b = row_of(source, i, block.column, n), row_of(target, i, block.column, n)
+        for j in range(n):
+            b[j] = a[j]
+
+
+@inner
+def operation_at(memory, o):
+    """Return the fields of operation ``o``."""
+    n = op.N_OPERATION_FIELDS
+    return part(array_at(memory, op.OPERATIONS, INT), o * n, n)
+
+
+@inner
+def reals_at(memory, o, zero):
+    """Return the real numbers of operation ``o``; behind the last one come the loss's."""
+    return part(array_at(memory, op.REALS, zero), o * op.N_REAL_FIELDS, op.N_REAL_FIELDS)
+
+
+@inner
+def unit_at(memory, u):
+    """Return the fields of piece ``u`` of the update."""
+    return part(array_at(memory, op.UNITS, INT), u * op.N_UNIT_FIELDS, op.N_UNIT_FIELDS)
+
+
+@inner
+def hyper_of(thread, memory):
+    """Return a thread's own copy of the optimizer's numbers."""
+    return part(array_at(memory, op.HYPER, REAL64), thread * op.N_HYPER, op.N_HYPER)
+
+
+@inner
+def scratch_of(thread, memory, zero):
+    """Return a thread's own scratch."""
+    size = array_at(memory, op.HEADER, INT)[op.SCRATCH_SIZE]
+    return part(array_at(memory, op.SCRATCH, zero), thread * size, size)
+
+
+@inner
+def key_of(header, step, operation):
+    """Return the key of an operation's dropout mask in a step."""
+    return mask_key(header[op.SEED], header[op.FIRST_STEP] + step, operation[op.LAYER])

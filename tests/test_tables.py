@@ -1,0 +1,122 @@
+"""Every row of every table of kernels is trained and predicted with; none is left out anywhere."""
+
+import networks
+import numpy as np
+import pytest
+import reference
+import test_ops_update
+import test_steps
+from networks import OPTIMIZERS, blobs, targets
+from strategies import LOSSES
+
+import fastmlp
+from fastmlp import kernels, layers, losses, lowering, optimizers
+from fastmlp.kernels.machine import isa
+from fastmlp.kernels.machine.tables import codes_of
+from fastmlp.kernels.plan import calls
+
+TABLES = [kernels.activations, kernels.losses, kernels.optimizers, kernels.cores]
+CORES = {
+    "affine": lambda n: layers.Linear(n, n),
+    "affine_bf16": lambda n: layers.Linear(n, n),
+    "batch_norm": layers.BatchNorm,
+    "layer_norm": layers.LayerNorm,
+    "copy": lambda n: layers.Dropout(0.1),
+}
+
+
+def names(table):
+    return {row.name for row in table}
+
+
+def trained(*stack, loss="mse", optimizer="adam", precision="highest"):
+    """Train for two epochs, predict, and return the predictions of the layers one by one too."""
+    model = fastmlp.Sequential(*stack, seed=1)
+    X, y = blobs(40, 6, 3)[0], targets(loss, 40, 3)
+    rule = OPTIMIZERS[optimizer]()
+    model.fit(
+        X, y, loss=loss, optimizer=rule, epochs=2, batch_size=16, matmul_precision=precision,
+        verbose=False,
+    )  # fmt: skip
+    alone = X
+    for layer in model.layers:
+        alone = layer.forward(alone, train=False)
+    return model.predict(X), alone
+
+
+@pytest.mark.parametrize("room", TABLES, ids=lambda room: room.__name__.rpartition(".")[2])
+def test_codes_are_positions(room):
+    assert list(room.CODES.values()) == list(range(len(room.TABLE)))
+    assert [room.TABLE[code].name for code in room.CODES.values()] == list(room.CODES)
+
+
+def test_a_name_may_not_be_there_twice():
+    row = kernels.losses.TABLE[0]
+
+    with pytest.raises(ValueError, match="twice"):
+        codes_of([row, row])
+
+
+def test_each_row_has_its_layer_loss_or_optimizer():
+    assert names(kernels.activations.TABLE) == layers.ACTIVATIONS.keys()
+    assert names(kernels.losses.TABLE) == losses.LOSSES.keys()
+    assert {rule().kind for rule in OPTIMIZERS.values()} == names(kernels.optimizers.TABLE)
+    assert {type(rule()) for rule in OPTIMIZERS.values()} == set(optimizers.OPTIMIZERS.values())
+    made = {*lowering._CORES.values(), *lowering._ROUNDED.values(), "copy"}
+    assert names(kernels.cores.TABLE) == made == CORES.keys()
+
+
+def test_each_row_has_its_reference():
+    z, y = np.array([[0.5, -0.5]]), np.array([[1.0, 0.0]])
+    for name in names(kernels.activations.TABLE):
+        assert reference.activation(name, z, 1.0).shape == z.shape
+    for row in kernels.losses.TABLE:
+        value, _ = reference.loss(row.name, z, np.array([1]) if row.takes_labels else y, None, 0.5)
+        assert np.isfinite(value)
+    assert test_steps.RULES.keys() == networks.OPTIMIZERS.keys()
+    for row in kernels.optimizers.TABLE:
+        assert len(test_ops_update.STATES[row.name]) == row.n_states
+
+
+@pytest.mark.parametrize("name", kernels.activations.CODES)
+def test_every_activation_trains_and_predicts(name):
+    activation = layers.ACTIVATIONS[name]
+    together, alone = trained(layers.Linear(6, 9), activation(), layers.Linear(9, 3))
+
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", kernels.losses.CODES)
+def test_every_loss_trains(name):
+    assert np.isfinite(trained(layers.Linear(6, 3), loss=name)[0]).all()
+    assert name in LOSSES
+
+
+@pytest.mark.parametrize("name", kernels.optimizers.CODES)
+def test_every_optimizer_trains(name):
+    assert np.isfinite(trained(layers.Linear(6, 3), optimizer=name)[0]).all()
+
+
+@pytest.mark.parametrize("name", kernels.cores.CODES)
+@pytest.mark.parametrize("place", ["first", "between", "last"])
+def test_every_core_trains_and_predicts_wherever_it_stands(name, place):
+    stack = [layers.Linear(6, 6), layers.Tanh(), layers.Linear(6, 6), layers.Linear(6, 3)]
+    core = CORES[name](3 if place == "last" else 6)
+    stack.insert({"first": 0, "between": 2, "last": 4}[place], core)
+    precision = "medium" if name.endswith("bf16") else "highest"
+
+    together, alone = trained(*stack, precision=precision)
+
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_everything_is_all_that_there_is():
+    left_out = () if isa.current().bf16_tiles else ("affine_bf16",)
+    needed = calls.everything(left_out)
+    table = calls.addresses(needed, np.dtype(np.float32))
+
+    assert np.count_nonzero(table[2 * len(calls.ALL) :]) == sum(
+        isinstance(each, tuple) for each in needed
+    )
+    for family in (calls.ACTIVATE, calls.DIFFERENTIATE, calls.LOSE, calls.UPDATE, calls.FORWARD):
+        assert sum(isinstance(each, tuple) and each[0] is family for each in needed) >= 4
