@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import losses
-from fastmlp.errors import unknown
+from fastmlp.errors import argument, unknown
 from fastmlp.history import COLUMNS
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
+from fastmlp.schedules import SCHEDULES, OneCycle, WarmUp
 from fastmlp.stopping import EarlyStopping, Monitor
 from fastmlp.validation import non_negative, positive, positive_int, representable
 
@@ -119,11 +120,22 @@ def as_time_limit(seconds: float) -> Any:
 
 def require_representable(optimizer: Optimizer, l2: float, dtype: np.dtype) -> None:
     """Raise ValueError if a number of one of our optimizers, or l2, is 0 or infinite in a dtype."""
-    representable("l2", l2, dtype)
-    if type(optimizer) in OPTIMIZERS.values():
-        for name, value in vars(optimizer).items():
-            if isinstance(value, float):
-                representable(f"{name} of {optimizer!r}", value, dtype)
+    representable(argument("l2"), l2, dtype)
+    if type(optimizer) not in OPTIMIZERS.values():
+        return
+    numbers = {name: value for name, value in vars(optimizer).items() if isinstance(value, float)}
+    for name, value in (numbers | _highest_rate(optimizer.lr)).items():
+        option = argument(name)
+        representable(option if option != name else f"{name} of {optimizer!r}", value, dtype)
+
+
+def _highest_rate(schedule: Any) -> dict[str, float]:
+    """Return the rate by which one of our schedules is scaled: the others may well fade to 0."""
+    while isinstance(schedule, WarmUp):
+        schedule = schedule.schedule
+    if type(schedule) not in SCHEDULES.values():
+        return {}
+    return {"lr": schedule.max_lr if isinstance(schedule, OneCycle) else schedule.lr}
 
 
 def displays(verbose: bool | None) -> list[Any]:

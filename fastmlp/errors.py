@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from fastmlp.aliases import ALIASES
 
-__all__ = ["argument", "called", "printable", "unknown"]
+__all__ = ["argument", "called", "in_shell", "printable", "unknown"]
 
 _NEAR = 0.7  # of 1: "iris" is no misspelt "digits", "digtis" is
 
@@ -33,6 +33,11 @@ def argument(name: str, value: object = None) -> str:
         return f"{name}={value!r}"
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{option} {shlex.quote(text)}"
+
+
+def in_shell() -> bool:
+    """Return whether messages are worded for the command line, where Python cannot be advised."""
+    return bool(_called)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import argument
+from fastmlp.errors import argument, in_shell
 from fastmlp.numeric import as_numbers
 
 __all__ = [
@@ -78,9 +78,10 @@ def representable(name: str, value: float, dtype: np.dtype) -> None:
     least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
     if value and not least <= abs(value) <= most:
         wrong, end = ("small", least) if abs(value) < 1 else ("large", most)
+        instead = "" if in_shell() else ", or a model with dtype='float64'"
         raise ValueError(
             f"{name} is {value!r}, too {wrong} for {dtype}, which ends at {end:.2g}: use another "
-            "number, or a model with dtype='float64'"
+            f"number{instead}"
         )
 
 

@@ -6,7 +6,7 @@ from networks import blobs
 from sentences import refused
 
 import fastmlp
-from fastmlp import layers, losses, optimizers
+from fastmlp import layers, losses, optimizers, schedules
 from fastmlp.layers import Linear
 
 X, Y = blobs(60, 5, 3)
@@ -94,6 +94,9 @@ def test_a_layer_whose_setting_the_dtype_does_not_have_is_refused(layer):
         ({"optimizer": optimizers.SGD(lr=1e39)}, "lr"),
         ({"optimizer": optimizers.AdamW(weight_decay=1e-45)}, "weight_decay"),
         ({"optimizer": optimizers.SGD(clip_norm=1e300)}, "clip_norm"),
+        ({"optimizer": optimizers.Adam(lr=schedules.Cosine(1e-90))}, "lr"),
+        ({"optimizer": optimizers.SGD(lr=schedules.OneCycle(1e-41))}, "lr"),
+        ({"optimizer": optimizers.RMSprop(lr=schedules.WarmUp(3, schedules.Step(1e40, 2)))}, "lr"),
         ({"l2": 1e-50}, "l2"),
     ],
 )

@@ -232,7 +232,7 @@ class TestCommandLine:
         [
             ([], "--lr 1e-3,2e-3"),
             (["--lr", "fast"], "number above 0"),
-            (["--lr", "1e-2:1e-3", "--random", "2"], "low:high"),
+            (["--lr", "1e-2:1e-3", "--random", "2"], "lower number first"),
             (["--lr", "1e-3", "--val-fraction", "0"], "--val-fraction above 0"),
         ],
     )

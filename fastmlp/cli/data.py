@@ -86,7 +86,9 @@ def load_task(arguments: argparse.Namespace, options: Defaults) -> Task:
     train, val = np.arange(len(X)), np.arange(0)
     if options.val_fraction:
         labels = None if dataset.classes is None else y
-        train, val = train_test_rows(len(X), options.val_fraction, arguments.seed, labels)
+        train, val = train_test_rows(
+            len(X), options.val_fraction, arguments.seed, labels, name="val_fraction"
+        )
     elif options.early_stopping:
         raise ValueError("--early-stopping needs validation rows: give a --val-fraction above 0")
     rows = (X[train], y[train], X[val], y[val])

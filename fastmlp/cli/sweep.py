@@ -176,8 +176,13 @@ def _values(
         if not colon:
             return [parse(part) for part in text.split(separator)]
         ends = parse(low), parse(high)
-        if not all(isinstance(end, float) for end in ends) or not ends[0] < ends[1]:
-            raise argparse.ArgumentTypeError(f"expected a range of numbers, low:high, got {text!r}")
+        if not all(isinstance(end, float) for end in ends):
+            raise argparse.ArgumentTypeError(
+                f"expected values with {separator!r} between, of which no range can be drawn, "
+                f"got {text!r}"
+            )
+        if not ends[0] < ends[1]:
+            raise argparse.ArgumentTypeError(f"expected the lower number first, got {text!r}")
         if log and ends[0] <= 0:
             raise argparse.ArgumentTypeError(f"expected a range that starts above 0, got {text!r}")
         return sweep.LogUniform(*ends) if log else sweep.Uniform(*ends)

@@ -2,11 +2,18 @@
 
 import numpy as np
 
+from fastmlp.errors import argument, in_shell
+
 __all__ = ["train_test_rows"]
 
 
 def train_test_rows(
-    n_rows: int, fraction: float, seed: int, labels: np.ndarray | None = None
+    n_rows: int,
+    fraction: float,
+    seed: int,
+    labels: np.ndarray | None = None,
+    *,
+    name: str = "test_fraction",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divide ``range(n_rows)`` at random, class by class where labels are given.
 
@@ -22,6 +29,8 @@ def train_test_rows(
     labels : int ndarray of shape (N,), optional
         Then every class gives the same share of its rows, rounded, and keeps at least one
         row for training.
+    name : str, default "test_fraction"
+        What the caller calls the share.
 
     Returns
     -------
@@ -48,9 +57,14 @@ def train_test_rows(
         train.append(shuffled[n_test:])
     train_rows, test_rows = (rng.permutation(np.concatenate(part)) for part in (train, test))
     if len(test_rows) == 0:
+        rows = f"{n_rows} row{'s' * (n_rows != 1)}"
+        if labels is not None:
+            rows += f" of {len(groups)} class{'es' * (len(groups) != 1)}"
+        # the command line has no option for the share of test rows
+        larger = "" if in_shell() and argument(name) == name else f" or a larger {argument(name)}"
         raise ValueError(
-            f"{n_rows} rows are too few to hold back a share of {fraction}: give more rows or hold "
-            "back a larger share"
+            f"{rows} {'is' if n_rows == 1 else 'are'} too few to hold back a share of "
+            f"{fraction:g}: give more rows{larger}"
         )
     return train_rows, test_rows
 
