@@ -54,7 +54,8 @@ class TiedAutoencoder:
             raise ValueError(
                 f"n_components must be at most n_features, {n_features}, got {n_components}"
             )
-        self.n_features, self.n_components = n_features, n_components
+        self.n_features: int = n_features
+        self.n_components: int = n_components
         self._layer = _Tied(n_features, n_components)
         self._model = Sequential(self._layer, seed=seed_int("seed", seed), dtype=dtype)
         self._model.told_layerwise = True  # it is known that there is no plan for this layer
@@ -197,7 +198,8 @@ class _Tied(Layer):
         dy = self._enter_gradient(dy)
         gradient, of_encoder = self.grads["weight"], np.empty_like(self._transposed)
         dcode = ops.affine_backward(dy, self._code, self.params["weight"], gradient)
-        dx = ops.affine_backward(dcode, self._x, self._transposed, of_encoder)
+        # without need_dx=False there is always an input gradient
+        dx = ops.affine_backward(dcode, self._x, self._transposed, of_encoder)  # type: ignore[arg-type]
         gradient += of_encoder.T
         return self._leave(dx)  # type: ignore[arg-type]
 

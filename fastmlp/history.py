@@ -43,7 +43,7 @@ class History:
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, Any]] = []
-        self.compile_seconds = 0.0
+        self.compile_seconds: float = 0.0
         self.stopped: str | None = None
         self.best_epoch: int | None = None
         self._steps: list[np.ndarray] = []

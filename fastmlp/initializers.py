@@ -36,7 +36,7 @@ class normal:  # noqa: N801 - used like the functions beside it: Linear(..., ini
 
     std: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         non_negative("std", self.std)
 
     def __call__(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:

@@ -50,10 +50,10 @@ class Loss:
 
     """
 
-    kind = ""
-    parameter = 0.0
-    takes_labels = False
-    has_accuracy = False
+    kind: str = ""
+    parameter: float = 0.0
+    takes_labels: bool = False
+    has_accuracy: bool = False
 
     def __call__(self, outputs: Any, targets: Any, sample_weight: Any = None) -> float:
         """Return the loss.
@@ -150,7 +150,7 @@ class CrossEntropy(Loss):
     has_accuracy = True
 
     def __init__(self, label_smoothing: float = 0.0):
-        self.label_smoothing = fraction("label_smoothing", label_smoothing)
+        self.label_smoothing: float = fraction("label_smoothing", label_smoothing)
 
     @property
     def parameter(self) -> float:  # type: ignore[override]
@@ -211,7 +211,7 @@ class Huber(Loss):
     kind = "huber"
 
     def __init__(self, delta: float = 1.0):
-        self.delta = positive("delta", delta)
+        self.delta: float = positive("delta", delta)
 
     @property
     def parameter(self) -> float:  # type: ignore[override]
@@ -232,7 +232,7 @@ class Quantile(Loss):
     kind = "quantile"
 
     def __init__(self, q: float = 0.5):
-        self.q = fraction("q", positive("q", q))
+        self.q: float = fraction("q", positive("q", q))
 
     @property
     def parameter(self) -> float:  # type: ignore[override]

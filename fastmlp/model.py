@@ -12,6 +12,7 @@ import numpy as np
 
 from fastmlp import inference, layerwise, losses
 from fastmlp.exclusive import Exclusive
+from fastmlp.layers.base import Layer
 from fastmlp.layers.checks import require_settings, require_widths, warn_of_unlearned
 from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.layers.flatten import Flatten
@@ -59,21 +60,21 @@ class Model:
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
         if not layers:
             raise ValueError("a model needs at least one layer")
-        self.seed = seed_int("seed", seed)
-        self.dtype = float_dtype(dtype)
-        self.key = secrets.token_hex(8)  # by which an optimizer knows the model again
+        self.seed: int = seed_int("seed", seed)
+        self.dtype: np.dtype = float_dtype(dtype)
+        self.key: str = secrets.token_hex(8)  # by which an optimizer knows the model again
         self.told_layerwise = False  # whether the user knows that there is no plan for it
         self.loss: losses.Loss | None = None
         self._build(layers)
         warn_of_unlearned(self.stages)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
-        self.stages = tuple(as_layer(layer) for layer in layers)
+        self.stages: tuple[Layer, ...] = tuple(as_layer(layer) for layer in layers)
         require_widths(self.stages)
         require_settings(self.stages, self.dtype)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
-        self.has_plan = inference.can_infer(self)
-        self.per_thread = threading.local()  # what each thread needs to infer, see compiled
+        self.has_plan: bool = inference.can_infer(self)
+        self.per_thread: threading.local = threading.local()  # for inference, see compiled
         self._training = Exclusive(
             "this model is being trained already: wait for that call of fit to return, or train "
             "copy.deepcopy(model)"

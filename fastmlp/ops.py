@@ -6,8 +6,10 @@ kernel is compiled once for each type and no more.
 """
 
 import threading
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 import fastmlp.kernels as kernels
 from fastmlp.kernels.plan import op
@@ -40,7 +42,7 @@ __all__ = [
 _local = threading.local()
 
 
-def as_rows(x, dtype=None):
+def as_rows(x: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
     """Return x as a row-major matrix ``(N, D)`` of float32 or float64, flattening trailing axes.
 
     Parameters
@@ -59,7 +61,7 @@ def as_rows(x, dtype=None):
     return rows if rows.flags.writeable else rows.copy()
 
 
-def aligned_zeros(size, dtype):
+def aligned_zeros(size: int, dtype: DTypeLike) -> np.ndarray:
     """Return ``size`` zeros whose first byte lies on a multiple of 64."""
     dtype = np.dtype(dtype)
     memory = np.zeros(size * dtype.itemsize + 64, np.uint8)
@@ -67,7 +69,7 @@ def aligned_zeros(size, dtype):
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-def affine(x, weight, bias=None):
+def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """Return ``x @ weight + bias``: (N, D), (D, H), (H,) -> (N, H)."""
     y = np.empty((len(x), weight.shape[1]), x.dtype)
     kernels.products.affine.affine_forward(
@@ -77,7 +79,14 @@ def affine(x, weight, bias=None):
     return y
 
 
-def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
+def affine_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    dweight: np.ndarray,
+    dbias: np.ndarray | None = None,
+    need_dx: bool = True,
+) -> np.ndarray | None:
     """Return ``dy @ weight.T`` (None without ``need_dx``) and overwrite dweight, dbias.
 
     dy (N, H), x (N, D), weight and dweight (D, H), dbias (H,).
@@ -99,7 +108,7 @@ def affine_backward(dy, x, weight, dweight, dbias=None, need_dx=True):
     return dx
 
 
-def activation(kind, x, alpha=0.0):
+def activation(kind: str, x: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     """Return f(x) for the activation named ``kind``, a key of ``kernels.activations.CODES``."""
     y = x.copy()
     if kind != "identity":
@@ -107,7 +116,9 @@ def activation(kind, x, alpha=0.0):
     return y
 
 
-def activation_backward(kind, dy, x, y, alpha=0.0):
+def activation_backward(
+    kind: str, dy: np.ndarray, x: np.ndarray, y: np.ndarray, alpha: float = 0.0
+) -> np.ndarray:
     """Return ``dy * f'(x)``, given the forward pass's input x and output y."""
     dx = dy.copy()
     if kind != "identity":
@@ -117,12 +128,12 @@ def activation_backward(kind, dy, x, y, alpha=0.0):
     return dx
 
 
-def dropout_key(seed, step, layer):
+def dropout_key(seed: int, step: int, layer: int) -> int:
     """Return the key of the mask that layer number ``layer`` draws in training step ``step``."""
     return int(kernels.dropout.mask_key(int(seed), int(step), int(layer)))
 
 
-def dropout(x, p, key):
+def dropout(x: np.ndarray, p: float, key: int) -> np.ndarray:
     """Return x with each element zeroed with probability p, the others times 1 / (1 - p)."""
     y = x.copy()
     kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), _whole(y))
@@ -132,7 +143,16 @@ def dropout(x, p, key):
 dropout_backward = dropout  # the mask is a function of the key, and its own transpose
 
 
-def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
+def batchnorm(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    momentum: float,
+    eps: float,
+    train: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(y, mean, inv_std)``; with ``train`` the running statistics are updated in place."""
     real, (n, d) = x.dtype.type, x.shape
     if not train:
@@ -146,7 +166,14 @@ def batchnorm(x, gamma, beta, running_mean, running_var, momentum, eps, train):
     return y, mean, inv_std
 
 
-def batchnorm_inference(x, gamma, beta, mean, var, eps):
+def batchnorm_inference(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    eps: float,
+) -> np.ndarray:
     """Return gamma (x - mean) / sqrt(var + eps) + beta with given statistics."""
     y, (n, d) = np.empty_like(x), x.shape
     kernels.cores.batch_norm.batch_norm_inference(
@@ -155,7 +182,15 @@ def batchnorm_inference(x, gamma, beta, mean, var, eps):
     return y
 
 
-def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+def batchnorm_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    gamma: np.ndarray,
+    mean: np.ndarray,
+    inv_std: np.ndarray,
+    dgamma: np.ndarray,
+    dbeta: np.ndarray,
+) -> np.ndarray:
     """Return dx of the training-mode pass and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
     kernels.cores.batch_norm.batch_norm_backward(
@@ -164,7 +199,15 @@ def batchnorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     return dx
 
 
-def batchnorm_row(x, gamma, beta, running_mean, running_var, momentum, eps):
+def batchnorm_row(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    momentum: float,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(y, mean, inv_std)`` of one row, normalised with the running statistics.
 
     They follow it then, in place, more slowly than a batch.
@@ -177,7 +220,15 @@ def batchnorm_row(x, gamma, beta, running_mean, running_var, momentum, eps):
     return y, mean, inv_std
 
 
-def batchnorm_row_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+def batchnorm_row_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    gamma: np.ndarray,
+    mean: np.ndarray,
+    inv_std: np.ndarray,
+    dgamma: np.ndarray,
+    dbeta: np.ndarray,
+) -> np.ndarray:
     """Return dx of `batchnorm_row`, whose statistics are constants; overwrite dgamma, dbeta."""
     dx = np.empty_like(x)
     kernels.cores.batch_norm.batch_norm_row_backward(
@@ -186,7 +237,9 @@ def batchnorm_row_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     return dx
 
 
-def layernorm(x, gamma, beta, eps):
+def layernorm(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(y, mean, inv_std)``, the statistics of each row."""
     y, (n, d) = np.empty_like(x), x.shape
     mean, inv_std = np.empty(n, x.dtype), np.empty(n, x.dtype)
@@ -196,7 +249,15 @@ def layernorm(x, gamma, beta, eps):
     return y, mean, inv_std
 
 
-def layernorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
+def layernorm_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    gamma: np.ndarray,
+    mean: np.ndarray,
+    inv_std: np.ndarray,
+    dgamma: np.ndarray,
+    dbeta: np.ndarray,
+) -> np.ndarray:
     """Return dx and overwrite dgamma, dbeta."""
     dx, (n, d) = np.empty_like(x), x.shape
     kernels.cores.layer_norm.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
@@ -204,7 +265,14 @@ def layernorm_backward(dy, x, gamma, mean, inv_std, dgamma, dbeta):
     return dx
 
 
-def loss(kind, outputs, targets, weights=None, parameter=0.0, doutputs=None):
+def loss(
+    kind: str,
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None = None,
+    parameter: float = 0.0,
+    doutputs: np.ndarray | None = None,
+) -> tuple[float, int]:
     """Return ``(mean loss, number of hits)``, and write dL/doutputs where an array is given.
 
     Parameters
@@ -259,7 +327,15 @@ def hyper(
     return values
 
 
-def update(kind, theta, grad, state1, state2, hyper, is_weight=True):
+def update(
+    kind: str,
+    theta: np.ndarray,
+    grad: np.ndarray,
+    state1: np.ndarray | None,
+    state2: np.ndarray | None,
+    hyper: np.ndarray,
+    is_weight: bool = True,
+) -> None:
     """Update the flat array theta, and its states, by one step of the optimizer ``kind``.
 
     ``state1`` and ``state2`` may be None where the optimizer keeps none. Weight decay and l2 act
@@ -271,7 +347,7 @@ def update(kind, theta, grad, state1, state2, hyper, is_weight=True):
     rule.update(theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
 
 
-def clip_by_norm(grad, max_norm):
+def clip_by_norm(grad: np.ndarray, max_norm: float) -> float:
     """Scale grad in place so that its norm is at most ``max_norm``; return the norm it had."""
     norm = float(np.sqrt(kernels.optimizers.norms.sum_of_squares(grad, 0, grad.size)))
     if norm > max_norm:
@@ -279,12 +355,18 @@ def clip_by_norm(grad, max_norm):
     return norm
 
 
-def max_norm(weight, limit):
+def max_norm(weight: np.ndarray, limit: float) -> None:
     """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
     kernels.optimizers.norms.limit_column_norms(weight, float(limit), 0, weight.shape[1])
 
 
-def gather(X, rows, mean, std, out):
+def gather(
+    X: np.ndarray,
+    rows: np.ndarray,
+    mean: ArrayLike | None,
+    std: ArrayLike | None,
+    out: np.ndarray,
+) -> None:
     """Write ``(X[rows] - mean) / std`` to out; with mean and std None, just ``X[rows]``.
 
     X (N, D) row-major uint8, float32 or float64; rows int64 (n,); out (n, D) float.
@@ -301,21 +383,21 @@ def gather(X, rows, mean, std, out):
     )
 
 
-def _row_of(kind, name):
+def _row_of(kind: Any, name: str) -> Any:
     """Return the row of that name in the table of a kind of kernels."""
     return kind.TABLE[kind.CODES[name]]
 
 
-def _whole(matrix):
+def _whole(matrix: np.ndarray) -> Any:
     """Return all of a matrix as a block."""
     return kernels.machine.links.Block(0, matrix.shape[0], 0, matrix.shape[1])
 
 
-def _or_nothing(array, dtype):
+def _or_nothing(array: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
     return np.zeros(1, dtype) if array is None else array
 
 
-def _scratch(dtype):
+def _scratch(dtype: np.dtype) -> np.ndarray:
     """Return this thread's scratch for products; threads never share one."""
     name = f"scratch_{dtype.name}"
     if not hasattr(_local, name):

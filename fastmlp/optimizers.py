@@ -51,7 +51,8 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
-    t = epoch = 0
+    t: int = 0
+    epoch: int = 0
     state1: np.ndarray | None = None
     state2: np.ndarray | None = None
 
@@ -62,10 +63,10 @@ class Optimizer:
         clip_norm: float | None = None,
         max_norm: float | None = None,
     ):
-        self.lr = lr if as_schedule(lr) is lr else non_negative("lr", lr)
-        self.weight_decay = non_negative("weight_decay", weight_decay)
-        self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
-        self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        self.lr: float | Schedule = lr if as_schedule(lr) is lr else non_negative("lr", lr)
+        self.weight_decay: float = non_negative("weight_decay", weight_decay)
+        self.clip_norm: float | None = _limit("clip_norm", clip_norm)
+        self.max_norm: float | None = _limit("max_norm", max_norm)
         self._in_use = Exclusive(_IN_USE)
         self.reset()
 
@@ -202,8 +203,8 @@ class SGD(Optimizer):
         max_norm: float | None = None,
     ):
         super().__init__(lr, weight_decay, clip_norm, max_norm)
-        self.momentum = fraction("momentum", momentum)
-        self.nesterov = bool(nesterov)
+        self.momentum: float = fraction("momentum", momentum)
+        self.nesterov: bool = bool(nesterov)
         if nesterov and not momentum:
             raise ValueError("nesterov needs a momentum above 0, for example momentum=0.9")
 
@@ -238,7 +239,7 @@ class RMSprop(Optimizer):
 
     """
 
-    state_names = ("cache",)
+    state_names: tuple[str, ...] = ("cache",)
 
     def __init__(
         self,
@@ -252,9 +253,9 @@ class RMSprop(Optimizer):
         max_norm: float | None = None,
     ):
         super().__init__(lr, weight_decay, clip_norm, max_norm)
-        self.decay = fraction("decay", decay)
-        self.eps = positive("eps", eps)
-        self.eps_in_root = bool(eps_in_root)
+        self.decay: float = fraction("decay", decay)
+        self.eps: float = positive("eps", eps)
+        self.eps_in_root: bool = bool(eps_in_root)
 
     @property
     def kind(self) -> str:
@@ -280,7 +281,7 @@ class Adam(Optimizer):
 
     """
 
-    state_names = ("m", "v")
+    state_names: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -294,9 +295,9 @@ class Adam(Optimizer):
         max_norm: float | None = None,
     ):
         super().__init__(lr, weight_decay, clip_norm, max_norm)
-        self.beta1 = fraction("beta1", beta1)
-        self.beta2 = fraction("beta2", beta2)
-        self.eps = positive("eps", eps)
+        self.beta1: float = fraction("beta1", beta1)
+        self.beta2: float = fraction("beta2", beta2)
+        self.eps: float = positive("eps", eps)
 
     @property
     def kind(self) -> str:
@@ -345,7 +346,7 @@ class Adagrad(Optimizer):
 
     """
 
-    state_names = ("cache",)
+    state_names: tuple[str, ...] = ("cache",)
 
     def __init__(
         self,
@@ -357,7 +358,7 @@ class Adagrad(Optimizer):
         max_norm: float | None = None,
     ):
         super().__init__(lr, weight_decay, clip_norm, max_norm)
-        self.eps = positive("eps", eps)
+        self.eps: float = positive("eps", eps)
 
     @property
     def kind(self) -> str:
@@ -394,3 +395,7 @@ def get(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be a name or an optimizer object, got {optimizer!r}")
     return optimizer
+
+
+def _limit(name: str, value: Any) -> float | None:
+    return None if value is None else positive(name, value)

@@ -49,7 +49,7 @@ class Arrays(dict[str, np.ndarray]):
         self.assign(values)
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["Arrays"], tuple[dict[str, np.ndarray]]]:
         """Pickle and copy as a plain dict of arrays."""
         return Arrays, (dict(self),)
 
@@ -132,7 +132,7 @@ class FlatStore:
         _require_free(layers)
         self.dtype = dtype
         self.layers = layers
-        self.version = object()
+        self.version: object = object()
         self.slots_of: tuple[list[Slot], ...] = tuple([] for _ in layers)
         offset = 0
         for index, layer in enumerate(layers):
@@ -140,14 +140,14 @@ class FlatStore:
                 slot = Slot(index, local, offset, tuple(shape))
                 self.slots_of[index].append(slot)
                 offset += -(-slot.size // _STRIDE) * _STRIDE
-        self.slots = tuple(slot for slots in self.slots_of for slot in slots)
+        self.slots: tuple[Slot, ...] = tuple(slot for slots in self.slots_of for slot in slots)
         largest = max((slot.size for slot in self.slots), default=0)  # is drawn in float64
         capacity.require(
             offset * dtype.itemsize + largest * 8,
             f"a network of {self.n_parameters:,} parameters",
             "choose smaller layers",
         )
-        self.theta = ops.aligned_zeros(offset, dtype)
+        self.theta: np.ndarray = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):
             layer.ensure_values((seed, index))
@@ -155,7 +155,7 @@ class FlatStore:
             for local, view in views.items():
                 view[...] = layer.params[local]
             layer.bind(self, index, views)
-        self.params = self.views(self.theta)
+        self.params: Arrays = self.views(self.theta)
 
     @property
     def grad(self) -> np.ndarray:

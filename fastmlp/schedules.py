@@ -60,9 +60,9 @@ class Constant(Schedule):
     """The same rate at every step."""
 
     def __init__(self, lr: float):
-        self.lr = non_negative("lr", lr)
+        self.lr: float = non_negative("lr", lr)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """lr."""
         return np.full(steps.shape, self.lr)
 
@@ -71,11 +71,11 @@ class Step(Schedule):
     """lr * factor**(epoch // every), constant within an epoch."""
 
     def __init__(self, lr: float, every: int, factor: float = 0.1):
-        self.lr = non_negative("lr", lr)
-        self.every = positive_int("every", every)
-        self.factor = positive("factor", factor)
+        self.lr: float = non_negative("lr", lr)
+        self.every: int = positive_int("every", every)
+        self.factor: float = positive("factor", factor)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """lr * factor**(epoch // every)."""
         return self.lr * self.factor ** (steps // (steps_per_epoch * self.every))
 
@@ -84,10 +84,10 @@ class Exponential(Schedule):
     """lr * decay**epoch, constant within an epoch."""
 
     def __init__(self, lr: float, decay: float):
-        self.lr = non_negative("lr", lr)
-        self.decay = positive("decay", decay)
+        self.lr: float = non_negative("lr", lr)
+        self.decay: float = positive("decay", decay)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """lr * decay**epoch."""
         return self.lr * self.decay ** (steps // steps_per_epoch)
 
@@ -108,11 +108,11 @@ class Cosine(Schedule):
     """
 
     def __init__(self, lr: float, final: float = 0.0, epochs: int | None = None):
-        self.lr = non_negative("lr", lr)
-        self.final = non_negative("final", final)
-        self.epochs = None if epochs is None else positive_int("epochs", epochs)
+        self.lr: float = non_negative("lr", lr)
+        self.final: float = non_negative("final", final)
+        self.epochs: int | None = None if epochs is None else positive_int("epochs", epochs)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """Final + (lr - final) * (1 + cos(pi * step / total)) / 2."""
         total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
         return _cosine(self.lr, self.final, steps / max(total, 1))
@@ -144,13 +144,13 @@ class OneCycle(Schedule):
         final_divisor: float = 1e4,
         epochs: int | None = None,
     ):
-        self.max_lr = non_negative("max_lr", max_lr)
-        self.rise = fraction("rise", rise)
-        self.start_divisor = positive("start_divisor", start_divisor)
-        self.final_divisor = positive("final_divisor", final_divisor)
-        self.epochs = None if epochs is None else positive_int("epochs", epochs)
+        self.max_lr: float = non_negative("max_lr", max_lr)
+        self.rise: float = fraction("rise", rise)
+        self.start_divisor: float = positive("start_divisor", start_divisor)
+        self.final_divisor: float = positive("final_divisor", final_divisor)
+        self.epochs: int | None = None if epochs is None else positive_int("epochs", epochs)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """Half a cosine up to max_lr, half a cosine down."""
         total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
         last = max(total - 1, 1)
@@ -174,10 +174,10 @@ class WarmUp(Schedule):
     """
 
     def __init__(self, steps: int, schedule: "Schedule | float"):
-        self.steps = positive_int("steps", steps)
-        self.schedule = as_schedule(schedule)
+        self.steps: int = positive_int("steps", steps)
+        self.schedule: Schedule = as_schedule(schedule)
 
-    def at(self, steps, steps_per_epoch, total_steps):
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """schedule(step) * min(1, (step + 1) / steps)."""
         rates = self.schedule.at(steps, steps_per_epoch, total_steps)
         return rates * np.minimum(1.0, (steps + 1.0) / self.steps)

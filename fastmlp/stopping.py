@@ -38,7 +38,7 @@ class EarlyStopping:
     monitor: str | None = None
     min_delta: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         positive_int("patience", self.patience)
         non_negative("min_delta", self.min_delta)
 
@@ -57,7 +57,8 @@ class Checkpoint:
 
     def __init__(self, model: "Model", optimizer: "Optimizer | None" = None):
         self.optimizer = optimizer
-        self.step = self.epoch = 0
+        self.step: int = 0
+        self.epoch: int = 0
         self._arrays = [model.theta, *model.state.values()]
         if optimizer is not None:
             self._arrays += optimizer.state.values()
@@ -95,13 +96,13 @@ class Monitor:
     """
 
     def __init__(self, stopping: EarlyStopping, default: str, patient: bool = False):
-        self.column = stopping.monitor or default
-        self.min_delta = stopping.min_delta
-        self.patience = math.inf if patient else stopping.patience
-        self.sign = 1.0 if self.column.endswith("loss") else -1.0
-        self.best = math.inf
+        self.column: str = stopping.monitor or default
+        self.min_delta: float = stopping.min_delta
+        self.patience: float = math.inf if patient else stopping.patience
+        self.sign: float = 1.0 if self.column.endswith("loss") else -1.0
+        self.best: float = math.inf
         self.best_epoch: int | None = None
-        self.waited = 0
+        self.waited: int = 0
 
     def update(self, record: Mapping[str, Any]) -> bool:
         """Take in an epoch; return whether it is the best so far."""

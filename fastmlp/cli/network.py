@@ -1,5 +1,6 @@
 """From names on the command line to layers, an optimizer and a schedule."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastmlp.sequential import Sequential
 
 __all__ = ["OPTIMIZERS", "build_model", "build_optimizer"]
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": SGD,
     "momentum": partial(SGD, momentum=0.9),
     "nesterov": partial(SGD, momentum=0.9, nesterov=True),

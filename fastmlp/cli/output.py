@@ -32,7 +32,8 @@ class Output:
     """
 
     def __init__(self, stream: Any, name: str | None = None):
-        self.reader_left = self.lost = False
+        self.reader_left: bool = False
+        self.lost: bool = False
         self._stream, self._name = stream, name
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show

@@ -36,8 +36,8 @@ class Activation(Layer):
 
     """
 
-    kind = "identity"
-    alpha = 0.0
+    kind: str = "identity"
+    alpha: float = 0.0
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
         """Return f(x)."""
@@ -68,7 +68,7 @@ class LeakyReLU(Activation):
     """
 
     kind = "leaky_relu"
-    negative_slope = Setting(non_negative)
+    negative_slope: Setting[float] = Setting(non_negative)
 
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
@@ -94,7 +94,7 @@ class ELU(Activation):
     """
 
     kind = "elu"
-    alpha = Setting(non_negative)  # type: ignore[assignment]
+    alpha: Setting[float] = Setting(non_negative)  # type: ignore[assignment] # reads as a float
 
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha

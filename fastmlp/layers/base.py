@@ -29,7 +29,7 @@ class Layer:
     it has something to learn.
     """
 
-    seed = 0
+    seed: int = 0
     _params: Arrays | None = None
     _grads: Arrays | None = None
     _state: Arrays | None = None

@@ -31,7 +31,7 @@ class Custom(Layer):
 
     """
 
-    takes_train = False
+    takes_train: bool = False
 
     def __init__(self, layer: Any):
         for method in ("forward", "backward"):

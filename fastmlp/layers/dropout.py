@@ -39,12 +39,12 @@ class Dropout(Layer):
 
     """
 
-    step = 0
-    p = Setting(fraction)
+    step: int = 0
+    p: Setting[float] = Setting(fraction)
 
     def __init__(self, p: float, *, seed: int = 0):
         self.p = p
-        self.seed = seed_int("seed", seed)
+        self.seed: int = seed_int("seed", seed)
         self.step = 0
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:

@@ -41,9 +41,9 @@ class Linear(Layer):
 
     """
 
-    in_features = Fixed(positive_int)
-    out_features = Fixed(positive_int)
-    has_bias = Fixed(lambda name, value: bool(value))
+    in_features: Fixed[int] = Fixed(positive_int)
+    out_features: Fixed[int] = Fixed(positive_int)
+    has_bias: Fixed[bool] = Fixed(lambda name, value: bool(value))
 
     def __init__(
         self,
@@ -57,9 +57,10 @@ class Linear(Layer):
         self.in_features = in_features
         self.out_features = out_features
         initializers.get(init)
+        self.init: str | initializers.Initializer
         self.init = str(init) if isinstance(init, str) else init  # numpy.str_ becomes str
         self.has_bias = bias
-        self.seed = seed_int("seed", seed)
+        self.seed: int = seed_int("seed", seed)
 
     @property
     def weight(self) -> np.ndarray:

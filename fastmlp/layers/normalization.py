@@ -18,8 +18,8 @@ _FAR = 256  # standard deviations: here, rounding x to float32 first costs up to
 class _Scaled(Layer):
     """Base class of normalisations with a learned scale gamma (D,) and shift beta (D,)."""
 
-    n_features = Fixed(positive_int)
-    eps = Setting(positive)
+    n_features: Fixed[int] = Fixed(positive_int)
+    eps: Setting[float] = Setting(positive)
 
     def __init__(self, n_features: int, eps: float = 1e-5):
         self.n_features = n_features
@@ -66,7 +66,7 @@ class BatchNorm(_Scaled):
 
     """
 
-    momentum = Setting(fraction)
+    momentum: Setting[float] = Setting(fraction)
 
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5):
         super().__init__(n_features, eps)

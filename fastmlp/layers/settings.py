@@ -1,7 +1,7 @@
 """Descriptors for a layer's arguments: numbers that can change later, and sizes that cannot."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 
 __all__ = ["Fixed", "Setting"]
 
@@ -28,10 +28,14 @@ class Setting(Generic[T]):
         """Remember the attribute's name."""
         self.name = name
 
-    def __get__(self, layer: Any, owner: type | None = None) -> T:
+    @overload
+    def __get__(self, layer: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, layer: object, owner: type) -> T: ...
+    def __get__(self, layer: Any, owner: type | None = None) -> T | Self:
         """Return the value, or this descriptor if it is read from the class."""
         if layer is None:
-            return self  # type: ignore[return-value]
+            return self
         try:
             return layer.__dict__[self.name]
         except KeyError:

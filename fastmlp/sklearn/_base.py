@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
@@ -15,6 +16,7 @@ from fastmlp.sklearn._data import Rows, as_rows, check_dates
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
 from fastmlp.sklearn._network import Network, Objective, Views
 from fastmlp.sklearn._progress import Progress
+from fastmlp.sklearn._types import MatrixLike
 
 __all__ = ["BaseMLP", "store"]
 
@@ -155,7 +157,16 @@ class BaseMLP(BaseEstimator, ABC):
     # Training.
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to rows X and what y says of them.
 
         Parameters
@@ -373,7 +384,7 @@ class BaseMLP(BaseEstimator, ABC):
         """Tell whether there is a network: a fit that was refused may have left attributes."""
         return "_network" in vars(self)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -1,11 +1,13 @@
 """The classifier."""
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import Tags, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
@@ -17,6 +19,7 @@ from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._docs import documented
 from fastmlp.sklearn._labels import Labels, check_objects
 from fastmlp.sklearn._network import Objective
+from fastmlp.sklearn._types import MatrixLike, RandomState
 
 __all__ = ["MLPClassifier"]
 
@@ -65,48 +68,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        class_weight=None,
-        label_smoothing=0.0,
-        dropout=0.0,
-        normalization=None,
-        weight_decay=0.01,
-        clip_norm=None,
-        scoring=None,
-        restore_best="auto",
-        callbacks=None,
-        time_limit=None,
-        n_threads=None,
-        matmul_precision="highest",
-    ):
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        weight_decay: float = 0.01,
+        clip_norm: float | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        restore_best: bool | str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        time_limit: float | None = None,
+        n_threads: int | None = None,
+        matmul_precision: str = "highest",
+    ) -> None:
         store(self, locals())
 
     @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Visit each row once more; optimizer and random state go on from call to call.
 
         Parameters
@@ -133,17 +142,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 )
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Return the class of each row, shape (N,), or labels of 0 and 1, shape (N, C)."""
         z = self._outputs(X)  # the largest logit is the largest probability
         return self._labels.decided(z if self.out_activation_ == "softmax" else _logistic(z))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Return the probability of each of ``classes_``, shape (N, C)."""
         p = self._probabilities(self._outputs(X))
         return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Return the logarithm of each probability, shape (N, C), finite where that is 0."""
         z = self._outputs(X)
         if self.out_activation_ == "softmax":
@@ -241,7 +250,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_found, n_classes = len(np.unique(numbers)), len(self.classes_)
         return f", which have {n_found} of {n_classes} classes" if n_found < n_classes else ""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -1,9 +1,13 @@
 """The regressor."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
+from sklearn.utils import Tags, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -13,6 +17,7 @@ from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import Rows, r2
 from fastmlp.sklearn._docs import documented
 from fastmlp.sklearn._network import Objective
+from fastmlp.sklearn._types import MatrixLike, RandomState
 
 __all__ = ["MLPRegressor"]
 
@@ -62,49 +67,51 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        huber_delta=1.0,
-        quantile=0.5,
-        dropout=0.0,
-        normalization=None,
-        weight_decay=0.01,
-        clip_norm=None,
-        scoring=None,
-        restore_best="auto",
-        callbacks=None,
-        time_limit=None,
-        n_threads=None,
-        matmul_precision="highest",
-    ):
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        huber_delta: float = 1.0,
+        quantile: float = 0.5,
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        weight_decay: float = 0.01,
+        clip_norm: float | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        restore_best: bool | str = "auto",
+        callbacks: Sequence[Any] | None = None,
+        time_limit: float | None = None,
+        n_threads: int | None = None,
+        matmul_precision: str = "highest",
+    ) -> None:
         store(self, locals())
 
     @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Visit each row once more; optimizer and random state go on from call to call.
 
         Parameters
@@ -120,7 +127,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Return the predicted values, shape (N,) or (N, C)."""
         predictions = self._link(self._outputs(X))
         return predictions[:, 0] if predictions.shape[1] == 1 else predictions
@@ -179,7 +186,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _lacks(self, targets: np.ndarray) -> str:
         return ""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

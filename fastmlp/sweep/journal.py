@@ -32,7 +32,9 @@ class Journal:
     """
 
     def __init__(self, folder: Path, context: Any, settings: Sequence[Settings]):
-        self.folder, self.context, self.settings = folder, context, settings
+        self.folder: Path = folder
+        self.context: Any = context
+        self.settings: Sequence[Settings] = settings
         self.records: dict[int, dict[str, Any]] = {}
         for index in range(len(settings)):
             record = _read(self._path(index))

@@ -40,8 +40,10 @@ class Result:
     """
 
     def __init__(self, runs: Sequence[Mapping[str, Any]], parameters: Sequence[str], model: Any):
-        self.runs = sorted((dict(run) for run in runs), key=score, reverse=True)
-        self.parameters, self.best_model = tuple(parameters), model
+        self.runs: list[dict[str, Any]] = [dict(run) for run in runs]
+        self.runs.sort(key=score, reverse=True)
+        self.parameters: tuple[str, ...] = tuple(parameters)
+        self.best_model: Any = model
 
     @property
     def best(self) -> dict[str, Any]:
