@@ -54,3 +54,9 @@ def test_type_checkers_are_told_that_the_package_is_typed():
 def test_every_pattern_of_data_files_finds_something(package, patterns):
     folder = Path(str(resources.files(package)))
     assert all(any(folder.glob(pattern)) for pattern in patterns)
+
+
+def test_other_programs_find_the_kernel_cache_where_it_always_was():
+    from fastmlp.kernels.jit import cache_folder
+
+    assert cache_folder().name.startswith("kernels-")

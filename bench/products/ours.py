@@ -12,8 +12,8 @@ import numba
 import numpy as np
 
 from fastmlp import ops, threads
-from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.engine.step import backward, forward
+from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.plan import calls, op
 from fastmlp.kernels.plan.memory import INT, operation_at, unit_at, wait
 from fastmlp.lowering import Operation, calls_for_training, lower, useful_threads
