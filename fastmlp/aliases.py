@@ -1,4 +1,4 @@
-"""What other libraries call things, for error messages that suggest our name."""
+"""Names that other libraries use, so that error messages can suggest fastmlp's name."""
 
 __all__ = ["ALIASES"]
 
@@ -124,4 +124,4 @@ ALIASES: dict[str, dict[str, str]] = {
         "handwrittendigits": "digits",
     },
 }
-"""Kind -> name elsewhere (small letters and digits only) -> the nearest of ours."""
+"""For each kind: another library's name (lower-case letters and digits only) -> ours."""

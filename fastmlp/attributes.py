@@ -1,4 +1,4 @@
-"""Attributes that a class knows: assigning to another one would change nothing, in silence."""
+"""A check against misspelt attributes, since setting an unknown one silently has no effect."""
 
 import inspect
 from functools import cache
@@ -10,17 +10,18 @@ _FIXES = ("trainable", "requires_grad", "frozen")
 
 
 def require_known(thing: Any, name: str) -> None:
-    """Raise AttributeError unless an object of ours has the attribute or is made with it.
+    """Raise AttributeError unless the attribute exists or is a constructor argument.
 
-    Objects of a user's own class may have any, but none that asks for its weights to be held fixed.
+    Only built-in classes are checked. Custom subclasses may have any attribute except those that
+    ask for weights to be frozen.
     """
     kind = type(thing)
     if name.startswith("_") or name in vars(thing) or hasattr(kind, name):
         return
     if name in _FIXES:
         raise AttributeError(
-            f"{kind.__name__} has no {name!r}: fastmlp trains every layer; to hold one fixed, wrap "
-            "it in an object of your own with forward and backward, and without params"
+            f"{kind.__name__} has no {name!r}: fastmlp trains every layer; to freeze one, wrap "
+            "it in your own object with forward and backward, and without params"
         )
     if kind.__module__.startswith("fastmlp.") and name not in _settings(kind):
         settings = sorted(_settings(kind) - {"seed"})
@@ -30,7 +31,7 @@ def require_known(thing: Any, name: str) -> None:
 
 @cache
 def _settings(kind: type) -> frozenset[str]:
-    """Return the arguments that objects of a class are made with."""
+    """Return the names of a class's constructor arguments."""
     found: set[str] = set()
     for base in kind.__mro__[:-1]:
         if "__init__" in vars(base):

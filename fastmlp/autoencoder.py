@@ -1,4 +1,4 @@
-"""A linear autoencoder with tied weights: it learns the subspace that the data lies closest to."""
+"""A linear autoencoder with tied weights, which learns the subspace closest to the data."""
 
 from typing import Any
 
@@ -16,32 +16,32 @@ __all__ = ["TiedAutoencoder"]
 
 
 class TiedAutoencoder:
-    """x is encoded as W x and decoded as W'W x, with W (m, n) that makes 0.5 ||W'W x - x||^2 small.
+    """Encodes x as W x and decodes it as W'W x, with W (m, n) that minimises 0.5 ||W'W x - x||^2.
 
-    The rows of W end up spanning the directions in which the data is largest: for data of mean 0,
-    its first m principal components.
+    After training, the rows of W span the directions in which the data is largest; if its mean is
+    0, these are its first m principal components.
 
     Parameters
     ----------
     n_features : int
-        n, numbers in a row of data.
+        n, the length of a row of data.
     n_components : int
-        m, numbers in its code; m <= n.
+        m, the length of its code; m <= n.
     seed : int, default 0
-        Of the starting W, whose rows are orthonormal.
+        Seed of the initial W, whose rows are orthonormal.
     dtype : {"float32", "float64"}, default "float32"
 
     Attributes
     ----------
     components : numpy.ndarray, shape (m, n)
-        W; may be edited in place or assigned to.
+        W; can be edited in place or assigned to.
     history : History or None
-        Of the last call of `fit`; losses are means over rows of 0.5 ||W'W x - x||^2.
+        Results of the last call of `fit`; losses are means over rows of 0.5 ||W'W x - x||^2.
 
     Raises
     ------
     TypeError, ValueError
-        If a size is no whole number >= 1, or there are more components than features.
+        If a size is not a whole number >= 1, or there are more components than features.
 
     """
 
@@ -58,13 +58,13 @@ class TiedAutoencoder:
         self.n_components: int = n_components
         self._layer = _Tied(n_features, n_components)
         self._model = Sequential(self._layer, seed=seed_int("seed", seed), dtype=dtype)
-        self._model.told_layerwise = True  # it is known that there is no plan for this layer
+        self._model.told_layerwise = True  # no need to report it: this layer has no plan
         self._optimizer = Adam(lr=1e-3)
         self.history: History | None = None
 
     @property
     def components(self) -> np.ndarray:
-        """W, shape (m, n)."""
+        """The weight matrix W, shape (m, n)."""
         return self._layer.params["weight"]
 
     @components.setter
@@ -80,24 +80,24 @@ class TiedAutoencoder:
         optimizer: str | Optimizer | None = None,
         **options: Any,
     ) -> "TiedAutoencoder":
-        """Train on rows X; called again, it goes on.
+        """Train on the rows of X; a further call continues from the current weights.
 
         Parameters
         ----------
         X : array_like, shape (N, ...) of n features
         epochs : int, default 20
         batch_size : int, default 128
-            Rows a step; all rows where there are fewer.
+            Number of rows per step, at most all of them.
         optimizer : str or Optimizer, optional
-            Default ``Adam(lr=1e-3)``, kept from call to call.
+            Default: ``Adam(lr=1e-3)``, kept between calls.
         **options
-            Of `Sequential.fit`: ``seed``, ``callbacks``, ``early_stopping``, ``time_limit``,
+            Passed to `Sequential.fit`: ``seed``, ``callbacks``, ``early_stopping``, ``time_limit``,
             ``verbose`` and so on; ``validation_data`` is an array of rows.
 
         Returns
         -------
         TiedAutoencoder
-            Itself.
+            This object.
 
         """
         X = self._rows(X)
@@ -117,11 +117,11 @@ class TiedAutoencoder:
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the codes W x of rows X: (N, ...) of n features -> (N, m)."""
+        """Return the codes W x, shape (N, m), of rows X, shape (N, ...) with n features each."""
         return ops.affine(self._rows(X), np.ascontiguousarray(self.components.T))
 
     def inverse_transform(self, codes: Any) -> np.ndarray:
-        """Return the rows W'c of codes: (N, m) -> (N, n).
+        """Return the rows W'c, shape (N, n), of codes, shape (N, m).
 
         Raises
         ------
@@ -141,30 +141,30 @@ class TiedAutoencoder:
         return self.fit(X, **options).transform(X)
 
     def reconstruction_error(self, X: Any) -> float:
-        """Return the mean over rows of ||W'W x - x||^2, in squared units of the data."""
+        """Return the mean over rows of ||W'W x - x||^2, in the data's units squared."""
         X = self._rows(X)
         return 2.0 * self._model.evaluate(X, X, loss=_HalfSquares())[0]
 
     def loss_and_gradient(self, X: Any) -> tuple[float, np.ndarray]:
-        """Return the mean over rows of 0.5 ||W'W x - x||^2, and its gradient on W, (m, n).
+        """Return the mean over rows of 0.5 ||W'W x - x||^2, and its gradient for W, (m, n).
 
-        The gradient is that of each x, W (W'W xx' + xx' W'W - 2 xx'), meaned.
+        The gradient is the mean over rows of W (W'W xx' + xx' W'W - 2 xx').
         """
         X = self._rows(X)
         loss, gradients = self._model.loss_and_grads(X, X, loss=_HalfSquares())
         return loss, gradients["0.weight"]
 
     def _rows(self, X: Any) -> np.ndarray:
-        """Return X as (N, n) in our dtype, checked."""
+        """Check X and return it as (N, n) in the model's dtype."""
         rows = ops.as_rows(X, self._model.dtype)
         if rows.shape[1] != self.n_features:
             raise ValueError(
-                f"X must have {self.n_features} features in a row, got shape {np.shape(X)}"
+                f"X must have {self.n_features} features per row, got shape {np.shape(X)}"
             )
         return rows
 
     def __repr__(self) -> str:
-        """Show the sizes."""
+        """Show n and m."""
         return f"TiedAutoencoder({self.n_features}, {self.n_components})"
 
 
@@ -175,11 +175,11 @@ class _Tied(Layer):
         self.n_features, self.n_components = n_features, n_components
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
-        """weight (m, n)."""
+        """Return the shape of W, (m, n)."""
         return {"weight": (self.n_components, self.n_features)}
 
     def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw orthonormal rows, so that W'W starts as a projection."""
+        """Return a random W with orthonormal rows, so that W'W starts as a projection."""
         columns, _ = np.linalg.qr(rng.normal(size=(self.n_features, self.n_components)))
         return {"weight": np.ascontiguousarray(columns.T)}
 
@@ -191,9 +191,9 @@ class _Tied(Layer):
         return self._leave(ops.affine(self._code, weight))
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Return dL/dx; dL/dW is that of the decoder, c'dy, and of the encoder, (x'(dy W'))'.
+        """Return dL/dx; dL/dW is c'dy from the decoder plus (x'(dy W'))' from the encoder.
 
-        With dy = W'W x - x their sum is W (W'W xx' + xx' W'W - 2 xx').
+        For dy = W'W x - x, the sum is W (W'W xx' + xx' W'W - 2 xx').
         """
         dy = self._enter_gradient(dy)
         gradient, of_encoder = self.grads["weight"], np.empty_like(self._transposed)
@@ -205,12 +205,12 @@ class _Tied(Layer):
 
     @property
     def input_width(self) -> int:
-        """The number n."""
+        """The number of input features, n."""
         return self.n_features
 
 
 class _HalfSquares(MSE):
-    """0.5 ||z - t||^2, meaned over rows: n / 2 times the mean over all elements."""
+    """0.5 ||z - t||^2, averaged over rows: n / 2 times the mean over all elements."""
 
     def compute(
         self,
@@ -219,7 +219,7 @@ class _HalfSquares(MSE):
         weights: np.ndarray | None = None,
         doutputs: np.ndarray | None = None,
     ) -> tuple[float, int]:
-        """Return the loss and 0 right answers; fill doutputs."""
+        """Return the loss and 0, for no correct rows; fill doutputs."""
         value, _ = super().compute(outputs, targets, weights, doutputs)
         scale = 0.5 * outputs.shape[1]
         if doutputs is not None:

@@ -1,4 +1,4 @@
-"""Whether there is memory for something, asked before it is taken."""
+"""Checks that there is enough memory, made before it is allocated."""
 
 import os
 from collections.abc import Iterator
@@ -6,29 +6,29 @@ from pathlib import Path
 
 __all__ = ["TooLargeError", "available_bytes", "bytes_text", "require"]
 
-_SMALL = 64 << 20  # not worth asking about
+_SMALL = 64 << 20  # bytes; less is not worth checking
 
 
 class TooLargeError(ValueError, MemoryError):
-    """More memory is needed than there is."""
+    """Raised if something needs more memory than is available."""
 
 
 def require(n_bytes: int, what: str, advice: str) -> None:
-    """Raise a sentence if there is not that much memory.
+    """Raise an error unless this much memory is available.
 
     Parameters
     ----------
     n_bytes : int
-        An estimate of what will be taken on top of what is in use.
+        Estimate of the memory to be allocated, beyond what is in use already.
     what : str
-        What needs it, the subject of the sentence.
+        What needs the memory; the subject of the message.
     advice : str
-        What to do instead.
+        What the user can do instead.
 
     Raises
     ------
     TooLargeError
-        A ValueError and a MemoryError.
+        If there is too little; both a ValueError and a MemoryError.
 
     """
     if n_bytes < _SMALL:
@@ -42,17 +42,17 @@ def require(n_bytes: int, what: str, advice: str) -> None:
 
 
 def available_bytes() -> int | None:
-    """Return how much more memory this process can have, None where that cannot be found out.
+    """Return how much more memory this process can allocate, or None if that is unknown.
 
-    The least of what the system has free (swap included), what its control groups leave, and its
-    own limit of address space.
+    This is the smallest of the system's free memory (swap included), the room left in the
+    process's control groups, and the room left in its address space limit.
     """
     bounds = [*_system(), *_control_groups(), *_address_space()]
     return max(0, min(bounds)) if bounds else None
 
 
 def bytes_text(n_bytes: float) -> str:
-    """Return a size in the unit that suits it: 1.5 GB."""
+    """Return a size in a suitable unit, such as 1.5 GB."""
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
         if n_bytes < 999.5 or unit == "PB":
             break
@@ -65,13 +65,13 @@ def _system() -> Iterator[int]:
         with open("/proc/meminfo", encoding="ascii") as lines:
             found = dict(line.split(":") for line in lines)
         yield sum(int(found[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 1024
-    except (OSError, ValueError, KeyError):  # no Linux: all there is, for want of better
+    except (OSError, ValueError, KeyError):  # not Linux: use the installed memory instead
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _control_groups() -> Iterator[int]:
-    """Yield what is left of each limit, from this process's group to the root."""
+    """Yield the room left in each control group, from this process's own up to the root."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -93,8 +93,8 @@ def _control_groups() -> Iterator[int]:
             try:
                 left = int((folder / limit).read_text()) - int((folder / usage).read_text())
                 stat = dict(n.split() for n in (folder / "memory.stat").read_text().splitlines())
-                yield left + int(stat.get(cache, 0))  # files that are given up when need be
-            except (OSError, ValueError):  # no limit here, or not for us to see
+                yield left + int(stat.get(cache, 0))  # page cache can be reclaimed
+            except (OSError, ValueError):  # no limit here, or not readable
                 continue
 
 

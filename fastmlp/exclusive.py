@@ -1,4 +1,4 @@
-"""A lock on what one call of ``fit`` changes and another must not change meanwhile."""
+"""A lock on an object that only one call of ``fit`` at a time may change."""
 
 import threading
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ __all__ = ["Exclusive"]
 
 
 class Exclusive:
-    """Lets one thread in at a time, and refuses the others in a sentence.
+    """A lock that one thread can hold at a time; others are refused instead of waiting.
 
     Parameters
     ----------
     refusal : str
-        The sentence.
+        Message of the error that the others get.
 
     """
 
@@ -23,7 +23,7 @@ class Exclusive:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; raise RuntimeError if another does."""
+        """Hold the lock; raise RuntimeError if it is already held."""
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(self.refusal)
         try:

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Atomic writing of files: all of a file or nothing."""
 
 import errno
 import os
@@ -18,26 +18,26 @@ except ImportError:  # Windows
 
 __all__ = ["require_writable", "write_whole"]
 
-_TEMPORARY = ".fastmlp-incomplete-"  # short: the name of the file itself may be as long as can be
+_TEMPORARY = ".fastmlp-incomplete-"  # not derived from the file's name, which may be of any length
 _DAY = 86400.0  # seconds
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that nobody ever sees a part of it.
+    """Write a file atomically: nobody ever sees an incomplete one.
 
     Parameters
     ----------
     path : str or path
-        Where to; an older file is replaced in one move once the new one is complete, which keeps
-        its permissions. A device, a pipe or a descriptor (``/dev/stdout``) is written to.
+        Where to write. An existing file is replaced in one move once the new one is complete; its
+        permissions are kept. A device, pipe or descriptor (``/dev/stdout``) is written to directly.
     content : bytes
-        All of the file.
+        The whole content.
 
     Raises
     ------
     OSError
-        If it cannot be written (a full disk, no permission, a file that is write-protected); an
-        older file is then as it was, and no part of the new one stays behind.
+        If the file cannot be written (full disk, no permission, write-protected file). An existing
+        file is then unchanged, and nothing of the new one is left behind.
 
     """
     with _told_of(path):
@@ -47,23 +47,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
                 stream.write(content)
             return
         older = _status(path)
-        if older is not None and not stat.S_ISREG(older.st_mode):  # it cannot be replaced
+        if older is not None and not stat.S_ISREG(older.st_mode):  # a device or pipe
             Path(path).write_bytes(content)
             return
-        target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+        target = Path(os.path.realpath(path))  # keep a link, replace its target
         _require_permission(target, older)
         _remove_stale(target.parent)
         _replace(target, content, older)
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
-    """Find out beforehand, as far as possible, whether `write_whole` will be able to write.
+    """Check in advance, as far as possible, that `write_whole` will succeed.
 
     Raises
     ------
     OSError
-        If it will not: no such folder, no permission, a file that is write-protected, a folder in
-        the file's place, a name that is too long.
+        If it would fail: missing folder, no permission, write-protected file, a folder of that
+        name, a name that is too long.
 
     """
     with _told_of(path):
@@ -88,7 +88,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def _told_of(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let errors name the file that was asked for, not a temporary one."""
+    """Make errors name the requested file, not a temporary one."""
     try:
         yield
     except OSError as error:
@@ -103,11 +103,11 @@ def _status(path: str | os.PathLike[str]) -> os.stat_result | None:
 
 
 def _own_descriptor(path: str | os.PathLike[str]) -> int | None:
-    """Return the number of the open file of this process that a path stands for, if it does.
+    """Return the descriptor if the path stands for an open file of this process, else None.
 
-    Opening it anew would empty a file that others write to, and cannot be done with a socket.
+    Opening the path again would truncate a file that others write to, and fails for a socket.
     """
-    for _ in range(40):  # links, as the kernel counts them
+    for _ in range(40):  # the kernel's limit on links
         folder, name = os.path.split(os.fspath(path))
         if re.fullmatch(rf"/dev/fd|/proc/{os.getpid()}(/task/\d+)?/fd", os.path.realpath(folder)):
             return int(name) if name.isdecimal() else None
@@ -118,10 +118,10 @@ def _own_descriptor(path: str | os.PathLike[str]) -> int | None:
 
 
 def _require_permission(target: Path, older: os.stat_result | None) -> None:
-    """Refuse to replace what its owner has protected, although the folder would allow it."""
+    """Refuse to replace a write-protected file, even though the folder would allow it."""
     if older is None:
         return
-    if not older.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):  # root asks nobody else
+    if not older.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):  # access() lets root
         raise PermissionError(
             errno.EACCES, "the file is write-protected: choose another name or make it writable"
         )
@@ -138,9 +138,9 @@ def _replace(target: Path, content: bytes, older: os.stat_result | None) -> None
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-            if fcntl is not None:  # still locked
+            if fcntl is not None:  # while it is still locked
                 os.replace(temporary, target)
-        if fcntl is None:  # Windows moves no file that is open
+        if fcntl is None:  # Windows cannot move an open file
             os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -149,18 +149,18 @@ def _replace(target: Path, content: bytes, older: os.stat_result | None) -> None
 
 
 def _new_file(folder: Path) -> tuple[Path, BinaryIO]:
-    """Make a file that is locked as long as it is open, so that nobody takes it for a stale one."""
+    """Create a file that stays locked while it is open, so that no process removes it as stale."""
     while True:
         temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-        stream = open(temporary, "xb")  # noqa: SIM115 - its reader closes it
+        stream = open(temporary, "xb")  # noqa: SIM115 - the caller closes it
         locked = _lock(stream.fileno())
         if locked is None or (locked and os.fstat(stream.fileno()).st_nlink):
             return temporary, stream
-        stream.close()  # taken for a stale one before it was locked
+        stream.close()  # another process removed it before it was locked
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove what killed processes left: a living one has its file locked."""
+    """Remove files left by killed processes; those of running ones are locked."""
     for file in folder.glob(f"{_TEMPORARY}*"):
         try:
             with open(file, "rb") as stream:
@@ -172,12 +172,12 @@ def _remove_stale(folder: Path) -> None:
                     file.unlink()
             if dead and fcntl is None:
                 file.unlink()
-        except OSError:  # another process was quicker, or it is another user's
+        except OSError:  # another process removed it first, or it belongs to another user
             continue
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Return whether the file could be locked; None where the system has no locks."""
+    """Return whether the file could be locked, or None if the system has no locks."""
     if fcntl is None:
         return None
     try:
@@ -190,25 +190,25 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def _take_after(descriptor: int, older: os.stat_result) -> None:
-    """Give a new file the owner, if that is allowed, and the permissions of the older one."""
+    """Copy the existing file's permissions and, if allowed, its owner to the new one."""
     if os.name != "posix":
         return
     mine = os.fstat(descriptor)
     if (mine.st_uid, mine.st_gid) != (older.st_uid, older.st_gid):
-        with suppress(OSError):  # only root gives files away
+        with suppress(OSError):  # only root may change the owner
             os.fchown(descriptor, older.st_uid, older.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(older.st_mode))
 
 
 def _synchronise(folder: Path) -> None:
-    """Make the new name outlive a power failure, where the system can do that."""
+    """Make the new name survive a power failure, if the system supports that."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)
-    except OSError:  # a file system without it; the file itself is complete
+    except OSError:  # not supported here; the file itself is complete
         pass
     finally:
         os.close(descriptor)

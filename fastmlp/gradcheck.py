@@ -1,4 +1,4 @@
-"""Numerical gradients by central differences, to check analytic ones against."""
+"""Numerical gradients by central differences, for checking analytic ones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ __all__ = ["check_model", "model_gradients", "numerical_gradient", "relative_err
 
 
 def relative_error(a: Any, b: Any) -> float:
-    """Return max |a - b| / max(1e-8, |a| + |b|) over all elements; 0.0 if there are none."""
+    """Return the largest |a - b| / max(1e-8, |a| + |b|) of any element; 0.0 for empty arrays."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
-        raise ValueError(f"both arrays must have one shape, got {a.shape} and {b.shape}")
+        raise ValueError(f"both arrays must have the same shape, got {a.shape} and {b.shape}")
     error = np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))
     return float(error.max(initial=0.0))
 
@@ -28,12 +28,13 @@ def numerical_gradient(
     ----------
     f : callable
         ``f(x)`` returns a number, or an array if ``dy`` is given. It may ignore its argument and
-        read x itself, as a layer reads its own weights.
+        read x from elsewhere, as a layer reads its own weights.
     x : numpy.ndarray
-        float64, writeable; changed in place while f is called, and as it was afterwards.
+        float64, writeable. Changed in place between calls of f and restored at the end.
     dy : array_like, optional
-        In the shape of f(x): the gradient returned is that of sum(f(x) * dy).
+        Array in the shape of f(x); the result is then the gradient of sum(f(x) * dy).
     h : float, default 1e-5
+        Step size.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def numerical_gradient(
     Raises
     ------
     TypeError
-        If x is not a float64 array: in float32 the difference drowns in rounding.
+        If x is not a float64 array: in float32, rounding would swamp the difference.
 
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
@@ -67,24 +68,25 @@ def numerical_gradient(
 def model_gradients(
     model: Model, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
 ) -> dict[str, np.ndarray]:
-    """Return the numerical gradient of a model's loss on every parameter.
+    """Return the numerical gradient of a model's loss for every parameter.
 
     Parameters
     ----------
     model : Sequential
-        In float64.
+        A model with dtype float64.
     X, y : array_like
         Rows and targets, as for ``model.loss_and_grads``.
     h : float, default 1e-5
+        Step size.
     train : bool, default False
-        Whether in training mode; then every evaluation draws the same Dropout masks.
+        Whether to use training mode. All evaluations then use the same Dropout masks.
     **options
-        ``loss``, ``l2``, ``sample_weight`` of ``model.loss_and_grads``.
+        ``loss``, ``l2`` and ``sample_weight``, as for ``model.loss_and_grads``.
 
     Returns
     -------
     dict of numpy.ndarray
-        Name -> gradient. The model is as it was.
+        Gradients by parameter name. The model itself is unchanged.
 
     """
 
@@ -98,7 +100,7 @@ def model_gradients(
 def check_model(
     model: Model, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
 ) -> dict[str, float]:
-    """Return the relative error of every parameter's gradient; arguments as `model_gradients`."""
+    """Return each parameter's relative gradient error; takes the arguments of `model_gradients`."""
     with _unmoved(model):
         _, analytic = model.loss_and_grads(X, y, train=train, **options)
     numerical = model_gradients(model, X, y, h=h, train=train, **options)
@@ -106,7 +108,7 @@ def check_model(
 
 
 class _unmoved:  # noqa: N801 - used as a statement: with _unmoved(model)
-    """Puts back what a training pass moves: running statistics, and the step of each Dropout."""
+    """Restores what a training pass changes: running statistics and each Dropout's step."""
 
     def __init__(self, model: Model):
         self.model = model

@@ -1,4 +1,4 @@
-"""How weights start: functions ``(rng, fan_in, fan_out) -> float64 array (fan_in, fan_out)``."""
+"""Weight initialisers: functions ``(rng, fan_in, fan_out) -> float64 array (fan_in, fan_out)``."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Initializer = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
 def he(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-    """Normal with deviation sqrt(2 / fan_in), for ReLU networks (He et al., 2015, section 2.2)."""
+    """Normal, standard deviation sqrt(2 / fan_in), for ReLU (He et al., 2015, section 2.2)."""
     return rng.normal(0.0, math.sqrt(2.0 / fan_in), (fan_in, fan_out))
 
 
@@ -26,12 +26,12 @@ def glorot(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
 
 
 def zeros(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-    """All zero."""
+    """All zeros."""
     return np.zeros((fan_in, fan_out))
 
 
 @dataclass(frozen=True)
-class normal:  # noqa: N801 - used like the functions beside it: Linear(..., init=normal(0.02))
+class normal:  # noqa: N801 - used like the functions above: Linear(..., init=normal(0.02))
     """Normal with mean 0 and standard deviation ``std`` (>= 0)."""
 
     std: float
@@ -40,7 +40,7 @@ class normal:  # noqa: N801 - used like the functions beside it: Linear(..., ini
         non_negative("std", self.std)
 
     def __call__(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-        """Draw a weight of shape (fan_in, fan_out)."""
+        """Return a random weight of shape (fan_in, fan_out)."""
         return rng.normal(0.0, self.std, (fan_in, fan_out))
 
 
@@ -48,7 +48,7 @@ INITIALIZERS: dict[str, Initializer] = {"he": he, "glorot": glorot, "zeros": zer
 
 
 def get(init: str | Initializer) -> Initializer:
-    """Return the initializer of that name, or the function itself.
+    """Return the initialiser with the given name, or the function itself.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Class numbers, checked, and what to say where something else came."""
+"""Checks of class labels, with advice if the targets are something else."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ __all__ = ["as_binary", "as_labels"]
 
 
 def as_labels(y: Any, n_rows: int, n_classes: int, name: str = "y") -> np.ndarray:
-    """Return class labels, checked, as int64 of shape (N,); whole numbers in [0, n_classes).
+    """Check class labels, whole numbers in [0, n_classes), and return them as int64 (N,).
 
-    A column of objects that are all whole numbers will do.
+    An object array that holds only whole numbers is accepted.
     """
     array = _whole_numbers(y, name)
     if array.shape == (n_rows, 1):
@@ -36,10 +36,10 @@ def as_labels(y: Any, n_rows: int, n_classes: int, name: str = "y") -> np.ndarra
 
 
 def as_binary(targets: np.ndarray, name: str) -> np.ndarray:
-    """Return targets of a binary cross-entropy, from 0 to 1.
+    """Return targets of a binary cross-entropy, in [0, 1].
 
-    Whole numbers that are 0 or one other number, 2 or 255, become 0 and 1, as in scikit-learn:
-    all of them, or those of each column.
+    Whole numbers of two values, 0 and another such as 2 or 255, become 0 and 1, as in
+    scikit-learn; this applies to the whole array or to each column separately.
     """
     low, high = targets.min(), targets.max()
     if low >= 0 and high <= 1:
@@ -59,7 +59,7 @@ def as_binary(targets: np.ndarray, name: str) -> np.ndarray:
 
 
 def _whole_numbers(y: Any, name: str) -> np.ndarray:
-    """Return an array of numbers; raise where there are texts."""
+    """Return an array of numbers; raise an error for texts."""
     try:
         return as_numbers(y, name)
     except TypeError as error:
@@ -74,21 +74,21 @@ def _whole_numbers(y: Any, name: str) -> np.ndarray:
 
 
 def _from_columns(array: np.ndarray, name: str) -> str:
-    """Return what to do with a column for each class."""
+    """Return advice for targets with a column per class."""
     if array.ndim != 2 or not is_finite(array) or array.min() < 0 or array.max() > 1:
         return ""
     totals = array.sum(axis=1, dtype=np.float64)
     if np.allclose(totals, 1.0, atol=1e-3):  # one-hot, or probabilities
         return f": pass numpy.argmax({name.split()[0]}, axis=1)"
-    return ": for several labels a row use the loss 'binary_cross_entropy'"
+    return ": for several labels per row use the loss 'binary_cross_entropy'"
 
 
 def _fraction(y: Any, array: np.ndarray, name: str) -> str:
-    """Return what came instead of whole numbers, and what to do."""
+    """Describe what came instead of whole numbers, and what to do about it."""
     short = name.split()[0]
     wrong = np.flatnonzero(~np.isfinite(array))
     if wrong.size:
-        return f"{array[wrong[0]]} at [{wrong[0]}]: leave rows without a class out"
+        return f"{array[wrong[0]]} at [{wrong[0]}]: leave out rows without a class"
     wrong = np.flatnonzero(array != np.floor(array))
     if wrong.size:
         return (

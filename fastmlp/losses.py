@@ -1,7 +1,7 @@
-"""Losses: the mean over rows, weighted if weights are given, and its gradient on the outputs.
+"""Losses: a mean over rows, optionally weighted, and its gradient with respect to the outputs.
 
 N rows, C outputs, z the outputs, t the targets. With row weights w the mean is
-sum_i w_i l_i / sum_i w_i. The formulas are computed by `fastmlp.ops.loss`.
+sum_i w_i l_i / sum_i w_i. `fastmlp.ops.loss` computes them.
 """
 
 from typing import Any
@@ -35,18 +35,18 @@ __all__ = [
 
 
 class Loss:
-    """Base of all losses.
+    """Base class of losses.
 
     Attributes
     ----------
     kind : str
         Its name in ``fit(loss=...)`` and in `fastmlp.ops.loss`.
     parameter : float
-        Its one number, 0 where it has none.
+        The loss's parameter, 0 if it has none.
     takes_labels : bool
-        Whether targets are class numbers (N,); otherwise numbers (N, C), or (N,) for C = 1.
+        Whether targets are class labels (N,). If not, they are numbers (N, C), or (N,) if C = 1.
     has_accuracy : bool
-        Whether an output can be right or wrong.
+        Whether an output can be right or wrong, so that accuracy is defined.
 
     """
 
@@ -64,24 +64,24 @@ class Loss:
         targets : array_like
             int (N,) for losses on labels, otherwise float (N, C).
         sample_weight : array_like, shape (N,), optional
-            >= 0; default 1 each.
+            Weights >= 0; default: 1 for every row.
 
         Raises
         ------
         TypeError, ValueError
-            If targets or weights do not fit the outputs.
+            If targets or weights do not match the outputs.
 
         """
         return self.compute(*self._checked(outputs, targets, sample_weight))[0]
 
     def gradient(self, outputs: Any, targets: Any, sample_weight: Any = None) -> np.ndarray:
-        """Return dL/d outputs, shape (N, C), in the dtype of the outputs."""
+        """Return dL/d(outputs), shape (N, C), in the dtype of the outputs."""
         return self.value_and_gradient(outputs, targets, sample_weight)[1]
 
     def value_and_gradient(
         self, outputs: Any, targets: Any, sample_weight: Any = None
     ) -> tuple[float, np.ndarray]:
-        """Return the loss and dL/d outputs."""
+        """Return the loss and dL/d(outputs)."""
         rows, targets, weights = self._checked(outputs, targets, sample_weight)
         gradient = np.empty_like(rows)
         value, _ = self.compute(rows, targets, weights, gradient)
@@ -94,13 +94,13 @@ class Loss:
         weights: np.ndarray | None = None,
         doutputs: np.ndarray | None = None,
     ) -> tuple[float, int]:
-        """Return the loss and the number of right answers; fill doutputs. Checks nothing."""
+        """Return the loss and the number of correct rows; fill doutputs. Checks no arguments."""
         return ops.loss(self.kind, outputs, targets, weights, self.parameter, doutputs)
 
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Return targets, checked, in the form that `compute` takes."""
+        """Check the targets and return them in the form that `compute` takes."""
         if self.takes_labels:
             return as_labels(targets, n_rows, n_outputs, name)
         return as_float_targets(targets, n_rows, n_outputs, dtype, name)
@@ -110,7 +110,7 @@ class Loss:
         representable(f"the parameter of {self!r}", self.parameter, dtype)
 
     def accuracy(self, n_correct: int, n_rows: int, n_outputs: int) -> float | None:
-        """Return the share of right answers, None where there is no right or wrong."""
+        """Return the share of correct answers, or None if accuracy is undefined for this loss."""
         if not self.has_accuracy:
             return None
         return n_correct / (n_rows if self.takes_labels else n_rows * n_outputs)
@@ -130,7 +130,7 @@ class Loss:
         return rows, targets, weights
 
     def __repr__(self) -> str:
-        """Show the loss as it was made."""
+        """Show the call that creates this loss."""
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({values})"
 
@@ -154,12 +154,12 @@ class CrossEntropy(Loss):
 
     @property
     def parameter(self) -> float:  # type: ignore[override]
-        """The smoothing."""
+        """``label_smoothing``, under the name that the kernels use."""
         return self.label_smoothing
 
 
 class Hinge(Loss):
-    """Sum over the wrong classes c of max(0, z_c - z_label + 1); labels (N,).
+    """Sum of max(0, z_c - z_label + 1) over all classes c other than the label; labels (N,).
 
     The multiclass hinge of Weston and Watkins, 1999.
     """
@@ -170,16 +170,16 @@ class Hinge(Loss):
 
 
 class MSE(Loss):
-    """(z - t)**2, meaned over the C outputs too."""
+    """(z - t)**2, averaged over the C outputs too."""
 
     kind = "mse"
 
 
 class BinaryCrossEntropy(Loss):
-    """log(1 + exp(z)) - t z on logits, meaned over the C outputs too; 0 <= t <= 1.
+    """log(1 + exp(z)) - t z on logits, averaged over the C outputs too; 0 <= t <= 1.
 
-    Labels may be coded with another number than 1, such as 0 and 255: what is not 0 is 1.
-    An output is right where z > 0 just when t > 1/2.
+    Whole-number targets may use another number than 1 for the positive class, such as 0 and 255.
+    An output is correct if z > 0 and t > 1/2, or neither.
     """
 
     kind = "binary_cross_entropy"
@@ -188,12 +188,12 @@ class BinaryCrossEntropy(Loss):
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Targets from 0 to 1; where they are 0 and 2, or 0 and 255, that means 0 and 1."""
+        """Return targets in [0, 1]; whole numbers such as 0 and 255 become 0 and 1."""
         return as_binary(super().as_targets(targets, n_rows, n_outputs, dtype, name), name)
 
 
 class MAE(Loss):
-    """|z - t|, meaned over the C outputs too; the gradient at 0 is 0."""
+    """|z - t|, averaged over the C outputs too; its gradient at z = t is 0."""
 
     kind = "mae"
 
@@ -204,7 +204,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default 1.0
-        > 0, in units of the targets.
+        Error at which the loss turns linear, in units of the targets; must be > 0.
 
     """
 
@@ -215,17 +215,17 @@ class Huber(Loss):
 
     @property
     def parameter(self) -> float:  # type: ignore[override]
-        """The delta."""
+        """``delta``, under the name that the kernels use."""
         return self.delta
 
 
 class Quantile(Loss):
-    """max(q (t - z), (q - 1) (t - z)): its minimum is the q-quantile (Koenker, Bassett, 1978).
+    """max(q (t - z), (q - 1) (t - z)), minimal at the q-quantile (Koenker and Bassett, 1978).
 
     Parameters
     ----------
     q : float, default 0.5
-        0 < q < 1.
+        The quantile to predict; 0 < q < 1.
 
     """
 
@@ -236,19 +236,22 @@ class Quantile(Loss):
 
     @property
     def parameter(self) -> float:  # type: ignore[override]
-        """The quantile q."""
+        """``q``, under the name that the kernels use."""
         return self.q
 
 
 class Poisson(Loss):
-    """exp(z) - t z: counts t >= 0 with mean exp(z), up to a constant."""
+    """exp(z) - t z, the negative log-likelihood of counts t >= 0 with mean exp(z), less a constant.
+
+    A model trained with it outputs the logarithm of the expected count.
+    """
 
     kind = "poisson"
 
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Targets >= 0."""
+        """Return targets, after checking that none is negative."""
         array = super().as_targets(targets, n_rows, n_outputs, dtype, name)
         if array.min() < 0:
             raise ValueError(
@@ -264,7 +267,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 class _Custom(Loss):
-    """A user's own loss: an object with ``value_and_gradient(outputs, targets, sample_weight)``."""
+    """Wraps a custom loss, which has ``value_and_gradient(outputs, targets, sample_weight)``."""
 
     def __init__(self, loss: Any):
         self.loss = loss
@@ -273,7 +276,7 @@ class _Custom(Loss):
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Any array with a row for each input."""
+        """Return targets as an array, after checking that there is one per row."""
         array = np.asarray(targets)
         if array.shape[:1] != (n_rows,):
             raise ValueError(f"{name} must have {n_rows} rows, got shape {array.shape}")
@@ -286,7 +289,7 @@ class _Custom(Loss):
         weights: np.ndarray | None = None,
         doutputs: np.ndarray | None = None,
     ) -> tuple[float, int]:
-        """Ask the user's object."""
+        """Call the custom loss."""
         value, gradient = self.loss.value_and_gradient(outputs, targets, weights)
         if doutputs is not None:
             doutputs[...] = gradient
@@ -294,20 +297,20 @@ class _Custom(Loss):
 
 
 def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
-    """Return the loss of that name, or the object itself.
+    """Return the loss with the given name, the loss itself, or a custom loss, wrapped.
 
     Parameters
     ----------
     loss : str or Loss or object
-        A key of ``LOSSES``, one of our losses, or a user's object with
+        A key of ``LOSSES``, a `Loss`, or a custom object with
         ``value_and_gradient(outputs, targets, sample_weight) -> (float, array)``.
     label_smoothing : float, default 0.0
-        For ``"cross_entropy"`` only.
+        Only for ``"cross_entropy"``.
 
     Raises
     ------
     TypeError, ValueError
-        If the name is not known, the object is no loss, or smoothing is asked of another loss.
+        If the name is unknown, the object is not a loss, or another loss is given smoothing.
 
     """
     label_smoothing = fraction("label_smoothing", label_smoothing)
@@ -324,6 +327,6 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
         )
     if label_smoothing:
         if type(loss) is not CrossEntropy:
-            raise ValueError(f"label_smoothing goes with the loss cross_entropy, not with {loss!r}")
+            raise ValueError(f"label_smoothing works with loss='cross_entropy', not with {loss!r}")
         loss = CrossEntropy(label_smoothing)
     return loss if isinstance(loss, Loss) else _Custom(loss)

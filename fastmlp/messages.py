@@ -1,4 +1,4 @@
-"""One line to standard error, for what is no error."""
+"""Notes on standard error, for what is not an error."""
 
 import contextlib
 import sys
@@ -7,6 +7,6 @@ __all__ = ["note"]
 
 
 def note(text: str) -> None:
-    """Write ``fastmlp: text``; where nobody listens any more, work goes on all the same."""
-    with contextlib.suppress(OSError, ValueError):  # a full disk, a gone reader, a closed file
+    """Write ``fastmlp: text`` to standard error; never fail, even if it is closed."""
+    with contextlib.suppress(OSError, ValueError):  # full disk, broken pipe, closed file
         print(f"fastmlp: {text}", file=sys.stderr, flush=True)

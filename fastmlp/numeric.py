@@ -1,4 +1,4 @@
-"""Arrays of numbers from whatever a user has: frames, lists, columns of objects."""
+"""Conversion of data frames, lists and object arrays to arrays of numbers."""
 
 import numbers
 from decimal import Decimal
@@ -15,13 +15,13 @@ _NUMBERS = (numbers.Real, np.bool_, Decimal)
 def as_numbers(values: Any, name: str) -> np.ndarray:
     """Return an array of real numbers.
 
-    A column of objects that are all numbers, which is what numpy makes of a frame with columns of
-    several types, becomes int64 or float64.
+    An object array that holds only numbers, such as numpy makes from a data frame with columns of
+    different types, becomes int64 or float64.
 
     Raises
     ------
     TypeError
-        If something in it is no real number; says what, where, and what to do.
+        If a value is not a real number; the message says which, where, and what to do.
     ValueError
         If the rows differ in length.
 
@@ -49,7 +49,7 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
 
 
 def first_strange(values: Any, array: np.ndarray, name: str) -> str:
-    """Return the first object that is no number, its place, and what to do, in words."""
+    """Describe the first object that is not a number: what, where, and what to do about it."""
     flat = next(i for i, value in enumerate(array.flat) if not isinstance(value, _NUMBERS))
     value, place = array.flat[flat], tuple(int(i) for i in np.unravel_index(flat, array.shape))
     columns = getattr(values, "columns", None)
@@ -69,12 +69,12 @@ def _what_to_do(value: Any, array: np.ndarray, name: str) -> str:
 
 
 def _how_to_read(array: np.ndarray, name: str) -> str:
-    """Return how texts become numbers."""
+    """Return advice on how to turn texts into numbers."""
     try:
         array.astype(np.float64)
     except (TypeError, ValueError):
-        return f"make columns of 0 and 1 of a text, for example with pandas.get_dummies({name})"
-    return f"they are texts of numbers, pass {name}.astype(float)"
+        return f"one-hot encode the texts, for example with pandas.get_dummies({name})"
+    return f"the texts are numbers, pass {name}.astype(float)"
 
 
 def _converted(array: np.ndarray, whole: bool) -> np.ndarray:

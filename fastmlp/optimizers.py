@@ -1,4 +1,4 @@
-"""Optimizers: how a step changes the parameters. Formulas are computed by `fastmlp.ops.update`.
+"""Optimizers: how a training step changes the parameters. `fastmlp.ops.update` computes them.
 
 w a parameter, g its gradient, lr the learning rate. Every optimizer takes the learning rate as a
 number or a schedule, and
@@ -27,26 +27,28 @@ __all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSpro
 
 
 _IN_USE = (
-    "this optimizer is training a model already: wait for that call of fit to return, or give each "
-    "model an optimizer of its own"
+    "this optimizer is already training a model: wait for that call of fit to return, or give each "
+    "model its own optimizer"
 )
 
 
 class Optimizer:
-    """Base of all optimizers.
+    """Base class of optimizers.
 
-    An optimizer's state belongs to the model it trains; with another model it starts afresh.
+    An optimizer's state belongs to the model that it trains. Given a different model, it starts
+    from scratch.
 
     Attributes
     ----------
     lr : float or Schedule
-        And the other arguments under their own names: they may be changed between calls of ``fit``.
+        The learning rate. All other arguments are attributes too; they can be changed between
+        calls of ``fit``.
     t : int
-        Steps made.
+        Number of steps so far.
     epoch : int
-        Whole epochs made by ``fit``.
+        Number of whole epochs run by ``fit`` so far.
     state1, state2 : numpy.ndarray or None
-        Flat arrays laid out like ``model.theta``, None where the optimizer needs none.
+        Flat arrays laid out like ``model.theta``, or None if the optimizer does not use them.
 
     """
 
@@ -71,7 +73,7 @@ class Optimizer:
         self.reset()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set what there is to set; another name is a mistake that would go unnoticed."""
+        """Set a known attribute; refuse others, since a misspelt name would go unnoticed."""
         require_known(self, name)
         object.__setattr__(self, name, value)
 
@@ -81,17 +83,17 @@ class Optimizer:
         raise NotImplementedError
 
     def hyper(self) -> dict[str, float]:
-        """Return the numbers that `fastmlp.ops.hyper` takes, besides lr, weight_decay and t."""
+        """Return the arguments for `fastmlp.ops.hyper` other than lr, weight_decay and t."""
         return {}
 
     @property
     def state(self) -> Arrays:
-        """Name -> flat array like ``model.theta``; empty before the first step."""
+        """Flat arrays by name, laid out like ``model.theta``; empty before the first step."""
         pair = zip(self.state_names, (self.state1, self.state2), strict=False)
         return Arrays({name: array for name, array in pair if array is not None})
 
     def reset(self) -> None:
-        """Forget all state and counters."""
+        """Discard the state and set all counters to 0."""
         self.t = 0
         self.epoch = 0
         self.state1 = None
@@ -99,16 +101,16 @@ class Optimizer:
         self._model_key: Any = None
 
     def being_used(self) -> AbstractContextManager[None]:
-        """Keep another call of ``fit`` from taking the optimizer: it gets a RuntimeError."""
+        """Reserve the optimizer for one call of ``fit``: another one gets a RuntimeError."""
         return self._in_use.held()
 
     def prepare(self, model: "Model") -> None:
-        """Make the state that is missing; start afresh if it is another model's.
+        """Create missing state; discard state that belongs to another model.
 
         Raises
         ------
         ValueError
-            If a state was assigned that is not laid out like ``model.theta``.
+            If a state array was assigned that is not laid out like ``model.theta``.
 
         """
         if self._model_key != model.key:
@@ -119,7 +121,7 @@ class Optimizer:
             self.state1 = ops.aligned_zeros(theta.size, theta.dtype)
         if len(self.state_names) > 1 and self.state2 is None:
             self.state2 = ops.aligned_zeros(theta.size, theta.dtype)
-        # a memory-mapped pickle gives arrays that cannot be written
+        # arrays from a memory-mapped pickle are read-only
         self.state1, self.state2 = (
             s.copy() if s is not None and not s.flags.writeable else s
             for s in (self.state1, self.state2)
@@ -132,19 +134,19 @@ class Optimizer:
                 )
 
     def step(self, model: "Model", *, lr: float | None = None) -> None:
-        """Make one step with the gradients in ``model.grad``.
+        """Take one step with the gradients in ``model.grad``.
 
         Parameters
         ----------
         model : Sequential
-            After ``model.loss_and_grads``, or any `backward` through its layers.
+            Its gradients come from ``model.loss_and_grads`` or from `backward` of its layers.
         lr : float, optional
-            Learning rate of this step; default the optimizer's own, which must then be a number.
+            Learning rate of this step. Default: the optimizer's own, if that is a number.
 
         """
         if lr is None:
             if hasattr(self.lr, "rates"):
-                raise ValueError(f"step needs lr=, since the optimizer's is a schedule: {self.lr}")
+                raise ValueError(f"step needs lr=, since the optimizer has a schedule: {self.lr}")
             lr = non_negative("lr", self.lr)
         self.prepare(model)
         self.t += 1
@@ -160,16 +162,16 @@ class Optimizer:
                 ops.max_norm(slot.view(theta), self.max_norm)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the lock: a copy is free."""
+        """Return everything but the lock, so that a copy is not locked."""
         return {name: value for name, value in vars(self).items() if name != "_in_use"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state, with a lock of its own."""
+        """Restore the state, with a new lock."""
         self.__dict__.update(state)
         self._in_use = Exclusive(_IN_USE)
 
     def __repr__(self) -> str:
-        """Show the optimizer as it was made."""
+        """Show the call that creates this optimizer."""
         hidden = ("t", "epoch", "state1", "state2")
         values = (
             f"{name}={value!r}"
@@ -188,7 +190,7 @@ class SGD(Optimizer):
     momentum : float, default 0.0
         mu; 0 <= mu < 1.
     nesterov : bool, default False
-        Look ahead (Sutskever et al., 2013); needs momentum.
+        Whether to use Nesterov's look-ahead (Sutskever et al., 2013); needs momentum > 0.
 
     """
 
@@ -210,14 +212,14 @@ class SGD(Optimizer):
 
     @property
     def kind(self) -> str:
-        """sgd, momentum or nesterov."""
+        """The update's name in `fastmlp.ops.update`: sgd, momentum or nesterov."""
         if not self.momentum:
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"
 
     @property
     def state_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The velocity, where there is momentum."""
+        """The velocity, if there is momentum."""
         return ("velocity",) if self.momentum else ()
 
     def hyper(self) -> dict[str, float]:
@@ -259,11 +261,11 @@ class RMSprop(Optimizer):
 
     @property
     def kind(self) -> str:
-        """rmsprop or rmsprop_in_root."""
+        """The update's name in `fastmlp.ops.update`: rmsprop or rmsprop_in_root."""
         return "rmsprop_in_root" if self.eps_in_root else "rmsprop"
 
     def hyper(self) -> dict[str, float]:
-        """The decay is the second beta."""
+        """Return decay, as beta2, and eps by name."""
         return {"beta2": self.decay, "eps": self.eps}
 
 
@@ -276,7 +278,7 @@ class Adam(Optimizer):
     ----------
     lr : float or Schedule, default 1e-3
     beta1, beta2 : float, default 0.9, 0.999
-        >= 0, < 1.
+        b1 and b2, the decay rates of the two averages; both >= 0 and < 1.
     eps : float, default 1e-8
 
     """
@@ -305,15 +307,15 @@ class Adam(Optimizer):
         return "adam"
 
     def hyper(self) -> dict[str, float]:
-        """Both betas and eps."""
+        """Return both betas and eps by name."""
         return {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay: w -= lr * weight_decay * w, apart from the gradient.
+    """Adam with decoupled weight decay: w -= lr * weight_decay * w, not through the gradient.
 
-    (Loshchilov and Hutter, 2019, algorithm 2.) Arguments as `Adam`, but ``weight_decay`` is 1e-2
-    by default.
+    Takes the arguments of `Adam`, but ``weight_decay`` is 1e-2 by default (Loshchilov and Hutter,
+    2019, algorithm 2).
     """
 
     def __init__(
@@ -380,12 +382,12 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def get(optimizer: Any) -> Optimizer:
-    """Return a new optimizer of that name with its defaults, or the object itself.
+    """Return a new optimizer with the given name and its defaults, or the object itself.
 
     Raises
     ------
     TypeError, ValueError
-        If the name is not known, or the object is no optimizer.
+        If the name is unknown, or the object is not an optimizer.
 
     """
     if isinstance(optimizer, str):

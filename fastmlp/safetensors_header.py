@@ -1,7 +1,7 @@
-"""The header of a safetensors file: what it says of arrays and of the program that wrote it.
+"""The header of a safetensors file, which describes its arrays and the program that wrote it.
 
-Eight bytes (the header's length), JSON (a dtype, a shape and a place for each array, and texts by
-name under ``__metadata__``), then the arrays without gaps. All of it may be wrong on purpose.
+A file holds eight bytes (the header's length), JSON (the dtype, shape and position of each array,
+and named texts under ``__metadata__``), then the arrays without gaps. Any of it may be malicious.
 """
 
 import json
@@ -29,12 +29,12 @@ _STARTS = {
 
 
 class RefusedError(ValueError):
-    """Says in the second half of a sentence why a file is not what was expected."""
+    """Says why a file is refused; the message completes a sentence about the file."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an array lies.
+    """An array in the file.
 
     Attributes
     ----------
@@ -51,28 +51,28 @@ class Entry:
 
 
 def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
-    """Return the header as it stands, and the number of bytes after it.
+    """Return the header, not yet checked, and the number of bytes after it.
 
     Parameters
     ----------
     stream : binary file
-        Left at the first array.
+        Positioned at the first array afterwards.
     limit : int
-        Bytes that the header may take.
+        Largest length of the header, in bytes.
 
     Raises
     ------
     RefusedError
-        If the file is of another kind or its header is cut off.
+        If the file is of another kind or its header is truncated.
 
     """
     size = os.fstat(stream.fileno()).st_size
     start, first = stream.read(8), stream.read(1)
-    if first != b"{":  # a header's length may look like the start of anything
+    if first != b"{":  # the bytes of a header's length can look like the start of another format
         kinds = [kind for magic, kind in _STARTS.items() if start.startswith(magic)]
         if not first:
             kinds.append("truncated" if start else "empty")
-        raise RefusedError(f"it is {[*kinds, 'no safetensors file'][0]}")
+        raise RefusedError(f"it is {[*kinds, 'not a safetensors file'][0]}")
     length = int.from_bytes(start, "little")
     if length > size - 8:
         raise RefusedError("it is truncated, its header is longer than the file")
@@ -86,7 +86,7 @@ def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object in a text; NaN, infinity and a name used twice are no JSON to us."""
+    """Return the JSON object in a text; refuse NaN, infinity and duplicate names."""
     try:
         if isinstance(text, bytes):
             text = text.decode()
@@ -99,12 +99,12 @@ def parse(text: str | bytes) -> dict[str, Any]:
 
 
 def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
-    """Return the arrays in the order in which they lie, if they fill ``n_bytes`` without gaps.
+    """Return the arrays in file order, after checking that they fill ``n_bytes`` without gaps.
 
     Raises
     ------
     RefusedError
-        If the entries contradict each other or the size of the file.
+        If the entries contradict each other or the file's size.
 
     """
     try:
@@ -114,7 +114,7 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
             start, stop = entry["data_offsets"]
             shape, dtype = entry["shape"], _DTYPES[entry["dtype"]]
             _require_counts((start, stop), 1 << 62)
-            _require_counts(shape, stop)  # no axis is longer than there are bytes
+            _require_counts(shape, stop)  # no axis can exceed the number of bytes
             if start != end or stop - start != math.prod(shape) * dtype.itemsize:
                 raise RefusedError("its header is corrupt")
             entries.append(Entry(name, dtype, tuple(shape)))
@@ -129,7 +129,7 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
 
 
 def _require_counts(numbers: Any, largest: int) -> None:
-    """Raise RefusedError unless these are a few whole numbers from 0 to the largest."""
+    """Raise RefusedError unless these are at most a few whole numbers from 0 to ``largest``."""
     if len(numbers) > _AXES or not all(type(n) is int and 0 <= n <= largest for n in numbers):
         raise RefusedError("its header is corrupt")
 
@@ -142,7 +142,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _bytes(n: int) -> str:

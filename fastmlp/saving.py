@@ -1,4 +1,4 @@
-"""Models as safetensors files: arrays by name, the architecture as JSON, nothing executed."""
+"""Models in safetensors files: arrays by name and the architecture as JSON, but no code."""
 
 import inspect
 import json
@@ -25,10 +25,10 @@ from fastmlp.validation import is_finite, positive_int
 __all__ = ["MAX_LAYERS", "load", "require_name", "save"]
 
 MAX_LAYERS = 10_000
-"""Layers that a file may have unless `load` is told otherwise."""
+"""The default limit on the number of layers in a file."""
 
 _FORMAT = "fastmlp 1"
-_BYTES_A_LAYER = 1024  # of a header, at most
+_BYTES_A_LAYER = 1024  # of the header, at most
 _LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _LAYERS: dict[str, type[Layer]] = {
@@ -79,8 +79,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     for index, layer in enumerate(model.stages):
         if isinstance(layer, Custom) or _LAYERS.get(type(layer).__name__) is not type(layer):
             raise TypeError(
-                f"layer {index}, {layer!r}, is not one of fastmlp's own and cannot be saved: "
-                "save model.theta with numpy.save and build the model again to load it"
+                f"layer {index}, {layer!r}, is not a built-in layer and cannot be saved: "
+                "save model.theta with numpy.save, and rebuild the model to load it"
             )
         described.append({"layer": type(layer).__name__, **layer.config()})
     architecture = {
@@ -97,42 +97,42 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def require_name(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError if a file's name ends like those of another format."""
+    """Raise ValueError if a file's name has the ending of another format."""
     name = Path(path)
     other = _OTHER_FORMATS.get(name.suffix[1:].lower())
     if other is not None:
         raise ValueError(
-            f"{printable(path)}: a model is written as safetensors, not as {other}: "
+            f"{printable(path)}: models are saved as safetensors, not as {other}: "
             f"name the file {printable(name.with_suffix('.safetensors').name)}"
         )
 
 
 def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Sequential:
-    """Return the model in a file that ``model.save`` wrote.
+    """Load a model from a file written by ``model.save``.
 
     Parameters
     ----------
     path : str or path
     max_layers : int, default 10,000
-        A file with more layers is refused before memory is taken for them.
+        A file with more layers is refused before memory is allocated for them.
 
     Returns
     -------
     Sequential
-        It predicts what the saved one did. An optimizer is not part of it.
+        Its predictions are those of the saved model. The optimizer is not saved.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is truncated, corrupt, or no such file; found out from the header and the size of the
-        file, before memory is taken for its contents.
+        If the file is truncated, corrupt, or of another kind. This is found from its header and
+        size, before memory is allocated for its contents.
 
     Warns
     -----
     RuntimeWarning
-        If weights are NaN or infinite: the model diverged before it was saved.
+        If weights are NaN or infinite, because training diverged before the model was saved.
 
     """
     max_layers = positive_int("max_layers", max_layers)
@@ -159,14 +159,14 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
         )
     layers, dtype = _build_layers(architecture, entries), architecture["dtype"]
     if {entry.name: entry.shape for entry in entries} != _shapes(layers):
-        raise RefusedError("its arrays are not those of its layers")
+        raise RefusedError("its arrays do not match its layers")
     if any(entry.dtype != dtype for entry in entries if not _any_dtype(layers, entry)):
         raise RefusedError(f"its arrays are not all {dtype}")
     for layer in layers:
         layer.start_unset()
     try:
         model = Sequential(*layers, seed=architecture["seed"], dtype=dtype)
-    except (TypeError, ValueError) as error:  # neighbours that do not fit, a strange seed
+    except (TypeError, ValueError) as error:  # layers that do not fit together, an invalid seed
         raise RefusedError(str(error)) from None
     model.loss = _build_loss(architecture.get("loss"))
     arrays = _arrays(model)
@@ -179,8 +179,8 @@ def _read_model(stream: BinaryIO, max_layers: int) -> Sequential:
 
 
 def _read_architecture(metadata: Any) -> dict[str, Any]:
-    """Return what the file says of the layers; raise RefusedError if another program wrote it."""
-    stranger = RefusedError("it is a safetensors file of another program, not one of fastmlp's")
+    """Return the architecture in the file; raise RefusedError if another program wrote it."""
+    stranger = RefusedError("it is a safetensors file, but was not written by fastmlp")
     try:
         architecture = parse(metadata["architecture"])
         form = architecture["format"]
@@ -201,7 +201,7 @@ def _read_architecture(metadata: Any) -> dict[str, Any]:
 
 
 def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[Layer]:
-    """Return new layers as the file describes them; they draw no weights."""
+    """Return new layers as the file describes them, without drawing weights."""
     shapes, built = {entry.name: entry.shape for entry in entries}, []
     for index, entry in enumerate(architecture["layers"]):
         options = dict(entry)
@@ -209,7 +209,7 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
         if name not in _LAYERS:
             raise RefusedError(f"layer {index}: {unknown('layer', name[:40], _LAYERS)}")
         if not options.keys() <= _settings_of(name):
-            raise RefusedError(f"layer {index}, {name}, has a setting that {name} does not know")
+            raise RefusedError(f"layer {index}, {name}, has a setting that {name} does not have")
         if name == "Normalize":
             shape = shapes[f"{index}.mean"]
             options = {"mean": np.zeros(shape), "std": np.ones(shape)}
@@ -221,7 +221,7 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
 
 
 def _build_loss(described: Any) -> losses.Loss | None:
-    """Return the loss that the model was last trained with; None where the file has none."""
+    """Return the loss that the model was last trained with, or None if the file has none."""
     if described is None:
         return None
     options = dict(described)
@@ -240,7 +240,7 @@ def _settings_of(name: str) -> frozenset[str]:
 
 
 def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array in a file of these layers, without making them."""
+    """Return the shape of every array in a file with these layers, without allocating them."""
     shapes: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(layers):
         own = layer.param_shapes()
@@ -253,12 +253,12 @@ def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
 
 
 def _any_dtype(layers: list[Layer], entry: Entry) -> bool:
-    """Tell whether an array may have a dtype of its own: what standardises raw numbers has."""
+    """Tell whether an array may differ from the model's dtype, as those of Normalize do."""
     return isinstance(layers[int(entry.name.split(".")[0])], Normalize)
 
 
 def _require_valid_state(index: int, layer: Layer) -> None:
-    """Raise RefusedError for what a layer would not have taken when it was made."""
+    """Raise RefusedError for a state that the layer could not have been created with."""
     try:
         if isinstance(layer, Normalize):
             Normalize(layer.mean, layer.std)
@@ -273,7 +273,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
 
 
 def _warn_of_non_finite(model: Model, what: str, stacklevel: int) -> None:
-    """Warn if a model cannot predict; one that diverged may be kept on purpose."""
+    """Warn if a model is useless; this is no error, as saving a diverged one may be intended."""
     bad = [name for name, array in _arrays(model).items() if not is_finite(array)]
     if not bad:
         return
@@ -281,7 +281,7 @@ def _warn_of_non_finite(model: Model, what: str, stacklevel: int) -> None:
     more = f" (and in {len(bad) - 1} more)" if len(bad) > 1 else ""
     warnings.warn(
         f"{what} holds NaN or infinity in {local!r} of layer {index}, "
-        f"{model.stages[int(index)]!r}{more}: its training diverged, do not use what it predicts",
+        f"{model.stages[int(index)]!r}{more}: its training diverged, do not use its predictions",
         RuntimeWarning,
         stacklevel=stacklevel,
     )

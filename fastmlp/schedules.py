@@ -1,4 +1,4 @@
-"""Learning rates over time. A schedule is asked for the rates of a run of steps at once."""
+"""Learning-rate schedules. A schedule returns the rates of many consecutive steps at once."""
 
 import math
 
@@ -20,23 +20,23 @@ __all__ = [
 
 
 class Schedule:
-    """Base of all schedules; a subclass gives `at`."""
+    """Base class of schedules; subclasses define `at`."""
 
     def rates(
         self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
     ) -> np.ndarray:
-        """Return the learning rates of a run of steps.
+        """Return the learning rates of consecutive steps.
 
         Parameters
         ----------
         first_step : int
-            Steps already made, 0 at the start of training.
+            Number of steps already taken, 0 at the start of training.
         n_steps : int
             How many rates to return.
         steps_per_epoch : int
             Steps of one epoch.
         total_steps : int
-            The step at which this call of ``fit`` will end, counted from the start of training.
+            Number of steps from the start of training to the end of this call of ``fit``.
 
         Returns
         -------
@@ -47,11 +47,11 @@ class Schedule:
         return np.asarray(self.at(steps, steps_per_epoch, total_steps), dtype=np.float64)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """Return the rate at each of the given steps (float64, whole numbers from 0)."""
+        """Return the rate at each step; steps are whole numbers from 0, as float64."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        """Show the schedule as it was made."""
+        """Show the call that creates this schedule."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({arguments})"
 
@@ -68,7 +68,7 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """lr * factor**(epoch // every), constant within an epoch."""
+    """lr * factor**(epoch // every): the rate drops by a factor every few epochs."""
 
     def __init__(self, lr: float, every: int, factor: float = 0.1):
         self.lr: float = non_negative("lr", lr)
@@ -76,19 +76,19 @@ class Step(Schedule):
         self.factor: float = positive("factor", factor)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """lr * factor**(epoch // every)."""
+        """Return lr * factor**(epoch // every)."""
         return self.lr * self.factor ** (steps // (steps_per_epoch * self.every))
 
 
 class Exponential(Schedule):
-    """lr * decay**epoch, constant within an epoch."""
+    """lr * decay**epoch, constant during each epoch."""
 
     def __init__(self, lr: float, decay: float):
         self.lr: float = non_negative("lr", lr)
         self.decay: float = positive("decay", decay)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """lr * decay**epoch."""
+        """Return lr * decay**epoch."""
         return self.lr * self.decay ** (steps // steps_per_epoch)
 
 
@@ -102,8 +102,8 @@ class Cosine(Schedule):
     final : float, default 0.0
         The rate after the last step.
     epochs : int, optional
-        Length of the descent; default: all epochs that ``fit`` was asked for. Give it when
-        training is done in several calls of ``fit``.
+        Length of the decay; default: all epochs of the call of ``fit``. Set it if training is
+        spread over several calls of ``fit``.
 
     """
 
@@ -113,7 +113,7 @@ class Cosine(Schedule):
         self.epochs: int | None = None if epochs is None else positive_int("epochs", epochs)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """Final + (lr - final) * (1 + cos(pi * step / total)) / 2."""
+        """Return final + (lr - final) * (1 + cos(pi * step / total)) / 2."""
         total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
         return _cosine(self.lr, self.final, steps / max(total, 1))
 
@@ -126,13 +126,13 @@ class OneCycle(Schedule):
     max_lr : float
         The highest rate.
     rise : float, default 0.3
-        Share of the steps on which the rate rises; >= 0, < 1.
+        Share of the steps during which the rate rises; >= 0 and < 1.
     start_divisor : float, default 25.0
         The first rate is ``max_lr / start_divisor``.
     final_divisor : float, default 1e4
         The last rate is the first one divided by this.
     epochs : int, optional
-        Length of the cycle; default: all epochs that ``fit`` was asked for.
+        Length of the cycle; default: all epochs of the call of ``fit``.
 
     """
 
@@ -151,7 +151,7 @@ class OneCycle(Schedule):
         self.epochs: int | None = None if epochs is None else positive_int("epochs", epochs)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """Half a cosine up to max_lr, half a cosine down."""
+        """Return half a cosine up to max_lr, followed by half a cosine down."""
         total = total_steps if self.epochs is None else self.epochs * steps_per_epoch
         last = max(total - 1, 1)
         peak = self.rise * last
@@ -162,12 +162,12 @@ class OneCycle(Schedule):
 
 
 class WarmUp(Schedule):
-    """The rates of another schedule, scaled up linearly from 0 over the first steps.
+    """Another schedule, scaled by a factor that grows linearly to 1 over the first steps.
 
     Parameters
     ----------
     steps : int
-        Steps until the rate is the other schedule's own.
+        Number of steps until the rate is that of the other schedule.
     schedule : Schedule or float
         The other schedule, or a constant rate.
 
@@ -178,7 +178,7 @@ class WarmUp(Schedule):
         self.schedule: Schedule = as_schedule(schedule)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
-        """schedule(step) * min(1, (step + 1) / steps)."""
+        """Return schedule(step) * min(1, (step + 1) / steps)."""
         rates = self.schedule.at(steps, steps_per_epoch, total_steps)
         return rates * np.minimum(1.0, (steps + 1.0) / self.steps)
 
@@ -194,7 +194,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def as_schedule(lr: "float | Schedule") -> Schedule:
-    """Return lr itself if it is a schedule (has ``rates``), else a constant one.
+    """Return lr itself if it is a schedule (has ``rates``), else a constant schedule.
 
     Raises
     ------
@@ -206,5 +206,5 @@ def as_schedule(lr: "float | Schedule") -> Schedule:
 
 
 def _cosine(start: float, end: float, share: np.ndarray) -> np.ndarray:
-    """Return half a cosine from start (share 0) to end (share 1), constant outside."""
+    """Return half a cosine from start (share 0) to end (share 1), constant outside [0, 1]."""
     return end + (start - end) * (1.0 + np.cos(math.pi * np.clip(share, 0.0, 1.0))) / 2.0

@@ -1,4 +1,4 @@
-"""Checks of what users pass in: each returns the checked value or raises one sentence."""
+"""Checks of arguments. Each returns the checked value or raises an error of one sentence."""
 
 import math
 import numbers
@@ -26,7 +26,7 @@ __all__ = [
     "seed_int",
 ]
 
-_FAR = 40  # powers of two: products of two weights, and sums of many, are then far from an end
+_FAR = 40  # powers of two: keeps products of two weights, and long sums, well inside the range
 
 
 def positive_int(name: str, value: Any) -> int:
@@ -74,13 +74,13 @@ def fraction(name: str, value: Any) -> float:
 
 
 def representable(name: str, value: float, dtype: np.dtype) -> None:
-    """Raise ValueError for a number that would be 0 or infinite in the dtype of the arithmetic."""
+    """Raise ValueError for a number that would be 0 or infinite in the model's dtype."""
     least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
     if value and not least <= abs(value) <= most:
         wrong, end = ("small", least) if abs(value) < 1 else ("large", most)
         instead = "" if in_shell() else ", or a model with dtype='float64'"
         raise ValueError(
-            f"{name} is {value!r}, too {wrong} for {dtype}, which ends at {end:.2g}: use another "
+            f"{name} is {value!r}, too {wrong} for {dtype}, whose limit is {end:.2g}: use another "
             f"number{instead}"
         )
 
@@ -106,11 +106,11 @@ def float_dtype(dtype: Any) -> np.dtype:
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """Return the array C-contiguous, in native byte order, and of a writeable type.
+    """Return the array C-contiguous, aligned, in native byte order, and marked as writeable.
 
-    A read-only array (a memory map, for one) has a type of its own to numba, which would compile
-    every kernel again; it is handed on through a writeable alias, without a copy. Kernels only
-    read data.
+    To numba, a read-only array (such as a memory map) is another type, for which it would compile
+    every kernel again. So a read-only array is passed on as a writeable alias, without a copy;
+    kernels never write to data.
     """
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     if not array.flags.aligned:
@@ -119,7 +119,7 @@ def native(array: np.ndarray) -> np.ndarray:
 
 
 class _Writeable:
-    """Describes the memory of a read-only array as writeable, and keeps it alive."""
+    """Presents the memory of a read-only array as writeable, and keeps it alive."""
 
     def __init__(self, array: np.ndarray):
         self.array = array
@@ -136,25 +136,25 @@ def as_data(
     finite: bool = True,
     exact: Callable[[], bool] | None = None,
 ) -> np.ndarray:
-    """Return input rows, checked, as uint8 or in the model's dtype.
+    """Check input rows and return them as uint8 or in the model's dtype.
 
     Parameters
     ----------
     X : array_like, shape (N, ...)
-        Any real dtype; uint8 stays uint8 (a quarter of the memory), all else becomes ``dtype``.
+        Any real dtype. uint8 stays uint8, which saves memory; everything else becomes ``dtype``.
     dtype : numpy.dtype
-        The model's.
+        The model's dtype.
     name : str
-        What to call it in messages.
+        Name of the argument, for messages.
     finite : bool, default True
         Whether NaN and infinity are errors.
     exact : callable, optional
-        Asked whether what would be rounded is to become float64 instead.
+        Called if ``dtype`` cannot hold X exactly; X becomes float64 if it returns True.
 
     Raises
     ------
     TypeError
-        If X is not made of real numbers.
+        If X does not hold real numbers.
     ValueError
         If X has fewer than two axes, no rows or no columns, or a value that is not finite.
 
@@ -162,12 +162,12 @@ def as_data(
     if not finite and type(X) is np.ndarray and X.dtype == dtype and X.ndim > 1 and X.size:
         flags = X.flags
         if flags.c_contiguous and flags.writeable and flags.aligned:
-            return X  # a single row is predicted in microseconds: nothing more to ask
+            return X  # predicting one row takes microseconds, so skip all other checks
     array = as_numbers(X, name)
     if array.ndim < 2:
         raise ValueError(
-            f"{name} must have shape (N, D), a row for each example, got shape {array.shape}: "
-            f"one row is {name}[None], one column {name}[:, None]"
+            f"{name} must have shape (N, D), one row per example, got shape {array.shape}: "
+            f"pass {name}[None] for a single row, {name}[:, None] for a single column"
         )
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}: pass at least one row and column")
@@ -186,14 +186,14 @@ def as_data(
 def as_float_targets(
     y: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
 ) -> np.ndarray:
-    """Return targets, checked, as (N, C) in dtype; (N,) is taken as one column."""
+    """Check targets and return them as (N, C) in dtype; shape (N,) counts as one column."""
     array = as_numbers(y, name)
     if array.ndim == 1:
         array = array[:, None]
     array = array.reshape(array.shape[0], math.prod(array.shape[1:])) if array.ndim else array
     if array.shape != (n_rows, n_outputs):
         raise ValueError(
-            f"{name} must have shape ({n_rows}, {n_outputs}), a column for each output of the "
+            f"{name} must have shape ({n_rows}, {n_outputs}), one column per output of the "
             f"model, got shape {np.shape(y)}"
         )
     with np.errstate(over="ignore"):
@@ -205,9 +205,9 @@ def as_float_targets(
 def as_weights(
     weights: Any, n_rows: int, dtype: np.dtype, name: str = "sample_weight"
 ) -> np.ndarray:
-    """Return row weights, checked, as (N,) in dtype; >= 0 and not all 0.
+    """Check row weights (>= 0, not all 0) and return them as (N,) in dtype.
 
-    Only their ratios matter, so that weights far from 1 are all multiplied by a power of two.
+    Only their ratios matter, so weights far from 1 are all scaled by the same power of two.
     """
     array = as_numbers(weights, name).astype(np.float64, copy=False)
     if array.shape != (n_rows,):
@@ -223,17 +223,17 @@ def as_weights(
     if abs(exponent) > _FAR:
         array = np.ldexp(array, -exponent)
     array = array.astype(dtype)
-    array[array < np.finfo(dtype).tiny] = 0.0  # kernels take what is less for 0 at times
+    array[array < np.finfo(dtype).tiny] = 0.0  # kernels may flush subnormals to 0
     return native(array)
 
 
 def as_batch_size(batch_size: Any, n_rows: int) -> int:
-    """Return a batch size of at least one row and at most all of them."""
+    """Return the batch size, limited to the number of rows."""
     return min(positive_int("batch_size", batch_size), n_rows)
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Tell whether no value is NaN or infinite; mostly one sum says so, without a temporary."""
+    """Tell whether all values are finite; usually one sum suffices, without a temporary array."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 

@@ -41,7 +41,7 @@ def test_a_second_fit_with_an_optimizer_at_work_is_refused(make, first):
     start = other.theta.copy()
 
     def second_fit():
-        with refused(RuntimeError, "this optimizer is training a model already"):
+        with refused(RuntimeError, "this optimizer is already training a model"):
             other.fit(X, y, optimizer=optimizer, epochs=1, verbose=False)
 
     shared, _ = train_with(optimizer, second_fit, *first)

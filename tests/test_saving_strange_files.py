@@ -50,7 +50,7 @@ def loaded(folder, content):
     ],
 )
 def test_a_safetensors_file_of_another_program_is_called_so(file, tmp_path):
-    with refused(ValueError, "strange.safetensors", "another program"):
+    with refused(ValueError, "strange.safetensors", "not written by fastmlp"):
         loaded(tmp_path, file)
 
 
@@ -63,7 +63,7 @@ def test_a_safetensors_file_of_another_program_is_called_so(file, tmp_path):
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
         (b"\x93NUMPY\x01\x00" + bytes(50), ".npy"),
         (gzip.compress(bytes(99)), "gzip"),
-        (b"a,b,c\n1,2,3\n", "no safetensors file"),
+        (b"a,b,c\n1,2,3\n", "not a safetensors file"),
         (bytes(7), "truncated"),
     ],
 )
