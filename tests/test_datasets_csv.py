@@ -215,7 +215,7 @@ def test_the_division_loses_no_row_and_no_class(labels, fraction, seed):
     y = np.array(labels)
     n_test = sum(min(round(fraction * n), n - 1) for n in np.bincount(y) if n)
     if n_test == 0:
-        with pytest.raises(ValueError, match="too few to hold back"):
+        with pytest.raises(ValueError, match="too few to hold out"):
             train_test_rows(len(y), fraction, seed, y)
         return
 
@@ -230,28 +230,31 @@ def test_the_division_loses_no_row_and_no_class(labels, fraction, seed):
 def test_a_share_out_of_range_is_refused(table, fraction):
     path = table("x,y", *(f"{i},{i % 2}" for i in range(10)))
 
-    with pytest.raises(ValueError, match="must lie strictly between 0 and 1"):
+    with pytest.raises(ValueError, match="must be between 0 and 1"):
         datasets.csv(path, "y", test_fraction=fraction)
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "names 0 columns"),
-        (["y", "1"], "names 1 columns .* separated by ','"),
+        ([], "at least two columns, got 0"),
+        (["y", "1"], "at least two columns, got 1: .* separated by ','"),
         (["x,y"], "has a header but no rows"),
         (["x,x,y", "1,2,3"], "two columns of .* are named 'x'"),
-        (["x,y", "1,a", "2"], "line 3 of .* has 1 values where the header names 2"),
+        (["x,y", "1,a", "2"], "line 3 of .* has 1 values, but the header names 2"),
         (["x,y", "1,a", "2,b,c"], "line 3 of .* has 3 values"),
         (["x,y", "1,", "2, "], "target column 'y' has no value in any row"),
-        (["x,y", "1,", "2,a", "3,"], "1 row of 1 class is too few to hold back"),
-        (["x,y", "1,a", "inf,b"], "column 'x' holds inf in data row 2"),
-        (["x,y", "1,a", "-1e39,b"], "column 'x' holds -1e\\+39 in data row 2"),
-        (["x,y", "1,0.5", "2,inf"], "column 'y' holds inf in data row 2"),
+        (["x,y", "1,", "2,a", "3,"], "1 row of 1 class is too few to hold out"),
+        (
+            ["x,y", "1,a", "inf,b"],
+            "column 'x' must hold finite float32 .* inf in data row 2",
+        ),
+        (["x,y", "1,a", "-1e39,b"], "column 'x' must hold finite float32 .* -1e\\+39 in data row 2"),
+        (["x,y", "1,0.5", "2,inf"], "column 'y' must hold finite numbers, got inf in data row 2"),
         (["x,y", "1,0.5", "2,1e300"], "target column 'y' holds numbers beyond"),
         (["x,y", "1,a"], "1 row of 1 class is too few .* or a larger test_fraction"),
-        (["x,y", "1,a", "2,b"], "2 rows of 2 classes are too few to hold back"),
-        (["x,y", "1,0.5"], "1 row is too few to hold back a share of 0.3"),
+        (["x,y", "1,a", "2,b"], "2 rows of 2 classes are too few to hold out"),
+        (["x,y", "1,0.5"], "1 row is too few to hold out a share of 0.3"),
         (["x,y", ",a", ",b", ",a", ",b", ",a", ",b"], "no column with values besides"),
         (["x,y", '1,"a' + "b" * 200_000], "line 2 of .* cannot be read"),
     ],

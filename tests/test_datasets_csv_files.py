@@ -92,7 +92,7 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (b"", "names 0 columns"),
+        (b"", "at least two columns, got 0"),
         (b"x,y\n1,\xff\n", "line 2 of .* is not UTF-8"),
         (b"x,y\n" + b"1,a\n" * 3_000_000 + b"1,\xe9\n", "line 3000002 of .* is not UTF-8"),
         (b"x,y\n1,a\n2,\0\n", "line 3 of .* holds a zero byte"),
@@ -102,7 +102,7 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
         (b'x,y\n1,a\n2,"b\n3,c\n', "line 4 of .* cannot be read"),
         (b"x,y\n1,a\n2,b,\n", "line 3 of .* has 3 values"),
         (b"x,y\n\n1,a\n\n2\n", "line 5 of .* has 1 values"),
-        (b"only\n1\n2\n", "names 1 columns .* or set delimiter"),
+        (b"only\n1\n2\n", "at least two columns, got 1: .* or set delimiter"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path, contents, message):

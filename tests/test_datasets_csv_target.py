@@ -15,7 +15,7 @@ def read(folder, cells, **options):
 
 @pytest.mark.parametrize("word", ["None", "NA", "null", "n/a", "-", "missing"])
 def test_words_for_nothing_are_classes_with_a_warning(tmp_path, word):
-    with pytest.warns(UserWarning, match="for a class: missing="):
+    with pytest.warns(UserWarning, match="which may mean a missing value: missing="):
         data = read(tmp_path, [word, "left", "right"] * 8)
 
     assert data.classes is not None
@@ -24,7 +24,7 @@ def test_words_for_nothing_are_classes_with_a_warning(tmp_path, word):
 
 @pytest.mark.parametrize("word", ["NaN", "<NA>", "?"])
 def test_unmistakable_texts_are_classes_only_if_they_have_to_be(tmp_path, word):
-    with pytest.warns(UserWarning, match="for a class"):
+    with pytest.warns(UserWarning, match="which may mean a missing value"):
         alone = read(tmp_path, [word, "left"] * 8)
     with pytest.warns(UserWarning, match="no value in 8 rows, which are left out"):
         among = read(tmp_path, [word, "left", "right"] * 8)

@@ -1,6 +1,6 @@
-"""Real data, ready to train on: bundled, read from the official files, or from a CSV file.
+"""Datasets ready for training: bundled, from the official files, or from a CSV file.
 
-Every function returns a `Dataset`. Nothing here scales pixels: images stay ``uint8`` and the
+Every function returns a `Dataset`. Pixels are not scaled: images stay ``uint8``, and the
 network's first layer standardises them.
 """
 

@@ -1,4 +1,4 @@
-"""The one dataset that comes with the package."""
+"""The dataset that is bundled with the package."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ TEST_EVERY = 5
 
 
 def digits() -> Dataset:
-    """Return 1,797 real handwritten digits, 8 x 8 pixels of 0 to 16; needs no download.
+    """Return 1,797 handwritten digits of 8 x 8 pixels, each from 0 to 16; needs no download.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def digits() -> Dataset:
     Notes
     -----
     E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning
-    Repository, 1998, licence CC BY 4.0; see ``DIGITS.md`` beside the file.
+    Repository, 1998, licence CC BY 4.0; see ``DIGITS.md`` next to the file.
 
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:

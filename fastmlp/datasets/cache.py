@@ -1,4 +1,4 @@
-"""Where downloaded data lives, and the folder that a user names."""
+"""The folder for downloaded data, and the check of a folder named by the user."""
 
 import os
 import sys
@@ -10,17 +10,16 @@ __all__ = ["cache_directory", "existing_directory", "first_file"]
 
 
 def cache_directory() -> Path:
-    """Return the folder in which data is looked for and kept when no directory is given.
+    """Return the folder where data is found and stored by default; it need not exist.
 
-    It is ``FASTMLP_DATA_DIR`` where that variable is set, otherwise ``fastmlp`` in the user's
-    cache folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS,
-    ``%LOCALAPPDATA%`` on Windows. Each dataset has a folder of its own name in it. The folder
-    need not exist.
+    It is ``FASTMLP_DATA_DIR`` if that variable is set, otherwise ``fastmlp`` in the user's cache
+    folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%``
+    on Windows. Each dataset has its own subfolder.
 
     Raises
     ------
     ValueError
-        If there is no home directory and no variable that names another folder.
+        If there is no home directory and none of these variables is set.
 
     """
     chosen = os.environ.get("FASTMLP_DATA_DIR")
@@ -41,7 +40,7 @@ def cache_directory() -> Path:
 
 
 def existing_directory(directory: str | os.PathLike[str]) -> Path:
-    """Return the user's folder as a path, or say in one sentence why it cannot be one."""
+    """Return the user's folder as a path; raise an error if it is not an existing folder."""
     try:
         path = Path(directory).expanduser()
     except TypeError:
@@ -56,5 +55,5 @@ def existing_directory(directory: str | os.PathLike[str]) -> Path:
 
 
 def first_file(directory: Path, names: tuple[str, ...]) -> Path | None:
-    """Return the first of the names that is a file in the directory, or None."""
+    """Return the first of the named files that exists in the directory, or None."""
     return next((directory / name for name in names if (directory / name).is_file()), None)

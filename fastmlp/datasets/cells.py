@@ -1,6 +1,6 @@
-"""What the text of a cell can mean: nothing, or a number.
+"""Interpretation of a cell's text as a missing value or a number.
 
-Everything here works on the *different* texts of a column, as a polars series.
+All functions take the *distinct* texts of a column, as a polars series.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ UNMISTAKABLE = frozenset(
 """Texts, in lower case, that mean a missing value in any column."""
 
 MARKERS = UNMISTAKABLE | frozenset(("na", "n/a", "null", "none", "missing", "-", "--", "."))
-"""Texts that mean a missing value among numbers; among texts these may be words of their own."""
+"""Texts that mean a missing value in a column of numbers; elsewhere they may be real values."""
 
 _SYMBOLS = r"(?:US\$|\p{Sc}|(?i:EUR|USD|GBP|CHF|JPY))"
 _CELL = (
@@ -32,23 +32,23 @@ _PLAIN = r"^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+)(?:\.\d*)?$"
 _COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+))(?:,\d+)?$"
 _EITHER = r"^[1-9]\d{0,2},\d{3}$"
-"""Thousands or three decimals: the other cells of the column have to tell."""
+"""Ambiguous: thousands or three decimals; the other cells of the column must decide."""
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """Texts as numbers.
+    """Texts that were read as numbers.
 
     Attributes
     ----------
     values : polars.Series of float64
-        Null where a text is no number.
+        Null if a text is not a number.
     style : str
-        How they are written, in words, where it is not plainly: "with currency signs".
+        A description of unusual notation, such as "written with currencies", or empty.
     doubt : str
-        What may be wrong about it, or empty.
+        What may have been misread, or empty.
     amounts : bool
-        Whether they are amounts by the look of them: with a currency, a percent sign, or cents.
+        Whether they look like amounts: with a currency, a percent sign, or cents.
 
     """
 
@@ -61,18 +61,18 @@ class Numbers:
 def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     """Read texts as numbers.
 
-    Besides plain numbers these are: a leading ``+``; thousands divided by commas, blanks or
-    apostrophes; a currency before or after; ``1.5%``, which is 0.015; ``(3.50)``, which is -3.5 as
-    accountants write it. Commas are decimal (``1.234,5``) where some text can be read in no other
-    way and every text can be read in this one.
+    Besides plain numbers, it accepts a leading ``+``; thousands separated by commas, spaces or
+    apostrophes; a currency before or after the number; ``1.5%``, read as 0.015; and the
+    accountants' ``(3.50)``, read as -3.5. Commas are decimal (``1.234,5``) if some text can be
+    read in no other way and all texts can be read in this way.
 
     Parameters
     ----------
     texts : polars.Series
-        Different texts without surrounding blanks.
+        Distinct texts without surrounding whitespace.
     european : bool, default False
-        Whether ``1,234`` is 1.234 where nothing else in the column tells, which is then doubtful;
-        otherwise it is 1234.
+        Whether to read ``1,234`` as 1.234, with a doubt, rather than as 1234 if no other text in
+        the column decides it.
 
     """
     import polars as pl
@@ -92,7 +92,7 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     value = digits.cast(pl.Float64, strict=False)
     value = pl.when(pl.col("minus")).then(-value).otherwise(value)
     value = pl.when(pl.col("percent")).then(value / 100).otherwise(value)
-    # "inf" and "-Infinity" are numbers too, though none that can be used.
+    # The cast also accepts "inf" and "-Infinity", which callers then refuse.
     value = pl.coalesce(pl.when(known).then(value), texts.cast(pl.Float64, strict=False))
     cells = cells.with_columns(value=value)
     numbers = cells.filter(pl.col("value").is_not_null())
@@ -114,9 +114,9 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     doubts = []
     if undecided and european:
         example = cells.filter("either")["body"][0]
-        doubts.append(f"takes the comma of {example!r} for a decimal one")
+        doubts.append(f"is read with the comma in {example!r} as a decimal comma")
     if found["percent"] and found["no_percent"]:
-        doubts.append("has a percent sign (1% is 0.01) in some cells only")
+        doubts.append("has a percent sign (1% is 0.01) in only some cells")
     if found["currencies"] > 1:
         doubts.append("mixes currencies")
     written = " and ".join(style for style, used in styles.items() if used)
@@ -129,7 +129,7 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
 
 
 def _taken_apart(texts: "pl.Series") -> "pl.DataFrame":
-    """Return sign, currency, digits, ... of each text, and how the digits can be read."""
+    """Split each text into sign, currency, digits, ..., and tell how the digits can be read."""
     import polars as pl
 
     spelled = pl.col("text").str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")

@@ -17,7 +17,7 @@ __all__ = ["cifar10"]
 IMAGE_SHAPE = (3, 32, 32)
 N_PIXELS = 3072
 MAX_BATCH_BYTES = 48 << 20
-"""An official batch of 10,000 images has 31 MB; a larger file is not one."""
+"""An official batch of 10,000 images takes 31 MB; anything larger is something else."""
 
 TRAIN_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_BATCH = "test_batch"
@@ -44,20 +44,20 @@ ARCHIVE = RemoteFile(
 
 
 def cifar10(directory: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return CIFAR-10: 50,000 training and 10,000 test colour pictures of 10 kinds of things.
+    """Return CIFAR-10: 50,000 training and 10,000 test colour images of 10 classes of objects.
 
     Parameters
     ----------
     directory : path, optional
-        The folder with the official files, ``data_batch_1`` ... ``data_batch_5`` and
-        ``test_batch`` (python version) or the same with ``.bin`` (binary version), or the folder
-        that contains ``cifar-10-batches-py`` or ``cifar-10-batches-bin``. By default the folder
-        ``cifar10`` of `cache_directory`, into which the python version is downloaded if need be.
+        The folder with the official files ``data_batch_1`` to ``data_batch_5`` and ``test_batch``
+        (python version), or the same names ending in ``.bin`` (binary version), or the folder
+        that contains ``cifar-10-batches-py`` or ``cifar-10-batches-bin``. Default: the folder
+        ``cifar10`` of `cache_directory`, to which the python version is downloaded if needed.
 
     Returns
     -------
     Dataset
-        Rows of 3,072 ``uint8`` pixels: the red, the green and the blue plane, each row by row;
+        Rows of 3,072 ``uint8`` pixels: the red, green and blue planes, each in row-major order.
         10 classes, shape ``(3, 32, 32)``.
 
     Raises
@@ -65,12 +65,12 @@ def cifar10(directory: str | os.PathLike[str] | None = None) -> Dataset:
     FileNotFoundError
         If a file is missing and cannot be downloaded.
     ValueError
-        If a file is truncated, corrupt or something else.
+        If a file is truncated, corrupt or not an official one.
 
     Notes
     -----
-    The pickled batches are read by an interpreter that knows only plain data: a file that asks
-    for anything else is refused, and nothing in it is run.
+    Pickled batches are read by an interpreter that supports only plain data. A file that asks for
+    anything else is refused, and none of its code is run.
 
     """
     folder = _cached() if directory is None else _find(existing_directory(directory))
@@ -128,22 +128,22 @@ def _read_batch(path: Path, read: Callable[[Path], Batch]) -> Batch:
     size = path.stat().st_size
     if size > MAX_BATCH_BYTES:
         raise ValueError(
-            f"'{path}' has {size} bytes where a batch has 31 million: it is not an official file"
+            f"'{path}' has {size} bytes, but a batch has 31 million: it is not an official file"
         )
     images, labels = read(path)
     if labels.min() < 0 or labels.max() >= len(CLASSES):
         wrong = labels.max() if labels.max() >= len(CLASSES) else labels.min()
-        raise ValueError(f"'{path}' holds the label {wrong} where 0 to 9 are expected")
+        raise ValueError(f"'{path}' must hold labels from 0 to 9, got {wrong}: get it again")
     return images, labels
 
 
 def _read_binary(path: Path) -> Batch:
-    """Read records of one label byte and 3,072 pixels."""
+    """Read records, each of one label byte and 3,072 pixel bytes."""
     contents = path.read_bytes()
     if not contents or len(contents) % (1 + N_PIXELS):
         raise ValueError(
-            f"'{path}' has {len(contents)} bytes, which is no multiple of the {1 + N_PIXELS} of a "
-            "record: it is truncated or no official file, get it again"
+            f"'{path}' has {len(contents)} bytes, not a multiple of a record's {1 + N_PIXELS}: "
+            "it is truncated or not an official file, get it again"
         )
     records = np.frombuffer(contents, np.uint8).reshape(-1, 1 + N_PIXELS)
     return records[:, 1:], records[:, 0].astype(np.int64)
@@ -158,16 +158,17 @@ def _read_pickled(path: Path) -> Batch:
             f"'{path}' is not an official batch, {error}: nothing in it was run, get it again"
         ) from None
     if not isinstance(record, dict):
-        raise ValueError(f"'{path}' is not an official batch, it holds no dict: get it again")
+        raise ValueError(f"'{path}' is not an official batch, it is not a dict: get it again")
     images, labels = (record.get(name.encode(), record.get(name)) for name in ("data", "labels"))
     if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != N_PIXELS:
         raise ValueError(
-            f"'{path}' is not an official batch, its 'data' is no array of {N_PIXELS} columns: "
+            f"'{path}' is not an official batch, its 'data' is not an array of {N_PIXELS} columns: "
             "get it again"
         )
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise ValueError(
-            f"'{path}' is not an official batch, its 'labels' is no list of integers: get it again"
+            f"'{path}' is not an official batch, its 'labels' is not a list of whole numbers: "
+            "get it again"
         )
     if len(labels) != len(images) or not labels:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How the columns of a table are read: which are numbers, moments, categories, or of no use."""
+"""Interpretation of a table's columns as numbers, moments or categories, or as useless."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Column", "ReadAs", "Rules", "looked_up", "read_columns"]
 
 MOSTLY = 0.9
-"""A column is numeric if so many of its different texts are numbers; likewise for moments."""
+"""A column is numeric if this share of its distinct texts are numbers; likewise for moments."""
 
 FEW = 20
-"""So few different texts are categories even if every row has another."""
+"""Up to this many distinct texts are categories, even if each row has a different one."""
 
 CELLS_AT_ONCE = 1 << 20
 
@@ -34,7 +34,7 @@ ID_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class ReadAs:
-    """How one column was read; its text is one line.
+    """How one column was read; ``str()`` gives it as one line.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class ReadAs:
         The column's name in the header.
     kind : {"number", "moment", "category", "left out", "target"}
     how : str
-        The rest of the line.
+        Details, such as "12 missing".
     doubt : str
-        What may be wrong about it and what to do then, or empty.
+        What may have been misread and how to correct it, or empty.
 
     """
 
@@ -58,24 +58,24 @@ class ReadAs:
 
     @property
     def description(self) -> str:
-        """The line without the name."""
+        """The line for this column without its name."""
         kind = "" if self.kind == "moment" else self.kind
         return ", ".join(filter(None, (kind, self.how)))
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column as numbers or codes.
+    """The values of a column, as numbers or codes.
 
     Attributes
     ----------
     read_as : ReadAs
     values : ndarray of shape (N,)
-        Floats, NaN where missing; or for categories int32 places in ``categories``.
+        Floats, with NaN for missing values; for categories, int32 indices into ``categories``.
     categories : tuple of str, or None
-        The different texts in order, ``""`` first if some are missing.
+        The distinct texts in sorted order, with ``""`` first if values are missing.
     fallback : bool
-        Whether a column that was left out can be used where there is no other.
+        Whether a column that was left out can be used if there is no other.
 
     """
 
@@ -87,16 +87,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the caller says about the columns.
+    """The caller's instructions on how to read the columns.
 
     Attributes
     ----------
     categorical, numeric : frozenset of str
-        Names of columns that are categories, or numbers, whatever they hold.
+        Names of columns to read as categories, or as numbers, whatever they hold.
     missing : frozenset of str
-        More texts that mean a missing value, in lower case.
+        Additional texts that mean a missing value, in lower case.
     european : bool
-        Whether a comma is more likely to be decimal.
+        Whether an ambiguous comma is a decimal comma.
 
     """
 
@@ -107,20 +107,20 @@ class Rules:
 
 
 def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
-    """Yield the columns of a frame of texts.
+    """Yield the columns of a data frame of texts.
 
-    A column is *numeric* if nine tenths of its different texts are numbers (see
-    `cells.parse_numbers`) or mean a missing value; the others then count as missing, which is
-    doubtful. It is a *moment* if they are dates or times. Otherwise it holds *categories*. It is
-    *left out* if it has no value, one value, numbers the rows, or has another text in nearly
-    every row.
+    Among the distinct texts that do not mean a missing value, if nine in ten are numbers (see
+    `cells.parse_numbers`), the column is *numeric*; the others count as missing, and the column
+    is doubtful. If nine in ten are dates or times, it holds *moments*. Otherwise it holds
+    *categories*. It is *left out* if it has no values or a single one, just numbers the rows, or
+    has a different text in nearly every row.
 
     Parameters
     ----------
     names : sequence of str
-        Of the columns.
+        Names of the columns.
     cells : polars.DataFrame of texts
-        Null where empty.
+        Null if a cell is empty.
     rules : Rules
 
     """
@@ -131,7 +131,7 @@ def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> I
 
 
 def _read_together(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
-    """Find out what is plain for all columns at once, since they may be many thousands."""
+    """Convert plain numbers in all columns at once, as there may be thousands of columns."""
     import polars as pl
 
     everything = pl.concat(cells.get_columns())
@@ -173,7 +173,7 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             doubts = [moments.doubt, _about_odd(texts, odd, "moments")]
             return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
     if len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum():
-        what = f"another text in nearly every row, such as {_short(texts.different[0])}"
+        what = f"a different text in nearly every row, such as {_short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
         return _left_out(name, what, doubt)
     mixed = ""
@@ -189,15 +189,15 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
 def looked_up(
     texts: Texts, places: np.ndarray, values: "pl.Series"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a float64 value for each row, and the places of the texts that have none.
+    """Return a float64 value for each row, and the indices of the texts that have no value.
 
     Parameters
     ----------
     texts : Texts
     places : int ndarray of shape (K,)
-        Of the texts that have been parsed; the others become NaN.
+        Indices of the texts that were parsed; all other texts become NaN.
     values : polars.Series of shape (K,)
-        Null for those that have no value.
+        Their values, null if a text has none.
 
     """
     parsed = values.to_numpy()
@@ -212,7 +212,7 @@ def _about_odd(texts: Texts, odd: np.ndarray, kind: str) -> str:
     shown = ", ".join(_short(texts.different[int(place)]) for place in odd[:3])
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
-        f"is read as {kind}, and what is none counts as missing: {shown}{more}, first in data row "
+        f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
         f"{texts.row_of(odd[0])}"
     )
 
@@ -229,7 +229,7 @@ def _finish_numbers(
     doubts: Sequence[str] = (),
     kind: Literal["number", "moment"] = "number",
 ) -> Column:
-    """Return a column of numbers, or leave it out if they say nothing."""
+    """Return a column of numbers, or leave it out if they carry no information."""
     low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     if np.isnan(low):
         return _left_out(name, "without values")
@@ -256,13 +256,13 @@ def _require_finite(name: str, values: np.ndarray, low: float, high: float) -> N
     if max(-low, high) > largest:
         row = int(np.flatnonzero(np.abs(values) > largest)[0])
         raise ValueError(
-            f"the column '{name}' holds {values[row]:g} in data row {row + 1} where finite float32 "
-            f"is expected: {argument('drop', [name])} leaves the column out"
+            f"the column '{name}' must hold finite float32 numbers, got {values[row]:g} in data "
+            f"row {row + 1}: {argument('drop', [name])} leaves the column out"
         )
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """Return the narrowest floats that lose nothing, since all columns wait in memory."""
+    """Return the values in the narrowest float dtype that is exact, to save memory."""
     for dtype in (np.float16, np.float32):
         with np.errstate(over="ignore"):
             if not np.array_equal(values[:100].astype(dtype), values[:100], equal_nan=True):
@@ -274,7 +274,7 @@ def _narrow(values: np.ndarray) -> np.ndarray:
 
 
 def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
-    """Say in what way the values only number the rows, or nothing."""
+    """Say in words how the values merely number the rows; return "" if they do not."""
     n_rows = len(values)
     counts = low in (0, 1) and high == low + n_rows - 1
     words = name.lower().replace(" ", "_").replace(".", "_").split("_")
@@ -284,7 +284,7 @@ def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
     ordered = np.sort(values)
     if (ordered[1:] == ordered[:-1]).any() or (ordered != np.floor(ordered)).any():
         return ""
-    return "only numbers the rows" if counts else "has another whole number in every row"
+    return "only numbers the rows" if counts else "has a different whole number in every row"
 
 
 def _as_categories(name: str, texts: Texts, doubt: str = "") -> Column:

@@ -1,4 +1,4 @@
-"""What every dataset function returns."""
+"""The type that all dataset functions return."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ __all__ = ["Dataset"]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    r"""Training and test rows with what is needed to show them.
+    r"""Training and test rows, with names and shapes for displaying them.
 
     Attributes
     ----------
     name : str
-        ``"digits"``, ``"mnist"``, ...; for a table the name of its file without the ending.
+        ``"digits"``, ``"mnist"``, ...; for a table, the file's name without its extension.
     X_train, X_test : ndarray of shape (N, D), C-contiguous
-        One row an example. ``uint8`` pixels for images; for tables ``float32`` columns, or
-        ``float64`` where float32 would lose what sets their values apart.
+        One example per row: ``uint8`` pixels for images; for tables, ``float32`` numbers, or
+        ``float64`` if float32 would blur differences between values.
     y_train, y_test : ndarray of shape (N,)
-        ``int64`` class labels ``0 .. C-1``; for regression ``float32`` or ``float64`` values.
+        ``int64`` class labels ``0 .. C-1``; for regression, ``float32`` or ``float64`` numbers.
     classes : tuple of str, or None
         The names of the C classes in the order of their labels; None for regression.
     shape : tuple of int, or None
@@ -30,7 +30,7 @@ class Dataset:
     features : tuple of str, or None
         The names of the D columns of a table; None for images.
     columns_read : tuple of ReadAs
-        How each column of a table was read, the target first; the text of each is one line:
+        How each column of a table was read, the target first. Each prints as one line:
         ``print(*data.columns_read, sep="\n")``. Empty for images.
 
     """
@@ -47,12 +47,12 @@ class Dataset:
 
     @property
     def n_features(self) -> int:
-        """Number of columns D of a row."""
+        """Number of features per row, D."""
         return self.X_train.shape[1]
 
     @property
     def n_classes(self) -> int | None:
-        """Number of classes C; None for regression."""
+        """Number of classes, C; None for regression."""
         return None if self.classes is None else len(self.classes)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Downloads into the cache folder: pinned checksums, mirrors, one sentence on failure."""
+"""Downloads to the cache folder, with pinned checksums, mirrors and one-sentence errors."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ __all__ = ["RemoteFile", "download", "extract"]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file, the SHA-256 of its official version, and the addresses that offer it."""
+    """A file's name, the SHA-256 of its official version, and its URLs."""
 
     name: str
     sha256: str
@@ -20,23 +20,23 @@ class RemoteFile:
 
 
 def download(files: Iterable[RemoteFile], folder: Path, what: str, instead: str) -> None:
-    """Bring the files into the folder, except those that are there with the right checksum.
+    """Download the files to the folder, except those already there with the right checksum.
 
     Parameters
     ----------
     files : iterable of RemoteFile
-        Each is asked for at its addresses in turn, until one gives it with the right checksum.
-        A bar on the error stream shows the progress when that is a terminal.
+        The URLs of each file are tried in turn until one delivers the right checksum. If standard
+        error is a terminal, it shows a progress bar.
     folder : Path
-        Made if need be. A file appears in it complete or not at all.
+        Created if needed. Each file appears in it complete or not at all.
     what, instead : str
-        For the message: the dataset's name, and what a user can do without a network.
+        For the message: the dataset's name, and what the user can do without a network.
 
     Raises
     ------
     FileNotFoundError
-        One sentence with the reason and ``instead``: no network, a wrong checksum, a full disk,
-        or no ``pooch`` to download with (extra ``download``).
+        If a file could not be downloaded: no network, wrong checksum, full disk, or ``pooch`` is
+        not installed (extra ``download``). The message gives the reason and ``instead``.
 
     """
     absent = [file for file in files if not _is_official(folder / file.name, file.sha256)]
@@ -69,17 +69,17 @@ def download(files: Iterable[RemoteFile], folder: Path, what: str, instead: str)
 
 
 def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
-    """Take regular files out of a gzipped tar archive into the archive's own folder.
+    """Extract regular files from a gzipped tar archive to the archive's own folder.
 
     Parameters
     ----------
     archive : Path
-        The archive. Members that are not asked for are passed over, whatever they are.
+        The archive. Other members are ignored, whatever they are.
     members : tuple of str
-        The names wanted, all in one folder: ``"folder/file"``. That folder appears complete or
-        not at all.
+        Names of the members to extract, all in one folder: ``"folder/file"``. That folder appears
+        complete or not at all.
     max_bytes : int
-        The largest size that a member may have.
+        Largest allowed size of a member.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
                             f"'{archive}' holds a '{member.name}' that is not a file of at most "
                             f"{max_bytes} bytes: remove the archive and get it again"
                         )
-                    # The name of the new file is ours, so no member can choose where it goes.
+                    # We name the new file ourselves, so no member can choose where it goes.
                     with open(unpacked / member.name.split("/")[-1], "wb") as copy:
                         shutil.copyfileobj(source, copy)
                     missing.remove(member.name)
@@ -123,7 +123,7 @@ def extract(archive: Path, members: tuple[str, ...], max_bytes: int) -> None:
                 f"'{archive}' does not hold {', '.join(sorted(missing))}: remove it and get it "
                 "again"
             )
-        # Another process may have been faster; its folder is as good as this one.
+        # Another process may have been faster; its folder is just as good.
         with contextlib.suppress(OSError):
             unpacked.rename(target)
 

@@ -1,4 +1,4 @@
-"""From columns to the matrix that a network takes: medians for gaps, 0 and 1 for categories."""
+"""Encoding of columns as input matrices: medians for missing numbers, one-hot categories."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,25 +13,25 @@ from fastmlp.errors import argument
 __all__ = ["MAX_CATEGORIES", "Encoded", "encode", "narrowest"]
 
 MAX_CATEGORIES = 100
-"""Of a column with more categories the most frequent have a feature each; the others share one."""
+"""Up to this many categories, the most frequent, get their own feature; the rest share one."""
 
 MISSING_NAME, OTHER_NAME = "(missing)", "(other)"
 BLOCK = 4096
 OFFSET = 128
-"""Numbers this many times larger than their spread are kept in float64."""
+"""Numbers larger than this many times their spread are kept in float64."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Training and test rows as matrices.
+    """The input matrices of the training and test rows.
 
     Attributes
     ----------
     X_train, X_test : ndarray of shape (len(train), D) and (len(test), D)
     features : tuple of str
-        D names: ``"age"``, ``"colour=red"``.
+        D names, such as ``"age"`` or ``"colour=red"``.
     columns : tuple of ReadAs
-        The columns, with what became of them.
+        How each column was read and encoded.
 
     """
 
@@ -43,7 +43,7 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class _Feature:
-    """The features of one column: a number with its filling, or a place for each code."""
+    """The features of one column: a number with its fill value, or a feature index per code."""
 
     names: tuple[str, ...]
     values: np.ndarray
@@ -54,25 +54,25 @@ class _Feature:
 def encode(
     columns: Sequence[Column], train: np.ndarray, test: np.ndarray, file_size: int
 ) -> Encoded:
-    """Return the matrices, with everything that is learnt taken from the training rows.
+    """Return the matrices; medians and categories come from the training rows alone.
 
     Parameters
     ----------
     columns : sequence of Column
-        A number gives one feature, as it is, missing values filled with the median of the
-        training rows. A category gives a feature of 0 and 1 for every text in the training rows,
-        missing values counting as a text; of more than 100 texts the less frequent share one,
-        with those that only other rows hold. Columns without a value in the training rows, and
-        those that were left out, give none.
+        A numeric column becomes one feature, with missing values replaced by the median of the
+        training rows. A categorical column becomes one 0/1 feature for each text in the training
+        rows; missing values count as a text. With more than 100 texts, the less frequent ones
+        share a feature with those that occur only in test rows. Columns without a value in the
+        training rows, and those that were left out, have no features.
     train, test : int ndarray
         Row numbers.
     file_size : int
-        Bytes of the file, which bound those of the matrices.
+        Size of the file in bytes, which limits the size of the matrices.
 
     Raises
     ------
     ValueError
-        If the matrices would take too much memory; known before it is taken.
+        If the matrices would take too much memory; checked before they are allocated.
 
     """
     features, read_as = [], []
@@ -97,10 +97,10 @@ def encode(
 
 
 def narrowest(arrays: Iterable[np.ndarray]) -> type[np.floating]:
-    """Return float32, or float64 where rounding to float32 would lose what sets values apart.
+    """Return float32, or float64 if rounding to float32 would blur differences between values.
 
-    So it is with whole numbers beyond 2**24, and with numbers far from 0 for their spread, such
-    as seconds since 1970.
+    This happens with whole numbers beyond 2**24 and with numbers that are large relative to their
+    spread, such as seconds since 1970.
     """
     for values in arrays:
         if values.dtype != np.float64 or _is_safe(values):
@@ -111,7 +111,7 @@ def narrowest(arrays: Iterable[np.ndarray]) -> type[np.floating]:
 
 
 def _is_safe(values: np.ndarray) -> bool:
-    """Whether the range alone tells that float32 will do: deviation >= range / sqrt(2 N)."""
+    """Tell whether the range alone proves float32 sufficient: deviation >= range / sqrt(2 N)."""
     low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     largest = max(high, -low)
     return largest < 1 << 24 and largest * math.sqrt(2 * len(values)) < OFFSET * (high - low)
@@ -166,7 +166,7 @@ def _matrix(
     features: Sequence[_Feature], width: int, rows: np.ndarray, dtype: type[np.floating]
 ) -> np.ndarray:
     X = np.zeros((len(rows), width), dtype)
-    # Rows in blocks: a column of the whole matrix at a time would miss every cache.
+    # Fill blocks of rows: filling whole columns would miss every cache.
     for start in range(0, len(rows), BLOCK):
         _fill(X[start : start + BLOCK], features, rows[start : start + BLOCK])
     return X

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a big-endian header and the bytes of one array, plain or gzipped.
+"""IDX, the file format of MNIST: a big-endian header and an array of bytes, plain or gzipped.
 
 Format: Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*: two zero bytes,
 a type code (8 for unsigned bytes), the number of dimensions, the dimensions as 32-bit integers.
@@ -19,22 +19,22 @@ from fastmlp.datasets.limits import require_bytes
 __all__ = ["MAX_ITEMS", "read_idx"]
 
 MAX_ITEMS = 1_000_000
-"""No published set of this kind holds more images; larger counts are taken for damage."""
+"""No published dataset in this format has more images; larger counts are treated as damage."""
 
 UNSIGNED_BYTE = 0x08
 PIECE = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032
-"""Deflate cannot expand a byte into more than this many."""
+"""Deflate cannot expand one byte to more than this many."""
 
 
 def read_idx(path: Path, item_shape: tuple[int, ...]) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, believing nothing that its header claims.
+    """Read an IDX file of unsigned bytes, without trusting its header.
 
     Parameters
     ----------
     path : Path
-        The file; whether it is gzipped is seen from its first bytes, not from its name.
+        The file. Its first bytes, not its name, show whether it is gzipped.
     item_shape : tuple of int
         The shape of one item: ``(28, 28)`` for images, ``()`` for labels.
 
@@ -45,9 +45,9 @@ def read_idx(path: Path, item_shape: tuple[int, ...]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the file is not such a file, or is truncated, too long or corrupt. The size that the
-        header implies is compared with the size of the file, and with `limits.allowed_bytes`,
-        before memory is taken.
+        If the file is of another kind, truncated, too long or corrupt. Before memory is
+        allocated, the size given in the header is compared with the size of the file and with
+        `limits.allowed_bytes`.
 
     """
     with open(path, "rb") as file:
@@ -76,7 +76,7 @@ def _read(
     shape = _shape_from_header(stream, path, item_shape)
     n_header, n_data = 4 + 4 * len(shape), math.prod(shape)
     if zipped:
-        # Bytes that do not compress grow by well under one percent.
+        # Incompressible bytes grow by well under one percent.
         plausible = n_data / MAX_DEFLATE_RATIO <= file_size <= 1.01 * n_data + 65536
     else:
         plausible = n_header + n_data == file_size
@@ -89,7 +89,7 @@ def _read(
     require_bytes(n_data, file_size, f"'{path}'", "take a part of it")
     data = np.empty(shape, np.uint8)
     unfilled = data.reshape(-1).data
-    # In pieces: gzip reads what is asked for into a buffer of its own first.
+    # Read in pieces, since gzip first reads each request into a buffer of the same size.
     while len(unfilled) and (n_read := stream.readinto(unfilled[:PIECE])):
         unfilled = unfilled[n_read:]
     if len(unfilled):
@@ -97,10 +97,10 @@ def _read(
             f"'{path}' ends {len(unfilled)} bytes before the {n_data} that its header announces: "
             "it is truncated, get it again"
         )
-    # Reading on also makes gzip compare its checksum.
+    # Reading to the end also makes gzip verify its checksum.
     if stream.read(1):
         raise ValueError(
-            f"'{path}' goes on after the {n_data} bytes that its header announces: get it again"
+            f"'{path}' is longer than the {n_data} bytes that its header announces: get it again"
         )
     return data
 
@@ -122,7 +122,7 @@ def _shape_from_header(
     shape = struct.unpack(f">{n_dimensions}I", dimensions)
     if shape[1:] != item_shape:
         found, wanted = (" x ".join(map(str, s)) for s in (shape[1:], item_shape))
-        raise ValueError(f"'{path}' holds items of {found} where {wanted} are expected")
+        raise ValueError(f"'{path}' must hold items of {wanted}, got {found}")
     if not 1 <= shape[0] <= MAX_ITEMS:
-        raise ValueError(f"'{path}' announces {shape[0]} items where 1 to {MAX_ITEMS} are expected")
+        raise ValueError(f"'{path}' must hold 1 to {MAX_ITEMS} items, its header says {shape[0]}")
     return shape

@@ -1,4 +1,4 @@
-"""How many bytes a data file may become in memory, and the one way to allow more."""
+"""A limit on the memory that a data file may take, and the variable that raises it."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 __all__ = ["allowed_bytes", "readable", "require_bytes"]
 
 FREE = 1 << 30
-"""So much may come out of any file, however small: 1 GiB."""
+"""Any file, however small, may take this much: 1 GiB."""
 
 GROWTH = 16
-"""A larger file may become so many times its size: text as numbers, categories as columns."""
+"""A larger file may take this many times its size, since a category may become many columns."""
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def allowed_bytes(file_size: int) -> int:
-    """Return how many bytes may be taken for the contents of a file.
+    """Return how many bytes of memory the contents of a file may take.
 
-    ``FASTMLP_MAX_BYTES`` where that variable is set (``8e9``, ``8GB``); otherwise the larger of
-    1 GiB and 16 times the file's size, but no more than the memory that is free.
+    This is ``FASTMLP_MAX_BYTES`` if that variable is set (``8e9``, ``8GB``); otherwise the larger
+    of 1 GiB and 16 times the file's size, but at most the free memory.
 
     Raises
     ------
@@ -35,28 +35,28 @@ def allowed_bytes(file_size: int) -> int:
 
 
 def require_bytes(needed: int, file_size: int, what: str, instead: str) -> None:
-    """Raise ValueError if so many bytes may not be taken.
+    """Raise ValueError if a file's contents would take more memory than allowed.
 
     Parameters
     ----------
     needed, file_size : int
-        Bytes to be taken, and bytes of the file that they come from.
+        Bytes of memory needed, and size of the file in bytes.
     what : str
-        The subject of the sentence: "the table 't.csv' with 10 rows of 3 columns".
+        Subject of the message, such as "the table 't.csv' with 10 rows of 3 columns".
     instead : str
-        What to do, besides raising the bound.
+        What the user can do other than raise the limit.
 
     """
     allowed = allowed_bytes(file_size)
     if needed > allowed:
         raise ValueError(
-            f"{what} would take {readable(needed)} of memory where {readable(allowed)} are "
+            f"{what} would take {readable(needed)} of memory, but {readable(allowed)} are "
             f"allowed: {instead}, or set the environment variable FASTMLP_MAX_BYTES to allow more"
         )
 
 
 def readable(n_bytes: int) -> str:
-    """Return a size in words: ``7.8 GB``."""
+    """Return a size for people, such as ``7.8 GB``."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n_bytes >= size:
             return f"{n_bytes / size:.1f} {unit}"
@@ -79,7 +79,7 @@ def _size(text: str) -> int:
 
 
 def _free_memory() -> int | None:
-    """Return the bytes that can be taken without swapping, or None where nothing tells."""
+    """Return the number of bytes available without swapping, or None if unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,4 +1,4 @@
-"""MNIST and the datasets that come in its four files."""
+"""MNIST and other datasets with the same four files."""
 
 import os
 from pathlib import Path
@@ -30,8 +30,8 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Dataset:
     directory : path, optional
         The folder with the four official files (``train-images-idx3-ubyte``,
         ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``, ``t10k-labels-idx1-ubyte``), plain
-        or gzipped (``.gz``); ``train-images.idx3-ubyte`` and so on will also do. By default the
-        folder ``mnist`` of `cache_directory`, into which missing files are downloaded.
+        or gzipped (``.gz``). Names such as ``train-images.idx3-ubyte`` work too. Default: the
+        folder ``mnist`` of `cache_directory`, to which missing files are downloaded.
 
     Returns
     -------
@@ -43,20 +43,21 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Dataset:
     FileNotFoundError
         If a file is missing and cannot be downloaded.
     ValueError
-        If a file is truncated, corrupt or something else.
+        If a file is truncated, corrupt or not an official one.
 
     """
     return _load("mnist", directory, MNIST_SHA256, MNIST_MIRRORS, tuple("0123456789"))
 
 
 def fashion_mnist(directory: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return Fashion-MNIST: 60,000 training and 10,000 test images of clothes.
+    """Return Fashion-MNIST: 60,000 training and 10,000 test images of clothing.
 
     Parameters
     ----------
     directory : path, optional
-        The folder with the four official files, which are named as those of `mnist`. By default
-        the folder ``fashion_mnist`` of `cache_directory`, into which missing files are downloaded.
+        The folder with the four official files, which have the same names as those of `mnist`.
+        Default: the folder ``fashion_mnist`` of `cache_directory`, to which missing files are
+        downloaded.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def fashion_mnist(directory: str | os.PathLike[str] | None = None) -> Dataset:
     FileNotFoundError
         If a file is missing and cannot be downloaded.
     ValueError
-        If a file is truncated, corrupt or something else.
+        If a file is truncated, corrupt or not an official one.
 
     """
     return _load("fashion_mnist", directory, FASHION_SHA256, FASHION_MIRRORS, FASHION_CLASSES)
@@ -102,7 +103,7 @@ def _load(
 
 
 def _find(folder: Path, file: str) -> Path | None:
-    """Return the file under any of its usual names, plain before gzipped."""
+    """Return the file under any of its usual names, plain if possible, else gzipped; or None."""
     dotted = file.replace("-idx", ".idx")
     return first_file(folder, (file, dotted, f"{file}.gz", f"{dotted}.gz"))
 
@@ -127,9 +128,7 @@ def _read_part(folder: Path, images_file: str, labels_file: str) -> tuple[np.nda
             f"{len(labels)} labels: they do not belong together"
         )
     if labels.max() > 9:
-        raise ValueError(
-            f"'{labels_path}' holds the label {labels.max()} where 0 to 9 are expected"
-        )
+        raise ValueError(f"'{labels_path}' must hold labels from 0 to 9, got {labels.max()}")
     return images.reshape(len(images), -1), labels.astype(np.int64)
 
 
@@ -145,7 +144,7 @@ MNIST_SHA256 = (
 )
 FASHION_MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    # No https there; the checksum decides what is accepted.
+    # This mirror has no https, but the checksum protects the download.
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 FASHION_SHA256 = (

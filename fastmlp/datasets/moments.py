@@ -1,6 +1,6 @@
-"""Texts that are dates and times, as seconds.
+"""Conversion of dates and times to seconds.
 
-Everything here works on the *different* texts of a column, as a polars series.
+All functions take the *distinct* texts of a column, as a polars series.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ __all__ = ["Moments", "parse_moments"]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Texts as moments.
+    """Texts that were read as dates or times.
 
     Attributes
     ----------
     values : polars.Series of float64
-        Seconds since the start of 1970, or of the span; null where a text is no moment.
+        Seconds since the start of 1970, or length of the time span; null if a text is neither.
     style : str
-        What they are.
+        What they are, such as "date, in seconds since 1970".
     doubt : str
-        Whether day and month could be the other way round, or empty.
+        A note if day and month could be the other way round, or empty.
 
     """
 
@@ -67,7 +67,7 @@ def parse_moments(texts: "pl.Series") -> Moments | None:
     Parameters
     ----------
     texts : polars.Series
-        Different texts without surrounding blanks.
+        Distinct texts without surrounding whitespace.
 
     """
     sample = texts.head(SAMPLE)
@@ -88,7 +88,7 @@ def _mostly(texts: "pl.Series", pattern: str) -> bool:
 
 
 def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Moments | None:
-    """Return the reading that fits most texts, among the formats that look the same."""
+    """Return the values by the format that fits most texts, of those with this pattern."""
     readings = [
         (_seconds(texts, date, clock, zoned=zoned), date)
         for like, date in _DATES
@@ -105,7 +105,7 @@ def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Momen
 
 
 def _spans(texts: "pl.Series") -> "pl.Series":
-    """Return the seconds of times of the day and of longer spans: 38:31:00 is 138,660."""
+    """Return times of day and longer time spans in seconds: 38:31:00 is 138,660."""
     import polars as pl
 
     parts = texts.str.extract_groups(_SPAN).struct.unnest().cast(pl.Float64)
@@ -117,7 +117,7 @@ def _spans(texts: "pl.Series") -> "pl.Series":
 def _seconds(texts: "pl.Series", date: str, clock: str, *, zoned: bool) -> "pl.Series":
     import polars as pl
 
-    # One spelling for what means the same: T, commas, dashes between words, PM without a blank.
+    # Normalise variants: T, commas, dashes between words, PM without a space.
     texts = texts.str.replace(r"T(\d)", " $1").str.replace(",", "", literal=True)
     texts = texts.str.replace(r"[ -]([A-Za-z]{3})[ -]", "-$1-") if "-%b-" in date else texts
     texts = texts.str.replace(r"(\d)([AaPp][Mm])$", "$1 $2")

@@ -1,10 +1,9 @@
-"""Read a pickle that holds only dicts, lists, strings, numbers and uint8 arrays; run nothing.
+"""A safe reader of pickles that hold only dicts, lists, strings, numbers and uint8 arrays.
 
-The standard unpickler calls whatever a file names. Even with ``find_class`` restricted it hands the
-file's arguments to numpy's own constructors, and a small file can make it take gigabytes. This
-reader interprets only the instructions that plain data needs. The few names that an array needs
-are recognised, never looked up, so nothing is imported and nothing that comes from the file is
-called.
+The standard unpickler calls whatever a file names. Even with a restricted ``find_class`` it passes
+the file's arguments to numpy's constructors, and a small file can make it allocate gigabytes. This
+reader executes only the instructions that plain data needs. It recognises the few names that an
+array needs but never looks them up, so a file cannot cause any import or call.
 """
 
 import math
@@ -18,10 +17,10 @@ import numpy as np
 __all__ = ["load_plain"]
 
 MAX_INSTRUCTIONS = 500_000
-"""An official CIFAR-10 batch has about 40,000; more would only serve to fill the memory."""
+"""An official CIFAR-10 batch has about 40,000; more could only be meant to fill the memory."""
 
 MAX_ENCODED = 1 << 26
-"""Bytes that all calls of ``_codecs.encode`` may make together: each may repeat the same string."""
+"""Limit on the total output of all ``_codecs.encode`` calls, which can share one long input."""
 
 
 def load_plain(data: bytes) -> Any:
@@ -30,20 +29,20 @@ def load_plain(data: bytes) -> Any:
     Parameters
     ----------
     data : bytes
-        The whole pickle, protocol 2 to 5. The caller has bounded its length; what is built takes
-        at most a small multiple of it, or of ``MAX_INSTRUCTIONS``.
+        The whole pickle, protocol 2 to 5. The caller limits its length; the result takes at most a
+        small multiple of that, or of ``MAX_INSTRUCTIONS``.
 
     Returns
     -------
     object
-        Made of dict (with bytes or str keys), list, tuple, bytes, str, int, bool, None, and
-        read-only uint8 arrays. Strings of Python 2 come as bytes.
+        Consists of dict (with bytes or str keys), list, tuple, bytes, str, int, bool, None, and
+        read-only uint8 arrays. Python 2 strings become bytes.
 
     Raises
     ------
     ValueError
-        If the pickle is damaged or asks for anything else; the message is a phrase that explains
-        "cannot be read".
+        If the pickle is damaged or asks for anything else. The message is a clause such as "it is
+        a damaged pickle".
 
     """
     machine = _Machine()
@@ -58,7 +57,7 @@ def load_plain(data: bytes) -> Any:
     except _RefusedError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        # Lengths and encodings are genops' checks; the rest are stacks that do not add up.
+        # genops refuses wrong lengths and encodings; the other errors come from a corrupt stack.
         raise ValueError(f"it is a damaged pickle ({type(error).__name__})") from None
 
 
@@ -68,14 +67,14 @@ class _RefusedError(ValueError):
 
 @dataclass(frozen=True)
 class _Name:
-    """A global name in the file; it is only ever compared."""
+    """A global name in the file; it is only compared, never looked up."""
 
     module: str
     name: str
 
 
 class _Array:
-    """What the call of ``_reconstruct`` stands for; BUILD brings the contents."""
+    """The result of a call of ``_reconstruct``; a BUILD instruction fills it later."""
 
     contents: np.ndarray | None = None
 
@@ -85,12 +84,12 @@ _NDARRAY, _DTYPE = _Name("numpy", "ndarray"), _Name("numpy", "dtype")
 # numpy 2 writes _core where numpy 1 wrote core; protocol 5 writes _frombuffer.
 _RECONSTRUCT = {_Name(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")}
 _FROM_BUFFER = {_Name(f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")}
-_ENCODE = _Name("_codecs", "encode")  # how Python 3 writes bytes in protocol 2
+_ENCODE = _Name("_codecs", "encode")  # used by Python 3 for bytes in protocol 2
 _NAMES = {_NDARRAY, _DTYPE, _ENCODE} | _RECONSTRUCT | _FROM_BUFFER
 
 
 class _Machine:
-    """The stack and the memo of the pickle language."""
+    """The pickle machine: its stack and its memo."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -132,7 +131,7 @@ class _Machine:
         if type(target) is not dict or len(flat) % 2:
             raise TypeError("items")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            # Only these: hashing tuples of tuples of tuples can take for ever.
+            # No other keys, since hashing deeply nested tuples can take forever.
             if type(key) not in (bytes, str):
                 raise _RefusedError("it has a dict whose keys are not strings")
             target[key] = value
@@ -146,7 +145,7 @@ class _Machine:
         self.push(wanted)
 
     def reduce(self) -> None:
-        """Build what the call ``function(*arguments)`` stands for."""
+        """Push what the call ``function(*arguments)`` would return."""
         arguments, function = self.pop(), self.pop()
         if type(function) is not _Name:
             raise TypeError("call")
@@ -167,11 +166,11 @@ class _Machine:
     def encoded(self, text: str) -> bytes:
         self.n_encoded += len(text)
         if self.n_encoded > MAX_ENCODED:
-            raise _RefusedError(f"it makes more than {MAX_ENCODED} bytes out of its strings")
+            raise _RefusedError(f"its strings expand to more than {MAX_ENCODED} bytes")
         return str.encode(text, "latin1")
 
     def build(self) -> None:
-        """Give the object below the top of the stack its contents."""
+        """Fill the object below the top of the stack with the contents at the top."""
         state = self.pop()
         target = self.stack[-1]
         if target is _UINT8:
@@ -183,10 +182,10 @@ class _Machine:
 
 
 def _uint8_array(buffer: Any, dtype: Any, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
-    """Return a view of the bytes, so that an array takes no memory but theirs."""
+    """Return an array that is a view of the bytes and so takes no extra memory."""
     if dtype is not _UINT8 or not isinstance(buffer, (bytes, bytearray)):
         raise _RefusedError("it holds an array that is not uint8")
-    # Few dimensions, or their product itself would be a huge number.
+    # Few dimensions only, since their product could become a huge number.
     sound = type(shape) is tuple and len(shape) <= 4 and all(type(n) is int for n in shape)
     if not sound or min(shape, default=0) < 0 or math.prod(shape) != len(buffer):
         raise _RefusedError("it holds an array whose shape does not fit its contents")
@@ -197,7 +196,7 @@ _Step = Callable[[_Machine, Any], None]
 
 
 def _ignore(machine: _Machine, argument: Any) -> None:
-    """Do nothing: the instruction only announces what follows."""
+    """Do nothing: the instruction has no effect on plain data."""
 
 
 def _push_argument(machine: _Machine, argument: Any) -> None:

@@ -1,7 +1,7 @@
-"""The records of a delimited text file: which character divides them, and whether all are whole.
+"""Records of a delimited text file: detection of the delimiter, and a check of their lengths.
 
-Cells are read by polars, which pads short records in silence and takes any quote for the start of a
-quoted cell. So the shape of every record is checked here first, with a few passes of numpy.
+Polars reads the cells, but it silently pads short records and takes any quote for the start of a
+quoted cell. So the number of cells in each record is checked first, with a few numpy passes.
 """
 
 import csv
@@ -26,16 +26,16 @@ QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """A table whose records are whole, as text.
+    """A table as text; all its records have the same number of cells.
 
     Attributes
     ----------
     header : tuple of str
-        The names of the columns; a column without a name is called ``column 3`` by its place.
+        The names of the columns. A column without a name is named by its position: ``column 3``.
     n_rows : int
-        Records after the header.
+        Number of records after the header.
     delimiter : str
-        What divides the cells.
+        The character between cells.
 
     """
 
@@ -46,11 +46,11 @@ class Records:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the text."""
+        """Size of the text in bytes."""
         return len(self._data)
 
     def columns(self, places: Sequence[int]) -> Any:
-        """Return the cells of some columns as a polars frame of texts, null where empty."""
+        """Return the cells of some columns as a polars data frame of texts, null if empty."""
         import polars as pl
 
         return pl.read_csv(
@@ -62,7 +62,7 @@ class Records:
 
 
 def read_records(data: bytes, path: Path, delimiter: str | None, target: str) -> Records:
-    """Find the delimiter, read the header and check that every record has as many cells.
+    """Detect the delimiter, read the header, and check that all records have as many cells.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
     path : Path
         For messages.
     delimiter : str or None
-        None to find it out: comma, semicolon, tab or bar.
+        None to detect it: comma, semicolon, tab or vertical bar.
     target : str
-        A column that the header should name.
+        Name of a column that the header should contain.
 
     Raises
     ------
@@ -95,8 +95,8 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
         others = f"',', ';', a tab or '|', or set {argument('delimiter')}"
         tried = repr(found) if delimiter else others
         raise ValueError(
-            f"the first line of '{path}' names {len(header)} columns where at least two are "
-            f"expected: check that the columns are separated by {tried}"
+            f"the first line of '{path}' must name at least two columns, got {len(header)}: "
+            f"check that the columns are separated by {tried}"
         )
     seen: set[str] = set()
     for name in header:
@@ -114,7 +114,7 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
 
 
 def _find_delimiter(data: bytes, target: str) -> str:
-    """Return the candidate that divides the first records most evenly into two cells or more."""
+    """Return the candidate that splits the first records most evenly into two or more cells."""
 
     def merit(candidate: str) -> tuple[bool, float, int]:
         try:
@@ -133,7 +133,7 @@ def _find_delimiter(data: bytes, target: str) -> str:
 
 
 def _reader(data: bytes, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and records as Python's reader sees them, blank lines left out."""
+    """Yield line numbers and records, read by Python's csv module, without blank lines."""
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
     lines = csv.reader(text, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
     try:
@@ -145,7 +145,7 @@ def _reader(data: bytes, delimiter: str, path: Path) -> Iterator[tuple[int, list
 
 
 def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
-    """Return the same records with commas, where polars would misread them; slow, and rare."""
+    """Return the same records in plain CSV, for files that polars would misread; slow but rare."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for line, record in _reader(data, delimiter, path):
@@ -156,10 +156,10 @@ def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
 
 
 def _is_unusual(data: bytes, delimiter: str) -> bool:
-    """Whether polars needs it rewritten.
+    """Tell whether polars would misread the file.
 
-    So it is with lines that end in a carriage return alone, quotes that do not enclose a whole
-    cell, and delimiters outside ASCII.
+    It misreads lines that end in a lone carriage return, quotes that do not enclose a whole cell,
+    and delimiters outside ASCII.
     """
     if not delimiter.isascii():
         return True
@@ -171,7 +171,7 @@ def _is_unusual(data: bytes, delimiter: str) -> bool:
     after_closing = before_opening | {RETURN}
     inside = False
     for start in range(0, len(data), CHUNK):
-        # One byte more on each side, to see the neighbours.
+        # One extra byte on each side, to see the neighbours.
         around = np.frombuffer(data[max(0, start - 1) : start + CHUNK + 1], np.uint8)
         first = min(start, 1)
         places = np.flatnonzero(around[first : first + CHUNK] == QUOTE) + first
@@ -218,5 +218,5 @@ def _count(data: bytes, delimiter: str, path: Path, n_cells: int) -> int | None:
 
 def _ragged(line: int, path: Path, n_found: int, n_cells: int) -> ValueError:
     return ValueError(
-        f"line {line} of '{path}' has {n_found} values where the header names {n_cells} columns"
+        f"line {line} of '{path}' has {n_found} values, but the header names {n_cells} columns"
     )

@@ -1,4 +1,4 @@
-"""Seeded division of rows into training and test rows."""
+"""Seeded random splits into training and test rows."""
 
 import numpy as np
 
@@ -15,20 +15,19 @@ def train_test_rows(
     *,
     name: str = "test_fraction",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Divide ``range(n_rows)`` at random, class by class where labels are given.
+    """Split ``range(n_rows)`` at random, stratified by class if labels are given.
 
     Parameters
     ----------
     n_rows : int
         Number of rows N.
     fraction : float
-        Share of the rows that are held back, for the test or for validation: between 0 and 1,
-        both excluded.
+        Share of the rows to hold out for testing or validation, strictly between 0 and 1.
     seed : int
-        The same seed gives the same division.
+        The same seed gives the same split.
     labels : int ndarray of shape (N,), optional
-        Then every class gives the same share of its rows, rounded, and keeps at least one
-        row for training.
+        With labels, this share of each class is held out, rounded, and each class keeps at least
+        one row for training.
     name : str, default "test_fraction"
         What the caller calls the share.
 
@@ -40,12 +39,12 @@ def train_test_rows(
     Raises
     ------
     ValueError
-        For a share out of range, or when there are too few rows to have both parts.
+        If the share is out of range, or there are too few rows for two parts.
 
     """
     if not 0.0 < fraction < 1.0:
         raise ValueError(
-            f"the share of rows to hold back must lie strictly between 0 and 1, not be {fraction}"
+            f"the share of rows to hold out must be between 0 and 1, both excluded, got {fraction}"
         )
     rng = np.random.default_rng(seed)
     groups = [np.arange(n_rows)] if labels is None else _rows_by_class(labels)
@@ -63,7 +62,7 @@ def train_test_rows(
         # the command line has no option for the share of test rows
         larger = "" if in_shell() and argument(name) == name else f" or a larger {argument(name)}"
         raise ValueError(
-            f"{rows} {'is' if n_rows == 1 else 'are'} too few to hold back a share of "
+            f"{rows} {'is' if n_rows == 1 else 'are'} too few to hold out a share of "
             f"{fraction:g}: give more rows{larger}"
         )
     return train_rows, test_rows

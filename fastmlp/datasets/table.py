@@ -1,4 +1,4 @@
-"""A table in a text file, with a named column to predict, as a dataset."""
+"""Datasets from tables in text files, with a named column to predict."""
 
 import os
 import warnings
@@ -24,7 +24,7 @@ TASKS = ("auto", "classification", "regression")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 
 CELL_BYTES = 16
-"""What polars needs for a short text."""
+"""Memory that polars needs for a short text."""
 
 BATCH_BYTES = 1 << 26
 MAX_WARNINGS = 5
@@ -44,77 +44,78 @@ def csv(
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
-    """Return a CSV file as training and test rows.
+    """Read a CSV file and split it into training and test rows.
 
-    How each column was read stands in ``columns_read`` of the result, a line for each; what is
-    doubtful is told as a warning.
+    ``columns_read`` of the result tells how each column was read, one line per column. Doubtful
+    readings also cause a warning.
 
-    - A column is *numeric* if nine tenths of its different texts are numbers, and then stays as
-      it is (standardise in the network); missing values become the median of the training rows,
-      and so do the other texts. Numbers may have a sign, an exponent, thousands separators
-      (``1,234.5``), a currency, a percent sign (``1.5%`` is 0.015) or parentheses (``(3)`` is
-      -3); ``1.234,5`` is understood where the whole column is written so.
-    - Dates, with or without times, become seconds since 1970; times like 12:30 become seconds.
-    - Any other column is *categorical* and becomes one column of 0 and 1 for every text that the
-      training rows hold. Of more than 100 the less frequent share one. A text that only the test
-      rows hold is 0 in all of them, or in the shared one.
-    - Columns are *left out* if they have no value, the same value in every row, another text in
-      nearly every row, or only number the rows: ``0, 1, 2, ...`` in any order, or different whole
-      numbers under a name such as ``id``. Row numbers are used where there is no other column.
+    - A column is *numeric* if nine in ten of its distinct texts are numbers. Its numbers are not
+      scaled (standardise in the network); missing values and all other texts become the median of
+      the training rows. Numbers may have a sign, an exponent, thousands separators (``1,234.5``),
+      a currency, a percent sign (``1.5%`` is 0.015) or parentheses (``(3)`` is -3); ``1.234,5`` is
+      understood if the whole column uses that notation.
+    - Dates, with or without times, become seconds since 1970; times such as 12:30 become seconds.
+    - Any other column is *categorical* and is one-hot encoded: it becomes a column of 0 and 1 for
+      each text in the training rows. If there are more than 100, the less frequent ones share a
+      column. A text that occurs only in the test rows is 0 in all columns, or 1 in the shared one.
+    - Columns are *left out* if they have no value, the same value in every row, a different text
+      in nearly every row, or just number the rows: ``0, 1, 2, ...`` in any order, or distinct
+      whole numbers under a name such as ``id``. Row numbers are used if there is no other column.
 
-    Among numbers, an empty cell, ``NA``, ``N/A``, ``n.a.``, ``NaN``, ``null``, ``none``,
-    ``missing``, ``?``, ``-``, ``--``, ``.``, ``<NA>``, ``#N/A`` and other errors of spreadsheets
-    mean a missing value, in any case. Among texts, only an empty cell, ``?``, ``NaN``, ``n.a.``,
-    ``<NA>``, ``#N/A`` and errors do; the others are categories or classes. Blanks around a value
-    do not count.
+    In numeric columns, an empty cell, ``NA``, ``N/A``, ``n.a.``, ``NaN``, ``null``, ``none``,
+    ``missing``, ``?``, ``-``, ``--``, ``.``, ``<NA>``, ``#N/A`` and other spreadsheet errors mean a
+    missing value; upper and lower case are the same. In other columns, only an empty cell, ``?``,
+    ``NaN``, ``n.a.``, ``<NA>``, ``#N/A`` and spreadsheet errors do; the rest are categories or
+    classes. Whitespace around a value is ignored.
 
     Parameters
     ----------
     path : path
-        A UTF-8 file whose first line names the columns; it may be packed by gzip, bzip2 or xz.
+        A UTF-8 file whose first line names the columns, plain or compressed by gzip, bzip2 or xz.
     target : str
-        The name of the column to predict. Rows without it are left out.
+        Name of the column to predict. Rows in which it is missing are left out.
     task : {"auto", "classification", "regression"}, default "auto"
-        "auto" means classification if the target holds texts, or whole numbers with at most 20
-        different values that lie close together (and have five rows each on average, if there
-        are more than two) or are in five rows each; otherwise regression.
+        "auto" means classification if the target holds texts, or whole numbers of at most 20
+        distinct values that lie close together (and have five rows each on average, if there
+        are more than two) or have five rows each; otherwise regression.
     categorical : sequence of str, optional
-        Columns of numbers that are names: postcodes, codes. Also columns of texts to be used
-        although nearly every row has another.
+        Columns to read as categories: numbers that are codes, such as postcodes, or texts that
+        differ in nearly every row and would be left out.
     numeric : sequence of str, optional
-        Columns of numbers whatever else they hold, which then counts as missing; also row
-        numbers that are to be used.
+        Columns to read as numbers, with everything else in them as missing; also row numbers that
+        would be left out.
     drop : sequence of str, optional
         Columns to leave out.
     missing : sequence of str, optional
-        More texts that mean a missing value, in any column and any case.
+        Additional texts that mean a missing value, in any column, in upper or lower case.
     delimiter : str, optional
-        One character; by default comma, semicolon, tab or bar, found out from the first lines.
+        One character. Default: comma, semicolon, tab or vertical bar, detected from the first
+        lines.
     test_fraction : float, default 0.2
-        Share of the rows kept for the test: drawn at random, for classification class by class.
+        Share of the rows held out for testing, chosen at random; stratified for classification.
     seed : int, default 0
-        The same seed gives the same test rows.
+        Seed of that choice.
 
     Returns
     -------
     Dataset
-        Inputs with their names in ``features``; ``int64`` labels in the sorted order of
-        ``classes``, or values for regression. Inputs and values are ``float32``, or ``float64``
-        where float32 would lose what sets them apart: times, large offsets.
+        Inputs, with their names in ``features``. Targets are ``int64`` indices into the sorted
+        ``classes``, or numbers for regression. Inputs and numbers are ``float32``, or ``float64``
+        if float32 would blur differences between them (times, large offsets).
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ImportError
         If polars is not installed.
     TypeError
-        If ``categorical``, ``numeric``, ``drop`` or ``missing`` is a single text instead of a
-        list.
+        If ``categorical``, ``numeric``, ``drop`` or ``missing`` is a single string instead
+        of a list.
     ValueError
-        If the file is no such table, a name is unknown, a number is infinite, there are too few
-        rows, or the table would take more memory than ``FASTMLP_MAX_BYTES`` allows (by default
-        1 GiB or 16 times the file's size, whichever is larger).
+        If the file is not such a table, a name is unknown, a number is infinite, there are too
+        few rows, or the table would take more memory than ``FASTMLP_MAX_BYTES`` allows (by
+        default, 1 GiB or 16 times the file's size, whichever is larger).
 
     """
     if task not in TASKS:
@@ -166,7 +167,7 @@ def csv(
 def _read(
     records: Records, target: str, drop: frozenset[str], task: str, rules: Rules, file_size: int
 ) -> tuple[Target, list[Column]]:
-    """Return the target and the other columns, read some at a time to bound the memory."""
+    """Return the target and the other columns, read a few at a time to limit memory."""
     import polars as pl
 
     header = records.header
@@ -209,7 +210,7 @@ def _require_known(names: Sequence[str], header: Sequence[str]) -> None:
 
 
 def _with_fallback(columns: Sequence[Column]) -> list[Column]:
-    """Take row numbers and constants for inputs, where there is nothing else to take."""
+    """Use row numbers and constants as inputs if there is nothing else."""
     return [
         replace(column, read_as=replace(column.read_as, kind="number", doubt=""))
         if column.fallback
@@ -233,7 +234,7 @@ def _warn(columns: Sequence[ReadAs]) -> None:
         warnings.warn(f"the column '{column.name}' {column.doubt}", UserWarning, stacklevel=3)
     if len(doubtful) > MAX_WARNINGS:
         warnings.warn(
-            f"{len(doubtful) - MAX_WARNINGS} more columns are doubtful: columns_read tells how "
+            f"{len(doubtful) - MAX_WARNINGS} more columns are doubtful: see columns_read for how "
             "each was read",
             UserWarning,
             stacklevel=3,

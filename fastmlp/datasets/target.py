@@ -1,4 +1,4 @@
-"""The column to predict: classes or amounts, and which rows have it."""
+"""The column to predict: its classes or numbers, and the rows that have a value."""
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -20,24 +20,24 @@ __all__ = ["MAX_CLASSES", "Target", "read_target"]
 
 MAX_CLASSES = 1000
 MAX_NUMBER_CLASSES = 20
-"""Whole numbers with more different values are amounts."""
+"""Whole numbers with more distinct values are a quantity to predict, not classes."""
 ENOUGH_ROWS = 5
-"""Whole numbers are codes of classes if each is in so many rows; on average, if they lie close."""
+"""Whole numbers are classes if each has this many rows, or if they average it and lie close."""
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is to be predicted.
+    """The values to predict.
 
     Attributes
     ----------
     read_as : ReadAs
     y : ndarray of shape (M,)
-        int64 labels, or float values: float64 where float32 would lose what sets them apart.
+        int64 labels, or numbers: float32, or float64 if float32 would blur differences.
     classes : tuple of str, or None
-        In the order of the labels; None for regression.
+        Names of the labels 0, 1, ...; None for regression.
     rows : int ndarray of shape (M,)
-        The rows of the table that have a value.
+        Numbers of the table's rows that have a value.
 
     """
 
@@ -50,25 +50,25 @@ class Target:
 def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Target:
     """Read the column to predict.
 
-    Numbers are amounts, unless they are whole with at most 20 different values that either lie
-    close together (0, 1, 2) with five rows each on average, or are in five rows each; moments are
-    amounts if there are more than 20. Everything else is classes. Among texts, an empty cell
-    means a missing value, and so do `cells.UNMISTAKABLE` texts if two classes are left without
-    them; ``None``, ``NA`` or ``-`` are classes.
+    Numbers are quantities (regression), except for whole numbers of at most 20 distinct values
+    that either lie close together (0, 1, 2) and have five rows each on average, or have five rows
+    each. Dates and times are quantities if there are more than 20. Everything else is classes.
+    Among texts, an empty cell means a missing value, and so do `cells.UNMISTAKABLE` texts if at
+    least two other classes remain; ``None``, ``NA`` or ``-`` are classes.
 
     Parameters
     ----------
     name : str
-        Of the column.
+        Name of the column.
     cells : polars.DataFrame of one column of texts
-        Null where empty.
+        Null if a cell is empty.
     task : {"auto", "classification", "regression"}
     rules : Rules
 
     Raises
     ------
     ValueError
-        If no row has a value, or the values do not suit the task.
+        If no row has a value, or the values are wrong for the task.
 
     """
     texts = next(texts_of(cells, rules.missing))
@@ -92,7 +92,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
                 f"the target column '{name}' holds texts such as {texts.different[odd][:40]!r} "
                 f"(data row {texts.row_of(odd)}) among its numbers: "
                 f"{argument('numeric', [name])} leaves such rows out, "
-                f"{argument('task', 'classification')} takes every text for a class"
+                f"{argument('task', 'classification')} makes every text a class"
             )
     if task == "regression":
         example = different[0] if len(candidates) else texts.different[0]
@@ -110,8 +110,8 @@ def _from_numbers(
     if np.isinf(values).any():
         row = int(np.isinf(values).argmax())
         raise ValueError(
-            f"the target column '{name}' holds {values[row]:g} in data row {row + 1} where a "
-            "finite number is expected"
+            f"the target column '{name}' must hold finite numbers, got {values[row]:g} in data "
+            f"row {row + 1}"
         )
     known = values[~np.isnan(values)]
     if not len(known):
@@ -143,7 +143,7 @@ def _from_numbers(
     table[candidates] = [-1 if number is None else place[number] for number in exact]
     labels = texts.looked_up(table, -1)
     how = f"{len(names)} classes" + (
-        f", whole numbers ({argument('task', 'regression')} takes them as amounts)"
+        f", whole numbers ({argument('task', 'regression')} predicts them as numbers)"
         if task == "auto"
         else ""
     )
@@ -151,7 +151,7 @@ def _from_numbers(
 
 
 def _are_codes(values: np.ndarray) -> bool:
-    """Whether numbers look like codes of classes and not like amounts."""
+    """Tell whether numbers look like class labels rather than quantities."""
     if (values != np.floor(values)).any():
         return False
     different, counts = np.unique(values, return_counts=True)
@@ -163,7 +163,7 @@ def _are_codes(values: np.ndarray) -> bool:
 
 
 def _exact(text: str, value: float) -> Decimal:
-    """Return the number as it is written: beyond 2**53, floats are not whole numbers apart."""
+    """Return the number exactly as written: beyond 2**53, floats skip whole numbers."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -185,7 +185,7 @@ def _from_texts(name: str, texts: Texts) -> Target:
     doubt = ""
     if words:
         instead = f"{argument('missing', words[:1])} leaves it out"
-        doubt = f"takes the text {words[0]!r} for a class: {instead}"
+        doubt = f"has a class {words[0]!r}, which may mean a missing value: {instead}"
     label = {text: label for label, text in enumerate(names)}
     table = np.array(
         [-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)]

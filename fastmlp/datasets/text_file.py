@@ -1,4 +1,4 @@
-"""The bytes of a text file, unpacked, bounded and known to be UTF-8."""
+"""Reading of text files: decompressed, limited in size, and checked to be UTF-8."""
 
 import bz2
 import codecs
@@ -18,7 +18,7 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 PIECE = 1 << 22
 MAX_LINE = 1 << 24
-"""No line of a real table is longer; without an end of line, memory fills with one cell."""
+"""No real table has longer lines; without line ends, one cell would fill the memory."""
 
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ", ".xz"))
 _NO_TEXT = {
@@ -30,7 +30,7 @@ _NO_TEXT = {
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF file",
     b"SQLite": "a database",
-    b"(\xb5/\xfd": "packed with zstd, which is not unpacked here",
+    b"(\xb5/\xfd": "compressed with zstd, which fastmlp cannot read",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
@@ -39,15 +39,16 @@ _NO_TEXT = {
 def read_text_bytes(path: Path) -> bytes:
     """Return the contents of a UTF-8 file without its byte order mark.
 
-    Packed files (gzip, bzip2, xz; known by their name or their first bytes) are unpacked.
+    Files compressed by gzip, bzip2 or xz, as seen from their name or first bytes, are
+    decompressed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file is damaged, no UTF-8 text, expands beyond `limits.allowed_bytes`, or has a
-        line of more than 16 million bytes. A line is named where one is to blame.
+        If the file is damaged, is not UTF-8 text, expands beyond `limits.allowed_bytes`, or has a
+        line of more than 16 million bytes. The message names the line if there is one to blame.
 
     """
     if not path.is_file():
@@ -67,7 +68,7 @@ def read_text_bytes(path: Path) -> bytes:
         except OSError as error:
             if error.errno is not None:
                 raise
-            # bz2 has no error of its own.
+            # bz2 raises plain OSErrors.
             raise ValueError(f"'{path}' cannot be read ({error}): get it again") from None
 
 
@@ -84,7 +85,7 @@ def _unpacked(file: BinaryIO, path: Path, start: bytes) -> BinaryIO:
 
 
 def _checked(stream: BinaryIO, path: Path, file_size: int) -> bytes:
-    """Read in pieces, so that what is wrong is found before memory is full of it."""
+    """Read in pieces, so that errors are found before the memory fills up."""
     allowed = allowed_bytes(file_size)
     contents = io.BytesIO()
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -93,7 +94,7 @@ def _checked(stream: BinaryIO, path: Path, file_size: int) -> bytes:
         n_bytes += len(piece)
         if n_bytes > allowed:
             raise ValueError(
-                f"'{path}' expands to more than the {readable(allowed)} that are allowed: take a "
+                f"'{path}' expands to more than the {readable(allowed)} that are allowed: use a "
                 "part of it, or set the environment variable FASTMLP_MAX_BYTES to allow more"
             )
         _require_text(decoder, piece, contents, path)
@@ -115,7 +116,7 @@ def _require_text(
     final: bool = False,
 ) -> None:
     n_waiting = len(decoder.getstate()[0])
-    wrong, what = piece.find(b"\0"), "holds a zero byte: it is no text file"
+    wrong, what = piece.find(b"\0"), "holds a zero byte: it is not a text file"
     try:
         decoder.decode(piece, final)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Columns of text as their different texts and a code for each row."""
+"""Columns of text, stored as their distinct texts and a code for each row."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ FEW_TEXTS = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """The texts of one column, blanks around them taken off.
+    """The texts of one column, without surrounding whitespace.
 
     Attributes
     ----------
     codes : int ndarray of shape (N,)
-        The place of each row's text in ``different``, -1 where the cell is empty.
+        The index of each row's text in ``different``, or -1 if the cell is empty.
 
     """
 
@@ -38,64 +38,64 @@ class Texts:
         return len(self.codes)
 
     def __len__(self) -> int:
-        """Return how many different texts there are."""
+        """Return the number of distinct texts."""
         return len(self._pages)
 
     @cached_property
     def different(self) -> "pl.Series":
-        """The different texts."""
+        """The distinct texts, as a polars series."""
         return self._book.texts.gather(self._pages)
 
     def spelled(self) -> list[str]:
-        """Return the different texts as Python's."""
+        """Return the distinct texts, as Python strings."""
         if self._book.spelled is None:
             return self.different.to_list()
         return [self._book.spelled[page] for page in self._pages.tolist()]
 
     @property
     def markers(self) -> np.ndarray:
-        """Which of them mean a missing value among numbers, bool of shape (len(self),)."""
+        """Which texts mean a missing value among numbers, bool of shape (len(self),)."""
         return self._book.markers[self._pages]
 
     @property
     def unmistakable(self) -> np.ndarray:
-        """Which of them mean a missing value anywhere, bool of shape (len(self),)."""
+        """Which texts mean a missing value in any column, bool of shape (len(self),)."""
         return self._book.unmistakable[self._pages]
 
     @property
     def with_digits(self) -> np.ndarray:
-        """Which of them could be numbers or moments, bool of shape (len(self),)."""
+        """Which texts could be numbers or moments, bool of shape (len(self),)."""
         return self._book.with_digits[self._pages]
 
     def looked_up(self, table: np.ndarray, empty: Any) -> np.ndarray:
-        """Return a value for each row from a value for each different text."""
+        """Return a value for each row, given one for each distinct text and one for empty cells."""
         return np.append(table, np.array(empty, table.dtype))[self.codes]
 
     def row_of(self, place: int) -> int:
-        """Return the first row with that text, counted from 1."""
+        """Return the number of the first row with that text, counting from 1."""
         return int((self.codes == place).argmax()) + 1
 
 
 @dataclass(frozen=True, eq=False)
 class _Book:
-    """The different texts of many columns, and what each of them could be."""
+    """The distinct texts of many columns, and what each of them could mean."""
 
     texts: "pl.Series"
-    spelled: list[str] | None  # where they are few; one series for each of many columns is slow
+    spelled: list[str] | None  # if there are few texts, as one series per column is slow
     markers: np.ndarray
     unmistakable: np.ndarray
     with_digits: np.ndarray
 
 
 def texts_of(cells: "pl.DataFrame", missing: frozenset[str]) -> Iterator[Texts]:
-    """Yield the columns of a frame of texts.
+    """Yield the columns of a data frame of texts.
 
-    What can be found out for all columns at once is, since there may be many thousands of them.
+    As much as possible is done for all columns at once, since there may be thousands of them.
 
     Parameters
     ----------
     cells : polars.DataFrame of texts
-        Null where empty.
+        Null if a cell is empty.
     missing : frozenset of str
         Texts that count as empty, in lower case.
 
@@ -122,7 +122,7 @@ def texts_of(cells: "pl.DataFrame", missing: frozenset[str]) -> Iterator[Texts]:
 
 
 def _different(codes: np.ndarray, n_texts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different codes without -1, and the place of each row's code among them."""
+    """Return the distinct codes other than -1, and the index of each row's code among them."""
     if n_texts > 4 * len(codes):
         pages, places = np.unique(codes, return_inverse=True)
         if len(pages) and pages[0] == -1:
