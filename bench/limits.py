@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.workloads import Workload
-from fastmlp.threads import available as available_threads
+from fastmlp.engine.threads import available as available_threads
 
 __all__ = ["Limits", "StepWork", "measure", "step_limit", "step_work"]
 

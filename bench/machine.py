@@ -5,7 +5,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from fastmlp.threads import available
+from fastmlp.engine.threads import available
 
 __all__ = ["describe"]
 

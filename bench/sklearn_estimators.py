@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 import fastmlp.sklearn
 from bench.machine import describe
-from fastmlp.threads import available
+from fastmlp.engine.threads import available
 
 __all__ = ["DATA", "Table", "compare", "main"]
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import inference, layerwise, losses
+from fastmlp import losses
+from fastmlp.engine import inference, layerwise
+from fastmlp.engine.parameters import Arrays, FlatStore, Slot
 from fastmlp.exclusive import Exclusive
 from fastmlp.layers.base import Layer
 from fastmlp.layers.checks import require_settings, require_widths, warn_of_unlearned
 from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.normalization import Normalize
-from fastmlp.parameters import Arrays, FlatStore, Slot
 from fastmlp.validation import (
     as_data,
     as_weights,

@@ -14,9 +14,9 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.attributes import require_known
+from fastmlp.engine.parameters import Arrays
 from fastmlp.errors import unknown
 from fastmlp.exclusive import Exclusive
-from fastmlp.parameters import Arrays
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.validation import fraction, non_negative, positive
 

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import arguments, capacity, compiled, losses
+from fastmlp import arguments, capacity, losses
 from fastmlp.batches import Batches
+from fastmlp.engine import compiled
+from fastmlp.engine.layerwise import LayerRunner
+from fastmlp.engine.runner import Interrupt, Runner
 from fastmlp.errors import argument, unknown
 from fastmlp.history import History
 from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
-from fastmlp.layerwise import LayerRunner
 from fastmlp.messages import note
 from fastmlp.model import Model
 from fastmlp.optimizers import OPTIMIZERS, Optimizer
-from fastmlp.runner import Interrupt, Runner
 from fastmlp.schedules import Schedule, as_schedule
 from fastmlp.stopping import Checkpoint, EarlyStopping, Monitor
 from fastmlp.validation import (

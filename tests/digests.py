@@ -23,7 +23,8 @@ import numba
 import numpy as np
 
 import fastmlp
-from fastmlp import layers, lowering, optimizers
+from fastmlp import layers, optimizers
+from fastmlp.engine import lowering
 from fastmlp.kernels.machine import isa
 
 STORED = Path(__file__).with_name("digests.json")

@@ -5,8 +5,9 @@ import pytest
 from networks import blobs, every_layer
 
 import fastmlp
-from fastmlp import inference, kernels, losses, lowering
-from fastmlp.compiled import CompiledRunner
+from fastmlp import kernels, losses
+from fastmlp.engine import inference, lowering
+from fastmlp.engine.compiled import CompiledRunner
 from fastmlp.kernels.machine import jit
 from fastmlp.kernels.plan import calls, op
 

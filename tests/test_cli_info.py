@@ -7,7 +7,7 @@ import pytest
 
 from fastmlp.cli import main
 from fastmlp.cli.info import precisions
-from fastmlp.compiled import bf16_parts
+from fastmlp.engine.compiled import bf16_parts
 from fastmlp.kernels.machine.isa import Isa, current, processor_features
 from fastmlp.training import PRECISIONS
 

@@ -5,7 +5,7 @@ from networks import blobs, every_layer
 
 import fastmlp
 from fastmlp import losses
-from fastmlp.compiled import CompiledRunner
+from fastmlp.engine.compiled import CompiledRunner
 
 D, H, C, BATCH = 6, 9, 3, 8
 X, Y = blobs(40, D, C)

@@ -291,7 +291,7 @@ def test_an_error_in_one_thread_ends_all():
 
 BROKEN_THREAD = """
 import faulthandler
-from fastmlp import compiled
+from fastmlp.engine import compiled
 from test_concurrency import train
 faulthandler.dump_traceback_later(60, exit=True)
 real = compiled.CompiledRunner._run_kernel

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import BatchNorm, Linear, Normalize, ReLU, inference, kernels, threads
+from fastmlp import BatchNorm, Linear, Normalize, ReLU, kernels
+from fastmlp.engine import inference, threads
 from fastmlp.kernels.plan import op
 
 

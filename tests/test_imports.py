@@ -27,11 +27,10 @@ RUNGS = {
     "sweep": 4,
     "training": 3,
     "model": 2,
-    "compiled": 2,
-    "lowering": 2,
     "layers": 2,
     "losses": 2,
     "optimizers": 2,
+    "engine": 2,
     "ops": 1,
     "kernels": 0,
 }
@@ -91,7 +90,7 @@ def test_importing_loads_nothing_heavy():
 
 def test_importing_the_kernels_compiles_nothing():
     compiled = run(
-        "import gc, json, fastmlp.ops, fastmlp.lowering, fastmlp.kernels.engine.epoch\n"
+        "import gc, json, fastmlp.ops, fastmlp.engine.lowering, fastmlp.kernels.engine.epoch\n"
         "from numba.core.dispatcher import Dispatcher\n"
         "kernels = [d for d in gc.get_objects() if issubclass(type(d), Dispatcher)\n"
         "           and d.py_func.__module__.startswith('fastmlp')]\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 # ruff: noqa: PT012, SIM117 - what comes before an error, and which block ends, is the point
-from fastmlp import runner
-from fastmlp.runner import Interrupt
+from fastmlp.engine import runner
+from fastmlp.engine.runner import Interrupt
 
 
 @pytest.fixture(autouse=True)
@@ -317,7 +317,7 @@ def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch):
 
 FOREIGN = """
 import ctypes, os, signal
-from fastmlp.runner import Interrupt
+from fastmlp.engine.runner import Interrupt
 heard = []
 handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: heard.append(number))
 libc = ctypes.CDLL(None)

@@ -8,10 +8,10 @@ from networks import architectures
 from strategies import dtypes, seeds
 
 import fastmlp
-from fastmlp import lowering, threads
+from fastmlp.engine import lowering, threads
+from fastmlp.engine.lowering import Operation, fuse, lower, useful_threads
 from fastmlp.kernels import cores
 from fastmlp.kernels.plan import op
-from fastmlp.lowering import Operation, fuse, lower, useful_threads
 
 
 def plan(architecture, dtype="float32", batch_size=16, n_threads=1, **options):

@@ -98,6 +98,6 @@ def test_a_run_does_not_start_without_the_state_that_it_will_write_to():
     loss = fastmlp.losses.CrossEntropy()
 
     with refused(RuntimeError, "lost its state"):
-        fastmlp.compiled.CompiledRunner(
+        fastmlp.engine.compiled.CompiledRunner(
             model, loss, unprepared, X, y, None, 8, None, "highest", 0.0, 0
         )

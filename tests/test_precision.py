@@ -14,8 +14,9 @@ from test_determinism import assert_same_bits, trained
 from test_workspace import assert_memory_does_not_matter
 
 import fastmlp
-from fastmlp import kernels, lowering
-from fastmlp.compiled import bf16_parts
+from fastmlp import kernels
+from fastmlp.engine import lowering
+from fastmlp.engine.compiled import bf16_parts
 from fastmlp.kernels.machine import isa
 from fastmlp.kernels.machine.links import Family
 from fastmlp.kernels.plan import calls

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_support import SMALL, Record, assert_same_bits, numbers, three_classes, weights_of
 
 from fastmlp import Callback
-from fastmlp.compiled import CompiledRunner
+from fastmlp.engine.compiled import CompiledRunner
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

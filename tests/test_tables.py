@@ -10,7 +10,8 @@ from networks import OPTIMIZERS, blobs, targets
 from strategies import LOSSES
 
 import fastmlp
-from fastmlp import kernels, layers, losses, lowering, optimizers
+from fastmlp import kernels, layers, losses, optimizers
+from fastmlp.engine import lowering
 from fastmlp.kernels.machine import isa
 from fastmlp.kernels.machine.tables import codes_of
 from fastmlp.kernels.plan import calls

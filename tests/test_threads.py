@@ -8,8 +8,8 @@ import pytest
 from networks import blobs
 
 import fastmlp
-from fastmlp import compiled, inference, threads
-from fastmlp.control_groups import cpu_quota
+from fastmlp.engine import compiled, inference, threads
+from fastmlp.engine.control_groups import cpu_quota
 from fastmlp.layers import Linear, ReLU
 
 X, Y = blobs(600, 100, 10)

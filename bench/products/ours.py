@@ -11,14 +11,15 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from fastmlp import ops, threads
+from fastmlp import ops
+from fastmlp.engine import threads
+from fastmlp.engine.lowering import Operation, calls_for_training, lower, useful_threads
+from fastmlp.engine.memory import ArrayTable
+from fastmlp.engine.parameters import Slot
 from fastmlp.kernels.engine.step import backward, forward
 from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.plan import calls, op
 from fastmlp.kernels.plan.memory import INT, operation_at, unit_at, wait
-from fastmlp.lowering import Operation, calls_for_training, lower, useful_threads
-from fastmlp.memory import ArrayTable
-from fastmlp.parameters import Slot
 
 __all__ = ["NAME", "OurProduct"]
 

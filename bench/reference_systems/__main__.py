@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.reference_systems import r1, r2, r3, r4, r5
 from bench.reference_systems.outcome import Outcome, header
-from fastmlp import compiled
+from fastmlp.engine import compiled
 from fastmlp.errors import called
 
 PROGRAM = "python -m bench.reference_systems"

@@ -15,7 +15,6 @@ import numpy as np
 from bench.reference_systems import plain_numpy
 from bench.reference_systems.outcome import quiet
 from bench.reference_systems.plain_numpy import Net, seconds_of_steps
-from fastmlp import compiled
 from fastmlp.compat.cs231n.classifiers.neural_net import TwoLayerNet
 from fastmlp.compat.cs231n.solver import Solver
 from fastmlp.compat.lib.fully_conn import FullyConnectedNetwork, TinyNet
@@ -23,6 +22,7 @@ from fastmlp.compat.lib.layer_utils import cross_entropy
 from fastmlp.compat.lib.optim import SGD, Adam
 from fastmlp.compat.lib.train import train_net
 from fastmlp.compat.nndl import fc_net
+from fastmlp.engine import compiled
 
 __all__ = ["main"]
 

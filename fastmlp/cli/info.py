@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def collect() -> dict[str, Any]:
     """Return the facts as a dict of plain values."""
-    from fastmlp import threads
+    from fastmlp.engine import threads
     from fastmlp.kernels.machine import isa, jit
 
     features = isa.processor_features()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import plots, saving, threads
+from fastmlp import plots, saving
 from fastmlp.cli import signals
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
@@ -20,6 +20,7 @@ from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_n
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.cli.tables import add_table_options
+from fastmlp.engine import threads
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.schedules import SCHEDULES
 from fastmlp.training import PRECISIONS

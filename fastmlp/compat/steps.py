@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp import compiled, inference, losses
+from fastmlp import losses
 from fastmlp.compat import arrays
+from fastmlp.engine import compiled, inference
+from fastmlp.engine.runner import Interrupt
 from fastmlp.layers import Layer
 from fastmlp.model import Model
 from fastmlp.optimizers import Optimizer
-from fastmlp.runner import Interrupt
 
 __all__ = ["CompiledSteps", "Mirror", "Parameter", "run"]
 

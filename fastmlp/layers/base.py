@@ -8,10 +8,10 @@ import numpy as np
 
 from fastmlp import capacity, ops
 from fastmlp.attributes import require_known
-from fastmlp.parameters import Arrays
+from fastmlp.engine.parameters import Arrays
 
 if TYPE_CHECKING:
-    from fastmlp.parameters import FlatStore
+    from fastmlp.engine.parameters import FlatStore
 
 __all__ = ["Layer"]
 

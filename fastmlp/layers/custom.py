@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.layers.base import Layer
-from fastmlp.parameters import Arrays, FlatStore
 
 __all__ = ["Custom", "as_layer"]
 

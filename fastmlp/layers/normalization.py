@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
-from fastmlp.parameters import Arrays, FlatStore
 from fastmlp.validation import as_data, fraction, positive, positive_int
 
 __all__ = ["BatchNorm", "LayerNorm", "Normalize"]

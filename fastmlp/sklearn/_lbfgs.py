@@ -12,8 +12,9 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from fastmlp import compiled, optimizers
+from fastmlp import optimizers
 from fastmlp.callbacks import TrainingInfo
+from fastmlp.engine import compiled
 from fastmlp.history import History
 from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._data import Rows

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp import inference, layerwise
+from fastmlp.engine import inference, layerwise
+from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.layers import Dropout, Linear
-from fastmlp.layerwise import LayerRunner
 from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
 
@@ -86,13 +86,13 @@ def _first_outputs(model: "Model", X: Any) -> np.ndarray:
 
 
 class SparseRunner(LayerRunner):
-    """Trains on sparse rows without spreading them out; see `fastmlp.runner.Runner`."""
+    """Trains on sparse rows without spreading them out; see `fastmlp.engine.runner.Runner`."""
 
     _shared = 0.0
     _reported = 1.0
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
-        """Give each minibatch a penalty, as `fastmlp.compiled.CompiledRunner.share_penalty`."""
+        """Give each minibatch a penalty, as a compiled runner gives it."""
         self._shared, self._reported = l2, reported
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:

@@ -10,10 +10,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp import compiled, optimizers
+from fastmlp import optimizers
 from fastmlp.callbacks import TrainingInfo
+from fastmlp.engine import compiled
+from fastmlp.engine.runner import EpochResult, Interrupt
 from fastmlp.history import History
-from fastmlp.runner import EpochResult, Interrupt
 from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._held_out import HeldOut

@@ -7,9 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from fastmlp import threads
+from fastmlp.engine import threads
+from fastmlp.engine.runner import Interrupt
 from fastmlp.messages import note
-from fastmlp.runner import Interrupt
 from fastmlp.sweep.journal import Journal
 from fastmlp.sweep.lock import alone_in
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings

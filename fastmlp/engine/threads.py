@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp.control_groups import cpu_quota
+from fastmlp.engine.control_groups import cpu_quota
 from fastmlp.errors import argument
 from fastmlp.kernels.plan import op
 

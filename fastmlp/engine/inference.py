@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers, losses, ops, threads
+from fastmlp import layers, losses, ops
+from fastmlp.engine import threads
+from fastmlp.engine.lowering import RAW_CODE_OF, calls_for_inference, fuse, lower
+from fastmlp.engine.memory import ArrayTable, enter_scaling, enter_state, fused, plan_memory
 from fastmlp.kernels.plan import op
-from fastmlp.lowering import RAW_CODE_OF, calls_for_inference, fuse, lower
-from fastmlp.memory import ArrayTable, enter_scaling, enter_state, fused, plan_memory
 
 if TYPE_CHECKING:
     from fastmlp.model import Model

@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers, losses, ops, optimizers, threads
-from fastmlp.inference import evaluate
-from fastmlp.kernels.plan import op
-from fastmlp.lowering import (
+from fastmlp import layers, losses, ops, optimizers
+from fastmlp.engine import threads
+from fastmlp.engine.inference import evaluate
+from fastmlp.engine.lowering import (
     RAW_CODE_OF,
     Lowered,
     calls_for_training,
     lower,
     useful_threads,
 )
-from fastmlp.memory import ArrayTable, enter_scaling, enter_state, fused, leave_state, plan_memory
-from fastmlp.runner import EpochResult, Interrupt
+from fastmlp.engine.memory import (
+    ArrayTable,
+    enter_scaling,
+    enter_state,
+    fused,
+    leave_state,
+    plan_memory,
+)
+from fastmlp.engine.runner import EpochResult, Interrupt
+from fastmlp.kernels.plan import op
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -48,7 +56,7 @@ def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimiz
 
 
 class CompiledRunner:
-    """Trains an epoch in one compiled call for each thread; see `fastmlp.runner.Runner`.
+    """Trains an epoch in one compiled call for each thread; see `fastmlp.engine.runner.Runner`.
 
     With ``joins``, a last batch of one row joins the one before it, see `fastmlp.batches`.
     """

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers, threads
+from fastmlp import layers
+from fastmlp.engine import threads
+from fastmlp.engine.parameters import Slot
+from fastmlp.engine.workspace import LINE, Workspace, whole
 from fastmlp.kernels.plan import op
-from fastmlp.parameters import Slot
-from fastmlp.workspace import LINE, Workspace, whole
 
 __all__ = [
     "RAW_CODE_OF",

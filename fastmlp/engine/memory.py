@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp import layers, ops
+from fastmlp.engine.lowering import Lowered, Operation, fuse
 from fastmlp.kernels.plan import op
-from fastmlp.lowering import Lowered, Operation, fuse
 
 if TYPE_CHECKING:
     from fastmlp.model import Model

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.engine.runner import EpochResult, Interrupt
 from fastmlp.layers.base import Layer
 from fastmlp.layers.dropout import Dropout
 from fastmlp.layers.linear import Linear
 from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer
-from fastmlp.runner import EpochResult, Interrupt
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -115,7 +115,7 @@ def evaluate(
 
 
 class LayerRunner:
-    """Trains by calling each layer in turn; see `fastmlp.runner.Runner`.
+    """Trains by calling each layer in turn; see `fastmlp.engine.runner.Runner`.
 
     One thread, float32 or float64 products: ``n_threads`` and ``precision`` have no say.
     """
