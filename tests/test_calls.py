@@ -133,7 +133,7 @@ def test_after_an_error_this_thread_computes_with_small_numbers_again(monkeypatc
 
 @jit.kernel
 def fails_to_infer(memory, zero, thread, o, step, n_rows, x):
-    if x[0, 0] > 0:  # in the rows that a helper may take, or this thread
+    if x[x.shape[0] - 1, 0] > 0:  # in the block that a helper may take, or this thread
         raise ValueError("a row like this one")
 
 
