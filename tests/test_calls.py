@@ -132,7 +132,7 @@ def test_after_an_error_this_thread_computes_with_small_numbers_again(monkeypatc
 
 
 @jit.kernel
-def fails_to_infer(memory, zero, thread, o, step, n_rows, x):
+def fails_on_a_block(memory, zero, thread, o, step, n_rows, x):
     if x[x.shape[0] - 1, 0] > 0:  # in the block that a helper may take, or this thread
         raise ValueError("a row like this one")
 
@@ -149,7 +149,7 @@ def test_an_error_in_a_prediction_reaches_who_asked(monkeypatch, n_threads):
         signature = calls.INFER.signature(kernels.machine.links.types.float32)
         addresses = table[op.KERNELS].copy()
         place = addresses[2 * calls.INFER.place] + code_of(calls.INFER, "affine")
-        addresses[place] = kernels.machine.links.address_of(fails_to_infer, signature)
+        addresses[place] = kernels.machine.links.address_of(fails_on_a_block, signature)
         table[op.KERNELS] = addresses
     rows[-100:] = 1.0
 
