@@ -2,8 +2,6 @@
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
-from fastmlp.callbacks import Callback
-from fastmlp.history import History
 from fastmlp.layers import (
     ELU,
     GELU,
@@ -21,10 +19,12 @@ from fastmlp.layers import (
     SiLU,
     Tanh,
 )
+from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.saving import load
-from fastmlp.sequential import Sequential
-from fastmlp.stopping import EarlyStopping
+from fastmlp.training.callbacks import Callback
+from fastmlp.training.history import History
+from fastmlp.training.stopping import EarlyStopping
 
 __all__ = [
     "ELU",

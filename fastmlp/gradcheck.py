@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.model import Model
+from fastmlp.model import Sequential
 
 __all__ = ["check_model", "model_gradients", "numerical_gradient", "relative_error"]
 
@@ -66,7 +66,7 @@ def numerical_gradient(
 
 
 def model_gradients(
-    model: Model, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
+    model: Sequential, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
 ) -> dict[str, np.ndarray]:
     """Return the numerical gradient of a model's loss for every parameter.
 
@@ -98,7 +98,7 @@ def model_gradients(
 
 
 def check_model(
-    model: Model, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
+    model: Sequential, X: Any, y: Any, *, h: float = 1e-5, train: bool = False, **options: Any
 ) -> dict[str, float]:
     """Return each parameter's relative gradient error; takes the arguments of `model_gradients`."""
     with _unmoved(model):
@@ -110,7 +110,7 @@ def check_model(
 class _unmoved:  # noqa: N801 - used as a statement: with _unmoved(model)
     """Restores what a training pass changes: running statistics and each Dropout's step."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Sequential):
         self.model = model
 
     def __enter__(self) -> None:

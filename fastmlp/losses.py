@@ -31,6 +31,7 @@ __all__ = [
     "Poisson",
     "Quantile",
     "get",
+    "is_built_in",
 ]
 
 
@@ -264,6 +265,11 @@ LOSSES: dict[str, type[Loss]] = {
     loss.kind: loss
     for loss in (CrossEntropy, Hinge, MSE, BinaryCrossEntropy, MAE, Huber, Quantile, Poisson)
 }
+
+
+def is_built_in(loss: Any) -> bool:
+    """Tell whether a loss is one of ours, and not of a class derived from them."""
+    return type(loss) in LOSSES.values()
 
 
 class _Custom(Loss):

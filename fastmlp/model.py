@@ -1,40 +1,32 @@
-"""A model: layers in a row over one flat array of parameters."""
+"""The model that users build and train."""
 
-import math
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from fastmlp import losses
+from fastmlp import losses, optimizers, training
 from fastmlp.engine import inference, layerwise
-from fastmlp.engine.parameters import Arrays, FlatStore, Slot
 from fastmlp.exclusive import Exclusive
-from fastmlp.layers.base import Layer
-from fastmlp.layers.checks import require_settings, require_widths, warn_of_unlearned
-from fastmlp.layers.custom import Custom, as_layer
-from fastmlp.layers.flatten import Flatten
-from fastmlp.layers.normalization import Normalize
-from fastmlp.validation import (
-    as_data,
-    as_weights,
-    float_dtype,
-    non_negative,
-    positive_int,
-    seed_int,
-)
+from fastmlp.layers.checks import warn_of_unlearned
+from fastmlp.layers.stack import Stack
+from fastmlp.optimizers import Optimizer
+from fastmlp.rows import Rows
+from fastmlp.storage import model_file
+from fastmlp.training.history import History
+from fastmlp.training.options import FitOptions
+from fastmlp.training.stopping import EarlyStopping
+from fastmlp.validation import as_data, as_weights, non_negative, positive_int
 
-__all__ = ["Model"]
-
-_REBUILT = ("stages", "_store", "_training", "_fits", "has_plan", "per_thread")
+__all__ = ["Sequential"]
 
 
-class Model:
-    """Layers in a row. `fastmlp.Sequential` is this and how it is trained.
+class Sequential(Stack):
+    """Layers in a row, over one flat array of parameters, trained by `fit`.
 
     Parameters
     ----------
@@ -56,86 +48,162 @@ class Model:
     TypeError, ValueError
         If something is no layer, two neighbours do not fit, or a layer is in another model.
 
+    Examples
+    --------
+    >>> model = Sequential(Linear(784, 128), ReLU(), Linear(128, 10))
+    >>> history = model.fit(X, y, epochs=5)
+    >>> labels = model.predict(X_test).argmax(axis=1)
+
     """
 
+    _named_optimizer: tuple[str, Optimizer] | None = None
+    _rebuilt = (*Stack._rebuilt, "_training", "has_plan", "per_thread")
+
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
-        if not layers:
-            raise ValueError("a model needs at least one layer")
-        self.seed: int = seed_int("seed", seed)
-        self.dtype: np.dtype = float_dtype(dtype)
         self.key: str = secrets.token_hex(8)  # by which an optimizer knows the model again
-        self.told_layerwise = False  # whether the user knows that there is no plan for it
+        self.told_layerwise: bool = False  # whether the user knows that there is no plan for it
         self.loss: losses.Loss | None = None
-        self._build(layers)
+        super().__init__(layers, seed, dtype)
         warn_of_unlearned(self.stages)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
-        self.stages: tuple[Layer, ...] = tuple(as_layer(layer) for layer in layers)
-        require_widths(self.stages)
-        require_settings(self.stages, self.dtype)
-        self._store = FlatStore(self.stages, self.dtype, self.seed)
+        super()._build(layers)
         self.has_plan: bool = inference.can_infer(self)
         self.per_thread: threading.local = threading.local()  # for inference, see compiled
         self._training = Exclusive(
             "this model is being trained already: wait for that call of fit to return, or train "
             "copy.deepcopy(model)"
         )
-        self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
 
-    @property
-    def layers(self) -> tuple[Any, ...]:
-        """The layers as they were given."""
-        return tuple(s.layer if isinstance(s, Custom) else s for s in self.stages)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        loss: Any = "cross_entropy",
+        optimizer: str | Optimizer = "adam",
+        epochs: int = 10,
+        batch_size: int = 128,
+        validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        l2: float = 0.0,
+        label_smoothing: float = 0.0,
+        shuffle: bool = True,
+        seed: int = 0,
+        n_threads: int | None = None,
+        matmul_precision: str = "highest",
+        callbacks: Sequence[Any] = (),
+        early_stopping: int | EarlyStopping | None = None,
+        restore_best: bool = False,
+        time_limit: float | None = None,
+        verbose: bool | None = None,
+    ) -> History:
+        """Train on rows X with targets y.
 
-    @property
-    def theta(self) -> np.ndarray:
-        """All parameters in one array, each tensor starting on a multiple of 16 elements."""
-        return self._store.theta
+        Every epoch visits each row once, the last, short minibatch included. The same seed gives
+        the same bits, for any number of threads. Calling it again with the same model and
+        optimizer continues: n times one epoch is one time n epochs, bit for bit.
 
-    @theta.setter
-    def theta(self, values: Any) -> None:
-        self._store.theta[...] = values
+        Parameters
+        ----------
+        X : array_like, shape (N, ...)
+            Any real dtype, finite; uint8 is read where it is, see `fastmlp.layers.Normalize`.
+        y : array_like
+            Labels, int (N,), for cross_entropy and hinge; numbers (N, C) or (N,) for the others.
+            For binary_cross_entropy from 0 to 1; labels coded 0 and another number mean 0 and 1.
+        loss : str or Loss, default "cross_entropy"
+            A name in `fastmlp.losses.LOSSES`, one of its classes' objects, or a user's object with
+            ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers it, label
+            smoothing included: `evaluate` takes it where it is given none.
+        optimizer : str or Optimizer, default "adam"
+            ``Adam(lr=1e-3)`` and so on. A name in `fastmlp.optimizers.OPTIMIZERS` (``"sgd"``,
+            ``"momentum"``, ``"adamw"`` ...) means one with its defaults, kept with the model while
+            the name is given, so that training continues. An object serves one call of fit at a
+            time.
+        epochs : int, default 10
+        batch_size : int, default 128
+            Rows a step; all rows where there are fewer. In a model with BatchNorm, a last
+            minibatch of one row joins the one before it; with ``batch_size=1``, see
+            `fastmlp.layers.BatchNorm`.
+        validation_data : tuple, optional
+            (X, y) or (X, y, sample_weight), evaluated after every epoch.
+        sample_weight : array_like, shape (N,), optional
+            >= 0. A step's loss is sum(w * l) / sum(w), so that only their ratios matter.
+        class_weight : dict or "balanced", optional
+            Label -> weight (1 where not named), times the sample weight; "balanced" is
+            N / (number of classes * rows of the class).
+        l2 : float, default 0.0
+            Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
+        label_smoothing : float, default 0.0
+            s in [0, 1), for cross_entropy: the target is (1 - s) onehot + s / C.
+        shuffle : bool, default True
+            Whether each epoch has its own order, keyed by (seed, epoch).
+        seed : int, default 0
+            Of the order and of Dropout.
+        n_threads : int, optional
+            Default: what the process may use.
+        matmul_precision : {"highest", "high", "medium"}, default "highest"
+            float32 products; float32 from two bfloat16 parts; bfloat16 products. The lower ones
+            where the processor makes them faster, otherwise as "highest".
+        callbacks : sequence of Callback, default ()
+            See `fastmlp.callbacks`; run between epochs only.
+        early_stopping : int or EarlyStopping, optional
+            An int is the patience in epochs.
+        restore_best : bool, default False
+            Whether to end with the parameters of the best epoch (by the column that
+            ``early_stopping`` monitors; the validation loss, or else the loss) instead of the last.
+            A value that is not finite is never the best; where all are, a warning says so and the
+            last stay.
+        time_limit : float, optional
+            Seconds after which no further epoch begins.
+        verbose : bool, optional
+            Whether to show progress: a bar on a terminal, elsewhere a line an epoch. Default: only
+            on a terminal.
 
-    @property
-    def grad(self) -> np.ndarray:
-        """All gradients, laid out like `theta`; made when first asked for."""
-        return self._store.grad
+        Returns
+        -------
+        History
+            A loss that is not finite ends training at once; parameters and optimizer go back to a
+            copy made between two epochs (a new one is made after 64 steps or more). Ctrl-C ends
+            training cleanly. ``history.stopped`` says so.
 
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """Where each tensor lies in `theta` and `grad`."""
-        return self._store.slots
+        Raises
+        ------
+        TypeError, ValueError
+            In one sentence, for whatever does not fit; the model is then unchanged.
 
-    @property
-    def version(self) -> object:
-        """Another object after each change of a layer's settings, such as a slope or eps."""
-        return self._store.version
+        """
+        options = FitOptions.checked(
+            loss=loss,
+            label_smoothing=label_smoothing,
+            optimizer=self._resolve(optimizer),
+            epochs=epochs,
+            batch_size=batch_size,
+            class_weight=class_weight,
+            l2=l2,
+            shuffle=shuffle,
+            seed=seed,
+            n_threads=n_threads,
+            matmul_precision=matmul_precision,
+            callbacks=callbacks,
+            early_stopping=early_stopping,
+            restore_best=restore_best,
+            time_limit=time_limit,
+            verbose=verbose,
+        )
+        rows = self.check_data(options.loss, X, y, sample_weight)
+        rows = options.weighted(rows, self.check_inputs(rows.X), self.dtype)
+        validation = self._check_validation(options.loss, validation_data)
+        return training.fit(self, rows, validation, options)
 
-    @property
-    def params(self) -> Arrays:
-        """Name (``"0.weight"``: layer index, local name) -> view of `theta`."""
-        return self._store.params
-
-    @params.setter
-    def params(self, values: Mapping[str, Any]) -> None:
-        self._store.params.assign(values)
-
-    @property
-    def grads(self) -> Arrays:
-        """Name -> view of `grad`."""
-        return self._store.views(self.grad)
-
-    @property
-    def state(self) -> dict[str, np.ndarray]:
-        """Name -> array that is kept but not trained, such as ``"1.running_mean"``."""
-        return {
-            f"{i}.{n}": a for i, layer in enumerate(self.stages) for n, a in layer.state.items()
-        }
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trained values, without padding."""
-        return self._store.n_parameters
+    def _resolve(self, optimizer: str | Optimizer) -> Optimizer:
+        """Return the optimizer; the same one for the same name as last time."""
+        if self._named_optimizer is not None and optimizer == self._named_optimizer[0]:
+            return self._named_optimizer[1]
+        found = optimizers.get(optimizer)
+        self._named_optimizer = (optimizer, found) if isinstance(optimizer, str) else None
+        return found
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return `predict` of X."""
@@ -163,7 +231,7 @@ class Model:
             If X is not numeric, empty, or has the wrong number of features.
 
         """
-        X = as_data(X, self.dtype, finite=False, exact=self._takes_exactly)
+        X = as_data(X, self.dtype, finite=False, exact=self.takes_exactly)
         self.check_inputs(X)
         if type(batch_size) is not int or batch_size < 1:
             batch_size = positive_int("batch_size", batch_size)
@@ -203,10 +271,10 @@ class Model:
         """
         loss = self._loss(loss)
         batch_size = positive_int("batch_size", batch_size)
-        X, y, weights = self.check_data(loss, X, y, sample_weight)
+        rows = self.check_data(loss, X, y, sample_weight)
         if self.has_plan:
-            return inference.evaluate(self, loss, X, y, weights)
-        return layerwise.evaluate(self, loss, X, y, weights, batch_size)
+            return inference.evaluate(self, loss, rows.X, rows.targets, rows.weights)
+        return layerwise.evaluate(self, loss, rows.X, rows.targets, rows.weights, batch_size)
 
     def loss_and_grads(
         self,
@@ -243,50 +311,35 @@ class Model:
         """
         loss = self._loss(loss)
         l2 = non_negative("l2", l2)
-        X, y, weights = self.check_data(loss, X, y, sample_weight)
-        value, _ = layerwise.loss_and_grads(self, loss, X, y, weights, l2, train)
+        rows = self.check_data(loss, X, y, sample_weight)
+        value, _ = layerwise.loss_and_grads(
+            self, loss, rows.X, rows.targets, rows.weights, l2, train
+        )
         return value, dict(self._store.views(self.grad.copy()))
-
-    def check_inputs(self, X: np.ndarray) -> int:
-        """Return the number of outputs for rows like X; raise ValueError if they do not fit."""
-        if X.shape[1:] == self._fits[0]:
-            return self._fits[1]
-        width = math.prod(X.shape[1:])
-        if any(isinstance(layer, Custom) for layer in self.stages):
-            return math.prod(layerwise.predict(self, X[:1], 1).shape[1:])
-        first = next((s.input_width for s in self.stages if s.input_width is not None), width)
-        if width != first:
-            raise ValueError(
-                f"X must have {first} features in a row, as {self.stages[0]!r} expects, got {width}"
-            )
-        for layer in self.stages:
-            width = layer.output_width(width)
-        self._fits = X.shape[1:], width
-        return width
 
     def check_data(
         self, loss: losses.Loss, X: Any, y: Any, weights: Any = None, suffix: str = ""
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    ) -> Rows:
         """Return X, targets and weights, checked, in the form that training takes."""
-        X = as_data(X, self.dtype, f"X{suffix}", exact=self._takes_exactly)
+        X = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
         n_outputs = self.check_inputs(X)
         loss.require_dtype(self.dtype)
         y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
         if weights is not None:
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
-        return X, y, weights
+        return Rows(X, y, weights)
+
+    def _check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+        return self.check_data(loss, *data, suffix=" of validation_data")
 
     def _loss(self, loss: Any) -> losses.Loss:
         if loss is None:
             loss = "cross_entropy" if self.loss is None else self.loss
         return losses.get(loss)
-
-    def _takes_exactly(self) -> bool:
-        """Tell whether X is standardised first, and loses its content if it is rounded before."""
-        first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
-        if not isinstance(first, Normalize):
-            return False
-        return first.dtype_between(self.dtype) != self.dtype
 
     def being_trained(self) -> AbstractContextManager[None]:
         """Keep another thread from training the model at the same time.
@@ -298,27 +351,6 @@ class Model:
 
         """
         return self._training.held()
-
-    def summary(self) -> None:
-        """Print a table: layers, outputs, parameters."""
-        rows, width = [("", "layer", "outputs", "parameters")], None
-        for index, layer in enumerate(self.stages):
-            width = layer.input_width if width is None else width
-            known = width is not None and not isinstance(layer, Custom)
-            width = layer.output_width(width) if known else None  # type: ignore[arg-type]
-            size = sum(slot.size for slot in self._store.slots_of[index])
-            rows.append(
-                (str(index), repr(layer), "?" if width is None else str(width), f"{size:,}")
-            )
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for index, (number, name, outputs, size) in enumerate(rows):
-            print(
-                f"{number:>{widths[0]}}  {name:<{widths[1]}}  {outputs:>{widths[2]}}  "
-                f"{size:>{widths[3]}}"
-            )
-            if index == 0:
-                print("-" * (sum(widths) + 6))
-        print(f"{self.n_parameters:,} parameters, {self.dtype}")
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to a safetensors file, whole or not at all; see `fastmlp.load`.
@@ -338,24 +370,13 @@ class Model:
             If weights are NaN or infinite; the file is written all the same.
 
         """
-        from fastmlp import saving
-
-        saving.save(self, path)
+        model_file.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The layers hold the values; the flat array is built again."""
-        state = {name: v for name, v in vars(self).items() if name not in _REBUILT}
-        if type(self.loss) not in losses.LOSSES.values():
-            state["loss"] = None  # a user's own may not be one that can be pickled
-        return state | {"layers": self.layers}
+        """All but what is built again, and a loss of the user's own, which may not pickle."""
+        state = super().__getstate__()
+        return state if losses.is_built_in(self.loss) else state | {"loss": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Build the flat array from the layers' values."""
-        state = dict(state)
-        layers = state.pop("layers")
-        self.__dict__.update({"loss": None} | state)  # an older pickle has none
-        self._build(layers)
-
-    def __repr__(self) -> str:
-        """Show the layers."""
-        return f"{type(self).__name__}({', '.join(repr(layer) for layer in self.stages)})"
+        """Take the state; older pickles have no loss."""
+        super().__setstate__({"loss": None} | state)

@@ -6,10 +6,11 @@ from fastmlp import initializers, losses, schedules
 from fastmlp.aliases import ALIASES
 from fastmlp.cli import parser
 from fastmlp.cli.defaults import DATASETS
-from fastmlp.cli.network import OPTIMIZERS, build_optimizer
+from fastmlp.cli.network import build_optimizer
 from fastmlp.cli.wording import OPTIONS
 from fastmlp.errors import argument, called, unknown
 from fastmlp.layers import ACTIVATIONS
+from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.validation import fraction, positive, positive_int, seed_int
 
 KNOWN = {

@@ -1,4 +1,4 @@
-"""What importing fastmlp costs, and which way the dependency arrows point."""
+"""What importing fastmlp costs; test_architecture.py says which way imports may go."""
 
 import ast
 import json
@@ -16,25 +16,6 @@ if not KERNELS.exists():  # installed, not editable
     KERNELS = PACKAGE / "kernels"
 
 HEAVY = ("numba", "matplotlib", "sklearn", "scipy", "rich", "pandas", "joblib", "tqdm", "pooch")
-
-RUNGS = {
-    "": 5,  # fastmlp/__init__.py shows everything
-    "__main__": 5,
-    "cli": 5,
-    "sklearn": 5,
-    "compat": 5,
-    "autoencoder": 4,
-    "sweep": 4,
-    "training": 3,
-    "model": 2,
-    "layers": 2,
-    "losses": 2,
-    "optimizers": 2,
-    "engine": 2,
-    "ops": 1,
-    "kernels": 0,
-}
-"""A module may import what stands on its rung or lower; those not named here stand anywhere."""
 
 
 def run(code):
@@ -74,12 +55,6 @@ def imports(name, path, *, top_level_only=False):
     return found
 
 
-def rung(module):
-    """Return the height of a fastmlp module, None if it may stand anywhere."""
-    inner = module.removeprefix("fastmlp").removeprefix(".").split(".")[0]
-    return RUNGS.get(inner)
-
-
 def test_importing_loads_nothing_heavy():
     seen = run(
         f"import json, sys, fastmlp\nprint(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
@@ -112,44 +87,11 @@ def test_kernels_know_nothing_of_fastmlp():
                     assert imported.split(".")[0] in allowed, f"{name} imports {imported}"
 
 
-def test_no_module_imports_from_a_higher_rung():
-    names = {name for name, _ in modules()}
-    for name, path in modules():
-        height = rung(name)
-        for imported in imports(name, path) & names:
-            if imported in ("fastmlp", name) or height is None or rung(imported) is None:
-                continue
-            assert rung(imported) <= height, f"{name} imports {imported}, which is above it"
-
-
 def test_only_kernels_and_the_modules_next_to_them_touch_numba():
     for name, path in modules():
         if not name.startswith("fastmlp.kernels"):
             found = {i for i in imports(name, path, top_level_only=True) if i.startswith("numba")}
             assert not found, f"{name} imports numba when it is imported itself"
-
-
-def test_no_import_cycles():
-    paths = dict(modules())
-    graph = {
-        name: {
-            imported
-            for imported in imports(name, path, top_level_only=True) & paths.keys()
-            if imported != name and not name.startswith(imported + ".")
-        }
-        for name, path in paths.items()
-    }
-    done = set()
-
-    def visit(name, above):
-        assert name not in above, f"cycle: {' -> '.join([*above, name])}"
-        if name not in done:
-            for imported in sorted(graph[name]):
-                visit(imported, [*above, name])
-            done.add(name)
-
-    for name in graph:
-        visit(name, [])
 
 
 @pytest.mark.parametrize("name", fastmlp.__all__)

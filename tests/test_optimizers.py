@@ -94,7 +94,7 @@ def test_the_padding_between_tensors_stays_zero():
 def test_a_name_stands_for_the_optimizer_with_its_defaults(name):
     optimizer = optimizers.get(name)
 
-    assert type(optimizer) is optimizers.OPTIMIZERS[name]
+    assert repr(optimizer) == repr(optimizers.OPTIMIZERS[name]())
     assert optimizers.get(optimizer) is optimizer
 
 

@@ -32,7 +32,7 @@ def test_callbacks_are_told_and_may_stop():
 
 def test_what_is_no_callback_is_refused():
     X, y = three_classes()
-    with pytest.raises(TypeError, match="each of callbacks must be an object"):
+    with pytest.raises(TypeError, match="each callback must be an object"):
         MLPClassifier(callbacks=[3]).fit(X, y)
 
 

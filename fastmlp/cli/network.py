@@ -1,7 +1,5 @@
 """From names on the command line to layers, an optimizer and a schedule."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,20 +8,10 @@ from fastmlp import schedules
 from fastmlp.cli.defaults import Defaults
 from fastmlp.errors import unknown
 from fastmlp.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, Normalize
-from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from fastmlp.sequential import Sequential
+from fastmlp.model import Sequential
+from fastmlp.optimizers import OPTIMIZERS, Optimizer
 
-__all__ = ["OPTIMIZERS", "build_model", "build_optimizer"]
-
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "sgd": SGD,
-    "momentum": partial(SGD, momentum=0.9),
-    "nesterov": partial(SGD, momentum=0.9, nesterov=True),
-    "rmsprop": RMSprop,
-    "adam": Adam,
-    "adamw": AdamW,
-    "adagrad": Adagrad,
-}
+__all__ = ["build_model", "build_optimizer"]
 
 
 def build_model(options: Defaults, X: np.ndarray, n_outputs: int, seed: int) -> Sequential:

@@ -13,13 +13,13 @@ from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import Defaults
 from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2, train_network
-from fastmlp.cli.network import OPTIMIZERS
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
 from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.cli.train import add_data_options, resolve_options
 from fastmlp.cli.wording import OPTIONS
 from fastmlp.errors import called
 from fastmlp.layers import ACTIVATIONS
+from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.schedules import SCHEDULES
 
 __all__ = ["add_parser", "run", "train_once"]

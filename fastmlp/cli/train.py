@@ -15,13 +15,13 @@ from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.defaults import DATASETS, Defaults, defaults_for
 from fastmlp.cli.destinations import check_file, write_file
 from fastmlp.cli.fitting import r2, train_network
-from fastmlp.cli.network import OPTIMIZERS
 from fastmlp.cli.parsing import fraction, hidden_sizes, name_of, number, whole_number
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text
 from fastmlp.cli.tables import add_table_options
 from fastmlp.engine import threads
 from fastmlp.layers import ACTIVATIONS
+from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.schedules import SCHEDULES
 from fastmlp.training import PRECISIONS
 

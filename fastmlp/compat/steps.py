@@ -16,7 +16,7 @@ from fastmlp.compat import arrays
 from fastmlp.engine import compiled, inference
 from fastmlp.engine.runner import Interrupt
 from fastmlp.layers import Layer
-from fastmlp.model import Model
+from fastmlp.model import Sequential
 from fastmlp.optimizers import Optimizer
 
 __all__ = ["CompiledSteps", "Mirror", "Parameter", "run"]
@@ -66,7 +66,7 @@ class Mirror:
         running: Sequence[tuple[int, MutableMapping[str, Any]]] = (),
     ):
         dtype = arrays.working_dtype(*(np.asarray(p.holder[p.key]) for p in parameters))
-        self.model = Model(*layers, dtype=dtype)
+        self.model = Sequential(*layers, dtype=dtype)
         self.parameters, self.running = parameters, running
 
     def enter(self) -> None:

@@ -1,6 +1,5 @@
 """What both estimators share: from arguments and arrays to a trained network, and back out."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Self
@@ -11,16 +10,18 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastmlp.rows import Rows
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
-from fastmlp.sklearn._data import Rows, as_rows, check_dates
+from fastmlp.sklearn._data import as_rows, check_dates, take
+from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
-from fastmlp.sklearn._network import Network, Objective, Views
+from fastmlp.sklearn._network import Network, Views
 from fastmlp.sklearn._progress import Progress
 from fastmlp.sklearn._types import MatrixLike
+from fastmlp.training.callbacks import as_callbacks
 
 __all__ = ["BaseMLP", "store"]
 
-_HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end")
 _FLOATS = (np.float64, np.float32)
 _SPARSE = ("csr", "csc")
 
@@ -32,58 +33,8 @@ def store(estimator: Any, arguments: dict[str, Any]) -> None:
             setattr(estimator, name, value)
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(BaseEstimator, Estimator):
     """Base of `MLPClassifier` and `MLPRegressor`."""
-
-    hidden_layer_sizes: Any
-    activation: str
-    solver: str
-    alpha: float
-    batch_size: Any
-    learning_rate: str
-    learning_rate_init: float
-    power_t: float
-    max_iter: int
-    shuffle: bool
-    random_state: Any
-    tol: float
-    verbose: Any
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    dropout: float
-    normalization: str | None
-    weight_decay: float
-    clip_norm: float | None
-    scoring: Any
-    restore_best: Any
-    callbacks: Any
-    time_limit: float | None
-    n_threads: int | None
-    matmul_precision: str
-
-    n_iter_: int
-    t_: int
-    loss_: float
-    best_loss_: Any
-    best_validation_score_: Any
-    loss_curve_: list[float]
-    validation_scores_: Any
-    validation_loss_curve_: Any
-    stopped_: str | None
-    out_activation_: str
-    n_layers_: int
-    n_outputs_: int
-    _network: Network
-    _progress: Progress
-    _seed: int
 
     @property
     def coefs_(self) -> Views:
@@ -119,40 +70,6 @@ class BaseMLP(BaseEstimator, ABC):
         return list(cls._param_names)
 
     _param_names: tuple[str, ...]
-
-    # What a subclass says.
-
-    @abstractmethod
-    def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
-        """Return targets (N, C) or labels (N,) as the kernels take them."""
-
-    @abstractmethod
-    def _count_outputs(self, targets: np.ndarray) -> int:
-        """Return the number of outputs."""
-
-    @abstractmethod
-    def _objective(self, rows: Rows) -> Objective:
-        """Return the loss; set ``out_activation_``."""
-
-    @abstractmethod
-    def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:
-        """Return the weight of each row's class."""
-
-    @abstractmethod
-    def _scores(self, outputs: np.ndarray, rows: Rows) -> float:
-        """Return accuracy or R2."""
-
-    @abstractmethod
-    def _scored(self, y: np.ndarray) -> np.ndarray:
-        """Return y as a scorer compares it with predictions."""
-
-    @abstractmethod
-    def _class_numbers(self, targets: np.ndarray) -> np.ndarray | None:
-        """Return the number of each row's class, of which a validation split is to have all."""
-
-    @abstractmethod
-    def _lacks(self, targets: np.ndarray) -> str:
-        """Return what a scorer may miss in validation rows, as the end of a sentence."""
 
     # Training.
 
@@ -245,12 +162,7 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError("X_val and y_val must be given together, or neither")
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val: pass them too")
-        for callback in self.callbacks or ():
-            if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
-                raise TypeError(
-                    f"each of callbacks must be an object with {' or '.join(_HOOKS)}, got "
-                    f"{callback!r}"
-                )
+        as_callbacks(self.callbacks or ())
         if self.solver == "lbfgs":
             if self.dropout or self.normalization == "batch":
                 raise ValueError(
@@ -354,7 +266,7 @@ class BaseMLP(BaseEstimator, ABC):
             )
             if rows.weights is not None and not rows.weights[visited].any():
                 raise ValueError("every row with a weight above 0 was set aside for validation")
-            held_out = hold_out(self, rows.take(kept), self._scored(y[kept]))
+            held_out = hold_out(self, take(rows, kept), self._scored(y[kept]))
         else:
             return None, None
         if self.validation_scores_ is None:

@@ -13,9 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from fastmlp import losses
+from fastmlp.rows import Rows
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
-from fastmlp.sklearn._data import Rows
 from fastmlp.sklearn._docs import documented
 from fastmlp.sklearn._labels import Labels, check_objects
 from fastmlp.sklearn._network import Objective

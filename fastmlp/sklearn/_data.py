@@ -1,76 +1,19 @@
-"""The rows of one fit."""
+"""From the arrays that a user passes to the rows of a fit."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["WINDOW", "Rows", "as_rows", "check_dates", "dense", "r2"]
+from fastmlp.rows import Rows
+
+__all__ = ["WINDOW", "as_rows", "check_dates", "dense", "r2", "take"]
 
 _LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
 WINDOW = 1 << 26  # bytes of such parts
 _ULPS = 4 * np.finfo(np.float64).eps  # relative: targets as near as this are all the same
 _MISSING_DATE = "X lacks {} (NaT): drop such rows, or replace dates by numbers and fill them in"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Inputs and targets.
-
-    Attributes
-    ----------
-    X : numpy.ndarray or csr matrix, shape (N, D)
-        In the network's dtype; an array is row-major.
-    targets : numpy.ndarray
-        int64 labels (N,) or numbers (N, C) in float64: they are scored as they came.
-    weights : numpy.ndarray, float64, shape (N,), or None
-        The user's times 2**-weight_exponent, so that the largest is about 1: sums of weights of any
-        size are then within the range of float32, and nothing else changes by a bit.
-    weight_exponent : int
-
-    """
-
-    X: Any
-    targets: np.ndarray
-    weights: np.ndarray | None
-    weight_exponent: int = 0
-
-    def __len__(self) -> int:
-        """N."""
-        return self.X.shape[0]
-
-    def take(self, indices: np.ndarray) -> "Rows":
-        """Return a copy of some rows."""
-        weights = None if self.weights is None else self.weights[indices]
-        X = _lean(self.X[indices])
-        return Rows(X, self.targets[indices], weights, self.weight_exponent)
-
-    def cast(self, dtype: np.dtype) -> "Rows":
-        """Return the same rows with inputs, numbers and weights in a dtype, as kernels take them.
-
-        This is the only time that targets and weights are rounded.
-        """
-        targets, weights = self.targets, self.weights
-        if targets.dtype.kind == "f":
-            targets = np.ascontiguousarray(targets, dtype)
-        if weights is not None:
-            weights = np.ascontiguousarray(weights, dtype)
-            least = np.finfo(dtype).tiny  # kernels take what is less for 0, but not everywhere
-            weights = np.where(weights < least, dtype.type(0), weights)
-        return Rows(self.X.astype(dtype, copy=False), targets, weights, self.weight_exponent)
-
-    def given_weights(self) -> np.ndarray | None:
-        """Return the weights on the user's scale."""
-        return None if self.weights is None else np.ldexp(self.weights, self.weight_exponent)
-
-    def scaled_penalty(self, alpha: float) -> float:
-        """Return an alpha that is to alpha as `weights` are to the user's.
-
-        scikit-learn divides the penalty by the sum of weights, so that their scale counts.
-        """
-        return float(np.ldexp(alpha, -self.weight_exponent))
 
 
 def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Rows:
@@ -82,6 +25,13 @@ def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.d
     if targets.dtype.kind == "f":
         targets = targets.astype(np.float64, copy=False)
     return Rows(_lean(X.astype(dtype, copy=False)), targets, weights, exponent)
+
+
+def take(rows: Rows, indices: np.ndarray) -> Rows:
+    """Return a copy of some rows."""
+    weights = None if rows.weights is None else rows.weights[indices]
+    X = _lean(rows.X[indices])
+    return Rows(X, rows.targets[indices], weights, rows.weight_exponent)
 
 
 def _lean(X: Any) -> Any:

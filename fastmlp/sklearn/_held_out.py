@@ -4,17 +4,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from fastmlp.sklearn._data import Rows
-
-if TYPE_CHECKING:
-    from fastmlp.sklearn._base import BaseMLP
-    from fastmlp.sklearn._progress import Progress
+from fastmlp.rows import Rows
+from fastmlp.sklearn._estimator import Estimator
+from fastmlp.sklearn._progress import Progress
 
 __all__ = ["HeldOut", "hold_out", "split"]
 
@@ -35,7 +33,7 @@ class HeldOut:
     score: Callable[[np.ndarray], float]
 
 
-def hold_out(estimator: "BaseMLP", rows: Rows, y: Any) -> HeldOut:
+def hold_out(estimator: Estimator, rows: Rows, y: Any) -> HeldOut:
     """Return the rows, of targets ``y`` as the user gave them, and what scores them.
 
     Raises
@@ -63,7 +61,7 @@ def hold_out(estimator: "BaseMLP", rows: Rows, y: Any) -> HeldOut:
     return HeldOut(rows, lambda _: score())
 
 
-def _try_out(estimator: "BaseMLP", score: Callable[[], float], rows: Rows) -> None:
+def _try_out(estimator: Estimator, score: Callable[[], float], rows: Rows) -> None:
     """Say it before training where a scorer cannot work on these rows."""
     name = f"scoring={estimator.scoring!r}"
     where = f"the {len(rows)} validation rows{estimator._lacks(rows.targets)}"
@@ -82,7 +80,7 @@ def _try_out(estimator: "BaseMLP", score: Callable[[], float], rows: Rows) -> No
 
 
 def split(
-    progress: "Progress", n_rows: int, fraction: float, classes: np.ndarray | None
+    progress: Progress, n_rows: int, fraction: float, classes: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to learn from and those to validate with.
 

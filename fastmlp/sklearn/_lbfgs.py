@@ -4,7 +4,7 @@ import functools
 import math
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -13,41 +13,42 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from fastmlp import optimizers
-from fastmlp.callbacks import TrainingInfo
 from fastmlp.engine import compiled
-from fastmlp.history import History
+from fastmlp.rows import Rows
 from fastmlp.sklearn import _sparse
-from fastmlp.sklearn._data import Rows
+from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._network import Network, Objective
-
-if TYPE_CHECKING:
-    from fastmlp.sklearn._base import BaseMLP
+from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
+from fastmlp.training.history import COLUMNS
+from fastmlp.training.loop import Loop
 
 __all__ = ["fit"]
 
 _NO_CLIPPING = 1e100  # a limit above any gradient: it only makes the step write the gradient out
 
 
-def fit(estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows) -> None:
+def fit(estimator: Estimator, network: Network, objective: Objective, rows: Rows) -> None:
     """Minimise the loss of all rows together; set the estimator's fitted attributes.
 
     In float64 whatever the dtype of the data: in float32 the line search soon finds no descent.
     """
-    if network.model.dtype != np.float64:
+    model, wide = network.model, network
+    if model.dtype != np.float64:
         wide = Network(network.twin(np.dtype(np.float64)), network.plan)
-        fit(estimator, wide, objective, rows.cast(np.dtype(np.float64)))
-        network.model.theta = wide.model.theta
-        return
-    with network.model.being_trained():
-        _Minimiser(estimator, network, objective, rows).run()
+        rows = rows.cast(np.dtype(np.float64))
+    with model.being_trained():
+        try:
+            _Minimiser(estimator, wide, objective, rows).run()
+        finally:
+            if wide is not network:
+                model.theta = wide.model.theta
 
 
 class _Minimiser:
     """One call of ``fit``."""
 
-    def __init__(self, estimator: "BaseMLP", network: Network, objective: Objective, rows: Rows):
+    def __init__(self, estimator: Estimator, network: Network, objective: Objective, rows: Rows):
         self.estimator, self.model, self.objective = estimator, network.model, objective
-        self.callbacks = estimator.callbacks or ()
         n_rows = len(rows)
         mass = n_rows if rows.weights is None else float(rows.weights.sum())
         self.scale = 1.0 / objective.gradient_scale  # scipy's tol is meant for this scale
@@ -75,29 +76,25 @@ class _Minimiser:
             )
         self.computed = 0
         self.order = np.arange(n_rows)
-        self.n_rows = n_rows
         self.no_rate = np.zeros(1)
-        self.history = History()
+        limit = [] if estimator.time_limit is None else [TimeLimit(estimator.time_limit)]
+        self.loop = Loop(
+            TrainingInfo(self.model, estimator.max_iter, 1, n_rows, lambda: self.computed),
+            Callbacks([*(estimator.callbacks or ()), *limit]),
+        )
 
     def run(self) -> None:
         """Minimise."""
         estimator = self.estimator
-        estimator.n_iter_, estimator.stopped_ = 0, None
+        estimator.n_iter_, estimator.stopped_, estimator.loss_ = 0, None, math.nan
         start = self.model.theta.copy()
         self.reached = start, math.nan
-        self.started = self.last = time.perf_counter()
-        info = TrainingInfo(self.model, estimator.max_iter, 1, self.n_rows, lambda: self.computed)
-        self._tell("on_train_begin", info)
-        try:
-            status, message = self._minimise()
-        except KeyboardInterrupt:
-            status, message = 0, ""
-            estimator.stopped_ = "interrupted"
+        self.status, self.message = 0, ""
+        self.last = time.perf_counter()
+        self.loop.run(self._minimise)
+        estimator.stopped_ = self.loop.reason
+        if estimator.stopped_ == "interrupted":
             warnings.warn("Training interrupted by user.", stacklevel=6)
-        finally:
-            self.model.theta, estimator.loss_ = self.reached
-            self.history.stopped = estimator.stopped_
-            self._tell("on_train_end", self.history)
         known = math.isfinite(estimator.loss_) or estimator.stopped_ == "interrupted"
         if not known or not np.isfinite(self.model.theta).all():
             self.model.theta = start
@@ -105,36 +102,38 @@ class _Minimiser:
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
-        if status != 0 and estimator.stopped_ is None:
+        if self.status != 0 and estimator.stopped_ is None:
             warnings.warn(
-                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) (status="
-                f"{status}): {message}. Increase max_iter (now {estimator.max_iter}) or max_fun, "
-                "or scale the data.",
+                f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
+                f"(status={self.status}): {self.message}. Increase max_iter (now "
+                f"{estimator.max_iter}) or max_fun, or scale the data.",
                 ConvergenceWarning,
                 stacklevel=6,
             )
 
-    def _minimise(self) -> tuple[int, str]:
-        """Let scipy search; return its status, 0 where it converged, and message."""
+    def _minimise(self) -> None:
+        """Let scipy search; its status is 0 where it converged."""
         estimator = self.estimator
         options = {
             "maxfun": estimator.max_fun,
             "maxiter": estimator.max_iter,
             "gtol": estimator.tol,
         }
-        with _blas().limit(limits=1):  # scipy's own sums are short: threads only cost time
-            result = minimize(
-                self.loss_and_gradient,
-                self.model.theta.copy(),
-                method="L-BFGS-B",
-                jac=True,
-                callback=self._after_iteration,
-                options=options,
-            )
-        self.model.theta = result.x
-        self.reached = result.x, self._found(float(result.fun))
-        estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
-        return int(result.status), str(result.message)
+        try:
+            with _blas().limit(limits=1):  # scipy's own sums are short: threads only cost time
+                result = minimize(
+                    self.loss_and_gradient,
+                    self.model.theta.copy(),
+                    method="L-BFGS-B",
+                    jac=True,
+                    callback=self._after_iteration,
+                    options=options,
+                )
+            self.reached = result.x, self._found(float(result.fun))
+            estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
+            self.status, self.message = int(result.status), str(result.message)
+        finally:
+            self.model.theta, estimator.loss_ = self.reached
 
     def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Return both."""
@@ -183,21 +182,15 @@ class _Minimiser:
         if estimator.verbose:
             print(f"Iteration {number}, loss = {loss:.8f}")
         now = time.perf_counter()
-        record: dict[str, Any] = {"epoch": number - 1, "loss": loss, "seconds": now - self.last}
+        record: dict[str, Any] = dict.fromkeys(COLUMNS) | {
+            "epoch": number - 1,
+            "loss": loss,
+            "seconds": now - self.last,
+        }
         self.last = now
-        self.history.epochs.append(record)
-        answers = self._tell("on_epoch_end", number - 1, record, self.model)
-        reason = next((answer for answer in answers if answer), None)
-        limit = estimator.time_limit
-        if reason is None and limit is not None and now - self.started >= limit:
-            reason = "time limit"
-        if reason is not None:
-            estimator.stopped_ = reason if isinstance(reason, str) else "stopped by a callback"
+        self.loop.history.epochs.append(record)
+        if self.loop.end_epoch(record):
             raise StopIteration
-
-    def _tell(self, event: str, *arguments: Any) -> list[Any]:
-        methods = [getattr(callback, event, None) for callback in self.callbacks]
-        return [method(*arguments) for method in methods if method is not None]
 
 
 @functools.cache

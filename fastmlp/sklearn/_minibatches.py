@@ -2,20 +2,19 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fastmlp.batches import Batches
-from fastmlp.sklearn._data import WINDOW, Rows
-
-if TYPE_CHECKING:
-    from fastmlp.model import Model
+from fastmlp.rows import Rows
+from fastmlp.sklearn._data import WINDOW
+from fastmlp.trainable import Trainable
+from fastmlp.training.batches import Batches
 
 __all__ = ["Window", "minibatches"]
 
 
-def minibatches(model: "Model", asked: Any, n_rows: int) -> Batches:
+def minibatches(model: Trainable, asked: Any, n_rows: int) -> Batches:
     """Return the minibatches of the argument ``batch_size``."""
     if isinstance(asked, str):
         return Batches.of(model, n_rows, min(200, n_rows))

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastmlp import layers
 from fastmlp.losses import Loss
-from fastmlp.sequential import Sequential
-from fastmlp.sklearn._data import Rows
+from fastmlp.model import Sequential
+from fastmlp.rows import Rows
 
 __all__ = ["ACTIVATIONS", "Network", "Objective", "Views", "build"]
 

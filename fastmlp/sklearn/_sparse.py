@@ -4,7 +4,7 @@ Only the first layer meets the rows. Its products with a sparse matrix are scipy
 compute as they do alone, and memory follows the number of stored values, besides the weights.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -14,9 +14,7 @@ from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.layers import Dropout, Linear
 from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
-
-if TYPE_CHECKING:
-    from fastmlp.model import Model
+from fastmlp.trainable import Trainable
 
 __all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
 
@@ -24,12 +22,12 @@ _WIDE = 1 << 18  # bytes of a row: from here on most of the time would go into z
 _ROWS = 4096  # spread out at a time to be predicted, at most
 
 
-def outputs(model: "Model", X: Any, n_threads: int | None) -> np.ndarray:
+def outputs(model: Trainable, X: Any, n_threads: int | None) -> np.ndarray:
     """Return the outputs (N, C) of rows, a few at a time where they are sparse.
 
     Parameters
     ----------
-    model : Model
+    model : Sequential
         Its first layer is Linear.
     X : numpy.ndarray or sparse matrix, shape (N, D)
     n_threads : int, optional
@@ -60,7 +58,7 @@ def spreads_out(X: Any, batch_size: int) -> bool:
 
 
 def loss_and_grads(
-    model: "Model",
+    model: Trainable,
     loss: Loss,
     X: Any,
     targets: np.ndarray,
@@ -78,7 +76,7 @@ def loss_and_grads(
     return value, n_correct
 
 
-def _first_outputs(model: "Model", X: Any) -> np.ndarray:
+def _first_outputs(model: Trainable, X: Any) -> np.ndarray:
     """Return x W + b of the first layer for sparse rows."""
     first = model.stages[0]
     assert isinstance(first, Linear), "an estimator's network begins with a product"
@@ -112,7 +110,7 @@ class SparseRunner(LayerRunner):
         return value, n_correct
 
 
-def add_penalties(model: "Model", l2: float) -> float:
+def add_penalties(model: Trainable, l2: float) -> float:
     """Return 0.5 * l2 * sum(W * W) over all weights; add its gradient to ``model.grad``."""
     return sum(
         layerwise.add_penalty(slot.view(model.theta), slot.view(model.grad), l2)

@@ -1,16 +1,13 @@
-"""How the rows of an epoch are cut into minibatches."""
+"""In which order an epoch visits the rows, and how it cuts them into minibatches."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastmlp.layers.normalization import BatchNorm
+from fastmlp.trainable import Trainable
 
-if TYPE_CHECKING:
-    from fastmlp.model import Model
-
-__all__ = ["Batches"]
+__all__ = ["Batches", "epoch_order"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Batches:
     joins: bool = False
 
     @classmethod
-    def of(cls, model: "Model", n_rows: int, size: int) -> "Batches":
+    def of(cls, model: Trainable, n_rows: int, size: int) -> "Batches":
         """Return the minibatches for a model."""
         one_left = size > 1 and n_rows > size and n_rows % size == 1
         normalises = any(isinstance(layer, BatchNorm) for layer in model.stages)
@@ -55,3 +52,26 @@ class Batches:
         rows = np.full(self.count, float(self.size))
         rows[-1] = self.n_rows - (self.count - 1) * self.size
         return rows
+
+
+def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
+    """Return the rows in the order in which an epoch visits them.
+
+    Parameters
+    ----------
+    n_rows : int
+    seed : int or None
+        None: as they stand. Otherwise a permutation keyed by (seed, epoch), the same whenever it
+        is asked for.
+    epoch : int
+        Epochs made before this one.
+
+    Returns
+    -------
+    numpy.ndarray, int64, shape (n_rows,)
+
+    """
+    if seed is None:
+        return np.arange(n_rows, dtype=np.int64)
+    key = np.array([seed, epoch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(n_rows)

@@ -1,0 +1,150 @@
+"""Layers in a row, over one flat array of parameters."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.engine import layerwise
+from fastmlp.engine.parameters import Arrays, FlatStore, Slot
+from fastmlp.layers.base import Layer
+from fastmlp.layers.checks import require_settings, require_widths
+from fastmlp.layers.custom import Custom, as_layer
+from fastmlp.layers.flatten import Flatten
+from fastmlp.layers.normalization import Normalize
+from fastmlp.layers.table import table
+from fastmlp.validation import float_dtype, seed_int
+
+__all__ = ["Stack"]
+
+
+class Stack:
+    """What `fastmlp.Sequential` is made of: its layers, and the arrays that hold all they learn.
+
+    Attributes
+    ----------
+    stages : tuple of Layer
+        The layers; a user's own are wrapped.
+    seed : int
+    dtype : numpy.dtype
+
+    """
+
+    _rebuilt: tuple[str, ...] = ("stages", "_store", "_fits")  # never pickled
+
+    def __init__(self, layers: tuple[Any, ...], seed: int, dtype: Any):
+        if not layers:
+            raise ValueError("a model needs at least one layer")
+        self.seed: int = seed_int("seed", seed)
+        self.dtype: np.dtype = float_dtype(dtype)
+        self._build(layers)
+
+    def _build(self, layers: tuple[Any, ...]) -> None:
+        self.stages: tuple[Layer, ...] = tuple(as_layer(layer) for layer in layers)
+        require_widths(self.stages)
+        require_settings(self.stages, self.dtype)
+        self._store = FlatStore(self.stages, self.dtype, self.seed)
+        self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers as they were given."""
+        return tuple(s.layer if isinstance(s, Custom) else s for s in self.stages)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """All parameters in one array, each tensor starting on a multiple of 16 elements."""
+        return self._store.theta
+
+    @theta.setter
+    def theta(self, values: Any) -> None:
+        self._store.theta[...] = values
+
+    @property
+    def grad(self) -> np.ndarray:
+        """All gradients, laid out like `theta`; made when first asked for."""
+        return self._store.grad
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Where each tensor lies in `theta` and `grad`."""
+        return self._store.slots
+
+    @property
+    def version(self) -> object:
+        """Another object after each change of a layer's settings, such as a slope or eps."""
+        return self._store.version
+
+    @property
+    def params(self) -> Arrays:
+        """Name (``"0.weight"``: layer index, local name) -> view of `theta`."""
+        return self._store.params
+
+    @params.setter
+    def params(self, values: Mapping[str, Any]) -> None:
+        self._store.params.assign(values)
+
+    @property
+    def grads(self) -> Arrays:
+        """Name -> view of `grad`."""
+        return self._store.views(self.grad)
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """Name -> array that is kept but not trained, such as ``"1.running_mean"``."""
+        return {
+            f"{i}.{n}": a for i, layer in enumerate(self.stages) for n, a in layer.state.items()
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trained values, without padding."""
+        return self._store.n_parameters
+
+    def check_inputs(self, X: np.ndarray) -> int:
+        """Return the number of outputs for rows like X; raise ValueError if they do not fit."""
+        if X.shape[1:] == self._fits[0]:
+            return self._fits[1]
+        if any(isinstance(layer, Custom) for layer in self.stages):
+            outputs = layerwise.forward([layer.twin() for layer in self.stages], X[:1])
+            return math.prod(outputs.shape[1:])
+        width = math.prod(X.shape[1:])
+        first = next((s.input_width for s in self.stages if s.input_width is not None), width)
+        if width != first:
+            raise ValueError(
+                f"X must have {first} features in a row, as {self.stages[0]!r} expects, got {width}"
+            )
+        for layer in self.stages:
+            width = layer.output_width(width)
+        self._fits = X.shape[1:], width
+        return width
+
+    def takes_exactly(self) -> bool:
+        """Tell whether X is standardised first, and loses its content if it is rounded before."""
+        first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
+        if not isinstance(first, Normalize):
+            return False
+        return first.dtype_between(self.dtype) != self.dtype
+
+    def summary(self) -> None:
+        """Print a table: layers, outputs, parameters."""
+        sizes = [sum(slot.size for slot in slots) for slots in self._store.slots_of]
+        print(table(self.stages, sizes))
+        print(f"{self.n_parameters:,} parameters, {self.dtype}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The layers hold the values; the flat array is built again."""
+        kept = {name: v for name, v in vars(self).items() if name not in self._rebuilt}
+        return kept | {"layers": self.layers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the flat array from the layers' values."""
+        state = dict(state)
+        layers = state.pop("layers")
+        self.__dict__.update(state)
+        self._build(layers)
+
+    def __repr__(self) -> str:
+        """Show the layers."""
+        return f"{type(self).__name__}({', '.join(repr(layer) for layer in self.stages)})"

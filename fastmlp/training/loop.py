@@ -1,0 +1,178 @@
+"""The one training loop: what goes on around and between the epochs, whoever makes them."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from fastmlp.engine.runner import EpochResult, Interrupt
+from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.history import History
+from fastmlp.training.stopping import Checkpoint, StoppingRule
+from fastmlp.validation import is_finite
+
+__all__ = ["Epochs", "Loop"]
+
+_STEPS_BETWEEN_COPIES = 64  # at least: a copy moves about as much memory as the update of a step
+
+
+class Epochs(Protocol):
+    """Makes epochs of minibatch steps, and knows what to write down of them."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether `validate` takes time."""
+        ...
+
+    def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
+        """Make the steps of an epoch, counted from 0; call ``poll`` about ten times a second."""
+        ...
+
+    def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
+        """Return what the history is to say of the epoch that `train` has just made."""
+        ...
+
+    def validate(self, record: dict[str, Any]) -> None:
+        """Complete the record by the rows that are not learned from."""
+        ...
+
+    def diverged(self, step: int) -> str:
+        """Return in words that the epoch's step of that index diverged, or raise."""
+        ...
+
+
+class Loop:
+    """One call of ``fit``, after its checks.
+
+    Ctrl-C, callbacks, the stopping rule, copies to go back to and the history are seen to here, for
+    models and estimators alike. What makes the epochs is given to `run`.
+
+    Parameters
+    ----------
+    info : TrainingInfo
+    callbacks : Callbacks
+    rule : StoppingRule, optional
+    best : Checkpoint, optional
+        Is given the best epoch's parameters, as the rule has it; training ends with those.
+    last_good : Checkpoint, optional
+        A copy from before the first step. It is renewed between epochs, and put back when an epoch
+        diverges or fails.
+    copies_every_epoch : bool, default False
+        Whether to renew it before every epoch, and not only after some steps.
+
+    Attributes
+    ----------
+    history : History
+    reason : str or None
+        Why training stopped, if something stopped it, even where no epoch was left to make.
+
+    """
+
+    def __init__(
+        self,
+        info: TrainingInfo,
+        callbacks: Callbacks,
+        rule: StoppingRule | None = None,
+        *,
+        best: Checkpoint | None = None,
+        last_good: Checkpoint | None = None,
+        copies_every_epoch: bool = False,
+    ):
+        self.info, self.callbacks, self.rule = info, callbacks, rule
+        self.best, self.last_good = best, last_good
+        self.steps_between_copies = 0 if copies_every_epoch else _STEPS_BETWEEN_COPIES
+        self.history = History()
+        self.reason: str | None = None
+
+    def run(self, make_epochs: Callable[[], None]) -> None:
+        """Call ``make_epochs()`` between the beginning and the end that callbacks are told of.
+
+        Whatever it raises, but for a KeyboardInterrupt, reaches the caller after the end.
+        """
+        error: BaseException | None = None
+        try:
+            self.callbacks.begin(self.info)
+            make_epochs()
+        except KeyboardInterrupt:
+            self.reason = self.history.stopped = "interrupted"
+        except BaseException as failure:
+            error = failure
+        if self.best is not None and self.rule is not None and self.rule.has_best:
+            self.best.restore()
+        try:
+            error = self.callbacks.end(self.history, error)
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback would keep this frame, and with it the memory of the run
+
+    def make(self, epochs: Epochs) -> None:
+        """Make epochs until they are done or something stops them."""
+        if len(self.callbacks) or epochs.validates:
+            self._make(epochs)
+            return
+        with Interrupt() as interrupt:  # nothing takes long between epochs: one block will do
+            self._make(epochs)
+        if interrupt.pending:
+            raise KeyboardInterrupt
+
+    def _make(self, epochs: Epochs) -> None:
+        for epoch in range(self.info.epochs):
+            with Interrupt() as interrupt:  # steps and what is written down of them stay one
+                record = self._train(epochs, epoch)
+            if interrupt.pending:
+                raise KeyboardInterrupt
+            if record is None:
+                return
+            epochs.validate(record)
+            if self.end_epoch(record):
+                return
+
+    def _train(self, epochs: Epochs, epoch: int) -> dict[str, Any] | None:
+        """Make an epoch and write it down; return its record, None if it diverged."""
+        result = self._steps(epochs, epoch)
+        self.history.add_steps(result.losses)
+        if result.interrupted and len(result.losses) < self.info.steps_per_epoch:
+            raise KeyboardInterrupt
+        step = result.diverged_step
+        if step is None and not is_finite(self.info.model.theta):
+            step = len(result.losses) - 1
+        if step is not None:
+            if self.last_good is not None:
+                self.last_good.restore()
+            self.reason = self.history.stopped = epochs.diverged(step)
+            return None
+        record = epochs.record(epoch, result)
+        self.history.epochs.append(record)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return record
+
+    def _steps(self, epochs: Epochs, epoch: int) -> EpochResult:
+        """Make the steps of an epoch; where they fail, go back to the epoch before."""
+        good = self.last_good
+        if good is not None and good.age >= self.steps_between_copies:
+            good.save()
+        try:
+            return epochs.train(epoch, self.callbacks.poll)
+        except KeyboardInterrupt:  # the second one, which does not wait for the end of a step
+            raise
+        except BaseException:
+            if good is not None:
+                good.restore()
+            raise
+
+    def end_epoch(self, record: dict[str, Any]) -> bool:
+        """Tell the callbacks and the rule of a complete epoch; return whether training stops."""
+        reason = self.callbacks.end_epoch(record, self.info.model)
+        if self.rule is not None:
+            with Interrupt() as interrupt:  # which epoch is the best, and its copy, stay one
+                if self.rule.update(record) and self.best is not None:
+                    self.best.save()
+                self.history.best_epoch = self.rule.best_epoch
+                rule_says = self.rule.reason()
+            if interrupt.pending:
+                raise KeyboardInterrupt
+            reason = reason or rule_says
+        self.reason = reason
+        if reason is not None and record["epoch"] + 1 < self.info.epochs:
+            self.history.stopped = reason
+        return reason is not None

@@ -1,0 +1,221 @@
+"""The display of progress: a bar on a terminal, elsewhere a line for each epoch."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from fastmlp.messages import note
+from fastmlp.training.callbacks import Callback, TrainingInfo
+from fastmlp.training.history import History
+
+__all__ = ["Progress", "duration", "epoch_line"]
+
+
+class Progress(Callback):
+    """Show loss, accuracy, samples per second and the time left.
+
+    On a terminal or in a notebook a bar moves while an epoch runs and every finished epoch leaves
+    its line above it; anywhere else (a pipe, a file) there is only the plain line of each epoch.
+    Where that fails (a full disk, a reader that left), training goes on without a display.
+
+    Parameters
+    ----------
+    stream : text file, optional
+        Where to write; default ``sys.stdout`` at the start of training.
+
+    """
+
+    def __init__(self, stream: TextIO | None = None):
+        self.stream = stream
+        self._bar: _Bar | None = None
+
+    def on_train_begin(self, info: TrainingInfo) -> None:
+        """Open the display."""
+        self._info = info
+        self._out = self.stream or sys.stdout
+        self._clock = _Clock(info.epochs * info.steps_per_epoch)
+        self._lost = self._out is None  # a program without standard output
+        self._show(self._open)
+
+    def poll(self) -> None:
+        """Move the bar."""
+        done = self._info.steps_done()
+        self._clock.update(done)
+        if self._bar is not None:
+            share, state = done / self._info.steps_per_epoch, self._state()
+            self._show(lambda bar: bar.move(share, state), self._bar)
+
+    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
+        """Leave the epoch's line."""
+        self._clock.end_epoch(self._info.steps_done())
+        line = epoch_line(record, self._info.epochs, self._info.n_samples)
+        self._show(self._print, line)
+
+    def on_train_end(self, history: History) -> None:
+        """Close the display and say why training stopped, if something stopped it."""
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            self._show(bar.close)
+        if history.stopped:
+            self._show(self._print, f"stopped: {history.stopped}")
+
+    def _show(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Do something to the display; give it up if that cannot be done."""
+        if self._lost:
+            return
+        try:
+            action(*arguments)
+        except BrokenPipeError:  # nobody is left to be told
+            self._lost, self._bar = True, None
+        except (OSError, ValueError) as error:
+            self._lost, self._bar = True, None
+            reason = getattr(error, "strerror", None) or error
+            note(f"progress cannot be shown any more, training goes on: {reason}")
+
+    def _open(self) -> None:
+        self._bar = _Bar.open(self._out, self._info.epochs)
+
+    def _print(self, line: str) -> None:
+        if self._bar is None:
+            print(line, file=self._out, flush=True)
+        else:
+            self._bar.print(line)
+
+    def _state(self) -> str:
+        per_second = (
+            self._clock.steps_per_second * self._info.n_samples / self._info.steps_per_epoch
+        )
+        return f"{_short(per_second)} samples/s, {duration(self._clock.seconds_left)} left"
+
+
+def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
+    """Return one epoch as one plain line that a terminal of 80 columns does not wrap.
+
+    Parameters
+    ----------
+    record : mapping
+        The epoch's record, see `Callback`.
+    epochs : int
+        Epochs in all.
+    n_samples : int
+        Training rows an epoch, for samples per second.
+
+    """
+    parts = [f"epoch {record['epoch'] + 1}/{epochs}"]
+    for prefix, label in (("", "loss"), ("val_", "val")):
+        loss, accuracy = (_number(record.get(prefix + name)) for name in ("loss", "accuracy"))
+        if loss is not None:
+            accurate = "" if accuracy is None else f" acc {100 * accuracy:.4g}%"
+            parts.append(f"{label} {_loss_text(loss)}{accurate}")
+    parts.append(f"{_short(n_samples / max(record['seconds'], 1e-9))} samples/s")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``m:ss`` or ``h:mm:ss``, ``-:--`` where it is not known."""
+    if not math.isfinite(seconds):
+        return "-:--"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class _Clock:
+    """Speed and time left from a counter of steps.
+
+    The first steps say little: code is loaded, memory is touched for the first time. So the clock
+    starts when a step is first seen to be done, and again at the end of the first epoch.
+    """
+
+    def __init__(self, total_steps: int):
+        self.total_steps = total_steps
+        self.steps = 0
+        self.steps_per_second = 0.0  # 0 until it is known
+        self._start: tuple[float, int] | None = None  # when, and the steps made by then
+        self._warm = False
+
+    def update(self, steps: int) -> None:
+        """Take in how many steps are done by now."""
+        now, self.steps = time.monotonic(), steps
+        if steps == 0:
+            return
+        if self._start is None:
+            self._start = now, steps
+        seconds, made = now - self._start[0], steps - self._start[1]
+        if made > 0 and seconds > 0:
+            self.steps_per_second = made / seconds
+
+    def end_epoch(self, steps: int) -> None:
+        """Take in the steps at the end of an epoch, its validation included."""
+        self.update(steps)
+        if not self._warm:
+            self._warm, self._start = True, (time.monotonic(), steps)
+
+    @property
+    def seconds_left(self) -> float:
+        speed = self.steps_per_second
+        return (self.total_steps - self.steps) / speed if speed > 0 else math.inf
+
+
+class _Bar:
+    """A bar drawn by rich, refreshed by `move` alone: no thread of its own beside the workers."""
+
+    def __init__(self, console: Any, epochs: int):
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+        )
+        self._epochs = epochs
+        self._progress = RichProgress(*columns, console=console, auto_refresh=False, transient=True)
+        self._task = self._progress.add_task(f"epoch 1/{epochs}", total=epochs, state="")
+        self._progress.start()
+
+    @classmethod
+    def open(cls, stream: TextIO, epochs: int) -> "_Bar | None":
+        """Return a bar if the stream can show one."""
+        from rich.console import Console
+
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        shows = console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
+        return cls(console, epochs) if shows else None
+
+    def move(self, epochs_done: float, state: str) -> None:
+        epoch = min(int(epochs_done) + 1, self._epochs)
+        self._progress.update(
+            self._task,
+            completed=epochs_done,
+            description=f"epoch {epoch}/{self._epochs}",
+            state=state,
+            refresh=True,
+        )
+
+    def print(self, line: str) -> None:
+        self._progress.console.print(line, markup=False)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def _loss_text(loss: float) -> str:
+    if abs(loss) < 10:
+        return f"{loss:.4f}"
+    return f"{loss:.5g}" if abs(loss) < 1e5 else f"{loss:.3g}"
+
+
+def _short(number: float) -> str:
+    """Return three digits: 512, 1.24k, 102k, 3.5M."""
+    number = float(f"{number:.3g}")
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
