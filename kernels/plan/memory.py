@@ -51,6 +51,8 @@ def wait(thread, memory):
 @inner
 def share_of(n, grain, number, n_parts):
     """Return the range of [0, n) that is part ``number`` of n_parts, in whole grains."""
+    if n_parts == 1:  # as it often is; divisions take their time
+        return NONE, n
     grains = (n + grain - 1) // grain
     return (
         min(n, grains * number // n_parts * grain),
