@@ -1,6 +1,7 @@
 """The same answers from every instruction set that this processor can be told to use."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from sentences import refused
 
-from fastmlp.kernels.machine import isa
+from fastmlp.kernels.machine import isa, simd
 
 TESTS = Path(__file__).parent
 OTHERS = [
@@ -140,6 +141,16 @@ def test_without_permission_there_are_no_tiles(monkeypatch):
 
     assert found.name == "amx"
     assert not found.bf16_tiles
+
+
+@pytest.mark.parametrize(("rows", "vectors"), [(4, 4), (8, 1), (1, 2)])
+def test_a_register_block_that_there_is_no_code_for_is_refused(rows, vectors, monkeypatch):
+    monkeypatch.setattr(simd, "TILE_ROWS", rows)
+    monkeypatch.setattr(simd, "TILE_VECTORS", vectors)
+    monkeypatch.delitem(sys.modules, "fastmlp.kernels.products.panels", raising=False)
+
+    with refused(ValueError, str(rows), str(vectors), "2 or 3 vectors"):
+        runpy.run_module("fastmlp.kernels.products.panels")
 
 
 class RefusingSystem:
