@@ -1,6 +1,7 @@
 """Learning-rate schedules. A schedule returns the rates of many consecutive steps at once."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,26 @@ __all__ = [
 
 class Schedule:
     """Base class of schedules; subclasses define `at`."""
+
+    @classmethod
+    def for_training(cls, lr: float, epochs: int, steps_per_epoch: int) -> "Schedule":
+        """Return this schedule with sensible settings for a training of known length.
+
+        This is what the command line does with ``--schedule NAME --lr RATE``. A subclass that
+        needs more than a learning rate overrides it.
+
+        Parameters
+        ----------
+        lr : float
+            The highest rate.
+        epochs : int
+            Epochs of the training.
+        steps_per_epoch : int
+            Steps of one epoch.
+
+        """
+        create: type[Any] = cls
+        return create(lr)
 
     def rates(
         self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
@@ -75,6 +96,11 @@ class Step(Schedule):
         self.every: int = positive_int("every", every)
         self.factor: float = positive("factor", factor)
 
+    @classmethod
+    def for_training(cls, lr: float, epochs: int, steps_per_epoch: int) -> "Step":
+        """Return one that falls twice, after a third and two thirds of the epochs."""
+        return cls(lr, every=max(1, -(-epochs // 3)), factor=0.1)
+
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """Return lr * factor**(epoch // every)."""
         return self.lr * self.factor ** (steps // (steps_per_epoch * self.every))
@@ -86,6 +112,11 @@ class Exponential(Schedule):
     def __init__(self, lr: float, decay: float):
         self.lr: float = non_negative("lr", lr)
         self.decay: float = positive("decay", decay)
+
+    @classmethod
+    def for_training(cls, lr: float, epochs: int, steps_per_epoch: int) -> "Exponential":
+        """Return one that ends at a hundredth of the rate."""
+        return cls(lr, decay=0.01 ** (1 / epochs))
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """Return lr * decay**epoch."""
@@ -176,6 +207,11 @@ class WarmUp(Schedule):
     def __init__(self, steps: int, schedule: "Schedule | float"):
         self.steps: int = positive_int("steps", steps)
         self.schedule: Schedule = as_schedule(schedule)
+
+    @classmethod
+    def for_training(cls, lr: float, epochs: int, steps_per_epoch: int) -> "WarmUp":
+        """Return one that rises over a twentieth of the steps and then stays constant."""
+        return cls(max(1, steps_per_epoch * epochs // 20), lr)
 
     def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """Return schedule(step) * min(1, (step + 1) / steps)."""

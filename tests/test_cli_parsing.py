@@ -91,19 +91,3 @@ def test_hidden_sizes(text, sizes):
     from fastmlp.cli.parsing import hidden_sizes
 
     assert hidden_sizes(text) == sizes
-
-
-def test_what_is_not_given_comes_from_the_table_of_defaults():
-    import argparse
-
-    from fastmlp.cli.defaults import DATASETS
-    from fastmlp.cli.train import add_data_options, add_training_options, resolve_options
-
-    parser = argparse.ArgumentParser()
-    add_data_options(parser)
-    add_training_options(parser)
-
-    options = resolve_options(parser.parse_args(["digits", "--epochs", "3", "--dropout", "0"]))
-
-    assert (options.epochs, options.dropout) == (3, 0.0)
-    assert options.hidden == DATASETS["digits"].hidden

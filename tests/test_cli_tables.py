@@ -86,7 +86,7 @@ def test_any_existing_file_is_taken_for_a_table(capsys, tmp_path, name):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("iris", "there is no file of that name"),
+        ("iris", "there is no such file"),
         ("flowers.csv", "--target is needed"),
         ("flowers.csv --target kinds", "unknown column 'kinds': did you mean 'kind'"),
         ("flowers.csv --target kind --drop kind", "the target column 'kind' cannot be dropped"),
@@ -94,7 +94,7 @@ def test_any_existing_file_is_taken_for_a_table(capsys, tmp_path, name):
         ("flowers.csv --target kind --delimiter ;;", "expected one character"),
         ("flowers.csv --target kind --task regresion", "did you mean 'regression'"),
         ("flowers.csv --target kind --task regression", "which regression cannot predict"),
-        ("digits --drop a", "--drop is about CSV files; digits has no columns"),
+        ("digits --drop a", "--drop is for CSV files; digits has no columns"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(capsys, flowers, monkeypatch, line, message):

@@ -249,7 +249,10 @@ def test_a_share_out_of_range_is_refused(table, fraction):
             ["x,y", "1,a", "inf,b"],
             "column 'x' must hold finite float32 .* inf in data row 2",
         ),
-        (["x,y", "1,a", "-1e39,b"], "column 'x' must hold finite float32 .* -1e\\+39 in data row 2"),
+        (
+            ["x,y", "1,a", "-1e39,b"],
+            "column 'x' must hold finite float32 .* -1e\\+39 in data row 2",
+        ),
         (["x,y", "1,0.5", "2,inf"], "column 'y' must hold finite numbers, got inf in data row 2"),
         (["x,y", "1,0.5", "2,1e300"], "target column 'y' holds numbers beyond"),
         (["x,y", "1,a"], "1 row of 1 class is too few .* or a larger test_fraction"),

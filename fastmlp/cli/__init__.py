@@ -1,6 +1,6 @@
-"""The command `fastmlp`: one module a subcommand, each with `add_parser` and `run`.
+"""The command `fastmlp`: one module per subcommand, each with `add_parser` and `run`.
 
-Nothing is imported here but what answers Ctrl-C, so that one during the imports is quiet too.
+Only what answers Ctrl-C is imported here, so that one during the other imports is quiet too.
 """
 
 import sys
@@ -23,14 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments. Default: ``sys.argv[1:]``, and the process is the command's: SIGTERM and SIGHUP
-        end it like Ctrl-C, and it ends soon after.
+        Arguments. Default: ``sys.argv[1:]``; the process then belongs to the command, and SIGTERM
+        and SIGHUP end it like Ctrl-C.
 
     Returns
     -------
     int
-        Exit code: 0 for success, 1 if the loss diverged or a result could not be written, 2 for a
-        bad value, 130 after Ctrl-C.
+        Exit code: 0 for success, 1 if the loss diverged or a result could not be written, 2 for
+        a bad value, 130 after Ctrl-C.
 
     """
     if argv is not None:
@@ -56,12 +56,12 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _answered(argv: Sequence[str]) -> int:
-    """Run the command; say in one sentence what went wrong."""
-    from fastmlp.cli.wording import OPTIONS
+    """Run the command; if it fails, say why in one sentence."""
+    from fastmlp.cli.wording import FLAGS
     from fastmlp.errors import called, printable
 
     try:
-        with called(OPTIONS):
+        with called(FLAGS):
             arguments = _parse(argv)
             signals.raise_interrupts()
             return arguments.run(arguments)

@@ -1,4 +1,4 @@
-"""What `fastmlp train` trains on: a dataset by name or a CSV file, divided in three."""
+"""What to train on: a dataset by name or a CSV file, split in three."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp.cli.defaults import DATASETS, Defaults
+from fastmlp.cli.defaults import DATASETS
+from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import is_table, read_table, require_no_table_options
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.splits import train_test_rows
@@ -17,17 +18,17 @@ __all__ = ["Task", "load_task"]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Rows to train, validate and test on, and what is to be learned.
+    """Rows to train, validate and test on, and what to learn from them.
 
     Attributes
     ----------
     dataset : Dataset
         All rows, with the names of classes and columns.
     X_train, y_train, X_val, y_val : ndarray
-        The dataset's training rows, divided; no validation rows for ``--val-fraction 0``.
+        The dataset's training rows, split; without validation rows for ``--val-fraction 0``.
     target_mean, target_std : float
-        Of the training targets in a regression, by which they are standardised while the network
-        learns; 0 and 1 for classes.
+        Mean and standard deviation of a regression's training targets: the network learns
+        standardised targets. 0 and 1 for classes.
 
     """
 
@@ -41,7 +42,7 @@ class Task:
 
     @property
     def n_outputs(self) -> int:
-        """Numbers that the network gives for a row."""
+        """Width of the network's output."""
         return self.dataset.n_classes or 1
 
     @property
@@ -70,26 +71,26 @@ class Task:
         )
 
 
-def load_task(arguments: argparse.Namespace, options: Defaults) -> Task:
-    """Read the data that the command line names and divide it by the seed.
+def load_task(arguments: argparse.Namespace, settings: Settings) -> Task:
+    """Read the data that the command line names and split it; the seed decides how.
 
     Raises
     ------
     ValueError
-        If the dataset is not known and no CSV file, or an option does not go with it.
+        If the dataset is unknown and not a CSV file, or an option does not fit it.
     OSError
-        If a file is not where it should be.
+        If a file is missing or cannot be read.
 
     """
     dataset = _read(arguments)
     X, y = dataset.X_train, dataset.y_train
     train, val = np.arange(len(X)), np.arange(0)
-    if options.val_fraction:
+    if settings["val_fraction"]:
         labels = None if dataset.classes is None else y
         train, val = train_test_rows(
-            len(X), options.val_fraction, arguments.seed, labels, name="val_fraction"
+            len(X), settings["val_fraction"], settings["seed"], labels, name="val_fraction"
         )
-    elif options.early_stopping:
+    elif settings["early_stopping"]:
         raise ValueError("--early-stopping needs validation rows: give a --val-fraction above 0")
     rows = (X[train], y[train], X[val], y[val])
     if dataset.classes is not None:
@@ -112,5 +113,5 @@ def _read(arguments: argparse.Namespace) -> Dataset:
         return getattr(datasets, name)(arguments.data_dir)
     if is_table(name):
         return read_table(arguments)
-    where = "there is no such file" if not Path(name).exists() else "it is no file"
+    where = "there is no such file" if not Path(name).exists() else "it is not a file"
     raise ValueError(f"{unknown('dataset', name, DATASETS)}, or for a table FILE.csv: {where}")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.cli.data import Task
-from fastmlp.cli.defaults import Defaults
-from fastmlp.cli.network import build_model, build_optimizer
+from fastmlp.cli.network import build_model, build_optimizer, build_schedule
+from fastmlp.cli.settings import Settings, for_library
 
 __all__ = ["r2", "train_network"]
 
@@ -16,40 +16,38 @@ Scores = tuple[Any, Any]
 
 def train_network(
     task: Task,
-    options: Defaults,
+    settings: Settings,
     *,
-    seed: int,
-    n_threads: int | None,
-    precision: str = "highest",
-    l2: float = 0.0,
     validate: bool = False,
     callbacks: Sequence[Any] = (),
     verbose: bool = False,
     score: Sequence[str] = ("val",),
 ) -> tuple[Any, Any, dict[str, Scores]]:
-    """Return a network trained by the options, in the data's own units, its history, its scores.
+    """Train a network; return it in the data's own units, with its history and its scores.
 
-    It is scored on "val" and "test" rows, as ``score`` says, while its outputs are standardised:
-    targets such as 1e6 +- 0.1 are all alike in the float32 of a network in their own units.
+    ``score`` says which rows, "val" or "test", it is scored on. That is done while its outputs are
+    still standardised: in their own units, targets such as 1e6 +- 0.1 are all the same float32.
     """
-    model = build_model(options, task.X_train, task.n_outputs, seed)
-    steps_per_epoch = -(-len(task.X_train) // min(options.batch_size, len(task.X_train)))
+    network, optimizer, fit = (
+        for_library(settings, place) for place in ("network", "optimizer", "fit")
+    )
+    model = build_model(task.X_train, task.n_outputs, fit["seed"], **network)
+    steps_per_epoch = -(-len(task.X_train) // min(fit["batch_size"], len(task.X_train)))
+    schedule = build_schedule(
+        **for_library(settings, "schedule"), epochs=fit["epochs"], steps_per_epoch=steps_per_epoch
+    )
+    patience = fit.pop("early_stopping")
     history = model.fit(
         task.X_train,
         task.to_learn(task.y_train),
         loss=task.loss,
-        optimizer=build_optimizer(options, steps_per_epoch),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
+        optimizer=build_optimizer(schedule, **optimizer),
         validation_data=(task.X_val, task.to_learn(task.y_val)) if validate else None,
-        l2=l2,
-        seed=seed,
-        n_threads=n_threads,
-        matmul_precision=precision,
-        early_stopping=options.early_stopping or None,
-        restore_best=options.early_stopping > 0,
+        early_stopping=patience or None,
+        restore_best=patience > 0,
         callbacks=callbacks,
         verbose=verbose,
+        **fit,
     )
     scores = {part: _scores(model, task, part) for part in score}
     outputs = model.layers[-1].params  # from standardised targets back to the data's own units
@@ -70,7 +68,7 @@ def _scores(model: Any, task: Task, part: str) -> Scores:
 
 
 def r2(mean_squared_error: float, y: np.ndarray) -> float | None:
-    """Return the share of the targets' variance that is explained; None where there is none."""
+    """Return R2, the share of the targets' variance that is explained; None if they have none."""
     if y.size == 0 or y.min() == y.max():
         return None
     return 1 - mean_squared_error / float(np.var(y, dtype=np.float64))

@@ -1,6 +1,7 @@
-"""A command line parser whose every error is one sentence, and the types of its values."""
+"""A command line parser whose every error is one sentence, and parsers of its values."""
 
 import argparse
+import csv
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -8,7 +9,17 @@ from typing import Any, NoReturn
 
 from fastmlp.errors import printable, unknown
 
-__all__ = ["Parser", "fraction", "hidden_sizes", "name_of", "number", "whole_number"]
+__all__ = [
+    "Parser",
+    "fraction",
+    "hidden_sizes",
+    "name_of",
+    "names",
+    "number",
+    "one_character",
+    "value_text",
+    "whole_number",
+]
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,14 +46,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
-    """Return the type of an option that takes one of the known names.
+    """Return the parser of one of the known names.
 
     Parameters
     ----------
     kind : str
-        What is named, in words.
+        What the names are called in the error message: ``"optimizer"``.
     known : iterable of str
-        The names; ``-`` and ``_`` are the same, as are capitals.
+        The names. Capitals do not matter, and ``-`` is the same as ``_``.
 
     """
     names = list(known)
@@ -57,7 +68,7 @@ def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """Return the type of an option that takes a whole number, ``least`` or more."""
+    """Return the parser of a whole number, ``least`` or more."""
 
     def parse(text: str) -> int:
         try:
@@ -74,7 +85,7 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 
 def number(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]:
-    """Return the type of an option that takes a finite number, ``least`` or more (or above it)."""
+    """Return the parser of a finite number, ``least`` or more (or above it)."""
 
     def parse(text: str) -> float:
         value = _float(text)
@@ -87,7 +98,7 @@ def number(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]
 
 
 def fraction(text: str) -> float:
-    """Parse a share, at least 0 and below 1."""
+    """Parse a number from 0 to below 1."""
     value = _float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
@@ -95,7 +106,7 @@ def fraction(text: str) -> float:
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Parse ``256,128``; an empty text or ``none`` is a network without a hidden layer."""
+    """Parse ``256,128``; an empty text or ``none`` means no hidden layer."""
     if text.strip().lower() in ("", "none"):
         return ()
     try:
@@ -104,10 +115,34 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
         sizes = (0,)
     if min(sizes) < 1:
         raise argparse.ArgumentTypeError(
-            f"expected the units of each hidden layer as whole numbers with commas between, "
+            f"expected the units of each hidden layer as whole numbers separated by commas, "
             f"such as 256,128, got {text!r}"
         )
     return sizes
+
+
+def names(text: str) -> list[str]:
+    """Parse names separated by commas; a name that contains a comma is quoted."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def one_character(text: str) -> str:
+    """Parse a character; the word ``tab`` is one too."""
+    found = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(
+            f"expected one character, such as ; or |, or tab, got {text!r}"
+        )
+    return found
+
+
+def value_text(value: Any) -> str:
+    """Return a value as it would be typed; switches are on or off."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _float(text: str) -> float:

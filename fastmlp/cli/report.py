@@ -1,9 +1,12 @@
-"""How results are told: numbers as text and as JSON."""
+"""How results are printed: as lines of text and as JSON."""
 
 import math
+import textwrap
 from typing import Any
 
-__all__ = ["finite_only", "r2_text"]
+__all__ = ["finite_only", "r2_text", "wrapped"]
+
+WIDTH = 80
 
 
 def finite_only(value: Any) -> Any:
@@ -17,8 +20,15 @@ def finite_only(value: Any) -> Any:
     return value
 
 
+def wrapped(line: str) -> str:
+    """Return a line broken between words into lines of at most 80 characters."""
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
 def r2_text(r2: float | None) -> str:
-    """Return R2 with three digits; far below zero, where those would be a long number, fewer."""
+    """Return R2 with three decimals; as a short number if it is far below zero."""
     if r2 is None:
         return "undefined (all targets are the same)"
     return f"{r2:.3f}" if abs(r2) < 1000 else f"{r2:.3g}"

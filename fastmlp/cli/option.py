@@ -1,0 +1,147 @@
+"""What one option of the command line is, and how a parser takes it."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastmlp.cli.defaults import DATASETS
+from fastmlp.cli.parsing import value_text
+from fastmlp.sweep import LogUniform, Uniform
+
+__all__ = ["Option", "Place", "Search"]
+
+Place = Literal["data", "table", "network", "optimizer", "schedule", "fit", "search", "results"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a sweep reads what to try for an option.
+
+    Attributes
+    ----------
+    separator : str
+        Stands between two values.
+    spread : type, optional
+        What a range ``low:high`` is; None if only single values can be given.
+
+    """
+
+    separator: str = ","
+    spread: type[Uniform] | type[LogUniform] | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the command line.
+
+    Attributes
+    ----------
+    name : str
+        As in Python: ``batch_size`` is the option ``--batch-size``.
+    goes : str
+        Who takes the value: "data" and "table" read rows, "network", "optimizer", "schedule" and
+        "fit" are parts of a training, "search" is the sweep itself, "results" is what is left
+        behind.
+    help : str
+        Without the default, which is added.
+    parse : callable, optional
+        Turns the text into a value; None for a switch.
+    metavar : str
+        Stands for the value in the help.
+    default : object
+        The value if the option is not given.
+    by_dataset : bool
+        Whether `DATASETS` may have other defaults.
+    shown_default : str
+        What the help calls a default of None.
+    commands : tuple of str
+        The commands that take the option.
+    search : Search, optional
+        How a sweep tries several values; None if it takes only one.
+    argument : str
+        What the library calls it, where that is not ``name``.
+    told : str
+        Its part of the printed description, with {} for the value; zero, None and False are not
+        told.
+    repeated : bool
+        Whether the option may be given several times, each adding to a list.
+
+    """
+
+    name: str
+    goes: Place
+    help: str
+    parse: Callable[[str], Any] | None = None
+    metavar: str = ""
+    default: Any = None
+    by_dataset: bool = False
+    shown_default: str = ""
+    commands: tuple[str, ...] = ("train", "sweep")
+    search: Search | None = None
+    argument: str = ""
+    told: str = ""
+    repeated: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def library_name(self) -> str:
+        """The name of the library's argument that takes the value."""
+        return self.argument or self.name
+
+    def help_text(self) -> str:
+        """Return the help with the default, and those of the datasets where they differ."""
+        default = self.shown_default
+        if not default and (self.by_dataset or (self.parse and self.default is not None)):
+            default = value_text(self.default)
+        others: dict[str, list[str]] = {}
+        for dataset, values in DATASETS.items():
+            if values.get(self.name, self.default) != self.default:
+                others.setdefault(value_text(values[self.name]), []).append(dataset)
+        shown = [default, *(f"{', '.join(where)}: {text}" for text, where in others.items())]
+        return f"{self.help} [{'; '.join(shown)}]" if default else self.help
+
+    def add_to(self, parser: "argparse._ActionsContainer", command: str) -> None:
+        """Add the option to a command's parser; with `by_dataset`, None means not given."""
+        settings: dict[str, Any] = {
+            "help": self.help_text(),
+            "default": None if self.by_dataset else self.default,
+        }
+        if self.parse is not None:
+            settings |= {"type": self.parse, "metavar": self.metavar}
+        if command == "sweep" and self.search is not None:
+            settings |= {"type": _values(self.parse, self.search), "metavar": "VALUES"}
+        elif self.repeated:
+            settings["action"] = "extend"
+        elif self.parse is None:
+            settings["action"] = argparse.BooleanOptionalAction if self.by_dataset else "store_true"
+        parser.add_argument(self.flag, dest=self.name, **settings)
+
+
+def _values(
+    parse: Callable[[str], Any] | None, search: Search
+) -> Callable[[str], list[Any] | Uniform | LogUniform]:
+    """Return the parser of several values, or of a range of numbers."""
+    assert parse is not None, "a switch cannot be searched"
+
+    def read(text: str) -> list[Any] | Uniform | LogUniform:
+        low, colon, high = text.partition(":")
+        if not colon:
+            return [parse(part) for part in text.split(search.separator)]
+        if search.spread is None:
+            raise argparse.ArgumentTypeError(
+                f"expected single values with {search.separator} between them, not a range, "
+                f"got {text!r}"
+            )
+        ends = parse(low), parse(high)
+        if not ends[0] < ends[1]:
+            raise argparse.ArgumentTypeError(f"expected the lower number first, got {text!r}")
+        if search.spread is LogUniform and ends[0] <= 0:
+            raise argparse.ArgumentTypeError(f"expected a range that starts above 0, got {text!r}")
+        return search.spread(*ends)
+
+    return read

@@ -1,0 +1,358 @@
+"""The options of `train` and `sweep`: one row for each, from which everything else follows.
+
+A row gives an option its parser and its line of help, its default, its name in error messages,
+its place in ``--json`` and in the printed description, and hands its value to where it belongs.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fastmlp.cli.defaults import DATASETS
+from fastmlp.cli.option import Option, Place, Search
+from fastmlp.cli.parsing import (
+    fraction,
+    hidden_sizes,
+    name_of,
+    names,
+    number,
+    one_character,
+    whole_number,
+)
+from fastmlp.datasets.table import TASKS
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.optimizers import OPTIMIZERS
+from fastmlp.schedules import SCHEDULES
+from fastmlp.sweep import LogUniform, Uniform
+from fastmlp.training import PRECISIONS
+
+__all__ = ["DEFAULTS_NOTE", "OPTIONS", "add_options", "options_of"]
+
+DEFAULTS_NOTE = (
+    "Defaults are in brackets: the one for tables, then those of the datasets that differ from it."
+)
+_HEADINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
+    ("data", ("data",)),
+    ("CSV files", ("table",)),
+    ("network", ("network",)),
+    ("training", ("optimizer", "schedule", "fit")),
+    ("search", ("search",)),
+    ("results", ("results",)),
+)
+
+
+def _one_of(kind: str, known: Iterable[str]) -> dict[str, Any]:
+    return {"parse": name_of(kind, known), "metavar": "NAME", "search": Search()}
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join(known)
+
+
+_DATA = (
+    Option(
+        "data_dir",
+        "data",
+        "folder with the dataset's official files",
+        Path,
+        "DIR",
+        shown_default="downloaded once and kept",
+        argument="directory",
+    ),
+    Option(
+        "val_fraction",
+        "data",
+        "share of the training rows to hold out for validation",
+        fraction,
+        "SHARE",
+        default=0.1,
+        by_dataset=True,
+    ),
+    Option("target", "table", "column to predict", str, "COLUMN"),
+    Option(
+        "task",
+        "table",
+        "classification or regression",
+        name_of("task", TASKS),
+        "NAME",
+        shown_default="auto: decided by the target's values",
+    ),
+    Option(
+        "delimiter",
+        "table",
+        "character between the cells, or the word tab",
+        one_character,
+        "CHAR",
+        shown_default="detected",
+    ),
+    *(
+        Option(name, "table", text, names, "NAME,NAME", repeated=True)
+        for name, text in (
+            ("drop", "columns to leave out"),
+            ("categorical", "columns to read as categories"),
+            ("numeric", "columns to read as numbers"),
+            ("missing", "texts that stand for a missing value, in addition to NA, ? and the like"),
+        )
+    ),
+)
+
+_NETWORK = (
+    Option(
+        "hidden",
+        "network",
+        "units in each hidden layer, for example 256,128; or none",
+        hidden_sizes,
+        "N,N",
+        default=(128, 128),
+        by_dataset=True,
+        search=Search(separator="/"),
+        told="hidden layers {}",
+    ),
+    Option(
+        "activation",
+        "network",
+        f"activation of the hidden layers: {_listed(ACTIVATIONS)}",
+        **_one_of("activation", ACTIVATIONS),
+        default="relu",
+        by_dataset=True,
+        told="{}",
+    ),
+    Option(
+        "dropout",
+        "network",
+        "probability of dropping a hidden unit",
+        fraction,
+        "P",
+        default=0.1,
+        by_dataset=True,
+        search=Search(spread=Uniform),
+        told="dropout {}",
+    ),
+    Option(
+        "batch_norm",
+        "network",
+        "normalise each hidden layer over the batch, before its activation",
+        default=False,
+        by_dataset=True,
+        commands=("train",),
+        told="batch norm",
+    ),
+)
+
+_TRAINING = (
+    Option(
+        "optimizer",
+        "optimizer",
+        f"optimizer: {_listed(OPTIMIZERS)}",
+        **_one_of("optimizer", OPTIMIZERS),
+        default="adamw",
+        by_dataset=True,
+        told="{}",
+    ),
+    Option(
+        "lr",
+        "schedule",
+        "learning rate; the highest one if the schedule changes it",
+        number(above=True),
+        "RATE",
+        default=2e-3,
+        by_dataset=True,
+        search=Search(spread=LogUniform),
+        told="lr {}",
+    ),
+    Option(
+        "schedule",
+        "schedule",
+        f"how the learning rate changes: {_listed(SCHEDULES)}",
+        **_one_of("schedule", SCHEDULES),
+        default="one_cycle",
+        by_dataset=True,
+        told="{}",
+    ),
+    Option(
+        "weight_decay",
+        "optimizer",
+        "weight decay; biases are not decayed",
+        number(),
+        "RATE",
+        default=1e-2,
+        by_dataset=True,
+        search=Search(spread=LogUniform),
+        told="weight decay {}",
+    ),
+    Option(
+        "clip_norm",
+        "optimizer",
+        "scale a step's gradient down to this norm if it is longer",
+        number(above=True),
+        "NORM",
+        by_dataset=True,
+        shown_default="no limit",
+        search=Search(spread=LogUniform),
+        told="clip norm {}",
+    ),
+    Option(
+        "l2",
+        "fit",
+        "L2 penalty: adds 0.5 * l2 * sum(W * W) to the loss",
+        number(),
+        "RATE",
+        default=0.0,
+        by_dataset=True,
+        commands=("sweep",),
+        search=Search(spread=LogUniform),
+        told="l2 {}",
+    ),
+    Option(
+        "epochs",
+        "fit",
+        "passes over the training rows",
+        whole_number(1),
+        "N",
+        default=30,
+        by_dataset=True,
+        search=Search(),
+        told="{} epochs",
+    ),
+    Option(
+        "batch_size",
+        "fit",
+        "rows per step",
+        whole_number(1),
+        "N",
+        default=128,
+        by_dataset=True,
+        search=Search(),
+        told="batches of {}",
+    ),
+    Option(
+        "early_stopping",
+        "fit",
+        "stop after N epochs without a better validation loss and keep the best network; "
+        "0: train to the end",
+        whole_number(0),
+        "N",
+        default=0,
+        by_dataset=True,
+        commands=("train",),
+        told="early stopping after {}",
+    ),
+    Option(
+        "seed",
+        "fit",
+        "seed for all random numbers",
+        whole_number(0),
+        "N",
+        default=0,
+    ),
+    Option(
+        "threads",
+        "fit",
+        "number of threads, over all processes",
+        whole_number(1),
+        "N",
+        shown_default="all that this process may use",
+        argument="n_threads",
+    ),
+    Option(
+        "precision",
+        "fit",
+        f"precision of matrix products: {_listed(PRECISIONS)}",
+        name_of("precision", PRECISIONS),
+        "NAME",
+        default="highest",
+        commands=("train",),
+        argument="matmul_precision",
+    ),
+)
+
+_SEARCH = (
+    Option(
+        "random",
+        "search",
+        "try N random combinations",
+        whole_number(1),
+        "N",
+        shown_default="every combination",
+        commands=("sweep",),
+        argument="n_runs",
+    ),
+    Option(
+        "jobs",
+        "search",
+        "number of processes",
+        whole_number(1),
+        "N",
+        shown_default="one per thread",
+        commands=("sweep",),
+        argument="n_jobs",
+    ),
+)
+
+_RESULTS = (
+    Option(
+        "out",
+        "results",
+        "save the trained network to this file",
+        Path,
+        "FILE",
+        commands=("train",),
+    ),
+    Option(
+        "out",
+        "results",
+        "keep every finished run in this folder and resume from them; results.csv, heat-map.png "
+        "and best.safetensors are written to it too",
+        Path,
+        "DIR",
+        commands=("sweep",),
+        argument="folder",
+    ),
+    Option(
+        "csv",
+        "results",
+        "write the table of runs to this file",
+        Path,
+        "FILE",
+        commands=("sweep",),
+    ),
+    Option(
+        "plot",
+        "results",
+        "draw the learning curves and how well the test rows are predicted to this file",
+        Path,
+        "FILE",
+        commands=("train",),
+    ),
+    Option(
+        "plot",
+        "results",
+        "draw the results over two parameters as a heat map to this file",
+        Path,
+        "FILE",
+        commands=("sweep",),
+    ),
+    Option("json", "results", "print one JSON object as the last line of output", default=False),
+)
+
+OPTIONS = (*_DATA, *_NETWORK, *_TRAINING, *_SEARCH, *_RESULTS)
+"""All of them, in the order of the help."""
+
+
+def options_of(command: str) -> list[Option]:
+    """Return the options that a command takes."""
+    return [option for option in OPTIONS if command in option.commands]
+
+
+def add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the dataset and all options of a command to its parser, under headings."""
+    parser.add_argument(
+        "dataset", metavar="DATASET", help=f"{_listed(DATASETS)}, or the path of a CSV file"
+    )
+    for heading, places in _HEADINGS:
+        chosen = [option for option in options_of(command) if option.goes in places]
+        if chosen:
+            group = parser.add_argument_group(heading)
+            for option in chosen:
+                option.add_to(group, command)
