@@ -134,8 +134,7 @@ def _values(
             return [parse(part) for part in text.split(search.separator)]
         if search.spread is None:
             raise argparse.ArgumentTypeError(
-                f"expected single values with {search.separator} between them, not a range, "
-                f"got {text!r}"
+                f"expected values separated by {search.separator!r}, not a range, got {text!r}"
             )
         ends = parse(low), parse(high)
         if not ends[0] < ends[1]:
