@@ -105,6 +105,28 @@ def test_plot_is_a_picture(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("target", "panels"),
+    [
+        ("kind", ["loss", "accuracy", "true class"]),
+        ("length", ["loss", "predicted value", "residual (true - predicted)"]),
+    ],
+)
+def test_plot_names_the_data_and_shows_how_well_test_rows_are_predicted(
+    target, panels, capsys, flowers, tmp_path, monkeypatch
+):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    monkeypatch.setattr("fastmlp.plots.save", lambda figure, path: drawn.append(figure))
+    options = ["--epochs", 1, "--plot", tmp_path / "picture.png"]
+
+    code, _, _ = train(capsys, flowers, "--target", target, *options)
+
+    assert code == 0
+    assert drawn[0].get_suptitle() == "flowers"
+    assert [axes.get_ylabel() for axes in drawn[0].axes] == panels
+
+
+@pytest.mark.parametrize(
     "options",
     [
         "--hidden none",

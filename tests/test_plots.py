@@ -72,10 +72,94 @@ def test_training_summary_holds_three_pictures(run):
     assert figure.axes[2].get_title() == "accuracy 85.00%"
 
 
-def test_training_summary_of_a_regression_is_the_loss():
+def test_training_summary_without_test_rows_is_the_curves():
     figure = plots.training_summary(Run(loss=[3.0, 2.0]))
 
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
+
+
+def test_training_summary_of_a_regression_holds_predictions_and_residuals():
+    run = Run(loss=[3.0, 2.0])
+
+    figure = plots.training_summary(run, targets=[1.0, 2.0, 4.0], predicted=[1.5, 2.0, 3.0])
+
+    names = [axes.get_ylabel() for axes in figure.axes]
+    assert names == ["loss", "predicted value", "residual (true - predicted)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": [1.0]}, "both targets and predicted"),
+        ({"predicted": [1.0]}, "both targets and predicted"),
+        ({"confusion": [[1]], "targets": [1.0], "predicted": [1.0]}, "not both"),
+    ],
+)
+def test_training_summary_refuses_what_does_not_belong_together(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plots.training_summary(Run(loss=[1.0]), **arguments)
+
+
+def points(axes):
+    return np.asarray(axes.collections[0].get_offsets())
+
+
+def test_regression_predictions_are_drawn_against_truth_and_as_residuals():
+    targets, predicted = np.array([[10.0], [20.0], [60.0]]), np.array([12.0, 20.0, 55.0])
+
+    against_truth, residuals = plots.regression_predictions(targets, predicted).axes
+
+    np.testing.assert_array_equal(points(against_truth), [[10, 12], [20, 20], [60, 55]])
+    np.testing.assert_array_equal(points(residuals), [[12, -2], [20, 0], [55, 5]])
+    assert against_truth.get_title() == "R2 0.979"  # 1 - (4 + 0 + 25) / 1400
+
+
+@pytest.mark.parametrize("targets", [[3.0, 3.0], [np.nan, 3.0], []])
+def test_regression_predictions_without_variance_have_no_r2(targets):
+    predicted = [2.0, np.inf][: len(targets)]
+
+    axes = plots.regression_predictions(targets, predicted).axes[0]
+
+    assert axes.get_title() == ""
+
+
+@pytest.mark.parametrize(
+    ("targets", "predicted", "message"),
+    [
+        ([1.0, 2.0], [1.0], "the same number of rows, got 2 and 1"),
+        (np.ones((4, 2)), np.ones((4, 2)), r"one number per row, got shape \(4, 2\)"),
+    ],
+)
+def test_regression_predictions_need_one_number_per_row(targets, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        plots.regression_predictions(targets, predicted)
+
+
+PICTURES = {
+    "curves": lambda title: plots.learning_curves(Run(loss=[1.0]), title=title),
+    "summary": lambda title: plots.training_summary(Run(loss=[1.0]), title=title),
+    "confusion": lambda title: plots.confusion_matrix([[3]], title=title),
+    "regression": lambda title: plots.regression_predictions([1.0], [2.0], title=title),
+    "weights": lambda title: plots.first_layer_weights(np.ones((64, 2)), title=title),
+    "heat map": lambda title: plots.heat_map(
+        [[0.5]], [1], [2], row_name="a", column_name="b", title=title
+    ),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_every_picture_can_carry_the_name_of_the_data(picture):
+    assert PICTURES[picture]("flowers").get_suptitle() == "flowers"
+    assert PICTURES[picture](None).get_suptitle() == ""
+
+
+@pytest.mark.parametrize("name", ["a$b$c", "$", "$_{", r"50\%$x^$"])
+def test_dollar_signs_in_names_are_no_formulas(name, tmp_path):
+    figure = plots.confusion_matrix([[3]], [name], title=name)
+
+    plots.save(figure, tmp_path / "picture.png")
+
+    assert (tmp_path / "picture.png").exists()
 
 
 def test_confusion_matrix_has_true_classes_in_rows():

@@ -14,7 +14,7 @@ from fastmlp.cli.options import DEFAULTS_NOTE, add_options, options_of
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, defaults_for, resolve
 from fastmlp.cli.wording import FLAGS
-from fastmlp.errors import called
+from fastmlp.errors import called, printable
 
 __all__ = ["add_parser", "run", "train_once"]
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder=arguments.out,
         context=[task.describe(), settings | {"threads": None}],  # threads do not change results
     )
-    written = _write_results(result, arguments)
+    written = _write_results(result, arguments, task.dataset.name)
     report = {"dataset": task.dataset.name} | _test_results(result, task)
     print(result.table())
     if result.all_failed:
@@ -135,7 +135,7 @@ def _describe_best(report: dict[str, Any]) -> str:
     return f"test accuracy of the best: {report['test_accuracy']:.2%}"
 
 
-def _write_results(result: sweep.Result, arguments: argparse.Namespace) -> bool:
+def _write_results(result: sweep.Result, arguments: argparse.Namespace, name: str) -> bool:
     """Write the table and the heat map to where they were asked for; return whether that worked."""
     tables, pictures = [arguments.csv], [arguments.plot]
     if arguments.out is not None:
@@ -144,7 +144,7 @@ def _write_results(result: sweep.Result, arguments: argparse.Namespace) -> bool:
             pictures.append(arguments.out / "heat-map.png")
     written = [write_file(path, result.to_csv) for path in tables if path is not None]
     written += [
-        write_file(path, lambda path: plots.save(result.heat_map(), path))
+        write_file(path, lambda path: plots.save(result.heat_map(title=printable(name)), path))
         for path in pictures
         if path is not None
     ]

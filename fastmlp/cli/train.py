@@ -18,6 +18,7 @@ from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, describe, of_dataset, resolve
 from fastmlp.engine import threads
+from fastmlp.errors import printable
 
 __all__ = ["add_parser", "build_report", "run"]
 
@@ -135,10 +136,11 @@ def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Nam
 
 
 def _draw(model: Any, task: Task, history: Any, path: Path) -> None:
-    data = task.dataset
-    confusion = None
-    if data.classes is not None:
-        predicted = np.argmax(model.predict(data.X_test), axis=1)
+    data, predicted = task.dataset, model.predict(task.dataset.X_test)
+    if data.classes is None:
+        how_well = {"targets": data.y_test, "predicted": predicted}
+    else:
         confusion = np.zeros((len(data.classes),) * 2, dtype=np.int64)
-        np.add.at(confusion, (data.y_test, predicted), 1)
-    plots.save(plots.training_summary(history, confusion, data.classes), path)
+        np.add.at(confusion, (data.y_test, np.argmax(predicted, axis=1)), 1)
+        how_well = {"confusion": confusion, "class_names": data.classes}
+    plots.save(plots.training_summary(history, **how_well, title=printable(data.name)), path)

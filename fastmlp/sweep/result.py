@@ -71,7 +71,13 @@ class Result:
         writer.writerows(self.runs)
         write_whole(path, stream.getvalue().encode())
 
-    def heat_map(self, row_name: str | None = None, column_name: str | None = None) -> "Figure":
+    def heat_map(
+        self,
+        row_name: str | None = None,
+        column_name: str | None = None,
+        *,
+        title: str | None = None,
+    ) -> "Figure":
         """Draw the validation accuracy over two parameters; of several runs in a cell, the best.
 
         Where no run has an accuracy, as in a regression, the validation loss is drawn.
@@ -80,6 +86,8 @@ class Result:
         ----------
         row_name, column_name : str, optional
             Default: the first two that take more than one value, or else the first two.
+        title : str, optional
+            Title of the figure, such as the name of the data.
 
         Raises
         ------
@@ -113,7 +121,9 @@ class Result:
         labels = {"row_name": names[0], "column_name": names[1]}
         if shown == SCORES[1]:
             labels["value_name"] = "validation loss"
-        return plots.heat_map(cells, *texts, **labels, least_is_best=shown == SCORES[1])
+        return plots.heat_map(
+            cells, *texts, **labels, least_is_best=shown == SCORES[1], title=title
+        )
 
     def _columns(self) -> list[str]:
         """Return what to show: parameters, what a run that did not fail has, why one failed."""

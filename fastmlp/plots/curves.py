@@ -1,0 +1,98 @@
+"""Learning curves: loss and accuracy against the epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.plots.figure import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["curve_names", "draw_curves", "learning_curves", "named_runs"]
+
+
+def learning_curves(runs: Any, *, title: str | None = None) -> "Figure":
+    """Draw loss and accuracy against the epoch, for one run or several in one figure.
+
+    Parameters
+    ----------
+    runs : History or mapping of str to History or sequence of History
+        What `Sequential.fit` returned; the keys of a mapping name the runs. Training is drawn
+        dashed, validation solid.
+    title : str, optional
+        Title of the figure, such as the name of the data.
+
+    """
+    named = named_runs(runs)
+    columns = curve_names(named)
+    figure = new_figure((5.2 * len(columns), 3.9), title)
+    draw_curves(figure, named, columns)
+    return figure
+
+
+def named_runs(runs: Any) -> dict[str, Any]:
+    """Return runs by their names; a single one has none."""
+    if isinstance(runs, Mapping):
+        named = dict(runs)
+    elif isinstance(runs, list | tuple):
+        named = {f"run {number}": run for number, run in enumerate(runs, start=1)}
+    else:
+        named = {"": runs}
+    if not named:
+        raise ValueError("learning curves need at least one History, got none")
+    return named
+
+
+def curve_names(named: Mapping[str, Any]) -> list[str]:
+    """Return what there is to draw: the loss, and the accuracy if any run has one."""
+    return ["loss"] + ["accuracy"] * any(_finite(run["accuracy"]) for run in named.values())
+
+
+def draw_curves(
+    part: "Figure | SubFigure", named: Mapping[str, Any], columns: Sequence[str]
+) -> None:
+    """Draw each column of the runs' histories into axes of its own, side by side."""
+    row = part.subplots(1, len(columns), squeeze=False)[0]
+    for axes, column in zip(row, columns, strict=True):
+        _draw_curve(axes, named, column)
+
+
+def _draw_curve(axes: "Axes", named: Mapping[str, Any], what: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for number, (name, run) in enumerate(named.items()):
+        color = f"C{number}"
+        for column, label, style in (
+            (what, "training", "--"),
+            (f"val_{what}", "validation", "-"),
+        ):
+            if _finite(run[column]):
+                values = _numbers(run[column])
+                epochs = np.arange(1, len(values) + 1)
+                # A run of one epoch is a point, which a line alone would not show.
+                marker = "o" if len(values) == 1 else None
+                axes.plot(
+                    epochs,
+                    values,
+                    style,
+                    color=color,
+                    marker=marker,
+                    label=f"{name} {label}".strip(),
+                )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(what)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend(frameon=False)
+
+
+def _numbers(column: Any) -> np.ndarray:
+    return np.array(list(column), dtype=float)  # None becomes NaN
+
+
+def _finite(column: Any) -> bool:
+    return bool(np.isfinite(_numbers(column)).any())
