@@ -321,8 +321,7 @@ def hyper(
     values[op.BETA1], values[op.REST1] = beta1, 1.0 - beta1
     values[op.BETA2], values[op.REST2] = beta2, 1.0 - beta2
     values[op.EPSILON] = eps
-    values[op.WEIGHT_DECAY] = weight_decay
-    values[op.L2] = l2
+    values[op.WEIGHT_DECAY], values[op.L2] = weight_decay, l2
     values[op.STEP] = t
     return values
 
@@ -361,11 +360,7 @@ def max_norm(weight: np.ndarray, limit: float) -> None:
 
 
 def gather(
-    X: np.ndarray,
-    rows: np.ndarray,
-    mean: ArrayLike | None,
-    std: ArrayLike | None,
-    out: np.ndarray,
+    X: np.ndarray, rows: np.ndarray, mean: ArrayLike | None, std: ArrayLike | None, out: np.ndarray
 ) -> None:
     """Write ``(X[rows] - mean) / std`` to out; with mean and std None, just ``X[rows]``.
 

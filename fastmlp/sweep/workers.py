@@ -20,6 +20,7 @@ _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from fastmlp.sweep.worker import main; main()"
 )
+_NO_CTRL_C = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows; see _Worker._serve
 _THREADS_OF = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 
 
@@ -102,6 +103,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=os.environ | environment,
+                creationflags=_NO_CTRL_C,
             )
         _send(process.stdin, sys.path)
         _send(process.stdin, self.hello)
