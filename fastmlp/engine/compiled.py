@@ -34,7 +34,7 @@ from fastmlp.engine.runner import EpochResult, Interrupt
 from fastmlp.kernels.plan import op
 
 if TYPE_CHECKING:
-    from fastmlp.trainable import Trainable as Model
+    from fastmlp.model import Model
 
 __all__ = [
     "CompiledRunner",
@@ -49,14 +49,16 @@ _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
 
 def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimizer) -> bool:
     """Tell whether all of it is ours, so that there is a plan for it."""
-    ours = losses.is_built_in(loss) and optimizers.is_built_in(optimizer)
+    ours = (
+        type(loss) in losses.LOSSES.values() and type(optimizer) in optimizers.OPTIMIZERS.values()
+    )
     return ours and model.has_plan
 
 
 class CompiledRunner:
     """Trains an epoch in one compiled call for each thread; see `fastmlp.engine.runner.Runner`.
 
-    With ``joins``, a last batch of one row joins the one before it, see `fastmlp.training.batches`.
+    With ``joins``, a last batch of one row joins the one before it, see `fastmlp.batches`.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from fastmlp.engine.memory import ArrayTable, enter_scaling, enter_state, fused,
 from fastmlp.kernels.plan import op
 
 if TYPE_CHECKING:
-    from fastmlp.trainable import Trainable as Model
+    from fastmlp.model import Model
 
 __all__ = ["can_infer", "evaluate", "predict"]
 

@@ -14,7 +14,7 @@ from fastmlp.losses import Loss
 from fastmlp.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from fastmlp.trainable import Trainable as Model
+    from fastmlp.model import Model
 
 __all__ = [
     "LayerRunner",

@@ -9,7 +9,7 @@ from fastmlp.engine.lowering import Lowered, Operation, fuse
 from fastmlp.kernels.plan import op
 
 if TYPE_CHECKING:
-    from fastmlp.trainable import Trainable as Model
+    from fastmlp.model import Model
 
 __all__ = ["ArrayTable", "enter_scaling", "enter_state", "fused", "leave_state", "plan_memory"]
 
