@@ -98,6 +98,24 @@ def test_a_name_stands_for_the_optimizer_with_its_defaults(name):
     assert optimizers.get(optimizer) is optimizer
 
 
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("sgd", optimizers.SGD(0.01)),
+        ("momentum", optimizers.SGD(0.01, momentum=0.9)),
+        ("nesterov", optimizers.SGD(0.01, momentum=0.9, nesterov=True)),
+    ],
+)
+def test_descent_with_and_without_momentum_goes_by_name(name, optimizer):
+    X, y = blobs(40, 6, 3)
+    models = [fastmlp.Sequential(Linear(6, 3)) for _ in range(2)]
+
+    for model, given in zip(models, (name, optimizer), strict=True):
+        model.fit(X, y, optimizer=given, epochs=2, batch_size=8, verbose=False)
+
+    np.testing.assert_array_equal(models[0].theta, models[1].theta)
+
+
 def test_defaults_are_the_published_ones():
     adam = optimizers.Adam()
 
