@@ -20,22 +20,39 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Load what is public when it is first asked for: the command line starts without it."""
     from importlib import import_module
-    from importlib.util import find_spec
 
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
-    if find_spec(f"fastmlp.{name}") is not None:
-        return import_module(f"fastmlp.{name}")
+    module = f"fastmlp.{name}"
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):  # it exists, and lacks another one
+            raise
     api = import_module("fastmlp.api")
     shown = globals()
     shown.update({public: getattr(api, public) for public in api.__all__}, __all__=api.__all__)
     if name not in shown:
-        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+        raise AttributeError(_no_such(name), name=name)
     return shown[name]
 
 
 def __dir__() -> list[str]:
-    """List what is public too when it is not loaded yet."""
+    """List the public names even before they are loaded."""
     from fastmlp.api import __all__ as public
 
     return sorted({*globals(), *public})
+
+
+def _no_such(name: str) -> str:
+    """Return the message for a name that does not exist, with the nearest one that does."""
+    from pathlib import Path
+    from pkgutil import iter_modules
+
+    from fastmlp.api import __all__ as public
+    from fastmlp.errors import nearest
+
+    modules = [module.name for module in iter_modules([str(Path(__file__).parent)])]
+    near = nearest("name", name, [*modules, *public])  # of equal ones, the last
+    hint = f": did you mean {near!r}?" if near else ""
+    return f"module 'fastmlp' has no attribute {name!r}{hint}"

@@ -1,4 +1,4 @@
-"""One-sentence error messages: what more than one module needs to word them."""
+"""What several modules need to word one-sentence error messages."""
 
 import difflib
 import shlex
@@ -9,21 +9,21 @@ from fastmlp.aliases import ALIASES
 
 __all__ = ["argument", "called", "in_shell", "printable", "unknown"]
 
-_NEAR = 0.7  # of 1: "iris" is no misspelt "digits", "digtis" is
+_NEAR = 0.7  # similarity from 0 to 1: "digtis" is a misspelt "digits", "iris" is not
 
 _called: Mapping[str, str] = {}
 
 
 def argument(name: str, value: object = None) -> str:
-    """Return what the user calls an argument: its Python name, or an option of the command line.
+    """Return what the user calls an argument: its name in Python, or its command line option.
 
     Parameters
     ----------
     name : str
         Its name in Python.
     value : object, optional
-        For advice that gives a value: ``batch_size=32``, ``--batch-size 32``. A list is
-        ``drop=['a', 'b']``, ``--drop a,b``.
+        A value to suggest: ``batch_size=32`` or ``--batch-size 32``. A list becomes
+        ``drop=['a', 'b']`` or ``--drop a,b``.
 
     """
     option = _called.get(name)
@@ -42,7 +42,7 @@ def in_shell() -> bool:
 
 @contextmanager
 def called(options: Mapping[str, str]) -> Iterator[None]:
-    """Word messages in the terms of the command line while the block runs.
+    """Name command line options instead of arguments in messages while the block runs.
 
     Parameters
     ----------
@@ -59,25 +59,26 @@ def called(options: Mapping[str, str]) -> Iterator[None]:
 
 
 def printable(text: object) -> str:
-    """Return a text with escapes in place of what a terminal would obey or cannot show.
+    """Return a text with everything escaped that a terminal would obey or cannot show.
 
-    Names from files (columns, classes, layers) and of files go through here before they are shown:
-    control characters could move the cursor, clear the screen or hide text. Line breaks count.
+    Names that come from files (columns, classes, layers) or name files go through here before they
+    are shown: control characters, line breaks among them, could move the cursor, clear the screen
+    or hide text.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
-    """Return the error for a name that is not in a table, with the nearest known one.
+    """Return the error for an unknown name, with the nearest known one.
 
     Parameters
     ----------
     kind : str
-        What the name should be, in words: ``"optimizer"``, ``"activation"``.
+        What the name stands for: ``"optimizer"``, ``"activation"``.
     name : object
         What came.
     known : iterable of str
-        The names that would have been right.
+        The names that exist.
 
     Returns
     -------
@@ -86,14 +87,25 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
 
     """
     names = sorted(known)
-    near = _nearest(kind, str(name), names)
+    near = nearest(kind, str(name), names)
     listed = ", ".join(map(printable, names))
     hint = f"did you mean {near!r}? (known: {listed})" if near else f"use one of {listed}"
     return ValueError(f"unknown {kind} {name!r}: {hint}")
 
 
-def _nearest(kind: str, name: str, names: list[str]) -> str | None:
-    """Return what other libraries' name stands for, or else the name that is spelt most alike."""
+def nearest(kind: str, name: str, names: list[str]) -> str | None:
+    """Return the known name that was probably meant, None if none is like it.
+
+    Parameters
+    ----------
+    kind : str
+        As for `unknown`; it decides which other libraries' names are understood.
+    name : str
+        What came.
+    names : list of str
+        What exists.
+
+    """
     aliases = {alias: ours for alias, ours in ALIASES.get(kind, {}).items() if ours in names}
     ours = aliases.get(_squeezed(name))
     if ours is not None:
@@ -104,10 +116,10 @@ def _nearest(kind: str, name: str, names: list[str]) -> str | None:
 
 
 def _spelling(name: str) -> str:
-    """Return a name without capitals and what cannot be seen."""
+    """Return a name in small letters, without invisible characters."""
     return "".join(letter for letter in name.lower() if letter.isprintable())
 
 
 def _squeezed(name: str) -> str:
-    """Return a name without capitals, spaces and signs: MSELoss, mse_loss and mse-loss are one."""
+    """Return a name as small letters and digits: MSELoss, mse_loss and mse-loss are the same."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
