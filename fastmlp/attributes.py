@@ -4,7 +4,7 @@ import inspect
 from functools import cache
 from typing import Any
 
-__all__ = ["require_known"]
+__all__ = ["checked", "refuse_fixing", "require_known"]
 
 _FIXES = ("trainable", "requires_grad", "frozen")
 
@@ -18,15 +18,33 @@ def require_known(thing: Any, name: str) -> None:
     kind = type(thing)
     if name.startswith("_") or name in vars(thing) or hasattr(kind, name):
         return
-    if name in _FIXES:
-        raise AttributeError(
-            f"{kind.__name__} has no {name!r}: fastmlp trains every layer; to freeze one, wrap "
-            "it in your own object with forward and backward, and without params"
-        )
+    refuse_fixing(thing, name)
     if kind.__module__.startswith("fastmlp.") and name not in _settings(kind):
         settings = sorted(_settings(kind) - {"seed"})
         known = f"its settings are {', '.join(settings)}" if settings else "it has no settings"
         raise AttributeError(f"{kind.__name__} has no attribute {name!r} to set: {known}")
+
+
+def refuse_fixing(thing: Any, name: str) -> None:
+    """Raise AttributeError for a name by which other libraries freeze weights."""
+    if name in _FIXES:
+        raise AttributeError(
+            f"{type(thing).__name__} has no {name!r}: fastmlp trains every layer; to freeze one, "
+            "wrap it in your own object with forward and backward, and without params"
+        )
+
+
+def checked(thing: Any, name: str, value: Any) -> Any:
+    """Return a new value for a setting as the constructor would keep it, or raise what it raises.
+
+    Built-in classes only: a user's own may be constructed in any way.
+    """
+    kind = type(thing)
+    settings = _settings(kind) if kind.__module__.startswith("fastmlp.") else ()
+    if name not in vars(thing) or name not in settings:
+        return value
+    arguments = {argument: vars(thing)[argument] for argument in settings} | {name: value}
+    return vars(kind(**arguments))[name]
 
 
 @cache

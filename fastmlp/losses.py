@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.attributes import checked, require_known
 from fastmlp.errors import unknown
 from fastmlp.labels import as_binary, as_labels
 from fastmlp.validation import (
@@ -55,6 +56,11 @@ class Loss:
     parameter: float = 0.0
     takes_labels: bool = False
     has_accuracy: bool = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what there is to set, checked; another name would go unnoticed."""
+        require_known(self, name)
+        object.__setattr__(self, name, checked(self, name, value))
 
     def __call__(self, outputs: Any, targets: Any, sample_weight: Any = None) -> float:
         """Return the loss.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import losses, optimizers, training
+from fastmlp.attributes import refuse_fixing
 from fastmlp.engine import inference, layerwise
 from fastmlp.exclusive import Exclusive
 from fastmlp.layers.checks import warn_of_unlearned
@@ -65,6 +66,11 @@ class Sequential(Stack):
         self.loss: losses.Loss | None = None
         super().__init__(layers, seed, dtype)
         warn_of_unlearned(self.stages)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Take any attribute but those by which other libraries freeze weights."""
+        refuse_fixing(self, name)
+        object.__setattr__(self, name, value)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         super()._build(layers)

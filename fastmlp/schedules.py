@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.attributes import checked, require_known
 from fastmlp.validation import fraction, non_negative, positive, positive_int
 
 __all__ = [
@@ -42,6 +43,11 @@ class Schedule:
         """
         create: type[Any] = cls
         return create(lr)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what there is to set, checked; another name would go unnoticed."""
+        require_known(self, name)
+        object.__setattr__(self, name, checked(self, name, value))
 
     def rates(
         self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int

@@ -8,7 +8,7 @@ from networks import blobs
 from sentences import refused
 
 import fastmlp
-from fastmlp import layers, optimizers
+from fastmlp import layers, losses, optimizers, schedules
 from fastmlp.callbacks import Callback, Progress, TimeLimit
 from fastmlp.layers import Linear
 
@@ -38,6 +38,52 @@ def test_an_attribute_that_an_optimizer_does_not_have_cannot_be_set(kind):
     optimizer.lr = 0.5
 
     assert optimizer.lr == 0.5
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [schedules.Cosine(0.1), schedules.WarmUp(3, 0.1), losses.Huber(2.0), losses.MSE()],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_an_attribute_that_a_schedule_or_loss_does_not_have_cannot_be_set(thing):
+    with refused(AttributeError, "gamma", type(thing).__name__):
+        thing.gamma = 0.5
+
+
+@pytest.mark.parametrize(
+    ("thing", "name", "wrong", "right"),
+    [
+        (optimizers.SGD(), "clip_norm", -2.0, 3.0),
+        (optimizers.SGD(momentum=0.5), "momentum", 1.0, 0.75),
+        (optimizers.Adam(), "beta2", "0.9", 0.99),
+        (optimizers.AdamW(), "weight_decay", float("nan"), 0.25),
+        (optimizers.RMSprop(), "eps", 0, 1e-3),
+        (optimizers.Adagrad(), "lr", -1e-3, schedules.Step(0.1, 2)),
+        (schedules.OneCycle(0.1), "max_lr", -0.1, 0.2),
+        (schedules.Step(0.1, every=4), "every", 1.5, 2),
+        (losses.Huber(1.0), "delta", 0.0, 0.5),
+        (losses.Quantile(0.5), "q", 1.5, 0.9),
+        (losses.CrossEntropy(), "label_smoothing", -0.1, 0.1),
+    ],
+)
+def test_a_setting_is_checked_again_when_it_is_changed(thing, name, wrong, right):
+    before = getattr(thing, name)
+
+    with pytest.raises((ValueError, TypeError), match=name):
+        setattr(thing, name, wrong)
+    assert getattr(thing, name) == before
+
+    setattr(thing, name, right)
+    assert getattr(thing, name) is right or getattr(thing, name) == right
+
+
+@pytest.mark.parametrize("name", ["trainable", "requires_grad", "frozen"])
+def test_a_model_cannot_be_held_fixed_by_an_attribute(name):
+    model = fastmlp.Sequential(Linear(3, 2))
+
+    with refused(AttributeError, name, "trains every layer"):
+        setattr(model, name, False)
+    model.note = "of no effect"
 
 
 def test_a_layer_or_optimizer_of_a_class_of_its_own_may_have_any_attribute():

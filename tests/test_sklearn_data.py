@@ -172,3 +172,12 @@ def test_sparse_labels_are_dense_labels():
         MLPClassifier(**arguments).fit(X, sparse.csr_matrix(Y)),
         MLPClassifier(**arguments).fit(X, Y),
     )
+
+
+@pytest.mark.parametrize("delta", [1e-42, 1e60])
+def test_a_huber_delta_that_float32_does_not_have_is_refused(delta):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    regressor = MLPRegressor("huber", (4,), huber_delta=delta, max_iter=2)
+    with pytest.raises(ValueError, match=r"Huber.* for float32"):
+        regressor.fit(X, X[:, 0])
+    regressor.fit(X.astype(np.float64), X[:, 0])

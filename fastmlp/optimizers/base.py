@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
-from fastmlp.attributes import require_known
+from fastmlp.attributes import checked, require_known
 from fastmlp.engine.parameters import Arrays
 from fastmlp.exclusive import Exclusive
 from fastmlp.schedules import Schedule, as_schedule
@@ -69,7 +69,7 @@ class Optimizer:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a known attribute; refuse others, since a misspelt name would go unnoticed."""
         require_known(self, name)
-        object.__setattr__(self, name, value)
+        object.__setattr__(self, name, checked(self, name, value))
 
     def hyper(self) -> dict[str, float]:
         """Return the arguments for `fastmlp.ops.hyper` other than lr, weight_decay and t."""

@@ -137,6 +137,7 @@ class BaseMLP(BaseEstimator, Estimator):
         dtype = network.model.dtype
         rows = as_rows(X, targets, weights, dtype)
         objective = self._objective(rows)
+        objective.loss.require_dtype(dtype)
         if self.solver == "lbfgs":
             _lbfgs.fit(self, network, objective, rows)
             return self

@@ -19,8 +19,10 @@ def resumed_optimizer(estimator: Estimator, scale: float) -> optimizers.Optimize
     made: optimizers.Optimizer
     if estimator.solver == "sgd":
         made = optimizers.SGD(rate, clip_norm=limit)
-        made.momentum = float(estimator.momentum)  # 1 is allowed here, as in scikit-learn
-        made.nesterov = bool(estimator.nesterovs_momentum)
+        # past the checks: as in scikit-learn, momentum may be 1, and nesterov go without any
+        vars(made).update(
+            momentum=float(estimator.momentum), nesterov=bool(estimator.nesterovs_momentum)
+        )
     elif estimator.solver == "adam":
         made = optimizers.Adam(rate, **betas, eps=estimator.epsilon * scale, clip_norm=limit)
     else:
