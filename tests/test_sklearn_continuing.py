@@ -89,7 +89,7 @@ def test_lbfgs_has_no_partial_fit():
 def test_another_network_does_not_go_on():
     X, y = three_classes()
     classifier = MLPClassifier(**SMALL, warm_start=True).fit(X, y)
-    with pytest.raises(ValueError, match="training goes on with a network of"):
+    with pytest.raises(ValueError, match="training continues a network of"):
         classifier.set_params(hidden_layer_sizes=(5,)).fit(X, y)
 
 

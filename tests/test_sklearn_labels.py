@@ -55,7 +55,7 @@ def test_coded_labels_are_scored_as_labels(scoring):
 def test_two_values_that_are_not_zero_are_refused(absent, present):
     X, Y = several_labels()
     y = np.where(Y, present, absent)
-    with pytest.raises(ValueError, match=f"0 where a row does not .* got {absent} and {present}"):
+    with pytest.raises(ValueError, match=f"0 if a row does not .* got {absent} and {present}"):
         MLPClassifier().fit(X, y)
 
 
@@ -130,7 +130,7 @@ def test_shares_of_classes_are_refused_with_advice_that_works():
 
 def test_numbers_with_fractions_are_for_the_regressor():
     X, _ = three_classes()
-    with pytest.raises(ValueError, match="there is MLPRegressor"):
+    with pytest.raises(ValueError, match="use MLPRegressor"):
         MLPClassifier().fit(X, X[:, 0])
 
 

@@ -135,9 +135,9 @@ def test_one_array_of_weights_may_be_assigned():
 def test_weights_of_another_shape_are_refused():
     X, y = numbers()
     regressor = MLPRegressor(**SMALL).fit(X, y)
-    with pytest.raises(ValueError, match="expected arrays of shapes"):
+    with pytest.raises(ValueError, match="expected arrays of the network's shapes"):
         regressor.coefs_[0] = np.zeros(16)
-    with pytest.raises(ValueError, match="expected arrays of shapes"):
+    with pytest.raises(ValueError, match="expected arrays of the network's shapes"):
         regressor.intercepts_ = [np.zeros(16)]
 
 

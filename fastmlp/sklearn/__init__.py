@@ -6,9 +6,9 @@ Change one import::
 
     classifier = MLPClassifier(hidden_layer_sizes=(100,), random_state=0).fit(X, y)
 
-The arguments, their order, defaults and meaning are scikit-learn's, and with the same
-``random_state`` so are the starting weights and the minibatches; what scikit-learn does not have
-comes after them, as keywords.
+The arguments, their order, defaults and meaning are scikit-learn's; arguments that scikit-learn
+does not have follow them, as keywords. With the same ``random_state``, the initial weights and the
+minibatches are scikit-learn's too.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""What both estimators share: from arguments and arrays to a trained network, and back out."""
+"""The base class of both estimators: checks of arguments and data, training, and prediction."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -27,18 +27,18 @@ _SPARSE = ("csr", "csc")
 
 
 def store(estimator: Any, arguments: dict[str, Any]) -> None:
-    """Keep the arguments of ``__init__`` as they came, under their own names."""
+    """Store the arguments of ``__init__`` unchanged, as attributes of the same names."""
     for name, value in arguments.items():
         if name != "self":
             setattr(estimator, name, value)
 
 
 class BaseMLP(BaseEstimator, Estimator):
-    """Base of `MLPClassifier` and `MLPRegressor`."""
+    """Base class of `MLPClassifier` and `MLPRegressor`."""
 
     @property
     def coefs_(self) -> Views:
-        """Weights (fan_in, fan_out) of each layer; views, so that edits take effect."""
+        """Weights (fan_in, fan_out) of each layer, as views: edits change the network."""
         return Views(layer.weight for layer in self._trained().linears)
 
     @coefs_.setter
@@ -47,7 +47,7 @@ class BaseMLP(BaseEstimator, Estimator):
 
     @property
     def intercepts_(self) -> Views:
-        """Biases (fan_out,) of each layer; views, so that edits take effect."""
+        """Biases (fan_out,) of each layer, as views: edits change the network."""
         return Views(layer.params["bias"] for layer in self._trained().linears)
 
     @intercepts_.setter
@@ -64,7 +64,7 @@ class BaseMLP(BaseEstimator, Estimator):
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
-        """Look at the signature once for each class: it takes longer than all other checks."""
+        """Inspect the signature only once per class: that takes longer than all other checks."""
         if "_param_names" not in vars(cls):
             cls._param_names = tuple(super()._get_param_names())
         return list(cls._param_names)
@@ -84,23 +84,23 @@ class BaseMLP(BaseEstimator, Estimator):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Fit the network to rows X and what y says of them.
+        """Fit the network to the rows X and their targets y.
 
         Parameters
         ----------
         X : array_like or sparse matrix, shape (N, D)
-            Memory follows the stored values of a sparse matrix, however wide it is.
+            For a sparse matrix, memory is proportional to the stored values, however wide it is.
         y : array_like, shape (N,) or (N, C)
-            For a classifier the class of each row, text or numbers, or several labels at once as
-            columns of 0 and 1 (or 0 and another number); for a regressor numbers, >= 0 for the loss
-            poisson.
+            For a classifier, the class of each row as a string or number, or several labels per
+            row as columns of 0 and 1 (or 0 and another number). For a regressor, numbers; they
+            must be >= 0 for the loss poisson.
         sample_weight : array_like, shape (N,), optional
-            >= 0, not all 0; of any size, since their ratios count (but see ``alpha``).
+            Weights >= 0, not all 0. Only their ratios matter (but see ``alpha``).
         X_val, y_val : array_like, optional
-            Validation rows of your own, not learned from: they are scored every epoch, and decide
-            on stopping with ``early_stopping``.
+            Your own validation rows, which are not trained on. They are scored every epoch, and
+            with ``early_stopping`` their score decides when to stop.
         sample_weight_val : array_like, optional
-            Their weights, >= 0; ``class_weight`` counts for them too.
+            Weights >= 0 of the validation rows; ``class_weight`` applies to them too.
 
         Returns
         -------
@@ -109,8 +109,8 @@ class BaseMLP(BaseEstimator, Estimator):
         Raises
         ------
         ValueError
-            If an argument or the data are not as they should be, or the loss diverges and there
-            are no better weights to go back to.
+            If an argument or the data are invalid, or the loss diverges and there are no better
+            weights to restore.
 
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
@@ -156,7 +156,7 @@ class BaseMLP(BaseEstimator, Estimator):
     def _check_combination(
         self, incremental: bool, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> None:
-        """Raise where arguments that are right by themselves do not go together."""
+        """Raise an error for arguments that are valid alone but not in combination."""
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if (X_val is None) != (y_val is None):
@@ -167,12 +167,12 @@ class BaseMLP(BaseEstimator, Estimator):
         if self.solver == "lbfgs":
             if self.dropout or self.normalization == "batch":
                 raise ValueError(
-                    "solver 'lbfgs' needs a loss that is the same each time it is computed, which "
-                    "dropout and normalization='batch' do not leave it: use solver='adam'"
+                    "solver 'lbfgs' needs a deterministic loss, which it does not have with "
+                    "dropout or normalization='batch': use solver='adam'"
                 )
             if self.clip_norm is not None or X_val is not None:
                 raise ValueError(
-                    "clip_norm, X_val and y_val have no meaning with solver 'lbfgs', which has no "
+                    "clip_norm, X_val and y_val have no effect with solver 'lbfgs', which has no "
                     "epochs: use solver='adam'"
                 )
 
@@ -196,7 +196,7 @@ class BaseMLP(BaseEstimator, Estimator):
     def _row_weights(
         self, X: Any, y: np.ndarray, sample_weight: Any, incremental: bool
     ) -> np.ndarray | None:
-        """Return sample weight times class weight."""
+        """Return sample weights times class weights, or None if there are neither."""
         weights = self._class_weights(y, incremental)
         if sample_weight is not None:
             given = _check_sample_weight(
@@ -214,7 +214,7 @@ class BaseMLP(BaseEstimator, Estimator):
         return weights
 
     def _start(self, units: list[int], dtype: np.dtype) -> None:
-        """Draw a network; forget the past."""
+        """Create a network with new random weights; discard all earlier progress."""
         random_state = check_random_state(self.random_state)
         self._network = _network.build(
             units,
@@ -226,7 +226,7 @@ class BaseMLP(BaseEstimator, Estimator):
         )
         self._progress = Progress(random_state)
         self._seed = 0
-        if self.dropout:  # a draw that scikit-learn does not make, so only where there is need
+        if self.dropout:  # scikit-learn does not draw this number, so draw it only if needed
             self._seed = int(random_state.randint(2**31))
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(units)
@@ -236,13 +236,13 @@ class BaseMLP(BaseEstimator, Estimator):
         self.best_validation_score_ = None
 
     def _continued(self, units: list[int]) -> Network:
-        """Return the network, which must be the one that the arguments ask for."""
+        """Return the current network, after checking that the arguments still describe it."""
         network = self._network
         plan = (tuple(units), self.activation, self.normalization, self.dropout > 0)
         if plan != network.plan:
             raise ValueError(
-                f"training goes on with a network of (units, activation, normalization, dropout) "
-                f"{network.plan}, but the arguments ask for {plan}: set them back, or begin anew "
+                f"training continues a network of (units, activation, normalization, dropout) "
+                f"{network.plan}, but the arguments ask for {plan}: set them back, or start over "
                 "by fit with warm_start=False"
             )
         network.set_dropout(self.dropout)
@@ -251,7 +251,7 @@ class BaseMLP(BaseEstimator, Estimator):
     def _hold_out(
         self, rows: Rows, y: np.ndarray, given: tuple[Any, Any, Any]
     ) -> tuple[np.ndarray | None, HeldOut | None]:
-        """Return the rows to learn from (None: all) and those to validate with."""
+        """Return the indices of the training rows (None: all), and the validation rows."""
         if given[0] is not None:
             visited = None
             try:
@@ -276,7 +276,7 @@ class BaseMLP(BaseEstimator, Estimator):
         return visited, held_out
 
     def _given(self, X: Any, y: Any, sample_weight: Any, dtype: np.dtype) -> HeldOut:
-        """Return the user's own validation rows."""
+        """Return the validation rows that the user passed, checked."""
         X, y = self._check_data(X, y, reset=False)
         targets = self._check_targets(y, first=False, incremental=True)
         weights = self._row_weights(X, y, sample_weight, incremental=False)
@@ -287,14 +287,14 @@ class BaseMLP(BaseEstimator, Estimator):
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
         check_is_fitted(self)
-        checked = vars(self).get("_held_out_X")  # a scorer asks: these rows need no second look
+        checked = vars(self).get("_held_out_X")  # a scorer's rows are checked already
         if checked is None or X is not checked:
             check_dates(X)
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
         return _sparse.outputs(self._network.model, X, self.n_threads)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell whether there is a network: a fit that was refused may have left attributes."""
+        """Tell whether there is a network; attributes alone may come from a fit that failed."""
         return "_network" in vars(self)
 
     def __sklearn_tags__(self) -> Tags:
@@ -312,7 +312,7 @@ def _hidden_sizes(sizes: Any) -> list[int]:
 
 
 def has_partial_fit(estimator: BaseMLP) -> bool:
-    """Tell whether the solver goes on from where it was; for `available_if`."""
+    """Tell whether the solver can continue training; for `available_if`."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."

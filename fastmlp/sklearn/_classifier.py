@@ -1,4 +1,4 @@
-"""The classifier."""
+"""MLPClassifier."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -26,26 +26,27 @@ __all__ = ["MLPClassifier"]
 
 @documented
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """Multi-layer perceptron for classes: scikit-learn's, trained by fastmlp.
+    """Multi-layer perceptron classifier: scikit-learn's MLPClassifier, trained by fastmlp.
 
-    Arguments, defaults and meaning are those of scikit-learn's class of the same name, and with
-    the same ``random_state`` it learns the same weights, but for rounding. What follows
-    ``max_fun`` is our own.
+    The arguments up to ``max_fun`` are those of scikit-learn's class of the same name, with the
+    same meaning and defaults; those after ``max_fun`` are fastmlp's own. With the same
+    ``random_state``, it learns the same weights as scikit-learn, up to rounding.
 
     Parameters
     ----------
     <arguments that scikit-learn has too>
     class_weight : dict, list of dict or "balanced", optional
-        Class -> weight, times the sample weight; as elsewhere in scikit-learn.
+        Weight of each class, as elsewhere in scikit-learn; multiplied by the sample weights.
     label_smoothing : float, default 0.0
-        s in [0, 1): the target is (1 - s) onehot + s / C, for a logistic output (1 - s) t + s / 2.
+        s in [0, 1): the target is (1 - s) onehot + s / C; for a logistic output it is
+        (1 - s) t + s / 2.
     <arguments that both have besides>
 
     Attributes
     ----------
     classes_ : numpy.ndarray, shape (C,)
     out_activation_ : str
-        ``"softmax"``, or ``"logistic"`` for two classes (one output) and for several labels.
+        ``"softmax"``, or ``"logistic"`` for two classes (one output) and for multilabel targets.
     <attributes of both>
 
     Examples
@@ -60,7 +61,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(_constraints.Real, 0, 1, closed="left")],
     }
 
-    loss = "log_loss"  # no argument, but scikit-learn's has the attribute
+    loss = "log_loss"  # not an argument, but scikit-learn's class has this attribute
     class_weight: Any
     label_smoothing: float
     classes_: np.ndarray
@@ -116,7 +117,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight: ArrayLike | None = None,
         classes: ArrayLike | None = None,
     ) -> Self:
-        """Visit each row once more; optimizer and random state go on from call to call.
+        """Train for one more epoch on the given rows, continuing from the previous call.
+
+        The optimizer's state and the random state are kept between calls.
 
         Parameters
         ----------
@@ -124,7 +127,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array_like, shape (N,) or (N, C)
         sample_weight : array_like, shape (N,), optional
         classes : array_like, shape (C,), optional
-            All classes; needed in the first call.
+            All classes; required in the first call.
 
         Returns
         -------
@@ -143,7 +146,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
-        """Return the class of each row, shape (N,), or labels of 0 and 1, shape (N, C)."""
+        """Return the class of each row, shape (N,), or 0/1 labels, shape (N, C)."""
         z = self._outputs(X)  # the largest logit is the largest probability
         return self._labels.decided(z if self.out_activation_ == "softmax" else _logistic(z))
 
@@ -153,7 +156,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
 
     def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
-        """Return the logarithm of each probability, shape (N, C), finite where that is 0."""
+        """Return log-probabilities, shape (N, C), finite even for a probability of 0."""
         z = self._outputs(X)
         if self.out_activation_ == "softmax":
             z -= z.max(axis=1, keepdims=True)
@@ -163,7 +166,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.hstack([-np.logaddexp(0, z), log_p]) if self.n_outputs_ == 1 else log_p
 
     def _probabilities(self, z: np.ndarray) -> np.ndarray:
-        """Return the probability of each output of the network; may overwrite z."""
+        """Return the outputs z as probabilities; may overwrite z."""
         if self.out_activation_ == "logistic":
             return _logistic(z)
         z -= z.max(axis=1, keepdims=True)
@@ -209,11 +212,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return None
         if incremental and isinstance(self.class_weight, str):
             raise ValueError(
-                "class_weight 'balanced' needs all rows at once, which partial_fit does not see: "
+                "class_weight='balanced' needs all rows at once, but partial_fit sees only some: "
                 "pass a dict of class -> weight"
             )
         if isinstance(self.class_weight, dict) and not self._labels.multilabel:
-            classes = self.classes_  # of all rows: there may be fewer in these
+            classes = self.classes_  # these rows may not contain all classes
             of_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
             weights = of_class[self._labels.codes(y.reshape(-1))]
         else:
@@ -236,7 +239,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._labels.codes(y) if self._labels.multilabel else y
 
     def _class_numbers(self, targets: np.ndarray) -> np.ndarray | None:
-        """Return no classes for several labels at once."""
+        """Return each row's class number, or None for multilabel targets."""
         if targets.ndim == 1:
             return targets
         return None if self._labels.multilabel else (targets[:, 0] > 0.5).astype(np.int64)

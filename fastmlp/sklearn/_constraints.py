@@ -1,4 +1,4 @@
-"""What each argument may be: scikit-learn's own rules, and those of what comes on top."""
+"""Valid values of each argument: scikit-learn's rules, and those for the additional arguments."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["COMMON", "not_negative", "positive"]
 
 
 def positive(kind: type = Real) -> Interval:
-    """Numbers above 0."""
+    """Return the constraint: a number > 0."""
     return Interval(kind, 0, None, closed="neither")
 
 
 def not_negative(kind: type = Real) -> Interval:
-    """Numbers from 0 on."""
+    """Return the constraint: a number >= 0."""
     return Interval(kind, 0, None, closed="left")
 
 

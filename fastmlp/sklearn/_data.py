@@ -10,14 +10,14 @@ from fastmlp.rows import Rows
 
 __all__ = ["WINDOW", "as_rows", "check_dates", "dense", "r2", "take"]
 
-_LARGE = 1 << 28  # bytes: a sparse matrix that would need more is spread out a part at a time
-WINDOW = 1 << 26  # bytes of such parts
-_ULPS = 4 * np.finfo(np.float64).eps  # relative: targets as near as this are all the same
+_LARGE = 1 << 28  # bytes: a sparse matrix that would be larger is converted in parts
+WINDOW = 1 << 26  # bytes of such a part
+_ULPS = 4 * np.finfo(np.float64).eps  # targets with a relative spread below this are constant
 _MISSING_DATE = "X lacks {} (NaT): drop such rows, or replace dates by numbers and fill them in"
 
 
 def as_rows(X: Any, targets: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Rows:
-    """Return rows in the network's dtype, as an array unless that would be large."""
+    """Return rows in the network's dtype; keep a sparse X sparse if it would be large as array."""
     exponent = 0
     if weights is not None:
         exponent = int(np.frexp(weights.max())[1])
@@ -35,23 +35,23 @@ def take(rows: Rows, indices: np.ndarray) -> Rows:
 
 
 def _lean(X: Any) -> Any:
-    """Return an array, or a csr matrix of rows that would be large as an array."""
+    """Return X as an array, or as a csr matrix if it is sparse and would be large as an array."""
     if issparse(X) and X.shape[0] * X.shape[1] * X.dtype.itemsize > _LARGE:
         return X.tocsr()
     return dense(X)
 
 
 def check_dates(X: Any) -> None:
-    """Raise where X has dates that would not become numbers as other values do.
+    """Raise an error if X has dates that would not be converted correctly.
 
-    scikit-learn's conversion makes the number -2**63 of a missing one.
+    scikit-learn converts a missing date to the number -2**63.
 
     Raises
     ------
     ValueError
         If a date is missing.
     TypeError
-        If a frame has dates beside other columns.
+        If a data frame has both dates and other columns.
 
     """
     if isinstance(X, np.ndarray):
@@ -73,15 +73,16 @@ def check_dates(X: Any) -> None:
 
 
 def dense(X: Any) -> np.ndarray:
-    """Return X, a sparse matrix spread out, as a row-major array."""
+    """Return X, which may be sparse, as a dense row-major array."""
     return np.ascontiguousarray(X.toarray() if issparse(X) else X)
 
 
 def r2(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
-    """Return the coefficient of determination, meaned over outputs; NaN if a prediction is.
+    """Return R2, the coefficient of determination, averaged over outputs.
 
-    1 - sum w (t - p)**2 / sum w (t - mean t)**2; for an output that does not vary, but by the
-    rounding of its mean, 1 if it is met and 0 if not, as in scikit-learn's ``r2_score``.
+    It is 1 - sum w (t - p)**2 / sum w (t - mean t)**2, or NaN if a prediction is NaN. If targets
+    are constant, up to rounding of their mean, it is 1 for exact predictions and 0 otherwise, as
+    in scikit-learn's ``r2_score``.
     """
     if not np.isfinite(predictions).all():
         return math.nan

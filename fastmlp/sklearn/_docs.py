@@ -1,4 +1,4 @@
-"""The part of the docstrings that both estimators share."""
+"""The parts of the docstrings that both estimators share."""
 
 from inspect import cleandoc
 from typing import TypeVar
@@ -9,7 +9,7 @@ _Estimator = TypeVar("_Estimator", bound=type)
 
 
 def documented(estimator: _Estimator) -> _Estimator:
-    """Fill in what a class's docstring names in angle brackets, a line each."""
+    """Replace the lines in angle brackets in a class's docstring by the shared parts."""
     text = cleandoc(estimator.__doc__ or "")  # there is none with python -OO
     for name, shared in _SHARED.items():
         text = text.replace(f"<{name}>", cleandoc(shared))
@@ -22,101 +22,104 @@ _SHARED = {
         hidden_layer_sizes : int or sequence of int, default (100,)
             Units of each hidden layer.
         activation : str, default "relu"
-            Of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, and beyond
-            scikit-learn's ``"leaky_relu"``, ``"elu"``, ``"selu"``, ``"gelu"``, ``"silu"``,
-            ``"mish"``.
+            Activation of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"`` and
+            ``"relu"`` as in scikit-learn; also ``"leaky_relu"``, ``"elu"``, ``"selu"``,
+            ``"gelu"``, ``"silu"`` and ``"mish"``.
         solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
             ``"adamw"`` is Adam with decoupled ``weight_decay``.
         alpha : float, default 1e-4
-            L2 penalty: 0.5 * alpha * sum(W * W) / rows of the minibatch (with weighted rows: / the
-            sum of their weights, so that here alone their common scale counts).
+            L2 penalty: 0.5 * alpha * sum(W * W) divided by the number of rows in the minibatch, or
+            by the sum of their weights. This is the only place where the scale of weights matters.
         batch_size : int, default "auto"
-            Rows a step; "auto" is min(200, N). With normalization="batch", one row that is left
-            joins the minibatch before it.
+            Rows per step; "auto" is min(200, N). With normalization="batch", a single left-over
+            row joins the minibatch before it.
         learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
             For the solver sgd: constant; learning_rate_init / (t + 1) ** power_t; or divided by 5
-            whenever ``n_iter_no_change`` epochs bring no progress.
+            after every ``n_iter_no_change`` epochs without progress.
         learning_rate_init : float, default 1e-3
         power_t : float, default 0.5
         max_iter : int, default 200
-            Epochs, or iterations of lbfgs, at most.
+            Maximum number of epochs, or of iterations for lbfgs.
         shuffle : bool, default True
         random_state : int, RandomState or None, default None
-            Of starting weights, validation rows, minibatches and dropout; the first three are those
-            that scikit-learn draws.
+            Source of the initial weights, validation rows, minibatches and dropout. The first
+            three are the same as in scikit-learn.
         tol : float, default 1e-4
-            Progress that counts, in loss or score; for lbfgs the gradient at which to stop.
+            Smallest change of loss or score that counts as progress; for lbfgs, the gradient at
+            which to stop.
         verbose : bool, default False
-            Whether to print a line an epoch.
+            Whether to print a line per epoch.
         warm_start : bool, default False
-            Whether ``fit`` goes on from where it was. Unlike in scikit-learn, so do the state of
-            the optimizer and the random state: n times one epoch is one time n epochs, bit for bit
-            (where the best weights are not restored in between).
+            Whether ``fit`` continues from the previous call. Unlike in scikit-learn, the state of
+            the optimizer and the random state continue too: n calls of one epoch give the same
+            bits as one call of n epochs (unless the best weights are restored in between).
         momentum : float, default 0.9
         nesterovs_momentum : bool, default True
         early_stopping : bool, default False
-            Whether to set ``validation_fraction`` of the rows aside (unless ``fit`` is given some),
-            stop when their score no longer rises, and restore the best weights; the last ones stay,
-            with a warning, where no score was a finite number. Two classes are set aside in
-            proportion, as in scikit-learn; of more, and of rare ones, at least one row each where
-            there are two and room. Without effect on lbfgs, as in scikit-learn.
+            Whether to set aside ``validation_fraction`` of the rows (unless validation rows are
+            passed to ``fit``), stop when their score no longer improves, and restore the best
+            weights. If no score was finite, the last weights are kept, with a warning. Two
+            classes keep their proportions, as in scikit-learn; each of several or rare classes
+            gets at least one validation row if it has two rows and there is room. lbfgs ignores
+            this, as in scikit-learn.
         validation_fraction : float, default 0.1
         beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
-            Of Adam; epsilon stands outside the bias-corrected root (Kingma and Ba, 2015,
-            algorithm 1), where scikit-learn has it inside of the correction: a difference only
-            where gradients are almost 0.
+            Parameters of Adam. epsilon is added to the bias-corrected root (Kingma and Ba, 2015,
+            algorithm 1); scikit-learn adds it before the correction, which makes a difference
+            only if gradients are almost 0.
         n_iter_no_change : int or inf, default 10
-            Epochs without progress after which to stop.
+            Number of epochs without progress after which to stop.
         max_fun : int, default 15000
-            Calls of the loss at most, for lbfgs.
+            Maximum number of loss evaluations, for lbfgs.
         """,
     "arguments that both have besides": """
         dropout : float, default 0.0
-            Probability of dropping a hidden unit; >= 0, < 1.
+            Probability of dropping a hidden unit; >= 0 and < 1.
         normalization : {"batch", "layer"}, optional
-            Between the product and the activation of each hidden layer. Where every minibatch is
-            one row (batch_size=1, partial_fit with a row at a time), which has no variance,
-            "batch" normalises by the running statistics, as predictions do, and follows them.
+            Normalisation in each hidden layer, before its activation. If minibatches are single
+            rows (batch_size=1, or partial_fit with a row at a time), which have no variance,
+            "batch" normalises with the running statistics, as in prediction, and updates them.
         weight_decay : float, default 0.01
-            Of the solver adamw.
+            Weight decay of the solver adamw.
         clip_norm : float, optional
-            The gradient of all parameters together is scaled down to this norm.
+            Largest norm of the gradient of all parameters together; larger ones are scaled down.
         scoring : str or callable, optional
-            A scorer of scikit-learn's, or ``scorer(estimator, X, y) -> float``, for the validation
-            rows; default what ``score`` returns. Weights of the rows are handed to a scorer that
-            takes ``sample_weight``. It is tried before training: where it fails on these rows, or
-            is NaN, an error or a warning says so.
+            A scikit-learn scorer, or ``scorer(estimator, X, y) -> float``, for the validation
+            rows. Default: the estimator's ``score``. A scorer that takes ``sample_weight`` gets
+            the rows' weights. It is tried before training: an error or warning tells if it fails
+            or returns NaN on these rows.
         restore_best : bool, default "auto"
-            Whether to end with the weights of the best epoch, by score or, without validation rows,
-            by loss; "auto": where ``early_stopping`` is on.
+            Whether to restore the weights of the best epoch at the end, by score or, without
+            validation rows, by loss. "auto" means: with ``early_stopping``.
         callbacks : list of fastmlp.Callback, optional
-            Run between epochs; they are handed the ``fastmlp.Sequential``.
+            Called between epochs with the ``fastmlp.Sequential``.
         time_limit : float, optional
-            Seconds after which no further epoch begins.
+            Seconds after which no new epoch starts.
         n_threads : int, optional
-            Default: what the process may use. The result does not depend on it.
+            Number of threads. Default: all that the process may use. Results do not depend on it.
         matmul_precision : {"highest", "high", "medium"}, default "highest"
-            Of products in float32, see `fastmlp.Sequential.fit`. Sparse rows too wide to be spread
-            out are always multiplied in full precision.
+            Precision of float32 matrix products, see `fastmlp.Sequential.fit`. Very wide sparse
+            rows are always multiplied in full precision.
         """,
     "attributes of both": """
         coefs_, intercepts_ : list of numpy.ndarray
-            Weights (fan_in, fan_out) and biases (fan_out,) of each layer, float32 where X was, else
-            float64; views, so that edits take effect.
+            Weights (fan_in, fan_out) and biases (fan_out,) of each layer; float32 if X was, else
+            float64. They are views: edits change the network.
         n_iter_, t_ : int
-            Epochs of the last ``fit``; rows visited in all.
+            Number of epochs in the last ``fit``; number of rows trained on, in all epochs.
         loss_, best_loss_ : float
-            Penalty included; ``best_loss_`` is None with ``early_stopping``.
+            Last and best loss, including the penalty; ``best_loss_`` is None with
+            ``early_stopping``.
         loss_curve_ : list of float
-            A value an epoch (an iteration, for lbfgs).
+            Loss of each epoch (of each iteration, for lbfgs).
         validation_scores_, validation_loss_curve_ : list of float or None
-            A value an epoch, where there are validation rows.
+            Score and loss of each epoch, if there are validation rows.
         best_validation_score_ : float or None
         stopped_ : str or None
             Why training ended before ``max_iter``: ``"converged"``, ``"time limit"``,
-            ``"interrupted"``, ``"diverged in epoch n"``, or what a callback said.
+            ``"interrupted"``, ``"diverged in epoch n"``, or the reason that a callback gave.
         n_features_in_, n_layers_, n_outputs_ : int
         feature_names_in_ : numpy.ndarray
-            Where X had names.
+            Column names of X, if it had any.
         """,
 }

@@ -1,4 +1,4 @@
-"""The rows that are not learned from, and how well an estimator does on them."""
+"""Validation rows: how they are chosen, and how an estimator is scored on them."""
 
 import warnings
 from collections.abc import Callable
@@ -19,13 +19,13 @@ __all__ = ["HeldOut", "hold_out", "split"]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows that are not learned from.
+    """Validation rows, which are not trained on.
 
     Attributes
     ----------
     rows : Rows
     score : callable
-        ``score(outputs) -> float``, higher is better; outputs are the network's for ``rows``.
+        ``score(outputs) -> float``, higher is better, for the network's outputs on ``rows``.
 
     """
 
@@ -34,18 +34,18 @@ class HeldOut:
 
 
 def hold_out(estimator: Estimator, rows: Rows, y: Any) -> HeldOut:
-    """Return the rows, of targets ``y`` as the user gave them, and what scores them.
+    """Return the rows together with their scorer; ``y`` holds the targets as the user gave them.
 
     Raises
     ------
     ValueError
-        If all have weight 0, or the scorer is not for such an estimator.
+        If all rows have weight 0, or the scorer does not work for this kind of estimator.
 
     """
     weights = rows.given_weights()
     if weights is not None and not weights.any():
         raise ValueError(
-            "every validation row has weight 0, so that there is no score: raise "
+            "every validation row has weight 0, so there is no score: raise "
             "validation_fraction, or pass X_val and y_val"
         )
     if estimator.scoring is None:
@@ -62,7 +62,7 @@ def hold_out(estimator: Estimator, rows: Rows, y: Any) -> HeldOut:
 
 
 def _try_out(estimator: Estimator, score: Callable[[], float], rows: Rows) -> None:
-    """Say it before training where a scorer cannot work on these rows."""
+    """Raise an error or warn, before training, if the scorer does not work on these rows."""
     name = f"scoring={estimator.scoring!r}"
     where = f"the {len(rows)} validation rows{estimator._lacks(rows.targets)}"
     advice = "raise validation_fraction, pass other X_val and y_val, or choose another scoring"
@@ -74,7 +74,7 @@ def _try_out(estimator: Estimator, score: Callable[[], float], rows: Rows) -> No
         raise ValueError(f"{name} cannot score {where} ({error}): {advice}") from error
     if np.isnan(value):
         warnings.warn(
-            f"{name} is NaN on {where}, so that it cannot tell which epoch is the best: {advice}",
+            f"{name} is NaN on {where}, so it cannot tell which epoch is the best: {advice}",
             stacklevel=7,
         )
 
@@ -82,21 +82,21 @@ def _try_out(estimator: Estimator, score: Callable[[], float], rows: Rows) -> No
 def split(
     progress: Progress, n_rows: int, fraction: float, classes: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to learn from and those to validate with.
+    """Return the indices of the training rows and of the validation rows.
 
-    They are drawn as scikit-learn does, which keeps two classes in proportion, but not more. Where
-    a class would be missing on one side, a row of it then changes places with one of the class that
-    has most there; the only row of a class is learned from.
+    They are drawn as in scikit-learn, which stratifies two classes, but not more. If a class is
+    then missing on one side, one of its rows is swapped with one of the most frequent class
+    there. A class with a single row is in the training rows.
 
-    A later call for as many rows, to go on with training, gives the same ones again: no row is
-    learned from that had been set aside, and the random state does not move.
+    A later call with as many rows, to continue training, returns the same split, so validation
+    rows are never trained on; it leaves the random state unchanged.
 
     Parameters
     ----------
     progress : Progress
     n_rows : int
     fraction : float
-        Of the rows to validate with.
+        Share of the rows to validate with.
     classes : numpy.ndarray, int64, shape (n_rows,), optional
         The number of each row's class.
 
@@ -123,7 +123,7 @@ def split(
 
 
 def _share_classes(learned: np.ndarray, kept: np.ndarray, classes: np.ndarray) -> None:
-    """Exchange rows until, as far as there are enough, each class is on both sides."""
+    """Swap rows in place until each class is on both sides, if it has enough rows."""
     counts = np.bincount(classes)
     n_kept = np.bincount(classes[kept], minlength=len(counts))
     n_learned = counts - n_kept

@@ -1,4 +1,4 @@
-"""From the labels that users have to what the kernels take, and back."""
+"""Conversion between users' class labels and the codes that the kernels take."""
 
 from typing import Any
 
@@ -9,46 +9,46 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 __all__ = ["Labels", "check_objects"]
 
 _ADVICE = {
-    "continuous": "; for numbers with fractions there is MLPRegressor",
-    "continuous-multioutput": "; of shares of classes, pass y.argmax(axis=1), of numbers to be "
-    "predicted, use MLPRegressor",
-    "multiclass-multioutput": "; of one class a column, fit a classifier for each",
+    "continuous": "; to predict numbers with fractions, use MLPRegressor",
+    "continuous-multioutput": "; if y holds class probabilities, pass y.argmax(axis=1); to "
+    "predict numbers, use MLPRegressor",
+    "multiclass-multioutput": "; if each column has its own classes, fit a classifier for each",
 }
 
 
 class Labels:
-    """The classes that a classifier knows, in order.
+    """The classes of a classifier, in sorted order.
 
     Parameters
     ----------
     y : numpy.ndarray or sparse matrix, shape (N,) or (N, C)
-        One class a row, or a column for each of several labels: 0 where a row does not have it,
-        one other value where it does.
+        One class per row, or a column for each of several labels, with 0 if the row does not have
+        the label and one other value if it does.
 
     Attributes
     ----------
     classes : numpy.ndarray, shape (C,)
-        Sorted.
+        The classes, sorted.
     kind : {"binary", "multiclass", "multilabel-indicator"}
 
     Raises
     ------
     ValueError
-        If y holds neither.
+        If y has neither form.
 
     """
 
     def __init__(self, y: Any):
-        self._binarizer: LabelBinarizer | None = None  # several labels alone need one
+        self._binarizer: LabelBinarizer | None = None  # only for multilabel targets
         plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU"
         self.classes = np.unique(y) if plain else np.empty(0)
-        if plain and 2 * len(self.classes) <= len(y):  # nothing to doubt: scikit-learn asks longer
+        if plain and 2 * len(self.classes) <= len(y):  # clear, and faster than asking scikit-learn
             self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
             return
         self.kind = type_of_target(y)
         if self.kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise ValueError(
-                f"Unknown label type: {self.kind}; y must hold one class a row, or a column of 0 "
+                f"Unknown label type: {self.kind}; y must hold one class per row, or a column of 0 "
                 f"and 1 for each of several labels{_ADVICE.get(self.kind, '')}"
             )
         self.classes = unique_labels(y)
@@ -57,16 +57,16 @@ class Labels:
 
     @property
     def multilabel(self) -> bool:
-        """Whether a row may have several labels."""
+        """Whether a row can have several labels."""
         return self.kind == "multilabel-indicator"
 
     def codes(self, y: Any) -> np.ndarray:
-        """Return the index in ``classes`` of each row's class, (N,), or 0 and 1, (N, C).
+        """Return the index of each row's class in ``classes``, (N,), or 0/1 labels, (N, C).
 
         Raises
         ------
         ValueError
-            If a class is not among them, or labels are given in another form.
+            If y contains an unknown class, or has another form than before.
 
         """
         if self._binarizer is not None:
@@ -77,7 +77,7 @@ class Labels:
                 )
             return _presence(np.asarray(y.toarray() if hasattr(y, "toarray") else y))
         if y.ndim != 1:
-            raise ValueError(f"`y` must have one class a row, as before, got shape {y.shape}")
+            raise ValueError(f"`y` must have one class per row, as before, got shape {y.shape}")
         if (y.dtype.kind in "OU") == (self.classes.dtype.kind in "OU"):
             codes = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
             if (self.classes[codes] == y).all():
@@ -88,31 +88,31 @@ class Labels:
         )
 
     def decided(self, probabilities: np.ndarray) -> Any:
-        """Return the class, (N,), or labels, (N, C), that each row of probabilities speaks for.
+        """Return the most probable class, (N,), or labels, (N, C), of each row of probabilities.
 
-        Logits will do where each row has one of several classes. Several labels are a sparse
-        matrix where those learned from were.
+        For more than two classes, logits work too. Multilabel predictions are a sparse matrix if
+        the targets in training were.
         """
         if self._binarizer is not None:
             return self._binarizer.inverse_transform(probabilities)
         return self.classes[self.decided_codes(probabilities)]
 
     def decided_codes(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the same as `codes` does: indices, or 0 and 1."""
+        """Return the same in the form that `codes` returns: class indices, or 0/1 labels."""
         if self.kind == "multiclass":
             return probabilities.argmax(axis=1)
         if self.multilabel:
             return (probabilities > 0.5).astype(np.int64)
-        return (probabilities[:, 0] > 0.5) * (len(self.classes) - 1)  # there may be one class only
+        return (probabilities[:, 0] > 0.5) * (len(self.classes) - 1)  # there may be only one class
 
 
 def _presence(y: np.ndarray) -> np.ndarray:
-    """Return 1 where several labels are not 0, as scikit-learn takes them.
+    """Return multilabel targets as 0 and 1: like scikit-learn, treat every nonzero value as 1.
 
     Raises
     ------
     ValueError
-        If both values differ from 0, as in -1 and 1: then all would count as present.
+        If both values are nonzero, such as -1 and 1: all labels would count as present.
 
     """
     low, high = y.min(), y.max()
@@ -120,13 +120,13 @@ def _presence(y: np.ndarray) -> np.ndarray:
         return (y != 0).astype(np.int64)
     found = f"{low:g}" if low == high else f"{low:g} and {high:g}"
     raise ValueError(
-        "`y` of several labels must hold 0 where a row does not have a label and one other value "
-        f"where it does, got {found}: pass (y > {max(low, 0):g}).astype(int)"
+        "`y` with several labels must hold 0 if a row does not have a label and one other value "
+        f"if it does, got {found}: pass (y > {max(low, 0):g}).astype(int)"
     )
 
 
 def check_objects(y: Any, name: str = "y") -> None:
-    """Raise ValueError if Python objects are not all text, and say what to do."""
+    """Raise ValueError, with advice, if an object array does not hold only strings."""
     if not isinstance(y, np.ndarray) or y.dtype.kind != "O":
         return
     values = y.ravel().tolist()

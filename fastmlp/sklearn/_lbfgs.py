@@ -24,13 +24,13 @@ from fastmlp.training.loop import Loop
 
 __all__ = ["fit"]
 
-_NO_CLIPPING = 1e100  # a limit above any gradient: it only makes the step write the gradient out
+_NO_CLIPPING = 1e100  # a limit above any gradient, which only makes the step store the gradient
 
 
 def fit(estimator: Estimator, network: Network, objective: Objective, rows: Rows) -> None:
-    """Minimise the loss of all rows together; set the estimator's fitted attributes.
+    """Minimise the loss over all rows; set the estimator's fitted attributes.
 
-    In float64 whatever the dtype of the data: in float32 the line search soon finds no descent.
+    This uses float64 for any data: in float32, the line search soon fails to find a descent.
     """
     model, wide = network.model, network
     if model.dtype != np.float64:
@@ -120,7 +120,7 @@ class _Minimiser:
             "gtol": estimator.tol,
         }
         try:
-            with _blas().limit(limits=1):  # scipy's own sums are short: threads only cost time
+            with _blas().limit(limits=1):  # scipy's sums are too short for threads
                 result = minimize(
                     self.loss_and_gradient,
                     self.model.theta.copy(),
@@ -136,7 +136,7 @@ class _Minimiser:
             self.model.theta, estimator.loss_ = self.reached
 
     def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return both."""
+        """Return the loss of all rows and its gradient at ``theta``."""
         self.model.theta = theta
         loss = self._sparse_loss() if self.runner is None else self._compiled_loss(self.runner)
         self.computed += 1
@@ -145,7 +145,7 @@ class _Minimiser:
         return loss * self.scale, self.model.grad * self.scale
 
     def _compiled_loss(self, runner: compiled.CompiledRunner) -> float:
-        """Make a step at rate 0: it computes loss and gradient on all threads, changes nothing."""
+        """Take a step at rate 0, which computes loss and gradient but changes no weights."""
         self.optimizer.t = 0
         result = runner.train_epoch(self.order, 0, self.no_rate, lambda: None)
         if result.interrupted:
@@ -153,26 +153,26 @@ class _Minimiser:
         return float(result.losses[0])
 
     def _sparse_loss(self) -> float:
-        """Compute the same for a sparse matrix that would be large as an array."""
+        """Compute the same for a sparse matrix that would be too large as an array."""
         rows, loss = self.rows, self.objective.loss
         value, _ = _sparse.loss_and_grads(self.model, loss, rows.X, rows.targets, rows.weights)
         return value + _sparse.add_penalties(self.model, self.l2)
 
     def _reported(self, loss: float) -> float:
-        """Return what is reported for a loss of ours, with its penalty."""
+        """Return the loss to report, with the penalty, for one on fastmlp's scale."""
         objective, alpha = self.objective, self.alpha
         gap = 1.0 - objective.report_scale * objective.gradient_scale
         penalty = gap * 0.5 * alpha * self.network.squared_weights() / self.mass if gap else 0.0
         return loss * objective.report_scale + penalty + self.offset
 
     def _found(self, searched: float) -> float:
-        """Return what is reported where scipy found a value."""
+        """Return the loss to report for a value of scipy's objective."""
         if self.objective.searched_as_reported:
             return searched
         return self._reported(searched / self.scale)
 
     def _after_iteration(self, intermediate_result: OptimizeResult) -> None:
-        """Note the loss; stop where a callback or the clock says so."""
+        """Record the loss; stop if a callback or the time limit says so."""
         estimator = self.estimator
         loss = self._found(float(intermediate_result.fun))
         self.reached = intermediate_result.x.copy(), loss
@@ -195,5 +195,5 @@ class _Minimiser:
 
 @functools.cache
 def _blas() -> ThreadpoolController:
-    """Return the BLAS libraries of this process; to look for them takes milliseconds."""
+    """Return the BLAS libraries of this process; cached, as the search takes milliseconds."""
     return ThreadpoolController().select(user_api="blas")

@@ -1,4 +1,4 @@
-"""How the rows of a fit are cut into minibatches, and large sparse ones shown."""
+"""Minibatches of the rows, and dense windows on large sparse ones."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ __all__ = ["Window", "minibatches"]
 
 
 def minibatches(model: Trainable, asked: Any, n_rows: int) -> Batches:
-    """Return the minibatches of the argument ``batch_size``."""
+    """Return the minibatches for the argument ``batch_size``, clipped to the number of rows."""
     if isinstance(asked, str):
         return Batches.of(model, n_rows, min(200, n_rows))
     if asked > n_rows:
@@ -27,19 +27,19 @@ def minibatches(model: Trainable, asked: Any, n_rows: int) -> Batches:
 
 
 class Window:
-    """Some rows of a large sparse matrix at a time, in arrays that stay where they are.
+    """Copies a large sparse matrix to the same dense arrays, some rows at a time.
 
     Parameters
     ----------
     rows : Rows
-        With a sparse X; cast as the runner wants them.
+        Rows with a sparse X, already cast to the runner's dtype.
     batches : Batches
-        A window holds some whole ones.
+        A window holds a whole number of minibatches.
 
     Attributes
     ----------
     rows : Rows
-        What the window shows, for a runner to read.
+        The current window's rows, for a runner to read.
 
     """
 
@@ -56,18 +56,18 @@ class Window:
         )
 
     def slide(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Show one window after the other of the rows in that order.
+        """Move the window over the rows, in the given order.
 
         Yields
         ------
         order : numpy.ndarray, int64
-            Within the window.
+            Order of the rows within the window.
         n_steps : int
-            Minibatches of the window.
+            Number of minibatches in the window.
 
         """
         joins = self.batches.joins
-        last = len(order) - joins  # a row that joins the last minibatch begins no window
+        last = len(order) - joins  # a row that joins the last minibatch must not start a new window
         for start in range(0, last, self.n_rows):
             stop = start + self.n_rows
             indices = order[start : stop if stop < last else len(order)]

@@ -1,4 +1,4 @@
-"""The network behind an estimator: layers, loss, and scikit-learn's scale of both."""
+"""The network behind an estimator: its layers, its loss, and the scale of both in scikit-learn."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -32,26 +32,26 @@ _NORMALIZATIONS = {"batch": layers.BatchNorm, "layer": layers.LayerNorm}
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of ours, and how it stands to the one that scikit-learn's formulas speak of.
+    """A fastmlp loss and its relation to scikit-learn's.
 
-    Ours are means over rows and outputs. scikit-learn's gradients belong to sums over outputs,
-    and to half of the squared error; what it reports may be scaled differently again.
+    fastmlp's losses are means over rows and outputs. scikit-learn's gradients are those of a sum
+    over outputs, and of half the squared error; its reported loss may have yet another scale.
 
     Attributes
     ----------
     loss : Loss
     gradient_scale : float
-        Our gradient divided by scikit-learn's. The optimizer makes up for it exactly: a step of
-        SGD is lr * g, one of Adam does not change when g and epsilon are scaled alike.
+        fastmlp's gradient divided by scikit-learn's. The optimizer compensates for it exactly: a
+        step of SGD is lr * g, and a step of Adam is unchanged if g and epsilon are scaled alike.
     report_scale : float
-        The reported loss divided by ours.
+        The reported loss divided by fastmlp's.
     row_offsets : callable, optional
-        ``row_offsets(targets) -> (N,)``: the part of each row's loss that no weight changes. It is
-        added to what is reported.
+        ``row_offsets(targets) -> (N,)``: the part of each row's loss that does not depend on the
+        weights. It is added to the reported loss.
     searched_as_reported : bool, default True
-        Whether lbfgs searches by the reported loss, as scikit-learn does even where it is a mean
-        over outputs and the gradient belongs to their sum: its line search sees both, so that only
-        the same pair leads along the same way. Otherwise loss and gradient belong together.
+        Whether lbfgs minimises the reported loss, as scikit-learn does even if that is a mean over
+        outputs while the gradient is that of their sum. The line search uses both, so it takes
+        the same steps only with the same pair. If False, loss and gradient are consistent.
 
     """
 
@@ -62,15 +62,15 @@ class Objective:
     searched_as_reported: bool = True
 
     def offset(self, rows: Rows, order: Any = None, starts: Any = 0) -> float:
-        """Return what is added for some rows: the mean of what their minibatches have.
+        """Return the offset of some rows' reported loss: the mean of their minibatches' offsets.
 
         Parameters
         ----------
         rows : Rows
         order : numpy.ndarray, int64, optional
-            Which of them, in the order in which they are visited; default all.
+            The rows in the order in which they are visited. Default: all.
         starts : numpy.ndarray, int64, optional
-            Where each minibatch begins; default one of all.
+            Where each minibatch starts. Default: a single minibatch.
 
         """
         if self.row_offsets is None:
@@ -89,15 +89,15 @@ class Objective:
 
 
 class Views(list[np.ndarray]):
-    """Arrays of a network, a layer each; what is assigned to one is copied into the network."""
+    """A list of a network's arrays, one per layer; assigned values are copied to the network."""
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        """Copy in an array, or several.
+        """Copy the values of an array, or of several, to the network.
 
         Raises
         ------
         ValueError
-            If there are not as many, or of other shapes.
+            If their number or a shape is wrong.
 
         """
         if not isinstance(index, slice):
@@ -105,15 +105,15 @@ class Views(list[np.ndarray]):
         views, arrays = self[index], [np.asarray(value) for value in values]
         if [view.shape for view in views] != [array.shape for array in arrays]:
             raise ValueError(
-                f"expected arrays of shapes {[view.shape for view in views]}, as the network has "
-                f"them, got {[array.shape for array in arrays]}"
+                f"expected arrays of the network's shapes, {[view.shape for view in views]}, "
+                f"got {[array.shape for array in arrays]}"
             )
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
 
 
 class Network:
-    """A Sequential, and its products' weights and biases as scikit-learn shows them."""
+    """A Sequential, with its weights and biases presented as in scikit-learn."""
 
     def __init__(self, model: Sequential, plan: tuple[Any, ...]):
         self.model = model
@@ -121,21 +121,21 @@ class Network:
 
     @property
     def linears(self) -> list[layers.Linear]:
-        """The layers that scikit-learn counts."""
+        """The Linear layers, which are the only ones that scikit-learn counts."""
         return [layer for layer in self.model.layers if isinstance(layer, layers.Linear)]
 
     def twin(self, dtype: np.dtype) -> Sequential:
-        """Return a model of the same layers and values in another dtype."""
+        """Return a copy of the model in another dtype."""
         return Sequential(*map(copy.deepcopy, self.model.layers), dtype=dtype)
 
     def set_dropout(self, dropout: float) -> None:
-        """Change the probability of dropping in layers that drop."""
+        """Change the probability of all dropout layers."""
         for layer in self.model.layers:
             if isinstance(layer, layers.Dropout):
                 layer.p = dropout
 
     def squared_weights(self) -> float:
-        """Sum of the squares of all weights, without the biases."""
+        """Return the sum of the squares of all weights, without the biases."""
         return sum(float(np.vdot(layer.weight, layer.weight)) for layer in self.linears)
 
 
@@ -148,10 +148,10 @@ def build(
     normalization: str | None,
     dropout: float,
 ) -> Network:
-    """Return a network with starting weights drawn as scikit-learn draws them.
+    """Return a network with initial weights drawn as in scikit-learn.
 
-    Uniform in +-sqrt(6 / (fan_in + fan_out)), 2 in place of 6 for the logistic activation, weights
-    and biases alike (Glorot and Bengio, 2010).
+    Weights and biases are uniform in +-sqrt(6 / (fan_in + fan_out)), with 2 instead of 6 for the
+    logistic activation (Glorot and Bengio, 2010).
 
     Parameters
     ----------
@@ -160,13 +160,13 @@ def build(
     dtype : numpy.dtype
         float32 or float64.
     random_state : numpy.random.RandomState
-        Is advanced.
+        Source of the weights; its state advances.
     activation : str
         A key of ``ACTIVATIONS``.
     normalization : {"batch", "layer"}, optional
-        Between a hidden layer's product and its activation.
+        Normalisation before each hidden layer's activation.
     dropout : float
-        Probability of dropping behind each hidden layer.
+        Probability of dropping a unit after each hidden layer.
 
     """
     stack: list[layers.Layer] = []

@@ -1,4 +1,4 @@
-"""What the next call of ``fit`` or ``partial_fit`` goes on from."""
+"""The state from which the next call of ``fit`` or ``partial_fit`` continues."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """All of a training that is to go on, apart from the weights.
+    """Everything that is needed to continue training, except for the weights.
 
     Attributes
     ----------
     random_state : numpy.random.RandomState
-        Of the minibatches.
+        Source of the minibatches.
     optimizer : Optimizer or None
     rate, rate_init : float
-        The learning rate now, and the one that the user gave for the start.
+        The current learning rate, and the initial one that the user gave.
     no_improvement : int
         Epochs without a better loss or score.
     order : numpy.ndarray or None
-        The order of the last epoch, which the next one permutes.
+        The order of rows in the last epoch, which the next epoch permutes.
     before_split : tuple or None
-        The random state from before the validation rows were drawn, so that they are the same ones
-        in the next call.
+        The random state before the validation rows were drawn, so that the next call draws the
+        same ones.
 
     """
 

@@ -1,4 +1,4 @@
-"""The regressor."""
+"""MLPRegressor."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -25,22 +25,22 @@ __all__ = ["MLPRegressor"]
 
 @documented
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """Multi-layer perceptron for numbers: scikit-learn's, trained by fastmlp.
+    """Multi-layer perceptron regressor: scikit-learn's MLPRegressor, trained by fastmlp.
 
-    Arguments, defaults and meaning are those of scikit-learn's class of the same name, and with
-    the same ``random_state`` it learns the same weights, but for rounding. What follows
-    ``max_fun`` is our own.
+    The arguments up to ``max_fun`` are those of scikit-learn's class of the same name, with the
+    same meaning and defaults; those after ``max_fun`` are fastmlp's own. With the same
+    ``random_state``, it learns the same weights as scikit-learn, up to rounding.
 
     Parameters
     ----------
     loss : str, default "squared_error"
-        ``"squared_error"`` (half of it) and ``"poisson"`` (predictions are exp(z)) as in
-        scikit-learn; also ``"absolute_error"``, ``"huber"``, ``"quantile"``.
+        ``"squared_error"`` (half of it) and ``"poisson"`` (predictions are exp(z)), as in
+        scikit-learn; also ``"absolute_error"``, ``"huber"`` and ``"quantile"``.
     <arguments that scikit-learn has too>
     huber_delta : float, default 1.0
-        Where the Huber loss turns from square to linear, in units of y.
+        Error at which the Huber loss turns from quadratic to linear, in units of y.
     quantile : float, default 0.5
-        Of the loss quantile; > 0, < 1.
+        Quantile to predict with the loss quantile; > 0 and < 1.
     <arguments that both have besides>
 
     Attributes
@@ -113,7 +113,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Visit each row once more; optimizer and random state go on from call to call.
+        """Train for one more epoch on the given rows, continuing from the previous call.
+
+        The optimizer's state and the random state are kept between calls.
 
         Parameters
         ----------
@@ -148,7 +150,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         if not first and targets.shape[1] != self.n_outputs_:
             raise ValueError(
-                f"y must have {self.n_outputs_} columns as before, got {targets.shape[1]}"
+                f"y must have {self.n_outputs_} columns, as before, got {targets.shape[1]}"
             )
         return targets.astype(np.float64, copy=False)
 
@@ -165,7 +167,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return Objective(self._own_loss(), 1.0 / n, searched_as_reported=False)
 
     def _own_loss(self) -> losses.Loss:
-        """Return a loss that scikit-learn does not have."""
+        """Return one of the losses that scikit-learn does not have."""
         if self.loss == "absolute_error":
             return losses.MAE()
         if self.loss == "huber":
@@ -194,6 +196,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
 
 def _deviance_of_targets(targets: np.ndarray) -> np.ndarray:
-    """Return the part of half a Poisson deviance that predictions have no share in: t log t - t."""
+    """Return t log t - t, the part of half a Poisson deviance that depends only on targets."""
     t = targets.astype(np.float64)
     return (xlogy(t, t) - t).sum(axis=1)

@@ -1,7 +1,7 @@
-"""Sparse rows so wide that even a few of them, spread out, would be large.
+"""Training and prediction on sparse rows that are too wide to convert to dense ones.
 
-Only the first layer meets the rows. Its products with a sparse matrix are scipy's, all other layers
-compute as they do alone, and memory follows the number of stored values, besides the weights.
+Only the first layer sees the rows; scipy computes its products with a sparse matrix, and all other
+layers work as usual. Apart from the weights, memory is proportional to the stored values.
 """
 
 from typing import Any
@@ -18,12 +18,12 @@ from fastmlp.trainable import Trainable
 
 __all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
 
-_WIDE = 1 << 18  # bytes of a row: from here on most of the time would go into zeros
-_ROWS = 4096  # spread out at a time to be predicted, at most
+_WIDE = 1 << 18  # bytes per dense row: beyond this, most time would be spent on zeros
+_ROWS = 4096  # largest number of rows that are converted at a time for prediction
 
 
 def outputs(model: Trainable, X: Any, n_threads: int | None) -> np.ndarray:
-    """Return the outputs (N, C) of rows, a few at a time where they are sparse.
+    """Return the outputs (N, C), computed for some rows at a time if they are sparse.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def outputs(model: Trainable, X: Any, n_threads: int | None) -> np.ndarray:
             inference.predict(model, dense(rows[start : start + n]), n_threads)
             for start in range(0, rows.shape[0], n)
         ]
-    return np.concatenate(parts)  # each row's bits are its own, whatever it is computed with
+    return np.concatenate(parts)  # a row's result never depends on the others
 
 
 def spreads_out(X: Any, batch_size: int) -> bool:
-    """Tell whether a minibatch of sparse rows is small enough to be spread out."""
+    """Tell whether a minibatch of sparse rows is small enough to convert to dense."""
     return batch_size * X.shape[1] * X.dtype.itemsize <= WINDOW
 
 
@@ -64,7 +64,7 @@ def loss_and_grads(
     targets: np.ndarray,
     weights: np.ndarray | None,
 ) -> tuple[float, int]:
-    """Return loss, without penalties, and right answers of sparse rows; write ``model.grad``."""
+    """Return the loss, without penalties, and the number of correct rows; write ``model.grad``."""
     first, *rest = model.stages
     z = layerwise.forward(rest, _first_outputs(model, X), train=True)
     dz = np.empty_like(z)
@@ -79,7 +79,7 @@ def loss_and_grads(
 def _first_outputs(model: Trainable, X: Any) -> np.ndarray:
     """Return x W + b of the first layer for sparse rows."""
     first = model.stages[0]
-    assert isinstance(first, Linear), "an estimator's network begins with a product"
+    assert isinstance(first, Linear), "an estimator's network starts with a Linear"
     return X.astype(model.dtype, copy=False) @ first.weight + first.bias
 
 
@@ -94,7 +94,7 @@ class SparseRunner(LayerRunner):
         self._shared, self._reported = l2, reported
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
-        """Return loss and right answers of these rows, and update unless the loss is not finite."""
+        """Return loss and number of correct rows; update the weights if the loss is finite."""
         model = self.model
         for layer in model.stages:
             if isinstance(layer, Dropout):

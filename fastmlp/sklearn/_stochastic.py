@@ -43,17 +43,17 @@ def fit(
     Parameters
     ----------
     estimator : Estimator
-        Its arguments say how.
+        Its arguments determine the training.
     network : Network
     objective : Objective
     rows : Rows
     visited : numpy.ndarray, int64, optional
-        The rows to learn from; default all.
+        Indices of the rows to train on. Default: all.
     validation : HeldOut, optional
     max_iter : int
-        Epochs at most.
+        Maximum number of epochs.
     incremental : bool
-        Whether this is ``partial_fit``: no warning that there might be more epochs.
+        Whether this is ``partial_fit``, which does not warn that training has not converged.
 
     """
     with network.model.being_trained():
@@ -190,7 +190,7 @@ class _Epochs:
         return self.validation is not None
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
-        """Visit every row once."""
+        """Train on every row once."""
         if self.estimator.shuffle:
             self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
         self.visits = self.order if self.visited is None else self.visited[self.order]
@@ -212,7 +212,7 @@ class _Epochs:
         return EpochResult(total, n_correct, diverged, result.interrupted)
 
     def _rate(self) -> float:
-        """Return the learning rate that fits our scale of the gradient."""
+        """Return the learning rate for fastmlp's scale of the gradient."""
         adapts = isinstance(self.optimizer, optimizers.Adam)
         return self.progress.rate / (1.0 if adapts else self.objective.gradient_scale)
 
@@ -244,7 +244,7 @@ class _Epochs:
         }
 
     def _offset(self) -> float:
-        """Return what the reported loss has besides; with weights it depends on the minibatches."""
+        """Return the offset of the reported loss; with weights, it depends on the minibatches."""
         if self.rows.weights is not None:
             return self.objective.offset(self.rows, self.visits, self.batches.starts)
         if self.offset is None:  # summed in the same order in each call of fit
@@ -279,7 +279,7 @@ class _Epochs:
         return f"diverged in epoch {estimator.n_iter_}"
 
     def raise_diverged(self) -> NoReturn:
-        """Put back what was there before this call, and raise."""
+        """Restore the state before this call, and raise an error."""
         self.start.restore()
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values "
