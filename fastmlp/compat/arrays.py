@@ -1,7 +1,7 @@
-"""The kernels for arrays as course code holds them: any layout, any trailing axes, any float type.
+"""Kernels for the arrays of course code, which have any layout, trailing axes and float type.
 
-Everything here brings arrays into the form of `fastmlp.ops` and calls it. The arithmetic is in
-float32 where all arrays are float32, else in float64.
+Functions here convert arrays to the form that `fastmlp.ops` takes, and call it. They compute in
+float32 if all arrays are float32, else in float64.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -34,14 +34,14 @@ def working_dtype(*arrays: Any) -> np.dtype:
 
 
 def affine(x: Any, weight: Any, bias: Any) -> np.ndarray:
-    """Return x W + b: (N, ...) of D features, (D, H), H values in any shape -> (N, H)."""
+    """Return x W + b, shape (N, H), for x (N, ...) with D features, W (D, H), and H biases."""
     dtype = working_dtype(x, weight, bias)
     x, weight = ops.as_rows(x, dtype), ops.as_rows(weight, dtype)
     bias = np.array(bias, dtype).reshape(-1)
     if x.shape[1] != weight.shape[0] or weight.shape[1] != bias.size:
         raise ValueError(
-            f"rows of {x.shape[1]} features do not fit a weight of shape {weight.shape} with "
-            f"{bias.size} biases: expected (features, units) and one bias a unit"
+            f"rows of {x.shape[1]} features do not match a weight of shape {weight.shape} with "
+            f"{bias.size} biases: expected (features, units) and one bias per unit"
         )
     return ops.affine(x, weight, bias)
 
@@ -71,12 +71,12 @@ def activation_backward(kind: str, dy: Any, x: Any, alpha: float = 0.0) -> np.nd
 
 
 def classification_loss(kind: str, scores: Any, y: Any) -> tuple[float, np.ndarray]:
-    """Return the mean loss of labels y, N of them in any shape, and its gradient on the scores.
+    """Return the mean loss for N labels y, in any shape, and its gradient for the scores.
 
     Raises
     ------
     TypeError, ValueError
-        If y are not whole numbers, or no columns of scores.
+        If y does not hold whole numbers, or a label is not a column of the scores.
 
     """
     rows = ops.as_rows(scores, working_dtype(scores))
@@ -89,15 +89,15 @@ def classification_loss(kind: str, scores: Any, y: Any) -> tuple[float, np.ndarr
 def penalize(
     l2: float, params: MutableMapping[str, Any], grads: MutableMapping[str, Any], names: Sequence
 ) -> float:
-    """Add the penalty's gradient to the named grads; return 0.5 * l2 * sum(W * W) over them."""
+    """Add the penalty's gradient to the named grads; return 0.5 * l2 * sum(W * W) for them."""
     return sum(add_penalty(np.asarray(params[name]), grads[name], l2) for name in names)
 
 
 def draw_mask(shape: tuple[int, ...], p: float, random: Any = np.random) -> np.ndarray:
-    """Return the factors of dropout: 0 where a draw from [0, 1) is below p, else 1 / (1 - p).
+    """Return dropout's factors: 0 if a random number from [0, 1) is below p, else 1 / (1 - p).
 
-    The draws come from numpy's generator, the user's seeded one, and not from the kernels' own, so
-    that a course's published masks come out again.
+    The numbers come from numpy's generator, which the user may have seeded, rather than from the
+    kernels', so that a course's published masks are reproduced.
     """
     return (random.uniform(0.0, 1.0, shape) >= p) * (1.0 / (1.0 - p))
 
@@ -113,8 +113,8 @@ def update(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the updated weight and states as new arrays; kinds as in `fastmlp.ops.update`.
 
-    ``numbers`` are t, beta1, beta2, eps, weight_decay of `fastmlp.ops.hyper`. A state that is None
-    starts with zeros.
+    ``numbers`` are t, beta1, beta2, eps and weight_decay of `fastmlp.ops.hyper`. A state that is
+    None starts as zeros.
     """
     dtype, shape = working_dtype(weight, gradient), np.shape(weight)
     theta = np.array(weight, dtype, order="C")
@@ -133,9 +133,9 @@ def step(
     lr: float,
     **numbers: Any,
 ) -> None:
-    """Update ``holder[key]``, and what each of the states has under the same key, in place.
+    """Update ``holder[key]``, and each state's array under the same key, in place.
 
-    Arrays that the kernels cannot write to (whole numbers, other layouts) are replaced.
+    Arrays that the kernels cannot write to (integers, other layouts) are replaced.
     """
     weight = holder[key]
     for state in states:
@@ -160,14 +160,14 @@ def _update(
 ) -> None:
     flat = np.ascontiguousarray(gradient, weight.dtype).reshape(-1)
     if flat.size != weight.size:
-        raise ValueError(f"a gradient must have shape {weight.shape}, got {np.shape(gradient)}")
+        raise ValueError(f"the gradient must have shape {weight.shape}, got {np.shape(gradient)}")
     first, second = [*(state.reshape(-1) for state in states), None, None][:2]
     flat = flat if flat.flags.writeable else flat.copy()
     ops.update(kind, weight.reshape(-1), flat, first, second, ops.hyper(lr=lr, **numbers))
 
 
 def _writable(array: Any, weight: Any) -> bool:
-    """Tell whether the kernels can update an array where it lies."""
+    """Tell whether the kernels can update an array in place."""
     return (
         isinstance(array, np.ndarray)
         and array.dtype in (np.float32, np.float64)
@@ -179,7 +179,7 @@ def _writable(array: Any, weight: Any) -> bool:
 
 
 def put(holder: MutableMapping[Any, Any], key: Any, value: np.ndarray) -> None:
-    """Set ``holder[key]``, by writing into the array that is there if it takes floats."""
+    """Set ``holder[key]``, in place if the array there can hold floats."""
     held = holder.get(key)
     if (
         isinstance(held, np.ndarray)
@@ -193,5 +193,5 @@ def put(holder: MutableMapping[Any, Any], key: Any, value: np.ndarray) -> None:
 
 
 def _flat(x: Any, dtype: np.dtype) -> np.ndarray:
-    """Return a copy of x as one row: an activation does not mind where rows end."""
+    """Return a copy of x as one row, which is enough for elementwise functions."""
     return np.array(x, dtype, order="C").reshape(1, -1)

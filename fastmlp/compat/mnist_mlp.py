@@ -1,6 +1,6 @@
-"""R5: an MNIST perceptron whose layers are given their inputs again in the backward pass.
+"""R5: an MNIST perceptron whose layers take their inputs again in the backward pass.
 
-Layers have ``forward(X)`` and ``backward(X, grad) -> gradient on X``; those that learn have
+Layers have ``forward(X)`` and ``backward(X, grad) -> gradient for X``. Layers with parameters have
 ``params`` and ``gradient``, dicts of arrays.
 """
 
@@ -49,7 +49,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class linear_layer:
-    """X W + b.
+    """The affine layer X W + b.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class linear_layer:
     Attributes
     ----------
     params, gradient : dict
-        W (D, H) and b (1, H), starting normal with deviation 0.1; their gradients.
+        W (D, H) and b (1, H), initially normal with standard deviation 0.1; their gradients.
 
     """
 
@@ -75,17 +75,17 @@ class linear_layer:
         return arrays.affine(X, self.params["W"], self.params["b"])
 
     def backward(self, X: Any, grad: Any) -> np.ndarray:
-        """Return the gradient on X and set ``gradient``."""
+        """Return the gradient for X and set ``gradient``."""
         dX, self.gradient["W"], db = arrays.affine_backward(grad, X, self.params["W"])
         self.gradient["b"] = db.reshape(np.shape(self.params["b"]))
         return dX
 
 
 class relu:
-    """max(0, X)."""
+    """The activation max(0, X)."""
 
     def forward(self, X: Any, is_train: bool = True) -> np.ndarray:
-        """Return f(X), the same in training and test."""
+        """Return f(X); ``is_train`` makes no difference."""
         return arrays.activation("relu", X)
 
     def backward(self, X: Any, grad: Any) -> np.ndarray:
@@ -97,7 +97,7 @@ class tanh:
     """The hyperbolic tangent."""
 
     def forward(self, X: Any, is_train: bool = True) -> np.ndarray:
-        """Return f(X), the same in training and test."""
+        """Return f(X); ``is_train`` makes no difference."""
         return arrays.activation("tanh", X)
 
     def backward(self, X: Any, grad: Any) -> np.ndarray:
@@ -106,7 +106,7 @@ class tanh:
 
 
 class dropout:
-    """Keeps a value where its draw in [0, 1) is at least r, and scales it by 1 / (1 - r).
+    """Keeps a value if a random number from [0, 1) is at least r, and scales it by 1 / (1 - r).
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class dropout:
         self.mask: np.ndarray | None = None
 
     def forward(self, X: Any, is_train: bool = True) -> np.ndarray:
-        """Return X, in training with elements dropped; draws from numpy's generator."""
+        """Return X; in training, with elements dropped by numpy's global random generator."""
         self.mask = arrays.draw_mask(np.shape(X), self.r) if is_train else np.ones(np.shape(X))
         return X * self.mask
 
@@ -141,12 +141,12 @@ class softmax_cross_entropy:
         return arrays.classification_loss("cross_entropy", X, Y)[0]
 
     def backward(self, X: Any, Y: Any) -> np.ndarray:
-        """Return its gradient on the scores."""
+        """Return the loss's gradient for the scores."""
         return arrays.classification_loss("cross_entropy", X, Y)[1]
 
 
 def add_momentum(model: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return zeros for every parameter of a model, under layer name + "_" + parameter name."""
+    """Return zeros for every parameter of a model, keyed by layer name + "_" + parameter name."""
     return {
         f"{name}_{key}": np.zeros(np.shape(value))
         for name, layer in model.items()
@@ -163,8 +163,8 @@ def miniBatchStochasticGradientDescent(
 ) -> MutableMapping[str, Any]:
     """Update the parameters of every layer by g = gradient + _lambda * w; return the model.
 
-    Where _alpha > 0, v <- _alpha * v - lr * g, w <- w + v, with v in ``momentum`` under the names
-    of `add_momentum`; otherwise w <- w - lr * g.
+    If _alpha > 0, v <- _alpha * v - lr * g and w <- w + v, with v in ``momentum`` under the names
+    that `add_momentum` gives; otherwise w <- w - lr * g.
     """
     numbers: dict[str, Any] = {"lr": _learning_rate, "weight_decay": _lambda}
     for name, layer in model.items():
@@ -184,7 +184,7 @@ def miniBatchStochasticGradientDescent(
 
 
 def predict_label(f: np.ndarray) -> np.ndarray:
-    """Return the column of the highest score of each row: (N, 1)."""
+    """Return the index of the highest score in each row, shape (N, 1)."""
     return np.argmax(f, axis=1).reshape(-1, 1)
 
 
@@ -194,9 +194,9 @@ def data_loader_mnist(dataset: Any = None) -> tuple[np.ndarray, ...]:
     Parameters
     ----------
     dataset : path, optional
-        A JSON file with ``train``, ``valid`` and ``test``, each [rows of pixels from 0 to 1,
-        labels]; or, like the default, the ``directory`` of `fastmlp.datasets.mnist`, of which the
-        last 10,000 training rows are for validation.
+        A JSON file with ``train``, ``valid`` and ``test``, each a list [rows of pixels from 0 to
+        1, labels]; or the ``directory`` for `fastmlp.datasets.mnist`. In that case, which is the
+        default, the last 10,000 training rows are used for validation.
 
     """
     if dataset is not None and Path(dataset).suffix == ".json":
@@ -226,15 +226,14 @@ def main(
         ``input_file`` as for `data_loader_mnist`; ``learning_rate``, multiplied by 0.1 every
         ``step`` epochs; ``alpha`` (momentum), ``lambda`` (weight decay), ``dropout_rate``,
         ``num_epoch``, ``minibatch_size``, ``activation`` ("relu" or "tanh"), ``random_seed``,
-        ``output_file`` (JSON with both accuracies; None: nothing is written). What is not given
-        has a value in ``DEFAULTS``.
+        ``output_file`` (JSON with both accuracies; None: nothing is written). Missing ones take
+        their value from ``DEFAULTS``.
     optimization_type : {"minibatch_sgd"}
 
     Returns
     -------
     train_loss, train_acc, val_acc : list of float
-        Of every epoch, after it, without dropout: mean loss over the training rows, and shares of
-        right answers.
+        Mean training loss, and accuracies, after each epoch, without dropout.
 
     """
     if optimization_type != "minibatch_sgd":
@@ -312,7 +311,7 @@ def _step(
 
 
 def _evaluate(model: dict[str, Any], X: np.ndarray, Y: np.ndarray) -> tuple[float, float]:
-    """Return mean loss and share of right answers, without dropout."""
+    """Return the mean loss and the accuracy, without dropout."""
     loss, n_correct = 0.0, 0
     for start in range(0, len(X), 1000):
         x, y = X[start : start + 1000], Y[start : start + 1000]
@@ -332,7 +331,7 @@ def _compiled_steps(
     Y: np.ndarray,
     batch_size: int,
 ) -> CompiledSteps | None:
-    """Return compiled steps, or None with a penalty: theirs is on the biases, too."""
+    """Return compiled steps, or None with a penalty, since R5's penalty includes the biases."""
     if penalty != 0.0 or not 0.0 <= alpha < 1.0:
         return None
     layers = [

@@ -18,15 +18,15 @@ class FullyConnectedNet:
     hidden_dim : int
         H.
     input_dim : int, default 3072
-        D; trailing axes of x are flattened to it.
+        D; the trailing axes of x are flattened to D features.
     num_classes : int, default 10
         C.
 
     Attributes
     ----------
     params, grads : dict
-        W1 (D, H), b1 (H,), W2 (H, C), b2 (C,). Weights start normal with the deviation
-        1 / sqrt(fan_in / 2), biases at 0.
+        W1 (D, H), b1 (H,), W2 (H, C), b2 (C,). Weights are initially normal with standard
+        deviation 1 / sqrt(fan_in / 2), biases 0.
 
     """
 
@@ -39,13 +39,13 @@ class FullyConnectedNet:
         self.grads: dict[str, Any] = {name: np.zeros_like(p) for name, p in self.params.items()}
 
     def forward(self, x: Any) -> tuple[np.ndarray, Any]:
-        """Return ``(scores, cache)``, scores of shape (N, C); x stays as it is."""
+        """Return ``(scores, cache)``, with scores of shape (N, C); x is not changed."""
         before = arrays.affine(x, self.params["W1"], self.params["b1"])
         hidden = arrays.activation("relu", before)
         return arrays.affine(hidden, self.params["W2"], self.params["b2"]), (x, before, hidden)
 
     def backward(self, dscores: Any, cache: Any) -> None:
-        """Fill ``grads`` from the gradient on the scores."""
+        """Fill ``grads``, given the gradient for the scores."""
         x, before, hidden = cache
         dhidden, dW2, db2 = arrays.affine_backward(dscores, hidden, self.params["W2"])
         dbefore = arrays.activation_backward("relu", dhidden, before)
@@ -60,12 +60,12 @@ def cross_entropy_loss(scores: Any, y: Any) -> tuple[float, np.ndarray]:
 
 
 class SGD:
-    """m <- beta * m + g; w <- w - alpha * m, in place, over any dict of arrays.
+    """m <- beta * m + g; w <- w - alpha * m, in place, for any dict of arrays.
 
     Parameters
     ----------
     params : dict
-        Name -> array.
+        Arrays by name.
     alpha : float
         Learning rate.
     beta : float, default 0
@@ -74,7 +74,7 @@ class SGD:
     Attributes
     ----------
     m : dict
-        Name -> array, starting at 0.
+        The averaged gradients by name, initially 0.
 
     """
 
@@ -87,7 +87,7 @@ class SGD:
     def step(self, grads: Mapping[Any, Any]) -> None:
         """Update every parameter by the gradient of the same name."""
         for name, weight in self.params.items():
-            # the kernels' velocity, beta * m - lr * g, with the rate -1; it moves nothing yet
+            # the kernels' velocity is beta * m - lr * g, so lr = -1 gives m; w is not updated yet
             moved = {name: np.zeros(np.shape(weight), arrays.working_dtype(weight))}
             arrays.step("momentum", moved, name, grads[name], [self.m], lr=-1.0, beta1=self.beta)
             arrays.step("sgd", self.params, name, self.m[name], lr=self.alpha)

@@ -1,9 +1,9 @@
-"""Minibatch steps of a net whose arrays lie in a user's dicts, run by the compiled engine.
+"""Minibatch steps, by the compiled engine, of a net whose arrays are in a user's dicts.
 
-A training loop of compat draws its rows, as its original does, and hands them over in stretches:
-from one event (a printed line, the end of an epoch) to the next. `run` makes the steps, and goes on
-with the loop's own readable step where there is no compiled one, or where the loss is not finite
-any more and the original would stumble on.
+The training loops in compat draw rows as the originals do, and pass them on in stretches from one
+event (a printed line, the end of an epoch) to the next. `run` takes the steps. It uses the loop's
+own readable step if there is no compiled one, or after a loss that is not finite, since the
+original would carry on.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -23,18 +23,18 @@ __all__ = ["CompiledSteps", "Mirror", "Parameter", "run"]
 
 
 class Parameter(NamedTuple):
-    """Where one parameter of the net lies, and what its optimizer keeps for it.
+    """Where to find one parameter of the net and its optimizer state.
 
     Attributes
     ----------
     name : str
-        Its name in the model, ``"0.weight"``.
+        Its name in the model, such as ``"0.weight"``.
     holder, key : dict and its key
         ``holder[key]`` is the user's array.
     transposed : bool
-        Whether it is the transpose of the model's.
+        Whether it is the transpose of the model's array.
     states : sequence of (dict, key)
-        The optimizer's arrays, which may be missing before the first step.
+        Where the optimizer's state arrays are; they may be missing before the first step.
 
     """
 
@@ -46,14 +46,14 @@ class Parameter(NamedTuple):
 
 
 class Mirror:
-    """A fastmlp model with the values of a net whose arrays lie in dicts.
+    """A fastmlp model that mirrors a net whose arrays are in dicts.
 
     Parameters
     ----------
     layers : sequence of Layer
-        New ones, in the net's order; their own starting values are never used.
+        New layers in the net's order; their own initial values are never used.
     parameters : sequence of Parameter
-        Of every parameter of the layers.
+        One for every parameter of the layers.
     running : sequence of (int, dict)
         Index of each BatchNorm, and the user's dict with its running_mean and running_var.
 
@@ -70,7 +70,7 @@ class Mirror:
         self.parameters, self.running = parameters, running
 
     def enter(self) -> None:
-        """Take the values of the user's arrays."""
+        """Copy the values of the user's arrays to the model."""
         for p in self.parameters:
             for flat, (holder, key) in self._pairs(p):
                 view, value = self._view(p, flat), holder.get(key)
@@ -80,7 +80,7 @@ class Mirror:
                 array[...] = held.get(name, 0.0)
 
     def leave(self) -> None:
-        """Write the values to the user's arrays, in place where there is one to write to."""
+        """Copy the model's values to the user's arrays, in place if possible."""
         for p in self.parameters:
             shape = np.shape(p.holder[p.key])
             for flat, (holder, key) in self._pairs(p):
@@ -94,17 +94,17 @@ class Mirror:
         return inference.predict(self.model, self._rows(X))
 
     def _rows(self, X: Any) -> np.ndarray:
-        """Return X as the engine reads it: (N, D), row-major, uint8 or floating."""
+        """Return X in the form that the engine reads: (N, D), row-major, uint8 or float."""
         X = np.asarray(X)
-        kept = X.dtype in (np.uint8, np.float32, np.float64)  # in the native byte order, too
+        kept = X.dtype in (np.uint8, np.float32, np.float64)  # compares byte order too
         return np.ascontiguousarray(X.reshape(len(X), -1), X.dtype if kept else self.model.dtype)
 
     def _flat(self) -> tuple[np.ndarray, ...]:
-        """Return our flat arrays: parameters, then what goes by a Parameter's ``states``."""
+        """Return the model's flat arrays: parameters, then one for each of ``states``."""
         return (self.model.theta,)
 
     def _pairs(self, p: Parameter) -> Any:
-        """Return our flat arrays, each with the place in the user's dicts that goes with it."""
+        """Return the model's flat arrays, each with its place in the user's dicts."""
         return zip(self._flat(), ((p.holder, p.key), *p.states), strict=True)
 
     def _view(self, parameter: Parameter, flat: np.ndarray) -> np.ndarray:
@@ -114,30 +114,30 @@ class Mirror:
 
 
 class CompiledSteps(Mirror):
-    """A mirror, and what trains it.
+    """A mirror that can be trained.
 
     Parameters
     ----------
     layers, parameters, running
         As `Mirror`.
     optimizer : Optimizer
-        New; its rate has no say.
+        A new optimizer; its learning rate is not used.
     X : array, shape (N, ...)
     y : int array, shape (N,)
         Labels.
     batch_size : int
-        Most rows of a step.
+        Largest number of rows in a step.
     l2 : float, default 0.0
-        Of the penalty on all weight matrices.
+        Penalty on all weight matrices.
     seed : int, default 0
-        Of the dropout masks.
+        Seed of the dropout masks.
     counters : sequence of (dict, key)
-        Where the number of the optimizer's steps is kept; the same in all.
+        Places in the user's dicts that hold the optimizer's step count, all the same.
 
     Attributes
     ----------
     intact : bool
-        Whether the loss has always been finite; if not, the user's arrays are ahead of ours.
+        Whether every loss was finite; if not, the user's arrays are ahead of the model's.
 
     """
 
@@ -167,21 +167,21 @@ class CompiledSteps(Mirror):
         )
 
     def enter(self) -> None:
-        """Take the values of the user's arrays, and the count of steps."""
+        """Copy the user's arrays and step count to the model and its optimizer."""
         super().enter()
         for holder, key in self.counters:
             self.optimizer.t = holder[key]
 
     def leave(self) -> None:
-        """Write the values, and the count, to the user's dicts."""
+        """Copy the model's values and the step count to the user's dicts."""
         super().leave()
         for holder, key in self.counters:
             holder[key] = self.optimizer.t
 
     def run(self, order: np.ndarray, n_steps: int, rate: float) -> np.ndarray:
-        """Make steps with the rows of ``order``, minibatch by minibatch; return their losses.
+        """Take steps on the rows of ``order``, minibatch by minibatch; return their losses.
 
-        Fewer than ``n_steps`` if one is not finite: the steps end with that one.
+        Stop after a loss that is not finite and return fewer than ``n_steps`` losses.
         """
         with Interrupt():
             result = self._runner.train_epoch(order, 0, np.full(n_steps, float(rate)), _no_news)
@@ -207,11 +207,11 @@ def run(
     Parameters
     ----------
     steps : CompiledSteps or None
-        None: every step is a readable one.
+        If None, all steps are readable ones.
     readable : callable
-        Makes one step on the rows of that number, in the user's arrays, and returns its loss.
+        Takes row numbers, makes one step on them with the user's arrays, and returns its loss.
     batches : sequence of int arrays
-        All of one length, but for the last.
+        Row numbers; all of the same length, except for the last.
     rate : float
         The learning rate of the compiled steps.
 
@@ -226,4 +226,4 @@ def run(
 
 
 def _no_news() -> None:
-    """The loops print between stretches, and need not be told within one."""
+    """Report nothing: the loops print only between stretches."""

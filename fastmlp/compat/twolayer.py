@@ -1,4 +1,4 @@
-"""The two-layer net of R2 and R3, which differ in how a weight lies: by inputs or by outputs."""
+"""The two-layer net of R2 and R3, which differ only in the orientation of the weights."""
 
 from typing import Any
 
@@ -18,22 +18,22 @@ class TwoLayerNet:
     Attributes
     ----------
     params : dict
-        W1, b1, W2, b2: plain arrays, used as they are at each call.
+        W1, b1, W2, b2: plain arrays, read anew at each call.
 
     """
 
     rows_are_outputs = False
 
     def _start(self, input_size: int, hidden_size: int, output_size: int, std: float) -> None:
-        """Draw W1, then W2, from numpy's generator."""
+        """Draw W1, then W2, from numpy's global generator."""
         shapes = (input_size, hidden_size), (hidden_size, output_size)
         W1, W2 = (std * np.random.randn(*(s[::-1] if self.rows_are_outputs else s)) for s in shapes)
         self.params = {"W1": W1, "b1": np.zeros(hidden_size), "W2": W2, "b2": np.zeros(output_size)}
 
     def loss(self, X: Any, y: Any = None, reg: float = 0.0) -> Any:
-        """Return the scores (N, C), or with labels y (N,) ``(loss, grads)``.
+        """Return the scores (N, C) or, given labels y (N,), ``(loss, grads)``.
 
-        The loss is the mean softmax loss plus 0.5 * reg * sum(W * W) over both weights; grads has
+        The loss is the mean softmax loss plus 0.5 * reg * sum(W * W) for both weights; grads has
         an array for each name in ``params``.
         """
         W1, b1, W2, b2 = (self.params[name] for name in ("W1", "b1", "W2", "b2"))
@@ -67,8 +67,8 @@ class TwoLayerNet:
         Returns
         -------
         dict
-            ``loss_history`` of every iteration, ``train_acc_history`` (of the last minibatch) and
-            ``val_acc_history`` of every epoch.
+            ``loss_history`` has the loss of every iteration; ``train_acc_history`` (on the last
+            minibatch) and ``val_acc_history`` have the accuracies of every epoch.
 
         """
         X, y = np.asarray(X), np.asarray(y)
@@ -108,21 +108,21 @@ class TwoLayerNet:
         return history
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the label with the highest score of each row: (N,)."""
+        """Return the label with the highest score in each row, shape (N,)."""
         return np.argmax(self.loss(X), axis=1)
 
     def _lying(self, weight: np.ndarray) -> np.ndarray:
-        """Return a weight as the kernels have it, (inputs, outputs), or back."""
+        """Convert a weight to the kernels' orientation, (inputs, outputs), or back."""
         return weight.T if self.rows_are_outputs else weight
 
     @staticmethod
     def _next_event(it: int, iterations_per_epoch: int, num_iters: int, verbose: bool) -> int:
-        """Return the iteration, ``it`` or later, after which there is something to do."""
+        """Return the first iteration, ``it`` or later, after which something is recorded."""
         every = (iterations_per_epoch, 100) if verbose else (iterations_per_epoch,)
         return min(num_iters - 1, *(-(-it // n) * n for n in every))
 
     def _compiled(self, X: np.ndarray, y: np.ndarray, reg: float, batch_size: int) -> Any:
-        """Return compiled steps, or None where a subclass computes something else."""
+        """Return compiled steps, or None if a subclass computes something else."""
         kind = type(self)
         if kind.loss is not TwoLayerNet.loss or kind.predict is not TwoLayerNet.predict or reg < 0:
             return None

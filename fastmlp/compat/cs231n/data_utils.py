@@ -1,4 +1,4 @@
-"""CIFAR-10 as course code has it: float64 images of shape (32, 32, 3)."""
+"""CIFAR-10 in the form that course code uses: float64 images of shape (32, 32, 3)."""
 
 from os import PathLike
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["get_CIFAR10_data", "load_CIFAR10"]
 def load_CIFAR10(
     root: str | PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return ``(X_train, y_train, X_test, y_test)``: 50,000 and 10,000 rows.
+    """Return ``(X_train, y_train, X_test, y_test)``, with 50,000 and 10,000 rows.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def get_CIFAR10_data(
     Parameters
     ----------
     num_training, num_validation, num_test : int
-        Training rows are the first ones, validation rows those behind them.
+        Numbers of rows: the first ones are for training, those after them for validation.
     subtract_mean : bool, default True
     cifar10_dir : path, optional
         As ``directory`` of `fastmlp.datasets.cifar10`.
@@ -51,7 +51,7 @@ def get_CIFAR10_data(
     Raises
     ------
     ValueError
-        If there are not that many rows.
+        If more rows are requested than there are.
 
     """
     data = cifar10(cifar10_dir)
@@ -59,7 +59,7 @@ def get_CIFAR10_data(
     if end > len(data.X_train) or num_test > len(data.X_test):
         raise ValueError(
             f"CIFAR-10 has {len(data.X_train)} training and {len(data.X_test)} test rows, "
-            f"asked for {num_training} + {num_validation} and {num_test}"
+            f"got a request for {num_training} + {num_validation} and {num_test}"
         )
     rows = {
         "train": (data.X_train[:num_training], data.y_train[:num_training]),
@@ -77,5 +77,5 @@ def get_CIFAR10_data(
 
 
 def _images(X: np.ndarray) -> np.ndarray:
-    """Return rows of (3, 32, 32) pixels as pictures (32, 32, 3)."""
+    """Return rows of (3, 32, 32) pixels as images (32, 32, 3)."""
     return X.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float64)

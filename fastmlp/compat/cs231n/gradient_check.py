@@ -13,15 +13,15 @@ __all__ = ["eval_numerical_gradient", "eval_numerical_gradient_array"]
 def eval_numerical_gradient(
     f: Callable[[np.ndarray], Any], x: np.ndarray, verbose: bool = True, h: float = 1e-5
 ) -> np.ndarray:
-    """Return the gradient of f, a function of x with one number as its value.
+    """Return the gradient at x of f, whose value is a single number.
 
     Parameters
     ----------
     f : callable
-        It may ignore its argument and read x itself, which is changed in place meanwhile.
+        It may ignore its argument and read x itself, which is changed in place between calls.
     x : float64 array
     verbose : bool, default True
-        Print each index with its derivative.
+        Whether to print each index with its derivative.
     h : float, default 1e-5
 
     """
@@ -35,5 +35,5 @@ def eval_numerical_gradient(
 def eval_numerical_gradient_array(
     f: Callable[[np.ndarray], Any], x: np.ndarray, df: Any, h: float = 1e-5
 ) -> np.ndarray:
-    """Return the gradient of sum(f(x) * df), for f with an array as its value."""
+    """Return the gradient at x of sum(f(x) * df), where the value of f is an array."""
     return numerical_gradient(f, x, df, h=h)

@@ -1,4 +1,4 @@
-"""Layers that often come together."""
+"""Combinations of layers that are often used together."""
 
 from typing import Any
 

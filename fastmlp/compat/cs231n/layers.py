@@ -1,6 +1,6 @@
 """Layers as functions: ``forward(x, ...) -> (out, cache)``, ``backward(dout, cache) -> gradients``.
 
-Losses return ``(loss, dx)``. x may have any trailing axes.
+Losses return ``(loss, dx)``. x can have any number of trailing axes.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def affine_forward(x: Any, w: Any, b: Any) -> tuple[np.ndarray, Any]:
-    """Return x w + b: (N, ...) of D features, (D, H), (H,) -> (N, H)."""
+    """Return ``(x w + b, cache)``, shape (N, H), for x (N, ...) with D features and w (D, H)."""
     return arrays.affine(x, w, b), (x, w, b)
 
 
@@ -53,9 +53,9 @@ def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[np.ndarray, 
     ----------
     x : array, any shape
     dropout_param : dict
-        ``mode``: "train", or "test", which is the identity; ``p``: probability of dropping, the
-        others are scaled by 1 / (1 - p); ``seed``, optional: given to ``np.random.seed`` first, so
-        that every call draws the same mask.
+        ``mode``: "train", or "test" for the identity; ``p``: probability of dropping an element,
+        the others are scaled by 1 / (1 - p); ``seed``, optional: passed to ``np.random.seed``
+        before each draw, so that every call draws the same mask.
 
     """
     mask = None
@@ -83,7 +83,8 @@ def batchnorm_forward(
     x, gamma, beta : array
     bn_param : dict
         ``mode``: "train" or "test"; ``eps``, default 1e-5; ``momentum``, default 0.9: the share of
-        ``running_mean`` and ``running_var`` (default 0) that stays in training. Both are written.
+        ``running_mean`` and ``running_var`` (initially 0) that is kept at each training step. Both
+        are updated in the dict.
 
     """
     dtype = arrays.working_dtype(x, gamma, beta)

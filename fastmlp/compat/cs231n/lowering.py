@@ -1,4 +1,4 @@
-"""From a `Solver` over one of the nets of ``nndl.fc_net`` to compiled steps."""
+"""Compiled steps for a `Solver` on one of the nets of ``nndl.fc_net``."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -14,7 +14,7 @@ from fastmlp.optimizers import Optimizer
 
 __all__ = ["compiled_steps"]
 
-# What each update rule keeps in its config, in the order in which the kernels have it.
+# The state arrays in each update rule's config, in the kernels' order.
 _STATES = {
     "sgd": (),
     "sgd_momentum": ("velocity",),
@@ -25,10 +25,10 @@ _STATES = {
 
 
 def compiled_steps(solver: Any) -> CompiledSteps | None:
-    """Return what makes the solver's steps, or None where only its own loop can.
+    """Return compiled steps for the solver, or None if it must use its own loop.
 
-    That is: another kind of net, a subclass with a loss of its own, dropout with a fixed seed, or
-    parameters that do not all have the same settings of the update rule.
+    It must with another kind of net, a subclass that overrides the loss, dropout with a fixed
+    seed, or different update settings for different parameters.
     """
     model, rule = solver.model, solver.update_rule.__name__
     kinds = [kind for kind in (TwoLayerNet, FullyConnectedNet) if isinstance(model, kind)]
@@ -63,7 +63,7 @@ def compiled_steps(solver: Any) -> CompiledSteps | None:
 
 
 def _optimizer(rule: str, configs: list[dict[str, Any]]) -> Optimizer | None:
-    """Return the optimizer of these settings, None if they differ or make none."""
+    """Return the optimizer with these settings, or None if they differ or are invalid."""
     settings = [{name: config[name] for name in optim.DEFAULTS[rule]} for config in configs]
     if any(s != settings[0] for s in settings):
         return None
@@ -79,14 +79,14 @@ def _optimizer(rule: str, configs: list[dict[str, Any]]) -> Optimizer | None:
             case "rmsprop":
                 return optimizers.RMSprop(0.0, s["decay_rate"], s["epsilon"])
         return optimizers.Adam(0.0, s["beta1"], s["beta2"], s["epsilon"])
-    except (TypeError, ValueError):  # numbers that ours refuses, and theirs takes
+    except (TypeError, ValueError):  # numbers that only the original accepts
         return None
 
 
 def _layers(
     model: Any,
 ) -> tuple[list[Layer] | None, dict[str, str], list[tuple[int, MutableMapping[str, Any]]]]:
-    """Return layers, our name -> their name of each parameter, and running statistics."""
+    """Return layers, a map from fastmlp's parameter names to theirs, and running statistics."""
     n_layers, normalizes, dropout = 2, (), {}
     if isinstance(model, FullyConnectedNet):
         n_layers, normalizes, dropout = model.num_layers, model.bn_params, model.dropout_param

@@ -1,7 +1,7 @@
 """Update rules: ``rule(w, dw, config) -> (next_w, config)``.
 
-w and dw are arrays of one shape; config is a dict of numbers and of the arrays that the rule keeps.
-What is missing in it is filled in with the defaults named below; w itself is left as it is.
+w and dw are arrays of the same shape; config is a dict of numbers and of the rule's state arrays.
+Missing entries are filled in with the defaults given below. w itself is not changed.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ def sgd_momentum(w: Any, dw: Any, config: dict[str, Any] | None = None) -> _Resu
 
 
 def nesterov(w: Any, dw: Any, config: dict[str, Any] | None = None) -> _Result:
-    """w + momentum * v - learning_rate * dw with the v of `sgd_momentum`; the same defaults."""
+    """w + momentum * v - learning_rate * dw, with v and the defaults of `sgd_momentum`."""
     return _with_velocity("nesterov", w, dw, config)
 
 
@@ -59,9 +59,9 @@ def rmsprop(w: Any, dw: Any, config: dict[str, Any] | None = None) -> _Result:
 
 
 def adam(w: Any, dw: Any, config: dict[str, Any] | None = None) -> _Result:
-    """Adam with bias correction; ``t`` is raised by one before it is used.
+    """Adam with bias correction; ``t`` is incremented before it is used.
 
-    Defaults: learning_rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8, t 0. Keeps m and v.
+    Defaults: learning_rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8, t 0. State: m and v.
     """
     config = _filled("adam", config)
     config["t"] += 1
@@ -93,7 +93,7 @@ def _with_velocity(rule: str, w: Any, dw: Any, config: dict[str, Any] | None) ->
 
 
 def _filled(rule: str, config: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the dict itself, with the rule's defaults where it had nothing."""
+    """Return the same dict, after filling in the rule's defaults."""
     config = {} if config is None else config
     for name, value in DEFAULTS[rule].items():
         config.setdefault(name, value)

@@ -13,7 +13,7 @@ __all__ = ["Solver"]
 
 
 class Solver:
-    """Trains a net by minibatches drawn with replacement, and keeps the best parameters.
+    """Trains a net on minibatches drawn with replacement, and keeps the best parameters.
 
     Parameters
     ----------
@@ -25,27 +25,27 @@ class Solver:
     update_rule : str, default "sgd"
         A name in ``cs231n.optim``.
     optim_config : dict
-        Given, a copy for each parameter, to the update rule.
+        Settings of the update rule; each parameter gets its own copy.
     lr_decay : float, default 1.0
-        The learning rate is multiplied by it after every epoch.
+        Factor by which the learning rate is multiplied after every epoch.
     batch_size : int, default 100
     num_epochs : int, default 10
     print_every : int, default 10
-        Iterations between printed losses.
+        Number of iterations between printed losses.
     verbose : bool, default True
     num_train_samples, num_val_samples : int, default 1000, None
-        Rows drawn for an accuracy; None: all.
+        Number of rows drawn to compute an accuracy; None: all.
 
     Attributes
     ----------
     loss_history, train_acc_history, val_acc_history : list of float
     best_params, best_val_acc : dict, float
-        Of the best validation accuracy; ``model.params`` after `train`.
+        The best validation accuracy and its parameters, which `train` puts in ``model.params``.
 
     Raises
     ------
     ValueError
-        If an argument or the update rule is not known.
+        If an argument or the update rule is unknown.
 
     """
 
@@ -70,7 +70,7 @@ class Solver:
         self._reset()
 
     def _reset(self) -> None:
-        """Forget what was learned about the course of training."""
+        """Reset the epoch counter, the histories and the best parameters."""
         self.epoch = 0
         self.best_val_acc = 0.0
         self.best_params: dict[str, np.ndarray] = {}
@@ -81,7 +81,7 @@ class Solver:
         self.optim_configs = {name: dict(settings) for name in self.model.params}
 
     def train(self) -> None:
-        """Train for ``num_epochs``; end with the best parameters in the model."""
+        """Train for ``num_epochs``, then restore the model's best parameters."""
         iterations_per_epoch = max(len(self.X_train) // self.batch_size, 1)
         num_iterations = self.num_epochs * iterations_per_epoch
         steps = compiled_steps(self) if num_iterations else None
@@ -111,15 +111,15 @@ class Solver:
     def check_accuracy(
         self, X: Any, y: Any, num_samples: int | None = None, batch_size: int = 100
     ) -> float:
-        """Return the share of rows whose highest score is that of the label.
+        """Return the accuracy: the share of rows whose label has the highest score.
 
         Parameters
         ----------
         X, y : array
         num_samples : int, optional
-            Draw so many rows, with replacement, if there are more.
+            If there are more rows, draw this many, with replacement.
         batch_size : int, default 100
-            Rows at a time.
+            Number of rows to compute at a time.
 
         """
         X, y = self._sample(np.asarray(X), np.asarray(y), num_samples)
@@ -127,7 +127,7 @@ class Solver:
         return float(np.mean(np.argmax(np.concatenate(scores), axis=1) == y))
 
     def _take_stock(self, steps: Any) -> None:
-        """Note both accuracies, and the parameters if they are the best so far."""
+        """Record both accuracies, and the parameters if they are the best so far."""
         accuracies = []
         for X, y, number in (
             (self.X_train, self.y_train, self.num_train_samples),
@@ -151,7 +151,7 @@ class Solver:
             self.best_params = {name: value.copy() for name, value in self.model.params.items()}
 
     def _step(self, rows: np.ndarray) -> float:
-        """Make one step on these rows; return its loss."""
+        """Take one step on these rows; return its loss."""
         loss, grads = self.model.loss(self.X_train[rows], self.y_train[rows])
         for name, w in self.model.params.items():
             self.model.params[name], self.optim_configs[name] = self.update_rule(
@@ -160,7 +160,7 @@ class Solver:
         return float(loss)
 
     def _next_event(self, t: int, iterations_per_epoch: int, num_iterations: int) -> int:
-        """Return the iteration, t or later, after which there is something to do."""
+        """Return the first iteration, t or later, after which something is printed or recorded."""
         events = [num_iterations - 1, (t // iterations_per_epoch + 1) * iterations_per_epoch - 1]
         if self.verbose:
             events.append(-(-t // self.print_every) * self.print_every)

@@ -1,4 +1,4 @@
-"""Pictures in a grid."""
+"""Grids of images."""
 
 from math import ceil, sqrt
 
@@ -8,19 +8,19 @@ __all__ = ["visualize_grid"]
 
 
 def visualize_grid(Xs: np.ndarray, ubound: float = 255.0, padding: int = 1) -> np.ndarray:
-    """Return N pictures as one, each stretched to the range from 0 to ``ubound``.
+    """Return N images as one grid, each scaled to the range from 0 to ``ubound``.
 
     Parameters
     ----------
     Xs : array, shape (N, height, width, channels)
     ubound : float, default 255.0
     padding : int, default 1
-        Black pixels between the pictures.
+        Width of the black gap between images, in pixels.
 
     Returns
     -------
     numpy.ndarray, float64, shape (n * (height + padding) - padding, ..., channels)
-        n pictures in a row and n rows, n the least whole number with n * n >= N.
+        n rows of n images, where n is the smallest whole number with n * n >= N.
 
     """
     N, height, width, channels = Xs.shape

@@ -1,4 +1,4 @@
-"""CIFAR-10 under the names that the notebooks of R1 use."""
+"""CIFAR-10 under the names that R1's notebooks use."""
 
 from os import PathLike
 from typing import Any

@@ -1,7 +1,7 @@
 """The published networks.
 
-All take ``(dropout_p=0, dtype=np.float64, seed=None)``; ``dropout_p`` and ``seed`` are those of
-their `dropout` layer, where they have one.
+All take ``(dropout_p=0, dtype=np.float64, seed=None)``; ``dropout_p`` and ``seed`` are for their
+`dropout` layer, if they have one.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Module:
-    """Base of the networks.
+    """Base class of the networks.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Module:
 
     """
 
-    __test__ = False  # one of them is called Test...; it is no test
+    __test__ = False  # tells pytest that TestFCReLU is not a test
 
     def __init__(self, dropout_p: float = 0, dtype: Any = np.float64, seed: int | None = None):
         self.dropout_p, self.dtype, self.seed = dropout_p, dtype, seed
@@ -44,11 +44,11 @@ class Module:
     _drops = False
 
     def _layers(self) -> list[Any]:
-        """Return the layers; a network of one's own may set ``net`` instead."""
+        """Return the layers; a custom network can set ``net`` instead."""
         raise NotImplementedError
 
     def forward(self, feat: Any, is_Training: bool = True) -> np.ndarray:
-        """Return the outputs; dropout drops only in training."""
+        """Return the outputs; dropout is active only in training."""
         output = feat
         for layer in self.net.layers:
             if isinstance(layer, dropout):

@@ -1,4 +1,4 @@
-"""Numerical gradients by central differences, and how far two arrays are apart."""
+"""Numerical gradients by central differences, and the relative error of two arrays."""
 
 from typing import Any
 

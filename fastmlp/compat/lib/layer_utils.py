@@ -1,7 +1,7 @@
-"""Layers with named parameters, in plain dicts, and a row of them.
+"""Layers with named parameters in plain dicts, and a container for a sequence of layers.
 
 Every layer has ``name``, ``params``, ``grads``, ``forward(x)`` and ``backward(dout) -> dx``; dx has
-the shape of x. The dicts and the arrays in them are the user's to edit and to replace.
+the shape of x. Users can edit and replace the dicts and the arrays in them.
 """
 
 from collections.abc import Mapping
@@ -28,23 +28,23 @@ __all__ = [
 
 
 class sequential:
-    """Layers in a row, and their parameters by name.
+    """A sequence of layers, with their parameters by name.
 
     Parameters
     ----------
     *args : layer
-        Each with a name of its own.
+        The layers, with distinct names.
 
     Attributes
     ----------
     layers : list
     params, grads : dict
-        Of all layers, gathered when asked for; what is set in them goes to the layer that has it.
+        Arrays of all layers, collected at each access; setting one sets it in its layer.
 
     Raises
     ------
     ValueError
-        If two layers have one name.
+        If two layers have the same name.
 
     """
 
@@ -57,7 +57,7 @@ class sequential:
 
     @property
     def params(self) -> "_Gathered":
-        """Name -> array of every layer."""
+        """Parameters of all layers by name."""
         return _Gathered(layer.params for layer in self.layers)
 
     @params.setter
@@ -67,7 +67,7 @@ class sequential:
 
     @property
     def grads(self) -> "_Gathered":
-        """Name -> gradient of every layer, None before the first backward pass."""
+        """Gradients of all layers by name, None before the first backward pass."""
         return _Gathered(layer.grads for layer in self.layers)
 
     @grads.setter
@@ -76,19 +76,19 @@ class sequential:
             self.assign_grads(name, value)
 
     def assign(self, name: str, val: Any) -> None:
-        """Give the layer that has it the parameter of that name."""
+        """Set the named parameter in its layer."""
         self.params[name] = val
 
     def assign_grads(self, name: str, val: Any) -> None:
-        """Give the layer that has it the gradient of that name."""
+        """Set the named gradient in its layer."""
         self.grads[name] = val
 
     def get_params(self, name: str) -> np.ndarray:
-        """Return the parameter of that name."""
+        """Return the named parameter."""
         return self.params[name]
 
     def get_grads(self, name: str) -> np.ndarray:
-        """Return the gradient of that name."""
+        """Return the named gradient."""
         return self.grads[name]
 
     def gather_params(self) -> None:
@@ -98,7 +98,7 @@ class sequential:
         """Do nothing: ``grads`` is always up to date."""
 
     def load(self, pretrained: Mapping[str, Any]) -> None:
-        """Copy the parameters that we have out of a dict, and print name and shape of each."""
+        """Copy the network's parameters from a dict, and print the name and shape of each."""
         for layer in self.layers:
             for name in layer.params:
                 if name in pretrained:
@@ -107,14 +107,14 @@ class sequential:
 
 
 class _Gathered(dict[str, Any]):
-    """The dicts of several layers as one; setting a value sets it in the layer's own."""
+    """The dicts of several layers as one; setting a value also sets it in the layer's dict."""
 
     def __init__(self, dicts: Any):
         self._owners = list(dicts)
         super().__init__((name, value) for owner in self._owners for name, value in owner.items())
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Set it here and in the layer's dict."""
+        """Set a value here and in the layer's dict."""
         owner = next((owner for owner in self._owners if name in owner), None)
         if owner is None:
             raise unknown("parameter", name, self)
@@ -132,14 +132,14 @@ class _Gathered(dict[str, Any]):
 
 
 class fc:
-    """x w + b.
+    """The affine layer x w + b.
 
     Parameters
     ----------
     input_dim, output_dim : int
-        D, H; trailing axes of x are flattened to D.
+        D, H; the trailing axes of x are flattened to D features.
     init_scale : float, default 0.02
-        Standard deviation of the starting weight; the bias starts at 0.
+        Standard deviation of the initial weight; the bias starts at 0.
     name : str, default "fc"
         The parameters are ``name + "_w"`` (D, H) and ``name + "_b"`` (H,).
 
@@ -170,7 +170,7 @@ class fc:
 
 
 class _activation:
-    """scale * f(x) for each element, f one of the kernels' activations."""
+    """scale * f(x), elementwise, where f is one of the kernels' activations."""
 
     kind = ""
     scale = 1.0
@@ -202,7 +202,7 @@ class relu(_activation):
 
 
 class leaky_relu(_activation):
-    """x where x > 0, else negative_slope * x; default 0.1."""
+    """x where x > 0, else negative_slope * x; the slope is 0.1 by default."""
 
     kind = "leaky_relu"
 
@@ -212,7 +212,7 @@ class leaky_relu(_activation):
 
 
 class elu(_activation):
-    """x where x > 0, else alpha * (exp(x) - 1); default 0.5."""
+    """x where x > 0, else alpha * (exp(x) - 1); alpha is 0.5 by default."""
 
     kind = "elu"
 
@@ -244,14 +244,14 @@ class tanh(_activation):
 
 
 class dropout:
-    """Drops elements in training, and scales the others by 1 / (1 - p).
+    """In training, drops elements at random and scales the others by 1 / (1 - p).
 
     Parameters
     ----------
     p : float
-        Probability of dropping; 0 <= p < 1. With 0, the identity.
+        Probability of dropping an element; 0 <= p < 1. With 0, the layer is the identity.
     seed : int, optional
-        With it, every call of `forward` draws the same mask.
+        If given, every call of `forward` draws the same mask.
     name : str, default "dropout"
 
     """
@@ -265,7 +265,7 @@ class dropout:
         self.mask: np.ndarray | None = None
 
     def forward(self, feat: Any, is_Training: bool = True) -> np.ndarray:
-        """Return x, in training with elements dropped."""
+        """Return x; in training, with elements dropped."""
         self.mask = None
         if not is_Training or self.p == 0.0:
             return feat
@@ -286,7 +286,7 @@ class cross_entropy:
     Parameters
     ----------
     dim_average : bool, default True
-        Whether to divide by the number of rows.
+        Whether to divide by the number of rows; if not, the loss is a sum.
 
     """
 
@@ -302,14 +302,14 @@ class cross_entropy:
         return loss
 
     def backward(self) -> np.ndarray:
-        """Return its gradient on the scores."""
+        """Return the loss's gradient for the scores."""
         if self.dLoss is None:
             raise ValueError("cross_entropy.backward needs a forward pass first")
         return self.dLoss
 
 
 def softmax(feat: Any) -> np.ndarray:
-    """Return exp(x) of each row over its sum: (N, C)."""
+    """Return the softmax of each row, shape (N, C)."""
     feat = np.asarray(feat)
     best = np.argmax(feat, axis=1)
     _, gradient = arrays.classification_loss("cross_entropy", feat, best)

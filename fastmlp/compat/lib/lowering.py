@@ -1,4 +1,4 @@
-"""From a network of ``lib`` to a fastmlp model, and to compiled steps."""
+"""Conversion of a network of ``lib`` to a fastmlp model and to compiled steps."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastmlp.optimizers import Optimizer
 
 __all__ = ["as_model", "compiled_steps"]
 
-# For each optimizer, the names of its state dicts, in the order in which the kernels have them.
+# The names of each optimizer's state dicts, in the kernels' order.
 _STATES = {
     optim.SGD: (),
     optim.SGDM: ("velocity",),
@@ -24,7 +24,7 @@ _STATES = {
 
 
 def as_model(model: Any) -> Mirror | None:
-    """Return a model with the network's values, None where a part of it is not ours."""
+    """Return a model with the network's values, or None if it has custom parts."""
     lowered = _lower(model, ())
     if lowered is None:
         return None
@@ -36,10 +36,10 @@ def as_model(model: Any) -> Mirror | None:
 def compiled_steps(
     model: Any, loss_func: Any, optimizer: Any, X: np.ndarray, y: np.ndarray, batch_size: int
 ) -> CompiledSteps | None:
-    """Return what makes the steps of `train_net`, or None where only the layers can.
+    """Return compiled steps for `train_net`, or None if it must run layer by layer.
 
-    That is: a layer, loss or optimizer of the user's own, an optimizer over other layers, or
-    dropout with a fixed seed.
+    It must with a custom layer, loss or optimizer, an optimizer of other layers, or dropout with a
+    fixed seed.
     """
     stepper = _optimizer(optimizer)
     if stepper is None or type(loss_func) is not theirs.cross_entropy or not loss_func.dim_average:
@@ -67,7 +67,7 @@ def compiled_steps(
 
 
 def _lower(model: Any, states: Any) -> tuple[list[ours.Layer], list[Parameter]] | None:
-    """Return layers like those of the network, and where their parameters lie."""
+    """Return equivalent fastmlp layers, and where the network's parameters are."""
     kind = type(model)
     if not isinstance(model, Module) or (kind.forward, kind.backward) != (
         Module.forward,
@@ -111,7 +111,7 @@ def _without_parameters(layer: Any) -> ours.Layer | None:
 
 
 def _optimizer(optimizer: Any) -> Optimizer | None:
-    """Return ours with the same numbers, None if there is none."""
+    """Return the equivalent fastmlp optimizer, or None if there is none."""
     kind = type(optimizer)
     try:
         if kind is optim.SGD:
@@ -122,6 +122,6 @@ def _optimizer(optimizer: Any) -> Optimizer | None:
             return optimizers.RMSprop(0.0, optimizer.decay, eps_in_root=True)
         if kind is optim.Adam:
             return optimizers.Adam(0.0, optimizer.beta1, optimizer.beta2)
-    except (TypeError, ValueError):  # numbers that ours refuses, and theirs takes
+    except (TypeError, ValueError):  # numbers that only the original accepts
         return None
     return None

@@ -1,7 +1,7 @@
 """Optimizers over the layers of a network: ``step()`` updates from the layers' ``grads``.
 
-``net`` is a `sequential`, or a network that has one as ``.net``. State dicts go by the names of the
-parameters, and may be set from outside; what is missing in them starts at 0.
+``net`` is a `sequential`, or a network that has one as ``.net``. State dicts are keyed by parameter
+name and can be set from outside; missing entries start at 0.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ __all__ = ["SGD", "SGDM", "Adam", "Optimizer", "RMSProp"]
 
 
 class Optimizer:
-    """Base of the optimizers.
+    """Base class of the optimizers.
 
     Attributes
     ----------
     net, lr
-        As given.
+        The arguments.
 
     """
 
@@ -30,11 +30,11 @@ class Optimizer:
         return getattr(self.net, "net", self.net).layers
 
     def step(self) -> None:
-        """Make a step."""
+        """Take one step."""
         raise NotImplementedError
 
     def _update(self, kind: str, *states: dict[str, Any], **numbers: Any) -> None:
-        """Update every parameter, and the states that go with it, in place."""
+        """Update every parameter and its states in place."""
         for layer in self.layers:
             for name in layer.params:
                 gradient = layer.grads[name]
@@ -45,7 +45,7 @@ class SGD(Optimizer):
     """w <- w - lr * g."""
 
     def step(self) -> None:
-        """Make a step."""
+        """Take one step."""
         self._update("sgd")
 
 
@@ -58,7 +58,7 @@ class SGDM(Optimizer):
         self.velocity: dict[str, Any] = {}
 
     def step(self) -> None:
-        """Make a step."""
+        """Take one step."""
         self._update("momentum", self.velocity, beta1=self.momentum)
 
 
@@ -71,12 +71,12 @@ class RMSProp(Optimizer):
         self.cache: dict[str, Any] = {}
 
     def step(self) -> None:
-        """Make a step."""
+        """Take one step."""
         self._update("rmsprop_in_root", self.cache, beta2=self.decay, eps=1e-8)
 
 
 class Adam(Optimizer):
-    """Bias-corrected, epsilon 1e-8 outside the root. State: ``mt``, ``vt`` and the count ``t``."""
+    """Bias-corrected Adam, epsilon 1e-8 outside the root. State: ``mt``, ``vt`` and ``t``."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Adam(Optimizer):
         self.vt: dict[str, Any] = {}
 
     def step(self) -> None:
-        """Raise ``t`` by one and make a step."""
+        """Increment ``t`` and take one step."""
         self.t += 1
         self._update(
             "adam", self.mt, self.vt, t=self.t, beta1=self.beta1, beta2=self.beta2, eps=1e-8

@@ -14,16 +14,16 @@ __all__ = ["compute_acc", "data_loader", "train_net"]
 def compute_acc(
     model: Any, data: Any, labels: Any, num_samples: int | None = None, batch_size: int = 100
 ) -> float:
-    """Return the share of rows whose highest score is that of the label.
+    """Return the accuracy: the share of rows whose label has the highest score.
 
     Parameters
     ----------
     model : Module
     data, labels : array, shapes (N, ...) and (N,)
     num_samples : int, optional
-        Draw so many rows, with replacement, if there are more.
+        If there are more rows, draw this many, with replacement.
     batch_size : int, default 100
-        Rows at a time, where the network runs layer by layer.
+        Number of rows at a time, if the network runs layer by layer.
 
     """
     data, labels = np.asarray(data), np.asarray(labels)
@@ -49,34 +49,33 @@ def train_net(
     show_every: int = 10,
     verbose: bool = False,
 ) -> tuple[dict[str, np.ndarray] | None, list[float], list[float], list[float]]:
-    """Train a network; each epoch visits each row once, in a fresh order of numpy's generator.
+    """Train a network; each epoch visits each row once, in a new random order drawn by numpy.
 
     Parameters
     ----------
     data : dict
-        ``data_train`` and ``data_val``: (X, y) each.
+        ``data_train`` and ``data_val``, each a pair (X, y).
     model : Module
-        Compiled where all of it is ours, else layer by layer.
+        Runs compiled, or layer by layer if it has custom parts.
     loss_func : cross_entropy
     optimizer : Optimizer
-        Over the model's layers; its ``lr`` is decayed.
+        An optimizer of the model's layers; its ``lr`` decays.
     batch_size, max_epochs : int
     lr_decay : float, default 1.0
-        The learning rate is multiplied by it ...
+        Factor by which the learning rate is multiplied every ``lr_decay_every`` epochs.
     lr_decay_every : int, default 1000
-        ... every so many epochs.
     show_every : int, default 10
-        Iterations between printed losses.
+        Number of iterations between printed losses.
     verbose : bool, default False
 
     Returns
     -------
     opt_params : dict or None
-        Name -> array, of the epoch with the best validation accuracy.
+        Parameters by name, from the epoch with the best validation accuracy.
     loss_hist : list of float
-        Of every iteration.
+        Loss of every iteration.
     train_acc_hist, val_acc_hist : list of float
-        Of every epoch.
+        Accuracies after every epoch.
 
     """
     (X, y), (X_val, y_val) = data["data_train"], data["data_val"]
@@ -123,13 +122,13 @@ def train_net(
 
 
 class data_loader:
-    """Minibatches of data: every row once in a fresh order, then again.
+    """Minibatches of data; each epoch visits every row once, in a new random order.
 
     Parameters
     ----------
     data, labels : array, shapes (N, ...) and (N,)
     batch_size : int
-        Rows of a minibatch; the last of an epoch may have fewer.
+        Rows per minibatch; the last one of an epoch may have fewer.
 
     """
 
@@ -139,11 +138,11 @@ class data_loader:
 
     @property
     def iters_per_epoch(self) -> int:
-        """Number of minibatches in which every row comes once."""
+        """Number of minibatches per epoch."""
         return -(-len(self.data) // self.batch_size)
 
     def get_batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the next rows and their labels."""
+        """Return the next minibatch: rows and their labels."""
         self._left = self._left or self.epoch()
         rows = self._left.pop(0)
         return self.data[rows], self.labels[rows]
@@ -155,7 +154,7 @@ class data_loader:
 
 
 def _compute(steps: CompiledSteps | None, model: Any, X: Any, y: Any) -> float:
-    """Return the accuracy, from the parameters where they lie already."""
+    """Return the accuracy, computed from the current parameters."""
     if steps is not None and steps.intact:
         return _accuracy(steps.predict(X), np.asarray(y))
     return compute_acc(model, X, y)

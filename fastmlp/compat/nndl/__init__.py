@@ -1,1 +1,1 @@
-"""The package ``nndl`` of R2: a net whose weights have a row for each output, and its framework."""
+"""The package ``nndl`` of R2: a net whose weights have a row per output, and its framework."""

@@ -1,8 +1,8 @@
-"""Fully connected nets of the modular framework, to be trained by `cs231n.solver.Solver`.
+"""Fully connected nets of the modular framework, trained by `cs231n.solver.Solver`.
 
-A net has ``params``, a dict of arrays, and ``loss(X, y=None)``: the scores (N, C) in test mode, or
-with labels ``(loss, grads)`` in training mode. The loss is the mean softmax loss plus
-0.5 * reg * sum(W * W) over all weights; ``reg`` may be changed between calls.
+A net has ``params``, a dict of arrays, and ``loss(X, y=None)``, which returns the scores (N, C) in
+test mode or, given labels, ``(loss, grads)`` in training mode. The loss is the mean softmax loss
+plus 0.5 * reg * sum(W * W) for all weights; ``reg`` can be changed between calls.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ class TwoLayerNet:
         Units of the one hidden layer.
     num_classes : int, default 10
     dropout : float, default 0
-        Taken for the sake of the signature; this net has no dropout.
+        Ignored; it is there only for the original's signature.
     weight_scale : float, default 1e-3
-        Standard deviation of the starting weights; biases are 0.
+        Standard deviation of the initial weights; biases are 0.
     reg : float, default 0.0
 
     Attributes
@@ -68,7 +68,7 @@ class TwoLayerNet:
         }
 
     def loss(self, X: Any, y: Any = None) -> Any:
-        """Return the scores, or with labels ``(loss, grads)``."""
+        """Return the scores or, given labels, ``(loss, grads)``."""
         p, grads = self.params, {}
         hidden, hidden_cache = affine_relu_forward(X, p["W1"], p["b1"])
         scores, cache = affine_forward(hidden, p["W2"], p["b2"])
@@ -90,22 +90,22 @@ class FullyConnectedNet:
     input_dim : int, default 3 * 32 * 32
     num_classes : int, default 10
     dropout : float, default 0
-        Probability of dropping.
+        Probability of dropping a hidden unit.
     use_batchnorm : bool, default False
     reg : float, default 0.0
     weight_scale : float, default 1e-2
-        Standard deviation of the starting weights; biases and betas are 0, gammas 1.
+        Standard deviation of the initial weights; biases and betas are 0, gammas 1.
     dtype : dtype, default np.float32
-        Of parameters and arithmetic.
+        Dtype of parameters and arithmetic.
     seed : int, optional
-        Of dropout; every pass then draws the same mask, as a gradient check needs.
+        Seed of dropout. If given, every pass draws the same mask, as a gradient check needs.
 
     Attributes
     ----------
     params : dict
         W1 (D, H), b1, and so on; gamma1, beta1, ... with batch norm.
     dropout_param, bn_params : dict, list of dict
-        What `dropout_forward` and each `batchnorm_forward` get.
+        Arguments for `dropout_forward` and for each `batchnorm_forward`.
 
     """
 
@@ -143,7 +143,7 @@ class FullyConnectedNet:
             self.params[name] = value.astype(dtype)
 
     def loss(self, X: Any, y: Any = None) -> Any:
-        """Return the scores, or with labels ``(loss, grads)``."""
+        """Return the scores or, given labels, ``(loss, grads)``."""
         for param in (self.dropout_param, *self.bn_params):
             param["mode"] = "test" if y is None else "train"
         x, caches, last = np.asarray(X).astype(self.dtype, copy=False), [], self.num_layers
@@ -162,7 +162,7 @@ class FullyConnectedNet:
         return loss + arrays.penalize(self.reg, self.params, grads, weights), grads
 
     def _forward(self, x: np.ndarray, i: int) -> tuple[np.ndarray, Any]:
-        """Return what hidden layer number i makes of x."""
+        """Return the output of hidden layer i for x, and a cache."""
         p, norm_cache, drop_cache = self.params, None, None
         x, affine_cache = affine_forward(x, p[f"W{i}"], p[f"b{i}"])
         if self.use_batchnorm:
@@ -176,7 +176,7 @@ class FullyConnectedNet:
     def _backward(
         self, dx: np.ndarray, i: int, caches: Any, grads: dict[str, np.ndarray]
     ) -> np.ndarray:
-        """Return the gradient on the input of hidden layer number i; write its grads."""
+        """Return the gradient for the input of hidden layer i; write its parameters' gradients."""
         affine_cache, norm_cache, relu_cache, drop_cache = caches
         if drop_cache is not None:
             dx = dropout_backward(dx, drop_cache)

@@ -13,7 +13,8 @@ class TwoLayerNet(twolayer.TwoLayerNet):
     input_size, hidden_size, output_size : int
         D, H, C.
     std : float, default 1e-4
-        Of the starting weights, drawn by ``np.random.randn`` in the order W1, W2; biases are 0.
+        Standard deviation of the initial weights, which ``np.random.randn`` draws in the order
+        W1, W2; biases are 0.
 
     """
 
