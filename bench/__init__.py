@@ -1,1 +1,1 @@
-"""Benchmarks of fastmlp beside what a user would pick instead; run ``python -m bench``."""
+"""Benchmarks of fastmlp against the alternatives that a user has; run ``python -m bench``."""

@@ -1,4 +1,4 @@
-"""Start contenders in child processes, and time them in turn."""
+"""Starts contenders in child processes, and times them in turn."""
 
 import json
 import os
@@ -17,28 +17,28 @@ __all__ = ["Child", "Measurement", "interleave"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 600.0
-REST_SECONDS = 0.03  # until the idle threads of the last contender have stopped spinning
+REST_SECONDS = 0.03  # by then, the idle threads of the last contender have stopped spinning
 
 
 class Child:
-    """One contender in a process of its own.
+    """One contender in its own process.
 
     Parameters
     ----------
     contender : str
-        A name from `bench.peers` or `bench.inference`, or what else runs there.
+        A name from `bench.peers` or `bench.inference`, or another name for what runs there.
     job : dict
-        What it does, for `bench.worker`.
+        The job, in the form that `bench.worker` takes.
     level : str, default "best"
-        Instruction set to hold it to, one of `bench.instructions.LEVELS`.
+        Instruction set to limit it to, one of `bench.instructions.LEVELS`.
     environment : dict, optional
-        More variables to set for it.
+        Additional environment variables.
 
     Attributes
     ----------
     description : dict
-        What it said when it was ready: ``skipped`` (None or why), ``precision``, ``n_threads``,
-        ``compile_seconds``.
+        What it reported when it was ready: ``skipped`` (None or the reason), ``precision``,
+        ``n_threads`` and ``compile_seconds``.
 
     """
 
@@ -74,7 +74,7 @@ class Child:
         Raises
         ------
         RuntimeError
-            If the contender ended instead, with the last line it printed.
+            If the contender exited instead; the message has the last line that it printed.
 
         """
         assert self._process.stdin is not None
@@ -82,7 +82,7 @@ class Child:
             self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it ended: the answer says how
+            pass  # it exited; _answer reports how
         return self._answer()
 
     def close(self) -> None:
@@ -106,23 +106,24 @@ class Child:
         if not line:
             self._process.wait()
             self._listener.join()
-            last = self._errors[-1] if self._errors else "it said nothing"
-            raise RuntimeError(f"{self.contender} ended with {self._process.returncode}: {last}")
+            last = self._errors[-1] if self._errors else "it printed nothing"
+            raise RuntimeError(f"{self.contender} exited with {self._process.returncode}: {last}")
         return json.loads(line)
 
 
 @dataclass
 class Measurement:
-    """What was measured of one contender.
+    """The measurements of one contender.
 
     Attributes
     ----------
     seconds : list of float
-        Of one repetition (an epoch, or a prediction), one for each round.
+        Time of one repetition (an epoch or a prediction) in each round.
     ratios : list of float
-        The same over fastmlp's just before, one for each round; empty for fastmlp itself.
+        The same divided by fastmlp's time just before; empty for fastmlp itself.
     end : dict
-        What it said at the end: peak memory, losses or errors, and evidence of its instructions.
+        What it reported at the end: peak memory, losses or errors, and evidence of the
+        instructions that it used.
 
     """
 
@@ -141,18 +142,18 @@ def interleave(
     Parameters
     ----------
     children : list of Child
-        Ready and not skipped; the first is the one that the others are compared with.
+        Contenders that are ready and not skipped; the others are compared with the first.
     rounds : int
-        How many times everyone has a turn.
+        Number of turns of each contender.
     seconds : float
-        At least so long is a turn; a repetition that takes longer is done once.
+        Minimum length of a turn; a repetition that takes longer is run once.
     said : callable
-        Told the name of each contender whose turn it is.
+        Called with the name of each contender at its turn.
 
     Returns
     -------
     list of Measurement
-        In the order of `children`; one that failed on the way has ``skipped`` in its description.
+        In the order of `children`; a contender that failed has ``skipped`` in its description.
 
     """
     results = {

@@ -1,10 +1,10 @@
-"""What the libraries in this process say about the instructions that they use.
+"""What the libraries in this process report about the instructions that they use.
 
-Asked at the end of a run, of the libraries that the run has loaded, by each one's own words; the
-settings that should hold them are in `bench.instructions`.
+The libraries that a run has loaded are asked at its end, each in its own way. The settings that
+should limit them are in `bench.instructions`.
 """
 
-# Contenders are optional: the type checker must not ask for them.
+# Contenders are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 import ctypes
@@ -28,16 +28,16 @@ STARTED = time.monotonic()
 
 
 class Evidence(NamedTuple):
-    """What one library says.
+    """What one library reports.
 
     Attributes
     ----------
     library : str
         Its name.
     says : str
-        What it uses, in its own words, or why it cannot tell.
+        What it uses, in its own words, or why that is unknown.
     held : bool or None
-        Whether that is no more than the level asked for; None if it cannot be known.
+        Whether it stays within the requested level; None if that is unknown.
 
     """
 
@@ -52,25 +52,25 @@ def collect(level: str) -> list[Evidence]:
     Parameters
     ----------
     level : str
-        One of `bench.instructions.LEVELS`: to what the process should be held.
+        The level that the process should be limited to, one of `bench.instructions.LEVELS`.
 
     """
     found: list[Evidence] = []
     for module, ask in WITNESSES.items():
         if sys.modules.get(module):
             found += ask(level)
-    if not is_held(level):  # then nothing can be beyond it
+    if not is_held(level):  # the level is all that the processor has
         return [evidence._replace(held=True) for evidence in dict.fromkeys(found)]
     return [*dict.fromkeys(found), *of_system(level)]
 
 
 def of_limit(level: str) -> list[Evidence]:
-    """The loops of `bench.limit_kernels`, which are as wide as our kernels."""
+    """Return the evidence of `bench.limit_kernels`, whose vectors are as wide as our kernels'."""
     return [evidence._replace(library="loops") for evidence in of_fastmlp(level)]
 
 
 def of_fastmlp(level: str) -> list[Evidence]:
-    """The vectors of the kernels, and the processor that LLVM compiles for."""
+    """Return the kernels' vectors, and the processor that LLVM compiles for."""
     from numba.core import config
 
     from fastmlp.kernels.machine import isa
@@ -82,7 +82,7 @@ def of_fastmlp(level: str) -> list[Evidence]:
 
 
 def of_numpy(level: str) -> list[Evidence]:
-    """numpy's own loops, and the BLAS libraries that it and scipy bring."""
+    """Return the evidence of numpy's own loops and of the BLAS libraries of numpy and scipy."""
     has = numpy_cpu().__cpu_features__
     beyond = [name for name in numpy_features(level) if has.get(name)]
     dispatched = [name for name in numpy_cpu().__cpu_dispatch__ if has.get(name)]
@@ -91,9 +91,9 @@ def of_numpy(level: str) -> list[Evidence]:
 
 
 def of_openblas(level: str) -> list[Evidence]:
-    """The kernels that each OpenBLAS in the process has chosen."""
+    """Return the kernels that each OpenBLAS in the process has chosen."""
     if missing("threadpoolctl"):
-        return [Evidence("OpenBLAS", "threadpoolctl, which could ask it, is not installed", None)]
+        return [Evidence("OpenBLAS", "unknown, since threadpoolctl is not installed", None)]
     from threadpoolctl import threadpool_info
 
     return [
@@ -104,7 +104,7 @@ def of_openblas(level: str) -> list[Evidence]:
 
 
 def of_torch(level: str) -> list[Evidence]:
-    """The loops of ATen, and the libraries inside PyTorch, which speak when they are verbose."""
+    """Return the evidence of ATen's loops, and of PyTorch's libraries by their verbose output."""
     import torch
 
     capability = torch.backends.cpu.get_cpu_capability()
@@ -118,7 +118,7 @@ def of_torch(level: str) -> list[Evidence]:
 
 @cache
 def mkl_words() -> str:
-    """Return the instructions that MKL names, the first time it is verbose and then no more."""
+    """Return the instructions that MKL names, which it does only the first time it is verbose."""
     import torch
 
     x = torch.ones(8, 8)
@@ -129,7 +129,7 @@ def mkl_words() -> str:
 
 @cache
 def onednn_words() -> str:
-    """Return the instructions that oneDNN names, also only once."""
+    """Return the instructions that oneDNN names, which it also does only once."""
     import torch
 
     said = overheard(torch.backends.mkldnn.verbose(1), torch.ones(8, 8).to_mkldnn)
@@ -138,12 +138,12 @@ def onednn_words() -> str:
 
 
 def of_jax(level: str) -> list[Evidence]:
-    """Which library XLA multiplies with; it does not tell what it compiles for."""
+    """Return the library that XLA multiplies with; it does not report what it compiles for."""
     import jax
 
     x = jax.numpy.ones((256, 256))
     text = jax.jit(lambda x: x @ x).lower(x).compile().as_text() or ""
-    # An XLA that did not know its flags would have ended the process.
+    # XLA exits if it does not know its flags, so they were accepted.
     flag = re.search(r"xla_cpu_max_isa=(\S+)", os.environ.get("XLA_FLAGS", ""))
     compiles = f"compiles for {flag[1] if flag else 'this processor'}"
     if "ynn_fusion" in text:
@@ -152,12 +152,12 @@ def of_jax(level: str) -> list[Evidence]:
 
 
 def of_onnxruntime(level: str) -> list[Evidence]:
-    """ONNX Runtime has no setting."""
+    """Return that ONNX Runtime has no setting."""
     return [Evidence("ONNX Runtime", "chooses by the processor; it has no setting", False)]
 
 
 def of_system(level: str) -> list[Evidence]:
-    """Whether any thread has used AVX-512, by what Linux saw at its changes of threads."""
+    """Return whether any thread has used AVX-512, as Linux records at context switches."""
     if level not in ("generic", "avx2"):
         return []
     try:
@@ -166,7 +166,7 @@ def of_system(level: str) -> list[Evidence]:
         seen = []
     if not seen:
         return []
-    # Milliseconds since the last use, -1 for never; a thread starts with what its parent had.
+    # Milliseconds since the last use, or -1 for never; a new thread inherits its parent's value.
     here = (time.monotonic() - STARTED) * 1000
     users = sum(0 <= int(words[-1]) < here for words in seen)
     says = f"saw AVX-512 in {users} of {len(seen)} threads" if users else "saw no AVX-512"
@@ -181,9 +181,9 @@ WITNESSES: dict[str, Callable[[str], list[Evidence]]] = {
     "jax": of_jax,
     "onnxruntime": of_onnxruntime,
 }
-"""Which module must be loaded for each to have a say."""
+"""The module that must be loaded for each kind of evidence."""
 
-# What each library calls what belongs to a level; the first of a level that the words contain.
+# Each library's names for the levels; a level matches if the report contains one of its names.
 CORES = {
     "generic": "Prescott Core2 Penryn Dunnington Atom Nehalem Barcelona Bobcat",
     "avx2": "Haswell Zen Excavator",
@@ -193,12 +193,12 @@ CAPABILITIES = {"generic": "DEFAULT NO_AVX", "avx2": "AVX2", "avx512": "AVX512"}
 
 
 def fits(names: dict[str, str], said: str, level: str) -> bool:
-    """Return whether what a library `said` is one of its names for `level`."""
+    """Return whether a library's report, `said`, is one of its names for `level`."""
     return said.upper().replace(" ", "_") in names.get(level, "").upper().split()
 
 
 def from_words(library: str, words: str, level: str) -> Evidence:
-    """Return the evidence in the instructions that a library names."""
+    """Return the evidence in a library's own description of its instructions."""
     if not words:
         return Evidence(library, "did not say", None)
     tiles = "AMX" in words
@@ -212,7 +212,7 @@ def from_words(library: str, words: str, level: str) -> Evidence:
 
 
 def overheard(verbose: Any, call: Callable[[], object]) -> str:
-    """Return what libraries print, below Python, while `call` runs inside `verbose`."""
+    """Return what C libraries print while `call` runs inside `verbose`."""
     with tempfile.TemporaryFile() as file, output_to(file.fileno()):
         with verbose:
             call()
@@ -223,7 +223,7 @@ def overheard(verbose: Any, call: Callable[[], object]) -> str:
 
 @contextmanager
 def output_to(descriptor: int) -> Iterator[None]:
-    """Let standard output of the whole process, C libraries included, go elsewhere."""
+    """Redirect the standard output of the whole process, including C libraries."""
     sys.stdout.flush()
     ctypes.CDLL(None).fflush(None)
     before = os.dup(1)

@@ -1,6 +1,6 @@
-"""What a user would predict with instead: the same network, the same parameters, float32."""
+"""Alternatives to fastmlp for prediction: the same network, the same parameters, float32."""
 
-# Contenders are optional: the type checker must not ask for them.
+# Contenders are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ CONTENDERS = {
     "jax": "jax",
     "numpy": "numpy",
 }
-"""Name of each contender and the module it needs."""
+"""The name of each contender and the module that it needs."""
 
 ROWS = (1, 64, 10_000)
-"""How many rows are predicted at a time."""
+"""Numbers of rows to predict at a time."""
 
 Predict = Callable[[np.ndarray], Any]
 
@@ -41,7 +41,7 @@ def available(name: str) -> str | None:
 def prepare(name: str, work: Workload, x: np.ndarray) -> tuple[Predict, int | None]:
     """Return the prediction function of contender `name`, and its number of threads if tuned.
 
-    Where the number of threads can be set, one and all are tried on `x` and the faster is kept.
+    If the number of threads can be set, one and all are tried on `x`, and the faster is used.
     """
     parameters = work.initial_parameters()
     if name in ("onnxruntime", "torch"):
@@ -61,7 +61,7 @@ def prepare(name: str, work: Workload, x: np.ndarray) -> tuple[Predict, int | No
 
 
 def rows(work: Workload, n_rows: int) -> np.ndarray:
-    """Return `n_rows` rows of the workload's data, over and over if it has not as many."""
+    """Return `n_rows` rows of the workload's data, repeated if it has fewer."""
     return np.resize(work.data()[0], (n_rows, work.widths[0]))
 
 
@@ -69,7 +69,7 @@ def error(predict_rows: Predict, work: Workload, x: np.ndarray) -> float:
     """Return the largest difference from float64 numpy, relative to the largest output."""
     exact = predict(work.initial_parameters(), x, work.activation)
     given = np.asarray(predict_rows(x), np.float64)
-    if np.allclose(given.sum(axis=1), 1.0, atol=1e-4):  # scikit-learn's are probabilities
+    if np.allclose(given.sum(axis=1), 1.0, atol=1e-4):  # scikit-learn returns probabilities
         exact = np.exp(exact - exact.max(axis=1, keepdims=True))
         exact /= exact.sum(axis=1, keepdims=True)
     return float(np.abs(given - exact).max() / np.abs(exact).max())
@@ -88,7 +88,7 @@ def with_fastmlp(work: Workload, parameters: Parameters) -> Predict:
 
 
 def with_numpy(parameters: Parameters) -> Predict:
-    """Return a prediction of one line a layer."""
+    """Return numpy's prediction, with one line per layer."""
 
     def forward(x: np.ndarray) -> np.ndarray:
         for weight, bias in parameters[:-1]:
@@ -100,7 +100,7 @@ def with_numpy(parameters: Parameters) -> Predict:
 
 
 def with_torch(parameters: Parameters, n_threads: int) -> Predict:
-    """Return PyTorch's prediction, without anything for gradients."""
+    """Return PyTorch's prediction, in inference mode."""
     import torch
 
     torch.set_num_threads(n_threads)
@@ -134,11 +134,11 @@ def with_jax(parameters: Parameters) -> Predict:
 
 
 def with_sklearn(work: Workload, parameters: Parameters) -> Predict:
-    """Return scikit-learn's ``predict_proba``, which is the nearest it has to outputs."""
+    """Return scikit-learn's ``predict_proba``, its closest equivalent to outputs."""
     from sklearn.neural_network import MLPClassifier
 
     X, y = work.data()
-    make: Any = MLPClassifier  # its annotations deny it an integer batch size
+    make: Any = MLPClassifier  # its annotations do not allow an integer batch size
     estimator = make(work.widths[1:-1], max_iter=1, batch_size=work.batch_size)
     estimator.partial_fit(X[: work.batch_size], y[: work.batch_size], classes=np.unique(y))
     estimator.coefs_ = [weight for weight, _ in parameters]

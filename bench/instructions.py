@@ -1,7 +1,7 @@
-"""Hold every contender to one instruction set, by the settings of its libraries.
+"""Settings that limit every contender to the same instruction set.
 
-Most of those settings are read once, when a library is loaded, so they belong in the environment
-of the process in which a contender runs. `bench.evidence` asks there whether they took effect.
+Libraries read most of them once, when they are loaded, so they must be in the environment of a
+contender's process. There, `bench.evidence` checks whether they took effect.
 """
 
 from importlib import import_module
@@ -12,20 +12,19 @@ from fastmlp.kernels.machine import isa
 __all__ = ["LEVELS", "environment", "is_held", "numpy_cpu", "numpy_features"]
 
 LEVELS = (*isa.LEVELS, "best")
-"""What ``--isa`` takes. On x86, generic means SSE4.2, and avx512 includes its bfloat16 products,
-but no tiles."""
+"""Values of ``--isa``. On x86, generic means SSE4.2, and avx512 includes bfloat16 products but no
+tiles."""
 
-# Variable of each library, and its value for (generic, avx2, avx512); None: nothing to set.
+# Each library's variable, and its values for (generic, avx2, avx512); None: nothing to set.
 SETTINGS = {
-    # FASTMLP_ISA chooses the vectors that kernels ask for; what LLVM may use besides is numba's.
+    # FASTMLP_ISA sets the kernels' vectors; numba decides what else LLVM may use.
     "NUMBA_CPU_NAME": ("nehalem", "haswell", "cooperlake"),
     "NUMBA_CPU_FEATURES": ("", "", ""),
     "OPENBLAS_CORETYPE": ("Nehalem", "Haswell", "SkylakeX"),
     "MKL_ENABLE_INSTRUCTIONS": ("SSE4_2", "AVX2", "AVX512"),
     "ONEDNN_MAX_CPU_ISA": ("SSE41", "AVX2", "AVX512_CORE_BF16"),
     "ATEN_CPU_CAPABILITY": ("default", "avx2", "avx512"),
-    # YNNPACK, with which XLA multiplies unless told otherwise, can be held to nothing. Without it,
-    # XLA multiplies with oneDNN.
+    # By default XLA multiplies with YNNPACK, which cannot be limited. Without it, XLA uses oneDNN.
     "XLA_FLAGS": tuple(
         f"--xla_cpu_max_isa={level} --xla_cpu_experimental_ynn_fusion_type="
         for level in ("SSE4_2", "AVX2", "AVX512_BF16")
@@ -36,7 +35,7 @@ SETTINGS = {
         None,
     ),
 }
-# Never set, but whoever started the bench may have set them.
+# Not set here, but the user may have set them.
 OTHERS = (
     "FASTMLP_ISA", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "DNNL_MAX_CPU_ISA",
     "OPENBLAS_L2_SIZE", "OPENBLAS_VERBOSE", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE", "NUMBA_ENABLE_AVX",
@@ -44,12 +43,12 @@ OTHERS = (
 
 
 def is_held(level: str) -> bool:
-    """Return whether `level` is less than what this processor has, so that somebody must hold back.
+    """Return whether `level` is less than what this processor offers, so limits are needed.
 
     Raises
     ------
     ValueError
-        If it is more.
+        If it is more than the processor offers.
 
     """
     best = isa._best_level(isa.processor_features())
@@ -61,9 +60,9 @@ def is_held(level: str) -> bool:
 
 
 def environment(level: str) -> dict[str, str | None]:
-    """Return the variables that hold a process to `level`; None says that one must not be set.
+    """Return the variables that limit a process to `level`; None means that one must not be set.
 
-    Each variable that could hold a library to something else is among them, whatever the level.
+    At every level, they include all variables that could limit a library to something else.
     """
     variables: dict[str, str | None] = dict.fromkeys([*SETTINGS, *OTHERS])
     if is_held(level):
@@ -76,7 +75,7 @@ def environment(level: str) -> dict[str, str | None]:
 
 
 def numpy_features(level: str) -> list[str]:
-    """Return which of the features that numpy has loops for are beyond `level`."""
+    """Return the features beyond `level` for which numpy has loops."""
     dispatched = list(numpy_cpu().__cpu_dispatch__)
     if level == "generic":
         return dispatched
@@ -86,7 +85,7 @@ def numpy_features(level: str) -> list[str]:
 
 
 def numpy_cpu() -> Any:
-    """Return the module of numpy that knows about processors; its name depends on the version."""
+    """Return numpy's module for processor features; its name depends on the version."""
     try:
         return import_module("numpy._core._multiarray_umath")
     except ModuleNotFoundError:

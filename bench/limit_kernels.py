@@ -1,9 +1,9 @@
-"""Loops that do nothing but one thing at full speed: multiply-adds, tile products, streaming.
+"""Loops that do one thing at full speed: multiply-adds, tile products, or streaming.
 
-They stand apart from fastmlp's own kernels, so that what fastmlp reaches can be measured by them.
+They are independent of fastmlp's own kernels, so that fastmlp's speed can be compared with them.
 """
 
-# An intrinsic is called without its first parameter, which the type checker cannot know.
+# Intrinsics are called without their first parameter, which the type checker cannot know.
 # pyright: reportCallIssue=false
 # Nor does it know that setuptools installs kernels/ as fastmlp.kernels.
 # pyright: reportMissingImports=false
@@ -31,10 +31,10 @@ LANES = isa.current().vector_bytes // 4
 ACCUMULATORS = 24 if LANES == 16 else 12
 
 FLOPS_PER_FMA_ROUND = 2 * LANES * ACCUMULATORS
-"""Operations in one round of `fma_rounds`."""
+"""Number of operations in one round of `fma_rounds`."""
 
 FLOPS_PER_TILE_ROUND = 4 * 2 * 16 * 16 * 32
-"""Operations in one round of `tile_rounds`: four products of 16 x 32 by 32 x 16."""
+"""Number of operations in one round of `tile_rounds`: four products of 16 x 32 by 32 x 16."""
 
 TILE_BYTES = 1024
 
@@ -63,7 +63,7 @@ def _fma_loop(typingctx, n, factor, addend):
 
 @numba.njit(nogil=True)
 def fma_rounds(n):
-    """Run `n` rounds of independent multiply-adds on registers; return a number made of them."""
+    """Run `n` rounds of independent multiply-adds on registers; return a number that uses them."""
     return _fma_loop(n, np.float32(0.5), np.float32(1.0))
 
 
@@ -105,29 +105,29 @@ def _tile_loop(typingctx, n, configuration, data):
 
 @numba.njit(nogil=True)
 def tile_rounds(n, configuration, data):
-    """Run `n` rounds of four bfloat16 tile products; needs `tiles_available` to have said yes.
+    """Run `n` rounds of four bfloat16 tile products; `tiles_available` must have returned True.
 
     Parameters
     ----------
     n : int
         Rounds.
     configuration, data : int
-        Addresses of a tile configuration (64 bytes) and of five tiles: four factors, which should
-        hold numbers as real ones are (zeros cost less power, and so leave a higher clock), and one
-        that is overwritten.
+        Addresses of a tile configuration (64 bytes) and of five tiles: four factors, and one that
+        is overwritten. The factors should hold realistic numbers, since zeros take less power and
+        so allow a higher clock rate.
 
     """
     _tile_loop(n, configuration, data)
 
 
 def tiles_available() -> bool:
-    """Return whether this process may use a tile unit; asks the system for it."""
+    """Ask the system for permission to use the tile unit; return whether it is granted."""
     return isa.current().bf16_tiles
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=True)
 def triad(a, b, c, rounds):
-    """Set a = b + 3 c, `rounds` times; three arrays of float32 pass through the processor."""
+    """Set a = b + 3 c, `rounds` times, which streams three float32 arrays."""
     for _ in range(rounds):
         for i in range(a.size):
             a[i] = b[i] + np.float32(3) * c[i]

@@ -1,9 +1,10 @@
-"""What this machine can do at most, and what a training step needs at least.
+"""Peak rates of this machine, and the lower limit on a training step's time that they imply.
 
-The peaks are those of the instruction set that this process is held to.
+The peaks are those of the instruction set that this process is limited to.
 
-A step's limit is the larger of its arithmetic over the peak product rate and its unavoidable
-traffic over the memory bandwidth (the roofline of Williams, Waterman and Patterson, 2009).
+The limit of a step is the larger of its arithmetic divided by the peak product rate and its
+unavoidable memory traffic divided by the bandwidth (the roofline model of Williams, Waterman and
+Patterson, 2009).
 """
 
 import threading
@@ -31,13 +32,13 @@ class Limits:
     Attributes
     ----------
     n_threads : int
-        What "all cores" means here.
+        The number of threads that "all cores" stands for.
     float32_one, float32_all : float
-        Multiply-adds on registers, GFLOP/s (two operations each), one core and all.
+        Multiply-adds on registers in GFLOP/s (two operations each), on one core and on all.
     bfloat16_one, bfloat16_all : float or None
-        Tile products, GFLOP/s; None where there is no tile unit.
+        Tile products in GFLOP/s; None without a tile unit.
     bandwidth : dict of int to float
-        GB/s of a streaming triad on all cores, by bytes touched in total.
+        Total bytes touched -> GB/s of a streaming triad on all cores.
 
     """
 
@@ -49,21 +50,21 @@ class Limits:
     bandwidth: dict[int, float]
 
     def as_dict(self) -> dict:
-        """Return what goes into the JSON file, sizes in words."""
+        """Return the content for the JSON file, with readable sizes."""
         bandwidth = {f"{size >> 20} MB": rate for size, rate in self.bandwidth.items()}
         return asdict(self) | {"bandwidth": bandwidth}
 
     def as_message(self) -> dict:
-        """Return what JSON can carry from one process to another, for `from_message`."""
+        """Return a form that can be sent as JSON to another process, for `from_message`."""
         return asdict(self) | {"bandwidth": list(self.bandwidth.items())}
 
     @classmethod
     def from_message(cls, message: dict) -> "Limits":
-        """Return the limits that another process has measured."""
+        """Return the limits that another process sent."""
         return cls(**{**message, "bandwidth": dict(message["bandwidth"])})
 
     def at_best(self, other: "Limits") -> "Limits":
-        """Return the better of two measurements of one machine, figure by figure."""
+        """Return the better of two measurements of the same machine, figure by figure."""
         return Limits(
             self.n_threads,
             max(self.float32_one, other.float32_one),
@@ -74,48 +75,48 @@ class Limits:
         )
 
     def product_rate(self, precision: str) -> float:
-        """Return the peak rate for products at `precision`, operations per second."""
+        """Return the peak rate of products at `precision`, in operations per second."""
         if precision in ("bfloat16", "bf16x3") and self.bfloat16_all:
-            # Three bfloat16 products stand for one of float32, where that is still faster.
+            # Three bfloat16 products replace one of float32, if that is still faster.
             return 1e9 * max(self.float32_all, self.bfloat16_all / PRODUCTS[precision])
         return 1e9 * self.float32_all * (0.5 if precision == "float64" else 1.0)
 
     def bandwidth_for(self, n_bytes: float) -> float:
-        """Return the bandwidth, bytes per second, for a working set of `n_bytes`."""
+        """Return the bandwidth for a working set of `n_bytes`, in bytes per second."""
         sizes = sorted(self.bandwidth)
         rates = [self.bandwidth[size] for size in sizes]
         return 1e9 * float(np.interp(np.log(n_bytes), np.log(sizes), rates))
 
 
 class StepWork(NamedTuple):
-    """What one training step cannot do without."""
+    """The unavoidable work of one training step."""
 
     flops: float
-    """Operations of its matrix products."""
+    """Number of operations in its matrix products."""
     traffic: float
-    """Bytes it must read and write."""
+    """Number of bytes that it must read and write."""
     working_set: float
-    """Bytes it goes through, which decide which cache or memory they come from."""
+    """Number of distinct bytes, which determines the cache or memory that they come from."""
 
 
 def step_work(work: Workload, item_size: int = 4) -> StepWork:
     """Return the arithmetic and the unavoidable traffic of one training step.
 
-    With batch size B and layers D -> H, a step makes three products of 2 B D H operations a layer
-    (outputs, weight gradient, input gradient), two for the first layer, whose input needs no
-    gradient. Everything else is of lower order and not counted.
+    With batch size B and layers D -> H, a step computes three products of 2 B D H operations per
+    layer (outputs, weight gradient, input gradient), but two for the first layer, whose input
+    needs no gradient. Everything else is of lower order and is not counted.
 
-    The traffic counts every parameter once for the forward pass, and once more for the backward
-    pass fused with the update, which reads and writes the parameter and each of the optimizer's
-    state arrays (Adam two, SGD none); and the rows of the batch. Activations and
-    gradients can stay in a cache, so they count as nothing.
+    The traffic includes the rows of the batch, and every parameter once for the forward pass and
+    once for the backward pass. The latter is fused with the update, which reads and writes the
+    parameter and each of the optimizer's state arrays (two for Adam, none for SGD). Activations
+    and gradients can stay in a cache, so they are not counted.
 
     Parameters
     ----------
     work : Workload
         Network, batch size, optimizer.
     item_size : int, default 4
-        Bytes of a number.
+        Bytes per number.
 
     """
     pairs = list(zip(work.widths, work.widths[1:], strict=False))
@@ -131,7 +132,7 @@ def step_work(work: Workload, item_size: int = 4) -> StepWork:
 
 
 def step_limit(work: Workload, limits: Limits, precision: str = "float32") -> float:
-    """Return the seconds below which no training step of `work` can get on this machine."""
+    """Return the lower limit on the time of a training step of `work` here, in seconds."""
     item_size = 8 if precision == "float64" else 4
     flops, traffic, working_set = step_work(work, item_size)
     arithmetic = flops / limits.product_rate(precision)
@@ -144,8 +145,8 @@ def measure(seconds: float = 0.03) -> Limits:
     Parameters
     ----------
     seconds : float, default 0.03
-        For each of the `TRIALS` of each peak, of which the best counts: short trials find a moment
-        in which nothing else runs.
+        Length of each of the `TRIALS` trials for each peak. The best one counts, since short
+        trials are likely to find a moment in which nothing else runs.
 
     """
     n_threads = available_threads()
@@ -163,7 +164,7 @@ def fma_rate(n_threads: int, seconds: float) -> float:
 
 
 def tile_rate(n_threads: int, seconds: float) -> float | None:
-    """Return GFLOP/s of bfloat16 tile products, or None where there is no tile unit."""
+    """Return GFLOP/s of bfloat16 tile products, or None without a tile unit."""
     from bench.limit_kernels import (
         FLOPS_PER_TILE_ROUND,
         TILE_BYTES,
@@ -175,7 +176,7 @@ def tile_rate(n_threads: int, seconds: float) -> float | None:
         return None
     configuration = np.zeros(64, np.uint8)
     configuration[0] = 1  # the only palette: eight tiles
-    configuration[16:32].view(np.uint16)[:] = 64  # bytes in a row of each tile
+    configuration[16:32].view(np.uint16)[:] = 64  # bytes per row of each tile
     configuration[48:56] = 16  # rows of each tile
     numbers = np.random.default_rng(0).standard_normal((n_threads, 5, TILE_BYTES // 2), np.float32)
     tiles = (numbers.view(np.uint32) >> 16).astype(np.uint16)  # as bfloat16
@@ -187,7 +188,7 @@ def tile_rate(n_threads: int, seconds: float) -> float | None:
 
 
 def triad_rate(n_threads: int, n_bytes: int, seconds: float) -> float:
-    """Return GB/s of a triad over `n_bytes`, shared out among the threads."""
+    """Return GB/s of a triad over `n_bytes`, divided among the threads."""
     from bench.limit_kernels import triad
 
     n = n_bytes // (3 * 4 * n_threads)
@@ -201,7 +202,7 @@ def triad_rate(n_threads: int, n_bytes: int, seconds: float) -> float:
 
 
 def best_rate(run: Callable[[int, int], object], n_threads: int, seconds: float) -> float:
-    """Return the best of `TRIALS` rates, 1e9 rounds per second, summed over the threads.
+    """Return the best of `TRIALS` rates, in 1e9 rounds per second, summed over the threads.
 
     ``run(thread, n)`` does `n` rounds without the interpreter lock.
     """
@@ -218,7 +219,7 @@ def best_rate(run: Callable[[int, int], object], n_threads: int, seconds: float)
 
 
 def side_by_side_seconds(run: Callable[[int, int], object], n_threads: int, n: int) -> float:
-    """Return the seconds until every thread has done its `n` rounds."""
+    """Return the time until all threads have finished their `n` rounds, in seconds."""
     threads = [threading.Thread(target=run, args=(i, n)) for i in range(n_threads)]
     start = time.perf_counter()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, threads, versions."""
+"""A description of the machine: processor, threads, versions."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def describe() -> dict:
 
 
 def processor_name() -> str:
-    """Return the processor's name as the system tells it."""
+    """Return the processor's name as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""A picture of a side-by-side run: bars for workloads, lines for sweeps."""
+"""Plots of a side-by-side run: bars for workloads, lines for sweeps."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def draw(content: dict, path: str) -> None:
         panels.setdefault(result["part"], []).append(result)
     if not panels:
         return
-    # Built without pyplot: no display is needed, and nobody's open figures are touched.
+    # Without pyplot, no display is needed and no open figure is affected.
     figure = Figure(figsize=(12, 4.6 * len(panels)), layout="constrained")
     for axes, (part, results) in zip(
         figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
@@ -48,7 +48,7 @@ def draw(content: dict, path: str) -> None:
 
 
 def draw_bars(axes: Any, part: str, results: list[dict]) -> None:
-    """Draw a group of bars for each workload, and its float32 limit as a line across them."""
+    """Draw a group of bars for each workload, with its float32 limit as a line across them."""
     names = contenders(results)
     width = 0.85 / len(names)
     for k, name in enumerate(names):
@@ -67,17 +67,17 @@ def draw_bars(axes: Any, part: str, results: list[dict]) -> None:
             axes.hlines(result["limit"], i - 0.45, i + 0.45, "black", "dashed", label=label)
     if part == "training":
         labels = [f"{r['workload']}\n{shape(r)}\nbatch {r['batch_size']:,}" for r in results]
-        axes.set_ylabel(f"µs a training step ({results[0]['optimizer']})")
+        axes.set_ylabel(f"µs per training step ({results[0]['optimizer']})")
     else:
         labels = [f"{shape(r)}\n{r['n_rows']:,} rows" for r in results]
-        axes.set_ylabel("µs a prediction")
+        axes.set_ylabel("µs per prediction")
     axes.set_xticks(range(len(results)), labels)
     axes.legend(ncols=6, fontsize="small", frameon=False, loc="lower center",
                 bbox_to_anchor=(0.5, 1.0))  # fmt: skip
 
 
 def draw_sweep(axes: Any, part: str, results: list[dict]) -> None:
-    """Draw a line for each contender over the batch size or the width."""
+    """Draw a line for each contender against the batch size or the width."""
     points = [int(r["workload"].split("-")[1]) for r in results]
     for name in contenders(results):
         found = [(x, r) for x, rows in zip(points, map(by_name, results), strict=True)
@@ -89,22 +89,22 @@ def draw_sweep(axes: Any, part: str, results: list[dict]) -> None:
     axes.set_xticks(points, map(str, points))
     sweep = "batch size, 784-128-10" if part == "batch-sweep" else "width H, 784-H-H-10, batch 128"
     axes.set_xlabel(sweep)
-    axes.set_ylabel(f"µs a training step ({results[0]['optimizer']})")
+    axes.set_ylabel(f"µs per training step ({results[0]['optimizer']})")
     axes.legend(fontsize="small", frameon=False)
 
 
 def contenders(results: list[dict]) -> list[str]:
-    """Return the names of all that were measured, in order of appearance."""
+    """Return the names of all measured contenders, in order of appearance."""
     return list(dict.fromkeys(name for result in results for name in by_name(result)))
 
 
 def by_name(result: dict) -> dict[str, dict]:
-    """Return the measured rows of a result by contender."""
+    """Return a result's measured rows by contender."""
     return {r["contender"]: r for r in result["rows"] if not r["skipped"]}
 
 
 def shape(result: dict) -> str:
-    """Return a network's widths, a run of equal ones written as a product."""
+    """Return a network's widths as text, with runs of equal ones as a product."""
     widths, parts = list(result["widths"]), []
     while widths:
         n = next((i for i, w in enumerate(widths) if w != widths[0]), len(widths))

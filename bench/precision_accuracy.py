@@ -2,10 +2,10 @@
 
 ``python -m bench.precision_accuracy DATASET [--data-dir DIR] [--seeds 5] [--epochs N]``
 
-A seed decides the initial weights, the order of the rows, dropout and the validation rows, so the
-spread over seeds says how far apart two runs of equal precision come out; precisions that differ by
-less are as good as each other. Each run is one ``fastmlp train``; for a seed the precisions run one
-right after the other, so that a busy machine slows all of them. ``--json FILE`` keeps the reports.
+A seed determines the initial weights, the order of the rows, dropout and the validation rows. So
+the spread over seeds shows how much two runs of equal precision differ; precisions that differ by
+less are equally good. Each run is one ``fastmlp train``. For each seed the precisions run one after
+the other, so that a busy machine slows all of them. ``--json FILE`` saves the reports.
 """
 
 import argparse
@@ -26,13 +26,13 @@ __all__ = ["main", "table", "train"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train all runs, print one line each as it comes, and the table at the end."""
+    """Train all runs, printing a line after each and a table at the end."""
     parser = argparse.ArgumentParser(prog="python -m bench.precision_accuracy")
     parser.add_argument("dataset", choices=DATASETS)
     parser.add_argument("--data-dir", type=Path, metavar="DIR")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs a precision [5]")
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: the data set's own")
-    parser.add_argument("--threads", type=int, metavar="N", help="they do not change the accuracy")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs per precision [5]")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: that of the dataset")
+    parser.add_argument("--threads", type=int, metavar="N", help="does not change the accuracy")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports here")
     options = parser.parse_args(arguments)
 
@@ -70,7 +70,7 @@ def train(dataset: str, data_dir: Path | None, **options: Any) -> dict[str, Any]
     dataset : str
     data_dir : Path, optional
     **options
-        Of the command line, by name; None leaves one out.
+        Command-line options by name; None leaves one out.
 
     Raises
     ------
@@ -86,14 +86,14 @@ def train(dataset: str, data_dir: Path | None, **options: Any) -> dict[str, Any]
     with contextlib.redirect_stdout(output):
         code = cli.main(command)
     if code:
-        raise RuntimeError(f"fastmlp {' '.join(command)} ended with exit code {code}")
+        raise RuntimeError(f"fastmlp {' '.join(command)} failed with exit code {code}")
     return json.loads(output.getvalue().splitlines()[-1])
 
 
 def table(reports: list[dict[str, Any]]) -> str:
-    """Return a Markdown table: accuracy in per cent, seconds of training without compilation."""
+    """Return a Markdown table: accuracy in percent, training time without compilation."""
     lines = [
-        "| data set | precision | seeds | mean test accuracy | min | max | std | seconds, median |",
+        "| dataset | precision | seeds | mean test accuracy | min | max | std | seconds, median |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for precision in PRECISIONS:

@@ -1,4 +1,4 @@
-"""What a long run shows on a terminal while it works."""
+"""The progress line of a long run."""
 
 import sys
 import time
@@ -9,14 +9,14 @@ __all__ = ["Progress", "status"]
 
 
 class Progress:
-    """What is being done and how long the rest will take, on one line of a terminal.
+    """Shows the current job and the time left, on one line of a terminal.
 
     Parameters
     ----------
     n_jobs : int
-        How many jobs there are.
+        Number of jobs.
     update : callable
-        Shows a line of text.
+        Called with the text to show.
 
     """
 
@@ -26,11 +26,11 @@ class Progress:
         self.start = time.monotonic()
 
     def advance(self) -> None:
-        """Count a job as done."""
+        """Count one job as done."""
         self.n_done += 1
 
     def say(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the current job."""
         left = ""
         if self.n_done:
             seconds = (time.monotonic() - self.start) / self.n_done * (self.n_jobs - self.n_done)

@@ -18,22 +18,22 @@ __all__ = ["Found", "document", "markdown", "show"]
 
 @dataclass
 class Found:
-    """All that a run has found so far.
+    """The results of a run so far.
 
     Attributes
     ----------
     machine : dict
         From `bench.machine`.
     level : str
-        The instruction set to which all contenders are held.
+        The instruction set that all contenders are limited to.
     peaks : Limits
-        Of the machine, with those instructions.
+        The machine's limits with that instruction set.
     results : list of Result
         Training and predictions.
     products : list of ProductResult
     compiling : list of dict
     evidence : dict
-        By contender, what it said about its instructions: lists of `bench.evidence.Evidence`.
+        What each contender reported about its instructions: lists of `bench.evidence.Evidence`.
 
     """
 
@@ -46,7 +46,7 @@ class Found:
     evidence: dict[str, list] = field(default_factory=dict)
 
     def add(self, measured: "Result | ProductResult | dict") -> None:
-        """Add what a job has measured, and the evidence in it."""
+        """Add the measurements of a job, and the evidence in them."""
         if isinstance(measured, dict):
             self.compiling.append(measured)
         elif isinstance(measured, ProductResult):
@@ -58,19 +58,20 @@ class Found:
                 self.hear(m.contender, m.end.pop("instructions", []))
 
     def hear(self, contender: str, evidence: list) -> None:
-        """Keep what a contender said, each thing once."""
+        """Store what a contender reported, without duplicates."""
         known = self.evidence.setdefault(contender, [])
         known += [words for words in evidence if words not in known]
 
 
 def document(found: Found) -> dict:
-    """Return all that was measured as one JSON object.
+    """Return all measurements as one JSON object.
 
-    Every row of ``results`` holds microseconds a step (or a prediction): ``median``, ``low``
-    and ``high`` of the rounds, ``samples``; ``ratio``: how many times as long as fastmlp, the
-    median over the rounds; ``share``: of the machine's limit. ``products`` is described in
-    `bench.products`. ``instructions`` holds, for each contender, what each of its libraries said
-    about the instructions it uses, and whether that is what all were held to (None: not known).
+    Each row of ``results`` holds the microseconds per step (or prediction): ``median``, ``low`` and
+    ``high`` over the rounds, and ``samples``; ``ratio``, the median over the rounds of its time
+    divided by fastmlp's; and ``share``, the share of the machine's limit that it reaches.
+    ``products`` is described in `bench.products`. ``instructions`` holds, for each contender, what
+    each of its libraries reported about its instructions, and whether it stayed within the
+    requested level (None: unknown).
     """
     limits = found.peaks
     return {
@@ -102,7 +103,7 @@ def document(found: Found) -> dict:
 
 
 def row(measurement: "Measurement", result: "Result", limits: Limits) -> dict[str, Any]:
-    """Return what was measured of one contender."""
+    """Return the row for one contender."""
     fields: dict[str, Any] = {"contender": measurement.contender, **measurement.description}
     if fields["skipped"]:
         return fields
@@ -122,7 +123,7 @@ def row(measurement: "Measurement", result: "Result", limits: Limits) -> dict[st
 
 
 def limit_of(result: "Result", limits: Limits, precision: str) -> float | None:
-    """Return the microseconds below which no step gets; None for predictions."""
+    """Return the lower limit on a step's time in microseconds; None for predictions."""
     return None if result.n_rows is not None else step_limit(result.work, limits, precision) * 1e6
 
 
@@ -132,7 +133,7 @@ def show(content: dict) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console.width = 120  # a table cut to the width of no terminal would be unreadable
+        console.width = 120  # without a terminal, the default width would truncate tables
     for line in heading(content):
         console.print(line, highlight=False)
     for table in tables(content):
@@ -142,7 +143,7 @@ def show(content: dict) -> None:
 
 
 def markdown(content: dict) -> str:
-    """Return the same as Markdown, for docs/performance.md."""
+    """Return the tables as Markdown, for docs/performance.md."""
     from rich import box
     from rich.console import Console
 
@@ -184,13 +185,13 @@ def heading(content: dict) -> list[str]:
         f"{machine['processor']}, {machine['threads']} threads, load {machine['load']:.1f}, "
         f"{machine['system']}, Python {machine['python']}",
         versions,
-        f"instructions: {content['isa']}, for every contender (what each says is below)",
+        f"instructions: {content['isa']}, for every contender (see below for what each reports)",
         f"limits, one core / all: {', '.join(rates)}; triad GB/s: {widths}",
     ]
 
 
 def training_table(result: dict) -> Any:
-    """Return one workload's table."""
+    """Return the table of one workload."""
     widths = "-".join(map(str, result["widths"]))
     table = new_table(
         f"{result['workload']}: {widths}, batch {result['batch_size']}, {result['optimizer']}; "
@@ -216,7 +217,7 @@ def training_table(result: dict) -> Any:
 
 
 def losses(r: dict) -> str:
-    """Return the cell of the losses before and after the first epoch, marked if it disagrees."""
+    """Return the losses before and after the first epoch, marked if they disagree with others."""
     if "loss_after" not in r:
         return ""
     mark = "" if r["agrees"] else " !"
@@ -224,13 +225,13 @@ def losses(r: dict) -> str:
 
 
 def summary_tables(trainings: list[dict]) -> list[Any]:
-    """Return how far fastmlp is ahead of the fastest float32 peer, and of the fastest of all."""
+    """Return tables that compare fastmlp with the fastest float32 peer and the fastest of all."""
     exact = new_table(
-        "against the fastest float32 peer, µs a step",
+        "against the fastest float32 peer, µs per step",
         "workload", "peer", "µs", "fastmlp", "x", "fastmlp-high", "x",
     )  # fmt: skip
     every = new_table(
-        "against the fastest peer at any precision, µs a step",
+        "against the fastest peer at any precision, µs per step",
         "workload", "peer", "µs", "fastmlp-medium", "x",
     )  # fmt: skip
     for result in trainings:
@@ -246,7 +247,7 @@ def summary_tables(trainings: list[dict]) -> list[Any]:
 
 
 def against(peers: list[dict], ours: dict[str, float], *names: str) -> list[str]:
-    """Return the cells: the fastest peer, its time, and our times and the ratios to them."""
+    """Return the cells: the fastest peer, its time, and fastmlp's times and ratios to it."""
     peer = min(peers, key=lambda r: r["median"], default=None)
     cells = [peer["contender"], figure(peer["median"])] if peer else ["", ""]
     for name in names:
@@ -257,11 +258,11 @@ def against(peers: list[dict], ours: dict[str, float], *names: str) -> list[str]
 
 
 def inference_table(predictions: list[dict]) -> Any:
-    """Return the table of predictions, a line for each contender."""
+    """Return the table of predictions, with a row for each contender."""
     counts = [f"{r['n_rows']:,} rows" for r in predictions]
     headers = [text for count in counts for text in (count, "x fastmlp")]
     widths = "-".join(map(str, predictions[0]["widths"]))
-    table = new_table(f"inference, {widths}: µs a call (median)", "contender", *headers)
+    table = new_table(f"inference, {widths}: µs per call (median)", "contender", *headers)
     for contender in [r["contender"] for r in predictions[0]["rows"]]:
         cells = []
         for result in predictions:
@@ -274,7 +275,7 @@ def inference_table(predictions: list[dict]) -> Any:
 
 def compile_table(compiling: list[dict]) -> Any:
     """Return the table of compile times."""
-    table = new_table("seconds of compiling before the first step", "contender", "cold", "warm")
+    table = new_table("seconds to compile before the first step", "contender", "cold", "warm")
     for r in compiling:
         if not r["skipped"]:
             table.add_row(r["contender"], f"{r['cold']:.1f}", f"{r['warm']:.1f}")
@@ -282,13 +283,13 @@ def compile_table(compiling: list[dict]) -> Any:
 
 
 def instruction_table(content: dict) -> Any:
-    """Return the table of what the libraries say about their instructions, and in whose process."""
+    """Return the table of what each library reports about its instructions, and where."""
     speakers: dict[tuple, list[str]] = {}
     for contender, evidence in content["instructions"].items():
         for e in evidence:
             speakers.setdefault((e["library"], e["says"], e["held"]), []).append(contender)
     table = new_table(
-        f"instructions used, asked for: {content['isa']}", "library", "says", "held", "in"
+        f"instructions used, requested: {content['isa']}", "library", "reports", "within", "in"
     )
     table.columns[-1].no_wrap = False
     for (library, says, held), contenders in speakers.items():
@@ -299,7 +300,7 @@ def instruction_table(content: dict) -> Any:
 
 
 def remarks(content: dict) -> list[str]:
-    """Return a line for whoever was skipped, failed, went its own way or was not held."""
+    """Return a line for each contender that was skipped, failed, disagreed or was not limited."""
     lines = []
     for result in [*content["results"], *content["products"]]:
         what = result.get("workload") or f"{result['product']} {result['shape']}"
@@ -308,25 +309,24 @@ def remarks(content: dict) -> list[str]:
                 lines.append(f"skipped {r['contender']}: {r['skipped']}")
             elif not r["agrees"]:
                 lines.append(
-                    f"{what}: {r['contender']} did not do what the others did; "
-                    "its time means nothing"
+                    f"{what}: {r['contender']} did not compute what the others did; ignore its time"
                 )
     for contender, evidence in content["instructions"].items():
         for e in evidence:
             if e["held"] is False:
                 lines.append(
-                    f"not held to {content['isa']}: {contender} ({e['library']}: {e['says']})"
+                    f"not limited to {content['isa']}: {contender} ({e['library']}: {e['says']})"
                 )
     return list(dict.fromkeys(lines))
 
 
 def new_table(title: str, *headers: str) -> Any:
-    """Return an empty table whose first column is text and whose others are figures."""
+    """Return an empty table whose first column is text and whose other columns are numbers."""
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.min_width = len(title)  # or else a title wraps over a narrow table
+    table.min_width = len(title)  # otherwise the title of a narrow table wraps
     for i, header in enumerate(headers):
         text = i == 0 or "peer" in header or header in ("products", "says", "held", "in")
         table.add_column(header, justify="left" if text else "right", no_wrap=True)
@@ -334,7 +334,7 @@ def new_table(title: str, *headers: str) -> Any:
 
 
 def figure(microseconds: float) -> str:
-    """Return a time with three digits that count."""
+    """Return a time with three significant digits."""
     return f"{microseconds:,.0f}" if microseconds >= 100 else f"{microseconds:.3g}"
 
 

@@ -26,24 +26,24 @@ QUICK = {"workloads": ("tabular", "mnist", "cifar"), "peers": SWEEP_PEERS}
 INFERENCE_NETWORK = "mnist"
 TURN_SECONDS = 0.5
 AGREEMENT = 0.1
-"""Of the fall of the loss in the first epoch: how far a peer may be from the median of all. The
-order of the rows alone moves it by about a fifth of this."""
+"""Largest difference between a peer's loss and the median of all, as a share of the decrease in
+the first epoch. The order of the rows alone changes the loss by about a fifth of this."""
 
 
 @dataclass
 class Result:
-    """One workload, and what was measured of each contender.
+    """One workload, and the measurements of each contender.
 
     Attributes
     ----------
     part : str
         One of `PARTS`.
     work : Workload
-        What was trained, or the network that predicted.
+        The workload that was trained, or the network that predicted.
     measurements : list of Measurement
         In the order of the command line, skipped contenders included.
     n_rows : int or None
-        Rows a prediction; None for training.
+        Rows per prediction; None for training.
 
     """
 
@@ -55,7 +55,7 @@ class Result:
 
     @property
     def steps(self) -> int:
-        """Steps in one repetition."""
+        """Number of steps in one repetition."""
         return 1 if self.n_rows is not None else self.work.steps_per_epoch
 
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if contenders did not compute the same thing, or a process of products ended.
+        0, or 1 if contenders did not compute the same, or a products process exited.
 
     """
     options = parsed(argv)
@@ -85,17 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
                 progress.advance()
                 keep(report.document(found), options.json)
         except KeyboardInterrupt:
-            print("interrupted: reporting what was measured till now", file=sys.stderr)
+            print("interrupted: reporting what was measured so far", file=sys.stderr)
         except RuntimeError as error:
-            print(f"{error}; reporting what was measured till now", file=sys.stderr)
+            print(f"{error}; reporting what was measured so far", file=sys.stderr)
             failed = 1
-        # Twice, because a busy moment would make the machine look slower than it is.
+        # Measure twice, since a busy moment would make the machine look slow.
         found.peaks = found.peaks.at_best(peaks(found))
     return published(report.document(found), options) or failed
 
 
 def peaks(found: report.Found) -> Limits:
-    """Measure the limits of the machine, with the instructions that all are held to."""
+    """Measure the machine's limits, with the instructions that all are limited to."""
     child = Child("the limit", {"do": "limits"}, found.level)
     try:
         answer = child.ask("measure")
@@ -108,13 +108,13 @@ def peaks(found: report.Found) -> Limits:
 
 
 def published(document: dict, options: argparse.Namespace) -> int:
-    """Print, and where asked for keep and draw, what was measured; return the exit code."""
+    """Print the measurements, save and plot them if requested; return the exit code."""
     report.show(document)
     keep(document, options.json)
     if options.markdown:
         Path(options.markdown).write_text(report.markdown(document))
     if options.plot:
-        from bench.picture import draw  # here, because matplotlib is optional
+        from bench.picture import draw  # imported here since matplotlib is optional
 
         draw(document, options.plot)
     rows = [row for result in document["results"] for row in result["rows"]]
@@ -123,7 +123,7 @@ def published(document: dict, options: argparse.Namespace) -> int:
 
 
 def keep(document: dict, path: str | None) -> None:
-    """Write the document where asked for; after every job, so that no accident loses the rest."""
+    """Write the document, if requested; done after every job, so that a crash loses little."""
     if path:
         Path(path).write_text(json.dumps(document, indent=1))
 
@@ -137,24 +137,24 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
                         "(default: training inference compiling)")  # fmt: skip
     option = parser.add_argument
     option("--workloads", type=listed, help="comma-separated names (default: all)")
-    option("--peers", type=listed, help=f"comma-separated, of {', '.join(PEERS)} (default: all)")
+    option("--peers", type=listed, help=f"comma-separated: {', '.join(PEERS)} (default: all)")
     option("--isa", choices=instructions.LEVELS, default="best", metavar="LEVEL",
-           help=f"hold every contender to one instruction set, and check that it is: one of "
+           help=f"limit every contender to an instruction set, and check that it complies: one of "
            f"{', '.join(instructions.LEVELS)} (default: best)")  # fmt: skip
     option("--optimizer", choices=("adam", "sgd"), default="adam")
-    option("--dtype", choices=products.DTYPES, help="of products (default: both)")
-    option("--shapes", type=listed, metavar="NxDxH,...", help="of products (default: twenty)")
-    option("--rounds", type=int, default=5, help="turns of each contender (default: 5)")
-    option("--seconds", type=float, help="a turn takes about (default: 0.5, products 0.02)")
+    option("--dtype", choices=products.DTYPES, help="dtype of products (default: both)")
+    option("--shapes", type=listed, metavar="NxDxH,...", help="products to time (default: twenty)")
+    option("--rounds", type=int, default=5, help="turns per contender (default: 5)")
+    option("--seconds", type=float, help="length of a turn (default: 0.5, for products 0.02)")
     option("--quick", action="store_true", help="three workloads, few peers, two rounds")
-    option("--json", metavar="FILE", help="keep everything measured")
+    option("--json", metavar="FILE", help="save all measurements")
     option("--markdown", metavar="FILE", help="write the tables as Markdown")
-    option("--plot", metavar="FILE", help="draw it (PNG, SVG or PDF)")
+    option("--plot", metavar="FILE", help="plot the results (PNG, SVG or PDF)")
     options = parser.parse_args(argv)
     options.parts = options.parts or ["training", "inference", "compiling"]
     for part in options.parts:
         if part not in PARTS:
-            parser.error(f"unknown part {part!r}: use some of {', '.join(PARTS)}")
+            parser.error(f"unknown part {part!r}: choose from {', '.join(PARTS)}")
     try:
         instructions.is_held(options.isa)
         options.shapes = products.shapes(options.shapes)
@@ -164,7 +164,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(str(error))
     for name in options.peers or ():
         if name not in PEERS:
-            parser.error(f"unknown peer {name!r}: use some of {', '.join(PEERS)}")
+            parser.error(f"unknown peer {name!r}: choose from {', '.join(PEERS)}")
     if options.peers and "fastmlp" not in options.peers:
         options.peers = ("fastmlp", *options.peers)
     if options.quick:
@@ -176,7 +176,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def jobs(options: argparse.Namespace) -> list[Callable]:
-    """Return what is to be done: functions of ``say`` that return what they measured."""
+    """Return the jobs: functions that take ``say`` and return their measurements."""
     todo: list[Callable] = []
     sweeps = {"batch-sweep": batch_sweep(), "width-sweep": width_sweep()}
     for part in PARTS:
@@ -234,7 +234,7 @@ def timed(
     names: Iterable[str], work: Workload, n_rows: int | None, options: Any, where: str,
     say: Callable[[str], None],
 ) -> list[Measurement]:  # fmt: skip
-    """Start the contenders one after the other, time them in turn, end them all."""
+    """Start the contenders one by one, time them in turn, and stop them all."""
     children: list[Child] = []
     job: dict[str, Any] = {"do": "train", "workload": asdict(work)}
     if n_rows is not None:
@@ -263,7 +263,7 @@ def timed(
 
 
 def compiled(name: str, work: Workload, level: str, say: Callable[[str], None]) -> dict:
-    """Prepare contender `name` twice from one fresh cache folder; return both compile times."""
+    """Prepare contender `name` twice with the same new cache folder; return both compile times."""
     seconds: dict[str, Any] = {"contender": name}
     job = {"do": "train", "contender": name, "workload": asdict(work)}
     with tempfile.TemporaryDirectory() as folder:

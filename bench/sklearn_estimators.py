@@ -1,13 +1,12 @@
-"""Fit times and scores of fastmlp's estimators beside scikit-learn's, on real and synthetic tables.
+"""Fit times and scores of fastmlp's estimators and scikit-learn's, on real and synthetic tables.
 
 ``python -m bench.sklearn_estimators [--quick] [--json FILE] [--mnist DIR] [--only NAMES]``
 
-Each data set is split anew for every seed; scikit-learn and fastmlp then fit the same rows, one
-right after the other and in turn the one or the other first, with the same arguments and
-``random_state``; then so a single epoch, the best of three, which shows what a fit costs besides
-its epochs. Each side gets the number of threads, one or all, with which it made a few epochs
-faster (on small data, BLAS threads cost scikit-learn more than they bring). The kernels are
-compiled, and loaded once, before the clock starts.
+For every seed, each dataset is split anew. scikit-learn and fastmlp then fit the same rows with the
+same arguments and ``random_state``, one right after the other, alternating which goes first. Then
+they fit a single epoch, best of three, which shows the overhead of a fit. Each side uses one or all
+threads, whichever is faster for a few epochs (on small data, BLAS threads slow scikit-learn down).
+The kernels are compiled and loaded before the clock starts.
 """
 
 import argparse
@@ -37,7 +36,7 @@ __all__ = ["DATA", "Table", "compare", "main"]
 
 @dataclass(frozen=True)
 class Table:
-    """A data set and how both sides are to learn it.
+    """A dataset and the settings for both sides.
 
     Attributes
     ----------
@@ -45,9 +44,9 @@ class Table:
         ``load(mnist_dir) -> (X, y)``.
     estimator : {"MLPClassifier", "MLPRegressor"}
     arguments : dict
-        What differs from the defaults.
+        Arguments that differ from the defaults.
     test_size : float or int
-        Of the split.
+        Size of the test set, as for ``train_test_split``.
     scale : bool
         Whether to standardise the features.
 
@@ -71,13 +70,13 @@ def _diabetes(_: Path | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _california_sized(_: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """20,640 rows of 8 features, as many as California housing has: Friedman's first function."""
+    """Return Friedman's first function with the size of California housing: 20,640 x 8."""
     X, y = datasets.make_friedman1(20_640, 8, noise=1.0, random_state=0)
     return X, (y - y.mean()) / y.std()
 
 
 def _mnist(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """All 70,000 digits, float32 from 0 to 1."""
+    """Return all 70,000 digits, float32 from 0 to 1."""
     from fastmlp.datasets import mnist
 
     data = mnist(folder)
@@ -152,7 +151,7 @@ def _split(table: Table, X: np.ndarray, y: np.ndarray, seed: int) -> list[Any]:
 
 
 def _best_threads(make: Callable[..., Any], X: np.ndarray, y: np.ndarray) -> int:
-    """Return the number of threads with which a few epochs take less time, after a warm-up."""
+    """Return the number of threads, one or all, that is faster for a few epochs."""
     epochs = max(2, min(50, 100_000 // len(X)))
     estimator = make(max_iter=epochs, tol=0.0, random_state=0)
     _fit_seconds(make(max_iter=1), X, y, 1)
@@ -162,7 +161,7 @@ def _best_threads(make: Callable[..., Any], X: np.ndarray, y: np.ndarray) -> int
 
 
 def _fit_seconds(estimator: Any, X: np.ndarray, y: np.ndarray, n_threads: int) -> float:
-    """Fit with so many threads."""
+    """Fit with the given number of threads; return the seconds."""
     if hasattr(estimator, "n_threads"):
         estimator.set_params(n_threads=n_threads)
     with threadpool_limits(n_threads, "blas"):
@@ -172,11 +171,11 @@ def _fit_seconds(estimator: Any, X: np.ndarray, y: np.ndarray, n_threads: int) -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compare, print a table, write JSON."""
+    """Compare the estimators, print a table, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two seeds instead of ten")
-    parser.add_argument("--only", help="names of data sets, separated by commas")
-    parser.add_argument("--json", type=Path, help="where to write all figures")
+    parser.add_argument("--only", help="names of datasets, separated by commas")
+    parser.add_argument("--json", type=Path, help="file for all results")
     parser.add_argument(
         "--mnist",
         type=Path,

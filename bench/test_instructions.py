@@ -1,4 +1,4 @@
-"""Contenders are held to an instruction set, and asked whether they are."""
+"""Contenders are limited to an instruction set, and it is checked that they comply."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LESS = [level for level in isa.LEVELS if instructions.LEVELS.index(level) < isa.
 
 @pytest.fixture
 def processor(monkeypatch):
-    """Return a function that pretends that the processor has certain features."""
+    """Return a function that simulates a processor with certain features."""
 
     def pretend(*features):
         monkeypatch.setattr(isa, "processor_features", lambda: frozenset(features))
@@ -26,7 +26,7 @@ def processor(monkeypatch):
 
 
 def asked(level, *modules):
-    """Return what a process held to `level` says after importing `modules`."""
+    """Return what a process limited to `level` reports after importing `modules`."""
     program = f"import json, {', '.join(modules)}; from bench import evidence; "
     program += f"print(json.dumps(evidence.collect({level!r})))"
     variables = os.environ | {"OPENBLAS_CORETYPE": "Prescott", "FASTMLP_ISA": "generic"}
@@ -41,17 +41,17 @@ def asked(level, *modules):
     return {e.library: e for e in map(Evidence._make, json.loads(ran.stdout))}
 
 
-def test_at_the_best_level_nothing_is_held_whatever_the_shell_has_set():
+def test_the_best_level_limits_nothing_whatever_the_shell_has_set():
     assert set(instructions.environment("best").values()) == {None}
 
 
-def test_every_level_speaks_about_the_same_variables():
+def test_every_level_sets_the_same_variables():
     variables = [set(instructions.environment(level)) for level in [*LESS, HERE, "best"]]
 
     assert all(names == variables[0] for names in variables)
 
 
-def test_a_level_that_is_all_that_the_processor_has_holds_nobody_back(processor):
+def test_the_processor_s_own_level_limits_nothing(processor):
     processor("avx2", "fma")
 
     given = instructions.environment("avx2")
@@ -67,7 +67,7 @@ def test_a_level_that_the_processor_lacks_is_refused(processor):
 
 
 @pytest.mark.parametrize("level", [*LESS, "best"])
-def test_numpy_and_fastmlp_are_held_whatever_the_shell_has_set(level):
+def test_numpy_and_fastmlp_are_limited_whatever_the_shell_has_set(level):
     said = asked(level, "numpy", "fastmlp.kernels.simd")
 
     assert said["numpy"].held
@@ -77,7 +77,7 @@ def test_numpy_and_fastmlp_are_held_whatever_the_shell_has_set(level):
 
 
 @pytest.mark.skipif("avx2" not in LESS, reason="this processor has no more than AVX2")
-def test_libraries_that_nobody_holds_are_found_out(monkeypatch):
+def test_libraries_without_a_limit_are_detected(monkeypatch):
     monkeypatch.setattr(instructions, "environment", lambda level: {})
 
     said = asked("avx2", "fastmlp.kernels.simd", "numpy")
@@ -99,11 +99,11 @@ def test_libraries_that_nobody_holds_are_found_out(monkeypatch):
         ("", "avx2", None),
     ],
 )
-def test_words_of_verbose_libraries_are_understood(words, level, held):
+def test_verbose_output_of_libraries_is_understood(words, level, held):
     assert evidence.from_words("oneDNN", words, level).held is held
 
 
-def test_the_report_says_who_was_not_held():
+def test_the_report_names_contenders_without_a_limit():
     found = report.Found({}, "avx2")
     found.peaks = limits.Limits(2, 1.0, 2.0, None, None, {2**20: 1.0})
     found.hear("torch", [["ATen", "AVX2", True], ["MKL", "did not say", None]])
@@ -113,7 +113,7 @@ def test_the_report_says_who_was_not_held():
     content = report.document(found)
 
     assert report.remarks(content) == [
-        "not held to avx2: onnxruntime (ONNX Runtime: has no setting)"
+        "not limited to avx2: onnxruntime (ONNX Runtime: has no setting)"
     ]
     assert [e["library"] for e in content["instructions"]["torch"]] == ["ATen", "MKL"]
     assert report.instruction_table(content).row_count == 3

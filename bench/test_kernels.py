@@ -1,6 +1,6 @@
-"""Every hot kernel alone, one thread, arrays as large as those of the cifar workload.
+"""Each hot kernel on its own, on one thread, with arrays of the cifar workload's size.
 
-The traffic of a case counts each array once for each time it must be read or written.
+The traffic of a case counts each array once for each time that it must be read or written.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ N, D, H, C = 128, 3072, 512, 10
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
 def arrays(request):
-    """Return a function that draws an array of the case's dtype."""
+    """Return a function that draws a random array of the case's dtype."""
     rng = np.random.default_rng(0)
     return lambda *shape: rng.standard_normal(shape).astype(request.param)
 

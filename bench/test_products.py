@@ -1,4 +1,4 @@
-"""Single products: every contender computes what it is timed for."""
+"""Single products: every contender computes the product that it is timed for."""
 
 from functools import partial
 
@@ -53,7 +53,7 @@ def test_two_threads_compute_the_bits_of_one(shape, product):
     np.testing.assert_array_equal(one.result(), two.result())
 
 
-def test_a_wrong_element_is_seen():
+def test_a_wrong_element_is_noticed():
     factors = timing.drawn("float32", 20, 30, 40)
     expected, n_terms = timing.exact("gradient", *factors)
     result = expected.astype(np.float32)
@@ -82,7 +82,7 @@ def test_the_ratio_is_that_of_the_fastest_peer_and_the_share_that_of_the_limit()
 
 
 @pytest.mark.parametrize("shape", ["3x4", "3x4x0", "3x4xfive", "1x2x3x4"])
-def test_a_shape_that_is_none_is_refused(shape):
+def test_an_invalid_shape_is_refused(shape):
     with pytest.raises(ValueError, match="128x784x10"):
         products.shapes(["1x2x3", shape])
 

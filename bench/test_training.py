@@ -1,4 +1,4 @@
-"""An epoch of every workload, of every point of the sweeps, by every peer."""
+"""One epoch of every workload, and of every point of the sweeps, by every peer."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ SWEEPS = [work.name for work in [*batch_sweep(), *width_sweep()]]
 
 
 def skip_if_missing(name: str) -> None:
-    """Skip the case of a peer that cannot run here, and say why."""
+    """Skip the case, with the reason, if the peer cannot run here."""
     if reason := peer(name).available():
         pytest.skip(reason)
 
@@ -54,7 +54,7 @@ def time_epoch(timed, peaks, work_name, name, optimizer):
 @pytest.mark.parametrize("name", [name for name in PEERS if name != "numpy"])
 @pytest.mark.parametrize("work_name", ["tabular", "higgs", "matexp"])
 def test_every_peer_takes_the_same_steps(work_name, name, optimizer):
-    """Whole-batch steps depend on no shuffle, so peers must agree to the precision they use."""
+    """Full-batch steps do not depend on shuffling, so peers must agree up to their precision."""
     skip_if_missing(name)
     work = workload(work_name).with_optimizer(optimizer)
     work = replace(work, batch_size=1000, n_rows=1000, shuffle=False)
@@ -67,7 +67,7 @@ def test_every_peer_takes_the_same_steps(work_name, name, optimizer):
 
     fall = full_data_loss(work, work.initial_parameters()) - losses["numpy"]
     exact = peer(name).PRECISION in ("float32", "float64")
-    # scikit-learn describes two classes by one output: other steps, to the same end.
+    # scikit-learn uses one output for two classes, so its steps differ, but not their goal.
     one_output = name.startswith("sklearn") and work_name == "tabular"
     tolerance = 0.5 if one_output else 1e-3 if exact else 0.05
     assert fall > 0

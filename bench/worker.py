@@ -1,7 +1,7 @@
-"""The child process in which one contender runs alone, so that nobody's threads disturb another.
+"""The child process of one contender, so that contenders' threads do not disturb each other.
 
-Started as ``python -m bench.worker JOB`` with a JSON job, it prepares the contender, then answers
-each JSON line on standard input with one on standard output (`bench.children` is the other end).
+``python -m bench.worker JOB`` takes a job as JSON, prepares the contender, and then answers each
+JSON line on standard input with one on standard output (`bench.children` is the other end).
 """
 
 import json
@@ -17,7 +17,7 @@ from bench.workloads import Workload, full_data_loss
 
 def main() -> None:
     """Prepare the job given on the command line, then answer until standard input ends."""
-    # Libraries print to standard output; the answers go where they cannot reach.
+    # Libraries may print to standard output, so answers go to a copy of it.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -66,13 +66,13 @@ class Trainer:
         }
 
     def repeat(self, n: int) -> dict:
-        """Train `n` epochs; answer the seconds they took."""
+        """Train `n` epochs; answer with the seconds that they took."""
         start = time.perf_counter()
         self.run.epochs(n)
         return {"seconds": time.perf_counter() - start}
 
     def finish(self) -> dict:
-        """Answer the peak memory, the losses around a first epoch, and the instructions used."""
+        """Answer with peak memory, the losses before and after an epoch, and instructions used."""
         peak = peak_bytes()
         self.run.reset()
         before = full_data_loss(self.work, self.run.parameters())
@@ -94,12 +94,12 @@ class Predictor:
         self.work, self.level = work, level
         self.x = inference.rows(work, n_rows)
         self.predict, n_threads = inference.prepare(name, work, self.x)
-        self.predict(self.x)  # what is compiled or loaded at the first call is not timed
+        self.predict(self.x)  # compiling and loading at the first call are not timed
         forget_peak()
         self.description |= {"n_threads": n_threads, "precision": "float32", "compile_seconds": 0.0}
 
     def repeat(self, n: int) -> dict:
-        """Predict `n` times; answer the seconds that took."""
+        """Predict `n` times; answer with the seconds that it took."""
         predict, x = self.predict, self.x
         start = time.perf_counter()
         for _ in range(n):
@@ -107,7 +107,7 @@ class Predictor:
         return {"seconds": time.perf_counter() - start}
 
     def finish(self) -> dict:
-        """Answer the peak memory, the error against float64 numpy, and the instructions used."""
+        """Answer with peak memory, the error against float64 numpy, and instructions used."""
         from bench import inference
 
         peak = peak_bytes()
@@ -117,14 +117,14 @@ class Predictor:
 
 
 class Peaks:
-    """The machine's limits, with the instructions of a level."""
+    """Measures the machine's limits with the instructions of a level."""
 
     def __init__(self, level: str):
         self.level = level
         self.description = {"skipped": None}
 
     def measure(self) -> dict:
-        """Answer the limits, and the instructions used."""
+        """Answer with the limits and the instructions used."""
         from bench import limits
 
         measured = limits.measure()
@@ -132,7 +132,7 @@ class Peaks:
 
 
 def forget_peak() -> None:
-    """Let the peak of memory start again from now, where the system can (Linux)."""
+    """Reset the peak of memory, if the system supports that (Linux)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -140,7 +140,7 @@ def forget_peak() -> None:
 
 
 def peak_bytes() -> int | None:
-    """Return the most memory that this process held, or None where the system does not say."""
+    """Return the peak memory of this process in bytes, or None if the system does not report it."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,7 +1,7 @@
 """The networks that every peer trains: shapes, seeded data, and one shared draw of parameters.
 
-Everything a peer needs comes from here in numpy, so that all of them train the same network on the
-same rows from the same start, and their losses after one epoch can be compared.
+Peers get everything from here as numpy arrays, so that all of them train the same network on the
+same rows from the same initial parameters, and their losses after one epoch can be compared.
 """
 
 from dataclasses import dataclass, replace
@@ -31,19 +31,19 @@ class Workload:
     Parameters
     ----------
     name : str
-        What the tables call it.
+        Its name in tables.
     widths : tuple of int
         Inputs, hidden widths, outputs: ``(784, 128, 10)``.
     batch_size : int
-        Rows a step.
+        Rows per step.
     n_rows : int
-        Rows an epoch; a multiple of `batch_size`, so that every step is alike.
+        Rows per epoch; a multiple of `batch_size`, so that all steps are alike.
     learning_rate : float
-        Of `optimizer`.
+        Learning rate of `optimizer`.
     activation, loss, optimizer : str
-        By fastmlp's names.
+        fastmlp's names.
     shuffle : bool, default True
-        False for full-batch training, where the order of the rows means nothing.
+        False for full-batch training, where the order of the rows does not matter.
 
     """
 
@@ -59,16 +59,16 @@ class Workload:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps an epoch takes."""
+        """Number of steps per epoch."""
         return self.n_rows // self.batch_size
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases together."""
+        """Number of weights and biases."""
         return sum((d + 1) * h for d, h in zip(self.widths, self.widths[1:], strict=False))
 
     def with_optimizer(self, optimizer: Literal["adam", "sgd"]) -> "Workload":
-        """Return the same work under `optimizer`, at a rate at which that one learns."""
+        """Return the same work with `optimizer`, at a learning rate that suits it."""
         rate = self.learning_rate if optimizer == self.optimizer else SGD_RATES.get(self.name, 0.05)
         return replace(self, optimizer=optimizer, learning_rate=rate)
 
@@ -88,7 +88,7 @@ class Workload:
         n_classes = max(2, self.widths[-1])
         labels = rng.integers(0, n_classes, self.n_rows)
         X = rng.standard_normal((self.n_rows, self.widths[0]), dtype=np.float32)
-        # Class means about three noise deviations apart, whatever the number of inputs.
+        # Class means are about three noise deviations apart for any number of inputs.
         means = rng.standard_normal((n_classes, self.widths[0]), dtype=np.float32)
         X += means[labels] * np.float32(2.0 / np.sqrt(self.widths[0]))
         if self.loss == "binary_cross_entropy":
@@ -96,7 +96,7 @@ class Workload:
         return X, labels
 
     def initial_parameters(self) -> Parameters:
-        """Return the start that every peer shares: He (ReLU) or Glorot (tanh) normal, zero bias."""
+        """Return every peer's initial parameters: He (ReLU) or Glorot (tanh) normal, zero bias."""
         rng = np.random.default_rng(2)
         parameters = []
         for d, h in zip(self.widths, self.widths[1:], strict=False):
@@ -129,7 +129,7 @@ def width_sweep() -> list[Workload]:
 
 
 def predict(parameters: Parameters, X: np.ndarray, activation: str) -> np.ndarray:
-    """Return the outputs (N, C), float64, of a network; plain numpy, to judge every peer alike."""
+    """Return a network's outputs (N, C) in float64, by plain numpy, the same for every peer."""
     hidden = X.astype(np.float64)
     for i, (weight, bias) in enumerate(parameters):
         if i:
@@ -139,7 +139,7 @@ def predict(parameters: Parameters, X: np.ndarray, activation: str) -> np.ndarra
 
 
 def full_data_loss(work: Workload, parameters: Parameters, n_rows: int = 2048) -> float:
-    """Return the mean loss over the first `n_rows` rows, float64, by the definitions of fastmlp."""
+    """Return the mean loss over the first `n_rows` rows in float64, as fastmlp defines it."""
     X, y = work.data()
     X, y = X[:n_rows], y[:n_rows]
     outputs = predict(parameters, X, work.activation)
@@ -177,6 +177,6 @@ WORKLOADS = {
         Workload("matexp", (4, 32, 16, 4), 10_000, 10_000, 1e-2, "tanh", "mse", shuffle=False),
     )
 }
-"""The named workloads, Adam; `Workload.with_optimizer` gives the same under SGD."""
+"""The named workloads, with Adam; `Workload.with_optimizer` gives them with SGD."""
 
 SGD_RATES = {"matexp": 0.1, "wide": 0.02, "deep": 0.02}

@@ -1,8 +1,8 @@
-"""What a user would pick instead of fastmlp: one small module a peer, all with one interface.
+"""Alternatives to fastmlp for training: one small module per peer, all with the same interface.
 
-A peer's module has ``NAME`` (as the tables call it), ``PRECISION`` (of its matrix products),
-``available()`` (None, or the reason why it cannot run here) and ``prepare(workload) -> Run``.
-Libraries are imported inside those functions, so that a peer that is not installed is only skipped.
+A peer's module has ``NAME`` (in tables), ``PRECISION`` (of its matrix products), ``available()``
+(returns None, or why it cannot run here) and ``prepare(workload) -> Run``. Libraries are imported
+inside these functions, so that a peer that is not installed is just skipped.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from bench.workloads import Parameters
 __all__ = ["OURS", "PEERS", "Run", "missing", "peer", "thread_counts", "trial_seconds"]
 
 OURS = ("fastmlp", "fastmlp-high", "fastmlp-medium")
-"""The names of fastmlp itself, at its three precisions."""
+"""fastmlp's own names, for its three precisions."""
 
 PEERS = {
     "fastmlp": "fastmlp_peer",
@@ -34,18 +34,18 @@ PEERS = {
     "sklearn-f64": "sklearn_float64",
     "numpy": "numpy_plain",
 }
-"""Name of each peer and its module in this package."""
+"""The name of each peer and of its module in this package."""
 
 
 class Run(Protocol):
-    """One network of one peer, ready to train: compiled, warmed up, at its initial parameters.
+    """A peer's network, ready to train: compiled, warmed up, with its initial parameters.
 
     Attributes
     ----------
     compile_seconds : float
-        Spent on compiling before the first step could run; 0 where nothing is compiled.
+        Time spent on compiling before the first step; 0 if nothing is compiled.
     n_threads : int or None
-        Threads it was given; None where the library decides by itself.
+        Number of threads that it uses; None if the library decides.
 
     """
 
@@ -53,11 +53,11 @@ class Run(Protocol):
     n_threads: int | None
 
     def reset(self) -> None:
-        """Put the initial parameters and a fresh optimizer in place."""
+        """Restore the initial parameters and create a new optimizer."""
         ...
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         ...
 
     def parameters(self) -> Parameters:
@@ -80,14 +80,14 @@ def missing(module: str) -> str | None:
 
 
 def thread_counts() -> list[int]:
-    """Return the numbers of threads worth a trial: one, and as many as this process may use."""
+    """Return the numbers of threads to try: one, and all that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted({1, len(os.sched_getaffinity(0))})
     return sorted({1, os.cpu_count() or 1})
 
 
 def trial_seconds(function: Callable[[], object], seconds: float = 0.25) -> float:
-    """Return the median seconds of the calls that fit into `seconds`, two at least."""
+    """Return the median time of the calls that fit into `seconds`, at least two."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < 2 or time.perf_counter() < end:

@@ -1,6 +1,6 @@
-"""How many threads numpy's BLAS uses: small products run faster on one."""
+"""Tuning of the number of threads of numpy's BLAS, as small products run faster on one."""
 
-# Optional, like the peers: the type checker must not ask for it.
+# Optional, like the peers, so the type checker must not require it.
 # pyright: reportMissingImports=false
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ __all__ = ["tune_threads"]
 
 
 def tune_threads(function: Callable[[], object]) -> int | None:
-    """Let BLAS use the number of threads, one or all, with which `function` is faster.
+    """Set BLAS to one or all threads, whichever makes `function` faster.
 
     Returns
     -------
     int or None
-        That number; None if threadpoolctl, which scikit-learn brings, is not installed.
+        That number; None if threadpoolctl, which comes with scikit-learn, is not installed.
 
     """
     if missing("threadpoolctl"):

@@ -1,6 +1,6 @@
-"""fastmlp as in `fastmlp_peer`, ``matmul_precision="high"``.
+"""fastmlp as in `fastmlp_peer`, with ``matmul_precision="high"``.
 
-Each float32 is split into two bfloat16 parts, and multiplied in three products.
+Each float32 number is split into two bfloat16 parts; a product takes three bfloat16 products.
 """
 
 from bench.peers import fastmlp_peer

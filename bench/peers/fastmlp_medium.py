@@ -1,4 +1,4 @@
-"""fastmlp as in `fastmlp_peer`, ``matmul_precision="medium"``: bfloat16 products."""
+"""fastmlp as in `fastmlp_peer`, with ``matmul_precision="medium"``: bfloat16 products."""
 
 from bench.peers import fastmlp_peer
 from bench.peers.fastmlp_peer import available

@@ -1,4 +1,4 @@
-"""fastmlp itself: ``Sequential.fit``, float32 products."""
+"""fastmlp itself: ``Sequential.fit`` with float32 products."""
 
 import time
 
@@ -24,7 +24,7 @@ def prepare(work: Workload) -> "FastmlpRun":
 
 
 class FastmlpRun:
-    """A `Sequential` model as any user would build and fit it.
+    """A `Sequential` model, built and fitted as any user would.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class FastmlpRun:
     n_threads = None
 
     def __init__(self, work: Workload, matmul_precision: str = "highest"):
-        import numba  # noqa: F401, loaded here so that it does not count as compiling
+        import numba  # noqa: F401, imported here so that it does not count as compiling
 
         import fastmlp
 
@@ -56,11 +56,11 @@ class FastmlpRun:
         self.reset()
 
     def first_steps(self) -> None:
-        """Fit one batch, which compiles or loads all that an epoch needs."""
+        """Fit one batch, which compiles or loads everything that an epoch needs."""
         self.fit(self.X[: self.work.batch_size], self.y[: self.work.batch_size], 1)
 
     def reset(self) -> None:
-        """Put the initial parameters and a fresh optimizer in place."""
+        """Restore the initial parameters and create a new optimizer."""
         from fastmlp import optimizers
 
         for i, (weight, bias) in enumerate(self.work.initial_parameters()):
@@ -79,7 +79,7 @@ class FastmlpRun:
         ]
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         losses = self.fit(self.X, self.y, n)
         return float(np.mean(losses[-self.work.steps_per_epoch :]))
 

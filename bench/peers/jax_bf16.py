@@ -1,4 +1,4 @@
-"""JAX as in `jax_scan`, with every product of bfloat16 operands summed in float32."""
+"""JAX as in `jax_scan`, with products of bfloat16 operands, summed in float32."""
 
 from bench.peers import jax_scan
 from bench.peers.jax_scan import available

@@ -1,6 +1,6 @@
 """JAX: the whole epoch in one jitted ``lax.scan`` with donated buffers."""
 
-# Peers are optional: the type checker must not ask for them.
+# Peers are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 import time
@@ -17,8 +17,8 @@ __all__ = ["NAME", "PRECISION", "JaxRun", "available", "prepare"]
 NAME = "jax"
 PRECISION = "float32"
 
-# (rows gathered, steps unrolled): which is fastest depends on the network, so each gets a trial.
-# "step" picks a batch inside the scan, "epoch" reorders all rows before it.
+# (rows gathered, steps unrolled). The fastest depends on the network, so all are tried. "step"
+# selects a batch inside the scan, "epoch" reorders all rows before it.
 FORMS = (("step", 1), ("step", 4), ("epoch", 1))
 
 
@@ -33,9 +33,9 @@ def prepare(work: Workload) -> "JaxRun":
 
 
 class JaxRun:
-    """A network trained by one compiled function an epoch.
+    """A network trained by one compiled function per epoch.
 
-    The order of the rows is drawn in numpy: that is faster here than ``jax.random.permutation``.
+    numpy draws the order of the rows, which is faster here than ``jax.random.permutation``.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class JaxRun:
 
         self.work, self.jax, self.jnp = work, jax, jnp
         X, y = work.data()
-        # Stored as the products want them, so that no step has to convert its rows again.
+        # Stored in the products' dtype, so that no step has to convert its rows.
         self.X = jnp.asarray(X, jnp.bfloat16 if bfloat16 else jnp.float32)
         self.y = jnp.asarray(y.astype(np.int32) if y.ndim == 1 else y)
         self.rng = np.random.default_rng(0)
@@ -65,7 +65,7 @@ class JaxRun:
         self.reset()
 
     def reset(self) -> None:
-        """Put the initial parameters and a fresh optimizer in place."""
+        """Restore the initial parameters and create a new optimizer."""
         jax, jnp = self.jax, self.jnp
         params = [(jnp.array(w), jnp.array(b)) for w, b in self.work.initial_parameters()]
         zeros = partial(jax.tree.map, jnp.zeros_like)
@@ -76,20 +76,20 @@ class JaxRun:
         return [(np.array(weight), np.array(bias)) for weight, bias in self.state[0]]
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         losses: Any = None
         for _ in range(n):
             self.state, losses = self.epoch(self.state, self.order(), self.X, self.y)
         return float(losses.mean())
 
     def order(self) -> np.ndarray:
-        """Return the rows of each step, int32 (steps, batch size), in a fresh order."""
+        """Return the rows of each step in a new order, int32 (steps, batch size)."""
         n = self.work.n_rows
         order = self.rng.permutation(n) if self.work.shuffle else np.arange(n)
         return order.astype(np.int32).reshape(self.work.steps_per_epoch, self.work.batch_size)
 
     def fastest_form(self) -> Any:
-        """Compile the epoch in each of `FORMS`; return the one with the fastest trial."""
+        """Compile the epoch in each of `FORMS`; return the fastest one."""
         trials = {}
         for form in FORMS if self.work.shuffle else FORMS[:1]:
             start = time.perf_counter()
@@ -101,7 +101,7 @@ class JaxRun:
         return epoch
 
     def compiled(self, gather: str, unroll: int) -> Any:
-        """Return the epoch compiled ahead of time, its state donated."""
+        """Return the epoch, compiled ahead of time, with its state donated."""
 
         def epoch(state: Any, order: Any, X: Any, y: Any) -> Any:
             if not self.work.shuffle:
@@ -128,8 +128,8 @@ def product(bfloat16: bool) -> Any:
         half = jnp.bfloat16
         return jnp.matmul(a.astype(half), b.astype(half), preferred_element_type=jnp.float32)
 
-    # Left to itself, JAX would differentiate this into products of float32 by bfloat16,
-    # which run no faster than float32.
+    # By default, JAX would differentiate this into products of float32 by bfloat16, which are no
+    # faster than float32.
     multiply = jax.custom_vjp(rounded)
     multiply.defvjp(
         lambda a, b: (rounded(a, b), (a, b)),
@@ -139,7 +139,7 @@ def product(bfloat16: bool) -> Any:
 
 
 def training_step(work: Workload, multiply: Any, state: Any, batch: Any) -> Any:
-    """Return the state after one step on `batch`, and the loss of the step."""
+    """Return the state after one step on `batch`, and the step's loss."""
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""Plain numpy: the loop that a careful student writes, float32, arrays updated in place."""
+"""Plain numpy: the loop that a careful student writes, in float32, updating arrays in place."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ PRECISION = "float32"
 
 
 def available() -> str | None:
-    """Return None: numpy is always there."""
+    """Return None: numpy is always available."""
     return None
 
 
@@ -22,7 +22,7 @@ def prepare(work: Workload) -> "NumpyRun":
 
 
 class NumpyRun:
-    """A multi-layer perceptron in numpy; products run in numpy's BLAS."""
+    """A multi-layer perceptron in numpy, whose products use numpy's BLAS."""
 
     compile_seconds = 0.0
 
@@ -35,7 +35,7 @@ class NumpyRun:
         self.reset()
 
     def reset(self) -> None:
-        """Put the initial parameters and a fresh optimizer in place."""
+        """Restore the initial parameters and create a new optimizer."""
         self.layers = self.work.initial_parameters()
         self.means = [np.zeros_like(p) for layer in self.layers for p in layer]
         self.squares = [np.zeros_like(p) for layer in self.layers for p in layer]
@@ -46,7 +46,7 @@ class NumpyRun:
         return self.layers
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         batch = self.work.batch_size
         total = 0.0
         for _ in range(n):
@@ -61,7 +61,7 @@ class NumpyRun:
         return total / self.work.steps_per_epoch
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Make one training step; return its loss."""
+        """Take one training step; return its loss."""
         inputs = [x]
         for i, (weight, bias) in enumerate(self.layers):
             h = inputs[-1] @ weight

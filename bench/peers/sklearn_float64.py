@@ -1,4 +1,4 @@
-"""scikit-learn as in `sklearn_mlp`, in float64, which is what most of its users run."""
+"""scikit-learn as in `sklearn_mlp`, but in float64, as most of its users run it."""
 
 import numpy as np
 

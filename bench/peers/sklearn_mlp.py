@@ -1,6 +1,6 @@
-"""scikit-learn's MLPClassifier and MLPRegressor, one ``partial_fit`` an epoch."""
+"""scikit-learn's MLPClassifier and MLPRegressor, with one ``partial_fit`` per epoch."""
 
-# Peers are optional: the type checker must not ask for them.
+# Peers are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 import warnings
@@ -29,17 +29,17 @@ def prepare(work: Workload) -> "SklearnRun":
 
 
 class SklearnRun:
-    """A scikit-learn estimator, without L2 penalty, from the shared initial parameters.
+    """A scikit-learn estimator, without L2 penalty, with the shared initial parameters.
 
-    It describes two classes by one logistic output, so there the last layer starts from the
-    difference of the two columns that the other peers hold.
+    It uses one logistic output for two classes, so its last layer then starts from the difference
+    of the two columns that the other peers have.
 
     Parameters
     ----------
     work : Workload
         What to train.
     dtype : numpy dtype, default float32
-        Of the rows, and so of the whole computation.
+        Dtype of the rows, and so of the whole computation.
 
     """
 
@@ -56,7 +56,7 @@ class SklearnRun:
         self.reset()
 
     def reset(self) -> None:
-        """Put a fresh estimator in place; it takes its parameters at its first epoch."""
+        """Create a new estimator; it sets its parameters in its first epoch."""
         self.estimator = self.new_estimator()
 
     def parameters(self) -> Parameters:
@@ -70,9 +70,9 @@ class SklearnRun:
         return [(w.astype(np.float32), b.astype(np.float32)) for w, b in layers]
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         with warnings.catch_warnings():
-            # It advises a smaller batch, or more epochs; here both are part of the work.
+            # It warns about the batch size and the number of epochs, which the workload sets.
             warnings.simplefilter("ignore")
             for _ in range(n):
                 if self.work.loss == "mse":
@@ -96,7 +96,7 @@ class SklearnRun:
 
         rate = work.learning_rate
         if work.loss == "mse" and work.optimizer == "sgd":
-            # It differentiates half the sum over the outputs, the others the mean over them.
+            # Its gradient is that of half the sum over the outputs, the others' that of the mean.
             rate *= 2 / work.widths[-1]
         return FromSharedStart(
             hidden_layer_sizes=work.widths[1:-1],

@@ -1,4 +1,4 @@
-"""PyTorch with the loss of a batch, forward and backward, under ``torch.compile``."""
+"""PyTorch with ``torch.compile`` for the loss of a batch, forward and backward."""
 
 import shutil
 

@@ -1,6 +1,6 @@
-"""PyTorch, eager: fused optimizer, rows picked by ``index_select`` from memory, tuned threads."""
+"""PyTorch, eager: fused optimizer, rows selected by ``index_select``, tuned number of threads."""
 
-# Peers are optional: the type checker must not ask for them.
+# Peers are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 import time
@@ -37,7 +37,7 @@ class TorchRun:
     matmul_precision : str, default "highest"
         For ``torch.set_float32_matmul_precision``.
     compiled : bool, default False
-        Compile the loss of a batch, forward and backward, by ``torch.compile``.
+        Whether to compile the loss of a batch, forward and backward, with ``torch.compile``.
 
     """
 
@@ -60,13 +60,13 @@ class TorchRun:
         self.n_threads: int | None = None
         self.reset()
         if compiled:
-            torch._dynamo.reset()  # it refuses to compile one function for too many networks
+            torch._dynamo.reset()  # it refuses to compile a function for too many networks
             self.batch_loss = torch.compile(self.loss_of_batch, fullgraph=True, dynamic=False)
         self.tune_threads(compiled)
         self.reset()
 
     def build(self) -> Any:
-        """Return the network, its parameters not yet set."""
+        """Return the network, with parameters not yet set."""
         nn = self.torch.nn
         layers: list[Any] = []
         for d, h in zip(self.work.widths, self.work.widths[1:], strict=False):
@@ -78,7 +78,7 @@ class TorchRun:
         return [layer for layer in self.model if hasattr(layer, "weight")]
 
     def reset(self) -> None:
-        """Put the initial parameters and a fresh optimizer in place."""
+        """Restore the initial parameters and create a new optimizer."""
         torch = self.torch
         with torch.no_grad():
             for layer, (weight, bias) in zip(
@@ -103,11 +103,11 @@ class TorchRun:
         ]
 
     def loss_of_batch(self, x: Any, y: Any) -> Any:
-        """Return the loss of one batch; this is what ``torch.compile`` is given."""
+        """Return the loss of one batch; this is the function that ``torch.compile`` compiles."""
         return self.loss(self.model(x), y)
 
     def step(self, x: Any, y: Any) -> Any:
-        """Make one training step; return its loss as a tensor."""
+        """Take one training step; return its loss as a tensor."""
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.batch_loss(x, y)
         loss.backward()
@@ -115,7 +115,7 @@ class TorchRun:
         return loss.detach()
 
     def epochs(self, n: int) -> float:
-        """Train `n` epochs, each in a fresh order; return the mean loss of the last one's steps."""
+        """Train `n` epochs, each in a new order; return the mean loss of the last one's steps."""
         losses: list[Any] = []
         for _ in range(n):
             if not self.work.shuffle:
@@ -129,7 +129,7 @@ class TorchRun:
         return float(self.torch.stack(losses).mean())
 
     def tune_threads(self, compiled: bool) -> None:
-        """Keep the number of threads, one or all, with the faster trial; compile on the way."""
+        """Use one or all threads, whichever is faster in a trial, which also compiles."""
         x, y = self.X[: self.work.batch_size], self.y[: self.work.batch_size]
         trials = {}
         for n_threads in thread_counts():

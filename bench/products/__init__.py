@@ -1,13 +1,13 @@
-"""Single matrix products, ours and those of the libraries, called in turn in one process.
+"""Single matrix products, by fastmlp and by libraries, called in turn in one process.
 
-A layer of D inputs and H outputs makes three of them on N rows:
+A layer with D inputs and H outputs computes three of them for N rows:
 
     forward    Y = X W + b      (N, D) (D, H) -> (N, H)
     backward   dX = dZ W'       (N, H) (H, D) -> (N, D)
     gradient   dW = X' dZ       (D, N) (N, H) -> (D, H)
 
-`bench.products.timing` calls them in a process that is held to one instruction set, through the
-contenders in `ours`, `blas` and `onednn`.
+`bench.products.timing` calls them, through the contenders in `ours`, `blas` and `onednn`, in a
+process that is limited to an instruction set.
 """
 
 import atexit
@@ -34,7 +34,7 @@ SHAPES = (
     "128x3072x512", "200x784x100", "256x256x256", "256x1000x10", "512x1024x1024", "512x3072x1024",
     "1000x50x20",
 )  # fmt: skip
-"""Rows, inputs and outputs: layers of the workloads, and odd ones."""
+"""Rows, inputs and outputs: those of the workloads' layers, and odd ones."""
 
 
 @dataclass
@@ -47,10 +47,10 @@ class ProductResult:
         ``"NxDxH"``.
     dtype : str
     cases : list of dict
-        What `bench.products.timing.Products.measure` answered for each product and number of
+        The answers of `bench.products.timing.Products.measure`, for each product and number of
         threads.
     instructions : list
-        What the libraries said about the instructions they use.
+        What the libraries reported about their instructions.
 
     """
 
@@ -62,9 +62,9 @@ class ProductResult:
     def described(self, limits: Limits) -> list[dict]:
         """Return each case for the report.
 
-        Each row of a case holds the microseconds of a call: ``median`` and ``samples``;
-        ``gflops``; ``share`` of the machine's limit; ``ratio``: how many times as long as ours,
-        the median over the rounds. The ``ratio`` of the case is that of the fastest peer.
+        Each row of a case holds the microseconds per call, ``median`` and ``samples``; ``gflops``;
+        ``share``, the share of the machine's limit; and ``ratio``, the median over the rounds of
+        its time divided by fastmlp's. The ``ratio`` of the case is that of the fastest peer.
         """
         return [self.case(case, limits) for case in self.cases]
 
@@ -106,7 +106,7 @@ class Session:
     dtype : str
         One of `DTYPES`.
     options : Namespace
-        Of the command line: ``isa``, ``rounds``, ``seconds``.
+        Options of the command line: ``isa``, ``rounds``, ``seconds``.
 
     """
 
@@ -120,7 +120,7 @@ class Session:
         Raises
         ------
         RuntimeError
-            If the process ended instead.
+            If the process exited.
 
         """
         if self.child is None:
@@ -146,13 +146,13 @@ class Session:
 
 
 def jobs(options: Namespace) -> list[Callable[..., ProductResult]]:
-    """Return what is to be done: a function of ``say`` for each dtype and shape."""
+    """Return the jobs: a function that takes ``say`` for each dtype and shape."""
     sessions = [Session(name, options) for name in ([options.dtype] if options.dtype else DTYPES)]
     return [partial(session.measured, shape) for session in sessions for shape in options.shapes]
 
 
 def shapes(chosen: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the chosen shapes, or all.
+    """Return the chosen shapes, or the default ones.
 
     Raises
     ------

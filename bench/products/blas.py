@@ -1,10 +1,10 @@
-"""The products of a BLAS library, called from compiled code, as ours are.
+"""The products of a BLAS library, called from compiled code, as fastmlp's are.
 
-It is found by its symbols: OpenBLAS inside numpy, MKL inside PyTorch. The convention is Fortran's:
-matrices column by column, all arguments by address.
+The library is found by its symbols: OpenBLAS in numpy, MKL in PyTorch. It is called by the Fortran
+convention: matrices are column-major, and all arguments are passed by address.
 """
 
-# Peers are optional: the type checker must not ask for them.
+# Peers are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 import ctypes
@@ -28,7 +28,7 @@ class Blas:
     library : str
         Path of the shared library.
     symbols : sequence of (str, int type)
-        Patterns of the symbols of a Fortran BLAS, ``"{}_"``, with the integers that each takes.
+        Patterns of a Fortran BLAS's symbols, such as ``"{}_"``, with the integer type of each.
     use_threads : callable
         Sets the number of threads.
 
@@ -43,7 +43,7 @@ class Blas:
         self.rounds: dict[str, Callable[..., None]] = {}
 
     def has(self, symbol: str) -> bool:
-        """Return whether the library offers a function of that name."""
+        """Return whether the library has a function of that name."""
         return hasattr(self.library, symbol)
 
     def caller(self, routine: str, n_arguments: int) -> Callable[..., None]:
@@ -60,18 +60,18 @@ class Blas:
 def openblas() -> Blas | str:
     """Return numpy's OpenBLAS, or why there is none."""
     if missing("threadpoolctl"):
-        return "threadpoolctl, which finds OpenBLAS, is not installed"
+        return "threadpoolctl, which is needed to find OpenBLAS, is not installed"
     from threadpoolctl import threadpool_info, threadpool_limits
 
     paths = [i["filepath"] for i in threadpool_info() if i["internal_api"] == "openblas"]
-    paths.sort(key=lambda path: "numpy" not in Path(path).parent.name)  # scipy has its own
+    paths.sort(key=lambda path: "numpy" not in Path(path).parent.name)  # prefer numpy's to scipy's
     symbols = [("scipy_{}_64_", np.int64), ("{}_64_", np.int64), ("scipy_{}_", np.int32)]
     symbols.append(("{}_", np.int32))
     if paths:
         found = Blas(paths[0], symbols, lambda n: threadpool_limits(n, user_api="blas"))
         if found.symbols:
             return found
-    return "numpy brings no OpenBLAS here"
+    return "numpy does not include OpenBLAS here"
 
 
 def mkl() -> Blas | str:
@@ -85,7 +85,7 @@ def mkl() -> Blas | str:
         found = Blas(str(library), [("{}_", np.int32)], torch.set_num_threads)
         if found.symbols:
             return found
-    return "PyTorch brings no MKL here"
+    return "PyTorch does not include MKL here"
 
 
 class BlasProduct:
@@ -100,7 +100,7 @@ class BlasProduct:
     x, weight, bias, dz : ndarray
         (N, D), (D, H), (H,), (N, H).
     n_threads : int
-        Threads for the library.
+        Number of threads for the library.
 
     """
 
@@ -117,8 +117,8 @@ class BlasProduct:
         n, d, h = *x.shape, dz.shape[1]
         self.blas, self.n_threads = blas, n_threads
         self.bias = bias if product == "forward" else bias[:0]
-        # Of the transposed result, which is what the columns of Fortran are: factors, whether
-        # each is read transposed, its row length here, and the sizes of result and sum.
+        # Fortran computes the transposed result. For it: the factors, whether each is read
+        # transposed, their row lengths here, and the sizes of the result and of the sum.
         if product == "forward":
             left, right, m, k, size = (weight, "N", h), (x, "N", d), h, d, (n, h)
         elif product == "backward":
@@ -135,7 +135,7 @@ class BlasProduct:
         i, one, start = self.at(self.integers), *self.at(self.numbers)
         turned = self.at(self.letters)
         a, b, y = (self.at(array.reshape(-1)[:1])[0] for array in (left[0], right[0], self.y))
-        if n == 1 and product != "gradient":  # as numpy and PyTorch do
+        if n == 1 and product != "gradient":  # numpy and PyTorch do this too
             self.rounds = blas.caller(f"{letter}gemv", 11)
             self.arguments = (turned[0], i[7], i[6], one, a, i[7], b, i[8], start, y, i[8])
         else:
@@ -156,12 +156,12 @@ class BlasProduct:
         self.rounds(n_rounds, self.arguments, self.bias, self.y)
 
     def result(self) -> np.ndarray:
-        """Return what the last call computed."""
+        """Return the result of the last call."""
         return self.y
 
 
 def looped(function: Any) -> Callable[..., None]:
-    """Return a compiled loop around a function of addresses."""
+    """Return a compiled loop around a function that takes addresses."""
 
     @numba.njit(nogil=True)
     def rounds(n, arguments, bias, y):

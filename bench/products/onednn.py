@@ -1,6 +1,6 @@
-"""The products of oneDNN, through PyTorch's operator for a linear layer: from Python, float32."""
+"""The products of oneDNN in float32, called from Python through PyTorch's linear operator."""
 
-# Peers are optional: the type checker must not ask for them.
+# Peers are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
 from typing import Any
@@ -21,12 +21,12 @@ def available(dtype: str) -> str | None:
     import torch
 
     if not torch.backends.mkldnn.is_available() or operator() is None:
-        return "PyTorch brings no oneDNN here"
+        return "PyTorch does not include oneDNN here"
     return None if dtype == "float32" else f"oneDNN has no products of {dtype}"
 
 
 def operator() -> Any:
-    """Return PyTorch's ``linear(x, weight (H, D), bias, ...)`` of oneDNN, or None."""
+    """Return PyTorch's oneDNN operator ``linear(x, weight (H, D), bias, ...)``, or None."""
     import torch
 
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
@@ -66,6 +66,6 @@ class OnednnProduct:
         self.y = y
 
     def result(self) -> np.ndarray:
-        """Return what the last call computed."""
+        """Return the result of the last call."""
         assert self.y is not None
         return self.y.numpy()

@@ -1,6 +1,6 @@
-"""Our products, by the same functions that a training step runs.
+"""fastmlp's products, by the same functions that a training step runs.
 
-This file alone knows how the engine is called; all of it follows the engine's plans.
+Only this file knows how to call the engine; it follows the engine's plans.
 """
 
 # The type checker does not know that setuptools installs kernels/ as fastmlp.kernels.
@@ -27,7 +27,7 @@ NAME = "fastmlp"
 
 
 class OurProduct:
-    """One product, shared out among the threads as a training step would.
+    """One product, divided among the threads as in a training step.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class OurProduct:
     x, weight, bias, dz : ndarray
         (N, D), (D, H), (H,), (N, H).
     n_threads : int
-        Threads at most: small products get fewer.
+        Largest number of threads; small products use fewer.
 
     """
 
@@ -63,7 +63,7 @@ class OurProduct:
         self.fill(x, weight, bias, dz)
 
     def table(self, n_parameters: int) -> ArrayTable:
-        """Return the table of arrays that the engine works on."""
+        """Return the table of the engine's arrays."""
         plan, memory = self.plan, ArrayTable()
         for place in range(op.N_ARRAYS):
             memory[place] = np.zeros(8, np.int64)
@@ -83,7 +83,7 @@ class OurProduct:
         return memory
 
     def fill(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dz: np.ndarray) -> None:
-        """Put the factors where the engine reads them."""
+        """Copy the factors to where the engine reads them."""
         _, d, h = self.shape
         row = self.plan.operations[-1]
         self.memory[op.THETA][: d * h] = weight.ravel()
@@ -114,7 +114,7 @@ class OurProduct:
             team.wait()
 
     def result(self) -> np.ndarray:
-        """Return what the last call computed."""
+        """Return the result of the last call."""
         _, d, h = self.shape
         row = self.plan.operations[-1]
         if self.product == "forward":

@@ -21,7 +21,7 @@ def tables(cases: list[dict], new_table: Callable[..., Any]) -> list[Any]:
 
 
 def table(cases: list[dict], new_table: Callable[..., Any]) -> Any:
-    """Return one table: GFLOP/s of everybody, and how far ours are ahead of the fastest peer."""
+    """Return one table: GFLOP/s of all contenders, and fastmlp's lead over the fastest peer."""
     names = [row["contender"] for row in cases[0]["rows"] if not row["skipped"]]
     peers = [name for name in names if name != NAME]
     n_threads = cases[0]["n_threads"]
@@ -46,5 +46,5 @@ def table(cases: list[dict], new_table: Callable[..., Any]) -> Any:
 
 
 def rate(row: dict) -> str:
-    """Return the cell of GFLOP/s, marked if the product is wrong."""
+    """Return GFLOP/s as text, marked if the product is wrong."""
     return f"{row['gflops']:.3g}" + ("" if row["agrees"] else " !")

@@ -12,7 +12,7 @@ from bench.products import blas, onednn, ours
 
 __all__ = ["Products", "agrees"]
 
-REST_SECONDS = 0.03  # until the idle threads of the last contender have stopped spinning
+REST_SECONDS = 0.03  # by then, the idle threads of the last contender have stopped spinning
 EXACT_SECONDS = 1e-6
 
 
@@ -22,9 +22,9 @@ class Products:
     Parameters
     ----------
     dtype : str
-        Of the factors and results.
+        Dtype of the factors and results.
     level : str
-        The instruction set to which this process is held.
+        The instruction set that this process is limited to.
 
     """
 
@@ -40,7 +40,7 @@ class Products:
         self.description = {"skipped": None}
 
     def instructions(self) -> dict:
-        """Answer what the libraries say about the instructions they use."""
+        """Answer with what the libraries report about their instructions."""
         return {"instructions": evidence.collect(self.level)}
 
     def measure(
@@ -48,8 +48,9 @@ class Products:
     ) -> dict:
         """Check one product of all contenders, then time it: ours, a peer, ours, the next peer.
 
-        Answers ``contenders``, ours first: of each its ``skipped`` (None or why), ``agrees``,
-        ``seconds`` of a call in each round, and ``ratios`` to ours just before.
+        Answer with ``contenders``, ours first. Each has ``skipped`` (None or the reason),
+        ``agrees``, the ``seconds`` per call in each round, and their ``ratios`` to ours just
+        before.
         """
         factors = drawn(self.dtype, *shape)
         expected, n_terms = exact(product, *factors)
@@ -83,11 +84,11 @@ def clock(n_threads: int) -> Callable[[], float]:
 
 
 def turn(run: Callable[[int], None], row: dict, n: int, n_threads: int) -> float:
-    """Time `n` calls; note and return the seconds of one."""
+    """Time `n` calls; record and return the seconds per call."""
     now = clock(n_threads)
     if n_threads > 1:
         time.sleep(REST_SECONDS)
-    run(1)  # wakes its threads, and brings its arrays back into the caches
+    run(1)  # wakes its threads and brings its arrays back into the caches
     start = now()
     run(n)
     taken = (now() - start) / n
@@ -116,7 +117,7 @@ def drawn(dtype: str, n: int, d: int, h: int) -> list[np.ndarray]:
 def exact(
     product: str, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dz: np.ndarray
 ) -> tuple[np.ndarray, int]:
-    """Return the product in float64, and how many terms each element sums."""
+    """Return the product in float64, and the number of terms in each element's sum."""
     x, weight, bias, dz = (array.astype(np.float64) for array in (x, weight, bias, dz))
     if product == "forward":
         return x @ weight + bias, len(weight) + 1

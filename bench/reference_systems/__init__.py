@@ -1,4 +1,4 @@
-"""The published outcomes of the five reference systems, repeated on the real data.
+"""The published results of the five reference systems, reproduced on the real data.
 
-``python -m bench.reference_systems --cifar10 DIR --mnist DIR`` runs them all; see ``--help``.
+``python -m bench.reference_systems --cifar10 DIR --mnist DIR`` runs all of them; see ``--help``.
 """

@@ -1,4 +1,4 @@
-"""Command line: repeat the outcomes of some of the systems and print a table of them."""
+"""Command line: reproduce the results of some of the systems and print them as a table."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ SYSTEMS = ("R1", "R2", "R3", "R4", "R5")
 
 
 def main() -> int:
-    """Run what is asked for; exit code 1 if an outcome was not reached, 2 for a bad value."""
+    """Run the chosen systems; return 1 if a result was not reached, 2 for a bad argument."""
     arguments = parse()
     compiled.warm_up()
     print(header(), flush=True)
@@ -35,15 +35,15 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """Return what is asked for, checked before anything is run."""
+    """Return the arguments, checked before anything is run."""
     parser = argparse.ArgumentParser(prog=PROGRAM)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"{', '.join(SYSTEMS)} [all]")
     parser.add_argument("--cifar10", metavar="DIR", help="folder of the official CIFAR-10 files")
     parser.add_argument("--mnist", metavar="DIR", help="folder of the official MNIST files")
     parser.add_argument(
-        "--dtype", default="float64", choices=("float64", "float32"), help="of R3 [float64]"
+        "--dtype", default="float64", choices=("float64", "float32"), help="dtype of R3 [float64]"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of R3's nets and minibatches [0]")
+    parser.add_argument("--seed", type=int, default=0, help="seed of R3's nets and minibatches [0]")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw R3's pictures here")
     arguments = parser.parse_args()
     unknown = set(arguments.systems) - set(SYSTEMS)
@@ -52,12 +52,12 @@ def parse() -> argparse.Namespace:
     for option in ("cifar10", "mnist"):
         folder = getattr(arguments, option)
         if folder is not None and not Path(folder).is_dir():
-            parser.error(f"--{option} {folder} is not a folder: give that of the official files")
+            parser.error(f"--{option} {folder} is not a folder: pass that of the official files")
     return arguments
 
 
 def outcomes(system: str, arguments: argparse.Namespace) -> list[Outcome]:
-    """Repeat what one of the systems published."""
+    """Reproduce the published results of one system."""
     if system == "R3":
         return r3.outcomes(arguments.cifar10, arguments.dtype, arguments.pictures, arguments.seed)
     if system == "R5":

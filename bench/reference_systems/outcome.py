@@ -1,4 +1,4 @@
-"""One published outcome, ours beside it, and how long both take."""
+"""One published result next to fastmlp's, with the time that training takes."""
 
 import contextlib
 import io
@@ -22,12 +22,13 @@ class Outcome:
     ----------
     system, what : str
     theirs, ours : str
-        The published outcome, and the one reached here.
+        The published result, and fastmlp's.
     reached : bool
+        Whether fastmlp's is at least as good.
     seconds : float or None
-        Of our training.
+        Training time of fastmlp.
     numpy : float or None
-        Of the same steps in plain numpy.
+        Time of the same steps in plain numpy, in seconds.
 
     """
 
@@ -53,20 +54,20 @@ class Outcome:
 
 
 def header() -> str:
-    """Return the head of the table."""
+    """Return the table's header."""
     names = "system", "what", "published", "fastmlp", "numpy, s", "fastmlp, s", "times faster"
     return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what training prints from standard output."""
+    """Suppress what training prints to standard output."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what ``run`` returns, and the seconds it took."""
+    """Return the result of ``run``, and the seconds that it took."""
     started = time.perf_counter()
     return run(), time.perf_counter() - started
 
@@ -83,7 +84,7 @@ def numpy_seconds(
     evaluated: Sequence[np.ndarray] = (),
     measured: int = 60,
 ) -> float:
-    """Return how long so many steps take in plain numpy.
+    """Return the time of a training in plain numpy, in seconds.
 
     Parameters
     ----------
@@ -92,13 +93,13 @@ def numpy_seconds(
     X, y : array
         The training rows.
     n_steps, batch_size : int
-        Of the whole training.
+        Those of the whole training.
     reg, update
         As in `plain_numpy`.
     evaluated : sequence of arrays
-        Rows on which accuracies are computed in the course of training.
+        Rows on which training computes accuracies.
     measured : int
-        Steps that are really made, after a few that are not timed; the rest is in proportion.
+        Number of steps that are timed, after a few warm-up steps; the time is scaled up from them.
 
     """
     net = Net({name: value.copy() for name, value in params.items()}, reg)

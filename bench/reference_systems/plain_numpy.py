@@ -1,7 +1,7 @@
-"""The training loops of the five systems in plain numpy, as a course's solution has them.
+"""The training loops of the five systems in plain numpy, as in a course's solution.
 
-They are what fastmlp is compared with: float64, or the dtype of the parameters, whole-array
-operations, BLAS products, nothing compiled.
+fastmlp is compared with these. They compute in the parameters' dtype, usually float64, with
+whole-array operations and BLAS products; nothing is compiled.
 """
 
 import time
@@ -16,7 +16,7 @@ Params = dict[str, np.ndarray]
 
 
 class Net:
-    """affine - ReLU ... affine - softmax, over a dict W1, b1, W2 ... with W (inputs, outputs)."""
+    """affine - ReLU ... affine - softmax, for a dict W1, b1, W2 ... with W (inputs, outputs)."""
 
     def __init__(self, params: Params, reg: float = 0.0):
         self.params, self.reg = params, reg
@@ -58,7 +58,7 @@ class TiedNet:
         self.params: Params = {"W": W}
 
     def loss(self, X: np.ndarray, y: np.ndarray | None = None) -> Any:
-        """Return ``(loss, grads)``: half the squared error of a row."""
+        """Return ``(loss, grads)``; the loss is the mean of half the squared error per row."""
         W = self.params["W"]
         codes = X.dot(W.T)
         error = codes.dot(W) - X
@@ -89,7 +89,7 @@ def rmsprop(
 
 
 def adam(w: np.ndarray, dw: np.ndarray, state: dict[str, Any], lr: float) -> np.ndarray:
-    """Kingma and Ba's, bias corrected."""
+    """Adam with bias correction (Kingma and Ba, 2015)."""
     state["t"] = t = state.get("t", 0) + 1
     state["m"] = 0.9 * state.get("m", np.zeros_like(w)) + 0.1 * dw
     state["s"] = 0.999 * state.get("s", np.zeros_like(w)) + 0.001 * dw**2
@@ -105,7 +105,7 @@ def seconds_of_steps(
     update: Callable[..., np.ndarray] = sgd,
     lr: float = 1e-4,
 ) -> float:
-    """Return how long the steps on these batches of row numbers take."""
+    """Return the time of steps on these batches of row numbers, in seconds."""
     states: dict[str, dict[str, Any]] = {name: {} for name in net.params}
     started = time.perf_counter()
     for rows in batches:

@@ -17,7 +17,7 @@ __all__ = ["outcomes"]
 
 
 def outcomes(cifar10: str | None) -> list[Outcome]:
-    """Repeat what R1 published."""
+    """Reproduce R1's published results."""
     data = CIFAR10_data(cifar10_dir=cifar10)
     pairs = {
         part: (data[part], data[part.replace("data", "labels")])
@@ -28,7 +28,7 @@ def outcomes(cifar10: str | None) -> list[Outcome]:
     deviation = data["data_train"].std()
     for X, _ in pairs.values():
         X /= deviation
-    return results + tiny_net(pairs, "pixels over their deviation", 3e-4, 0.85)
+    return results + tiny_net(pairs, "pixels over their standard deviation", 3e-4, 0.85)
 
 
 def tiny_net(data: dict[str, Any], pixels: str, lr: float, lr_decay: float) -> list[Outcome]:
@@ -123,7 +123,7 @@ def optimizers(data: dict[str, Any]) -> Outcome:
 
 
 def dropouts(data: dict[str, Any]) -> Outcome:
-    """Train with more and more dropout on 500 images."""
+    """Train on 500 images with increasing dropout."""
     small = data | {"data_train": tuple(array[:500] for array in data["data_train"])}
     gaps, seconds, numpy = {}, 0.0, 0.0
     for p in (0.0, 0.25, 0.5, 0.75):
@@ -138,7 +138,7 @@ def dropouts(data: dict[str, Any]) -> Outcome:
             )
         gaps[p] = result[2][-1] - result[3][-1]
         seconds += took
-        numpy += numpy_seconds(  # without the last ReLU and dropout: on 10 scores a row
+        numpy += numpy_seconds(  # omits the last ReLU and dropout, on only 10 scores per row
             params,
             *small["data_train"],
             n_steps=125,
@@ -149,7 +149,7 @@ def dropouts(data: dict[str, Any]) -> Outcome:
     values = list(gaps.values())
     return Outcome(
         "R1",
-        "training less validation accuracy on 500 images, by dropout",
+        "training minus validation accuracy on 500 images, by dropout",
         "smaller with more dropout",
         ", ".join(f"p = {p:g}: {gap:.1%}" for p, gap in gaps.items()),
         values == sorted(values, reverse=True),

@@ -16,7 +16,7 @@ __all__ = ["outcomes"]
 
 
 def outcomes(cifar10: str | None) -> list[Outcome]:
-    """Repeat what R2 published."""
+    """Reproduce R2's published results."""
     data = get_CIFAR10_data(cifar10_dir=cifar10)
     rows = {
         name: value.reshape(len(value), -1) if name.startswith("X") else value
@@ -41,7 +41,7 @@ def outcomes(cifar10: str | None) -> list[Outcome]:
 
 
 def two_layer(data: dict[str, Any], what: str, theirs: str, goal: float, **options: Any) -> Outcome:
-    """Train the net of the paper with 50 hidden units."""
+    """Train the published net with 50 hidden units."""
     options = {"learning_rate": 1e-4, "learning_rate_decay": 0.95, "batch_size": 200} | options
     net = TwoLayerNet(3072, 50, 10)
     np.random.seed(2)
@@ -133,7 +133,7 @@ def overfit(data: dict[str, Any]) -> Outcome:
 
 
 def autoencoder(data: dict[str, Any]) -> Outcome:
-    """Learn 40 components of 10,000 pictures; the best possible error is that of an SVD."""
+    """Learn 40 components of 10,000 images; an SVD gives the smallest possible error."""
     X = (data["X_train"][:10000] / 255.0).astype(np.float32)
     X -= X.mean(axis=0)
     model = TiedAutoencoder(3072, 40)
@@ -151,7 +151,7 @@ def autoencoder(data: dict[str, Any]) -> Outcome:
     return Outcome(
         "R2",
         "linear autoencoder 3072-40, error on 10,000 images",
-        f"least possible: {best:.2f}",
+        f"smallest possible: {best:.2f}",
         f"{error:.2f}",
         error < 1.05 * best,
         seconds,

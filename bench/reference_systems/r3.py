@@ -18,20 +18,20 @@ UNITS, ITERATIONS, BATCH = 300, 1600, 400
 
 @dataclass(frozen=True)
 class Grid:
-    """What the publication leaves open: the pixels, the starting weights, the pairs.
+    """The choices that the publication leaves open: pixels, initial weights, and the grid.
 
     Attributes
     ----------
     name : str
-        In rows of the table and names of pictures.
+        Name of the grid, in the table and in file names.
     pixels : str
-        In words.
+        Description of the pixels.
     divisor : float
-        Of the pixels less the mean image, which are those of the grid before.
+        Divisor of the pixels, after subtracting the mean image; they are the previous grid's.
     std : float
-        Of the starting weights.
+        Standard deviation of the initial weights.
     rates, regs : tuple of float
-        Every pair of them is a run.
+        Learning rates and regularisations; every pair is a run.
 
     """
 
@@ -43,7 +43,7 @@ class Grid:
     regs: tuple[float, ...]
 
 
-# Chosen by training on the first 45,000 rows with the other 5,000 held out, never by test rows.
+# Chosen by training on the first 45,000 rows and validating on the other 5,000, not on test rows.
 GRIDS = (
     Grid("raw", "pixels as they are", 1.0, 1e-4, (1e-3, 2e-3, 3e-3, 4e-3, 5e-3), (1e-2, 0.1, 0.5)),
     Grid("scaled", "pixels over 255", 255.0, 2e-2, (0.4, 0.6, 0.8, 1.0, 1.2), (1e-4, 1e-3, 2e-3)),
@@ -52,7 +52,7 @@ GRIDS = (
 
 @dataclass
 class Best:
-    """The net of a grid with the highest validation accuracy, and how it came about."""
+    """The net of a grid with the highest validation accuracy, and how it was trained."""
 
     net: TwoLayerNet
     accuracy: float
@@ -63,7 +63,7 @@ class Best:
 def outcomes(
     cifar10: str | None, dtype: str = "float64", pictures: Path | None = None, seed: int = 0
 ) -> list[Outcome]:
-    """Repeat what R3 published; draw grids, learning curves and weights where asked to."""
+    """Reproduce R3's published results; plot grids, learning curves and weights if requested."""
     data = get_CIFAR10_data(num_test=10000, cifar10_dir=cifar10)
     rows = {}
     for name in list(data):
@@ -127,7 +127,7 @@ def search(grid: Grid, rows: dict[str, Any], seed: int, pictures: Path | None) -
 
 def train(net: TwoLayerNet, rows: dict[str, Any], rate: float, reg: float) -> dict[str, Any]:
     """Train one net of the grid."""
-    # The highest rates may diverge: the original's loop goes on, with warnings.
+    # The highest rates may diverge; the original's loop continues, with warnings.
     with np.errstate(all="ignore"):
         return net.train(
             *(rows[name] for name in ("X_train", "y_train", "X_val", "y_val")),
@@ -140,13 +140,13 @@ def train(net: TwoLayerNet, rows: dict[str, Any], rate: float, reg: float) -> di
 
 
 def accuracy(net: TwoLayerNet, rows: dict[str, Any], part: str, n_rows: int | None = None) -> float:
-    """Return the share of the first rows of a part whose label is predicted."""
+    """Return the accuracy on the first rows of a part."""
     X, y = (rows[f"{kind}_{part}"][:n_rows] for kind in "Xy")
     return float(np.mean(net.predict(X) == y))
 
 
 def draw(grid: Grid, table: np.ndarray, best: Best, per_epoch: int, folder: Path) -> None:
-    """Write three pictures: the grid, the best run's curves, its first-layer weights."""
+    """Write three plots: the grid, the best run's curves, and its first-layer weights."""
     folder.mkdir(parents=True, exist_ok=True)
     start = folder / f"reference-r3-{grid.name}"
     cells = plots.heat_map(

@@ -1,4 +1,4 @@
-"""R4: per-image standardised CIFAR-10 with the momentum optimizer over a dict."""
+"""R4: CIFAR-10, standardised per image, with the momentum optimizer for a dict."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ITERATIONS, BATCH, UNITS = 2000, 40, 200
 
 
 def outcomes(cifar10: str | None) -> list[Outcome]:
-    """Repeat what R4 wanted to publish."""
+    """Reproduce what R4 meant to publish."""
     data = load(cifar10)
     X, X_test = standardised(data.X_train), standardised(data.X_test)
     np.random.seed(0)
@@ -46,13 +46,13 @@ def outcomes(cifar10: str | None) -> list[Outcome]:
 
 
 def standardised(X: np.ndarray) -> np.ndarray:
-    """Return each image less its own mean, over its own deviation."""
+    """Return each image minus its mean, divided by its standard deviation."""
     images = X.astype(np.float64)
     return (images - images.mean(axis=1, keepdims=True)) / images.std(axis=1, keepdims=True)
 
 
 def train(net: Any, X: np.ndarray, y: np.ndarray) -> None:
-    """Make the published number of steps."""
+    """Train for the published number of steps."""
     optimizer = SGD(net.params, alpha=3e-3, beta=0.9)
     for _ in range(ITERATIONS):
         rows = np.random.choice(len(X), BATCH)

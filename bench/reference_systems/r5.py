@@ -21,7 +21,7 @@ PARAMS = {
 
 
 def outcomes(mnist: str | None) -> list[Outcome]:
-    """Train `main` with its own defaults, for 3 epochs."""
+    """Run `main` with its defaults for 3 epochs."""
     with quiet():
         (losses, _, val_acc), seconds = timed(
             lambda: mnist_mlp.main(PARAMS | {"input_file": mnist})

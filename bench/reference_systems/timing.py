@@ -1,7 +1,7 @@
-"""The training loops beside the same loops in plain numpy, taking turns.
+"""Times the training loops against the same loops in plain numpy, in turn.
 
-``python -m bench.reference_systems.timing`` needs no data: rows of random pixels, as many as
-CIFAR-10 has, cost what real ones cost.
+``python -m bench.reference_systems.timing`` needs no data: random pixels, as many as in CIFAR-10,
+take as long as real ones.
 """
 
 import argparse
@@ -31,13 +31,13 @@ N_VAL = 1000
 
 
 def main() -> None:
-    """Print a table."""
+    """Time all loops and print a table."""
     parser = argparse.ArgumentParser(prog="python -m bench.reference_systems.timing")
-    parser.add_argument("--rounds", type=int, default=5, help="turns that each loop gets [5]")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each loop [5]")
     parser.add_argument("--rows", type=int, default=49000, help="training rows [49000]")
     arguments = parser.parse_args()
     compiled.warm_up()
-    print("| loop | dtype | steps | numpy, ms a step | fastmlp, ms a step | times faster |")
+    print("| loop | dtype | steps | numpy, ms per step | fastmlp, ms per step | times faster |")
     print("|---|---|---|---|---|---|")
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (arguments.rows, 3072), np.uint8)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def loops(X: np.ndarray, y: np.ndarray) -> list[tuple[str, int, Loop, Loop]]:
-    """Return name, steps, our loop and the one in numpy."""
+    """Return the name, number of steps, fastmlp's loop and numpy's loop of each case."""
     return [
         two_layer(X, y, 50, 200, 100),
         two_layer(X, y, 300, 400, 40),
@@ -63,7 +63,7 @@ def loops(X: np.ndarray, y: np.ndarray) -> list[tuple[str, int, Loop, Loop]]:
 def two_layer(
     X: np.ndarray, y: np.ndarray, units: int, batch: int, steps: int
 ) -> tuple[str, int, Loop, Loop]:
-    """`TwoLayerNet.train`, with the accuracies of its first iteration."""
+    """Return `TwoLayerNet.train`, with the accuracies of its first iteration."""
     net = TwoLayerNet(3072, units, 10)
     net.params = {name: p.astype(X.dtype) for name, p in net.params.items()}
     plain = Net(_copies(net.params), reg=0.25)
@@ -84,7 +84,7 @@ def two_layer(
 def solver(
     X: np.ndarray, y: np.ndarray, units: int, batch: int, steps: int
 ) -> tuple[str, int, Loop, Loop]:
-    """`Solver.train` for one epoch of so many steps, with its two checks of accuracy."""
+    """Return `Solver.train` for one epoch of ``steps`` steps, with its two accuracy checks."""
     model = fc_net.TwoLayerNet(hidden_dims=units, reg=0.25)
     model.params = {name: p.astype(X.dtype) for name, p in model.params.items()}
     plain = Net(_copies(model.params), reg=0.25)
@@ -109,7 +109,7 @@ def solver(
 def modular(
     X: np.ndarray, y: np.ndarray, kind: Any, optimizer: Any, update: Any, batch: int, steps: int
 ) -> tuple[str, int, Loop, Loop]:
-    """`train_net` for one epoch of so many steps, with both accuracies at its end."""
+    """Return `train_net` for one epoch of ``steps`` steps, with both accuracies at its end."""
     model = kind(dtype=X.dtype)
     names = enumerate(model.net.params)
     order = {f"{'Wb'[i % 2]}{i // 2 + 1}": name for i, name in names}
@@ -137,11 +137,11 @@ def _copies(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _row(name: str, dtype: str, n_steps: int, ours: Loop, theirs: Loop, rounds: int) -> str:
-    """Return a row: medians of both, and the median of the ratios of a turn to the one before."""
+    """Return a row: the median times of both, and the median ratio of consecutive turns."""
     seconds: list[tuple[float, float]] = []
     for turn in range(rounds + 1):
         pair = _seconds(ours), _seconds(theirs)
-        if turn:  # the first warms both up
+        if turn:  # the first turn warms up both
             seconds.append(pair)
     mine, numpy = (
         1000 * statistics.median(times) / n_steps for times in zip(*seconds, strict=True)
@@ -151,7 +151,7 @@ def _row(name: str, dtype: str, n_steps: int, ours: Loop, theirs: Loop, rounds: 
 
 
 def _seconds(run: Loop) -> float:
-    time.sleep(0.1)  # threads of the other side's may still look out for work
+    time.sleep(0.1)  # the other side's threads may still be spinning
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
