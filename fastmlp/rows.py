@@ -1,4 +1,4 @@
-"""The rows of one fit."""
+"""The rows that are trained on or validated with."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +10,17 @@ __all__ = ["Rows"]
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs, targets and weights, checked.
+    """Checked inputs, targets and weights.
 
     Attributes
     ----------
     X : numpy.ndarray or csr matrix, shape (N, ...)
-        uint8, or in a dtype that the network takes; an array is row-major.
+        uint8, or in a dtype that the network takes; arrays are row-major.
     targets : numpy.ndarray
         int64 labels (N,) or numbers (N, C).
     weights : numpy.ndarray, shape (N,), or None
-        The user's times 2**-weight_exponent: a power of two keeps every bit, and sums of weights
-        of any size then stay within the range of float32.
+        The user's weights times 2**-weight_exponent. A power of two preserves every bit, and sums
+        of weights of any size then fit in float32.
     weight_exponent : int, default 0
 
     """
@@ -36,30 +36,30 @@ class Rows:
 
     @property
     def n_outputs(self) -> int:
-        """Columns of targets; 1 for labels."""
+        """Number of target columns; 1 for labels."""
         return 1 if self.targets.ndim == 1 else self.targets.shape[1]
 
     def cast(self, dtype: np.dtype) -> "Rows":
-        """Return the same rows with inputs, numbers and weights in a dtype, as kernels take them.
+        """Return the rows with inputs, targets and weights in the dtype that the kernels take.
 
-        This is the only time that targets and weights are rounded.
+        Targets and weights are rounded only here.
         """
         targets, weights = self.targets, self.weights
         if targets.dtype.kind == "f":
             targets = np.ascontiguousarray(targets, dtype)
         if weights is not None:
             weights = np.ascontiguousarray(weights, dtype)
-            least = np.finfo(dtype).tiny  # kernels take what is less for 0, but not everywhere
+            least = np.finfo(dtype).tiny  # some kernels, but not all, treat smaller numbers as 0
             weights = np.where(weights < least, dtype.type(0), weights)
         return Rows(self.X.astype(dtype, copy=False), targets, weights, self.weight_exponent)
 
     def given_weights(self) -> np.ndarray | None:
-        """Return the weights on the user's scale."""
+        """Return the weights as the user gave them."""
         return None if self.weights is None else np.ldexp(self.weights, self.weight_exponent)
 
     def scaled_penalty(self, alpha: float) -> float:
-        """Return an alpha that is to alpha as `weights` are to the user's.
+        """Return alpha scaled by the same factor as the weights.
 
-        scikit-learn divides the penalty by the sum of weights, so that their scale counts.
+        scikit-learn divides the penalty by the sum of the weights, so their scale matters.
         """
         return float(np.ldexp(alpha, -self.weight_exponent))

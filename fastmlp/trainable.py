@@ -1,4 +1,4 @@
-"""What the floors below the model need to know of it."""
+"""The interface of a model for the modules below it."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -14,15 +14,15 @@ class Trainable(Protocol):
     Attributes
     ----------
     key : str
-        By which an optimizer knows the model again.
+        Identifies the model to its optimizer.
     loss : Loss or None
-        Of the last call of ``fit``.
+        The loss of the last call of ``fit``.
     told_layerwise : bool
-        Whether the user knows that the model trains layer by layer.
+        Whether the user has been told that the model trains layer by layer.
     has_plan : bool
         Whether all of its layers can be compiled.
     per_thread : threading.local
-        What each thread needs to infer.
+        What each thread needs for inference.
 
     """
 
@@ -35,17 +35,17 @@ class Trainable(Protocol):
 
     @property
     def version(self) -> object:
-        """Another object after each change of a layer's settings."""
+        """An object that is replaced whenever a layer's setting changes."""
         ...
 
     @property
     def stages(self) -> tuple[Any, ...]:
-        """The layers; a user's own are wrapped."""
+        """The layers, with custom ones wrapped."""
         ...
 
     @property
     def theta(self) -> np.ndarray:
-        """All parameters, in one array."""
+        """All parameters in one flat array."""
         ...
 
     @property
@@ -55,19 +55,19 @@ class Trainable(Protocol):
 
     @property
     def slots(self) -> tuple[Any, ...]:
-        """Where each tensor lies in both."""
+        """The position of each tensor in `theta` and `grad`."""
         ...
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """Name -> array that is kept but not trained."""
+        """Arrays by name that are saved but not trained."""
         ...
 
     @property
     def n_parameters(self) -> int:
-        """Number of trained values."""
+        """Number of trainable values."""
         ...
 
     def being_trained(self) -> AbstractContextManager[None]:
-        """Keep other calls of ``fit`` away."""
+        """Reserve the model for one call of ``fit``."""
         ...

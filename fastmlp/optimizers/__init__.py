@@ -1,10 +1,11 @@
-"""Optimizers: how a step changes the parameters. Formulas are computed by `fastmlp.ops.update`.
+"""Optimizers: how a training step changes the parameters. `fastmlp.ops.update` computes them.
 
-w a parameter, g its gradient, lr the learning rate. Every optimizer takes the learning rate as a
-number or a schedule, and
-``weight_decay`` (g + weight_decay * w, on weight matrices only), ``clip_norm`` (the gradient of all
-parameters together is scaled down to this norm) and ``max_norm`` (after the update, each unit's
-incoming weights are scaled down to this norm).
+In the formulas, w is a parameter, g its gradient and lr the learning rate. Every optimizer takes
+the learning rate as a number or a schedule, and
+
+- ``weight_decay``: adds weight_decay * w to g, for weight matrices only;
+- ``clip_norm``: scales the gradient of all parameters together down to at most this norm;
+- ``max_norm``: after the update, scales each unit's incoming weights down to at most this norm.
 """
 
 from collections.abc import Callable
@@ -37,13 +38,13 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adamw": AdamW,
     "adagrad": Adagrad,
 }
-"""Name, as `fit` and the command line take it -> what makes the optimizer."""
+"""Name, as for `fit` and the command line -> a function that creates the optimizer."""
 
 _CLASSES = (SGD, RMSprop, Adam, AdamW, Adagrad)
 
 
 def is_built_in(optimizer: Optimizer) -> bool:
-    """Tell whether an optimizer is one of ours, and not of a class derived from them."""
+    """Tell whether an optimizer is a built-in one rather than of a derived class."""
     return type(optimizer) in _CLASSES
 
 

@@ -41,7 +41,7 @@ class RMSprop(Optimizer):
 
     @property
     def kind(self) -> str:  # type: ignore[override]
-        """Where eps stands decides on the update."""
+        """The update's name in `fastmlp.ops.update`, which depends on the place of eps."""
         return "rmsprop_in_root" if self.eps_in_root else "rmsprop"
 
     def hyper(self) -> dict[str, float]:
@@ -83,7 +83,7 @@ class Adam(Optimizer):
         self.eps: float = positive("eps", eps)
 
     def hyper(self) -> dict[str, float]:
-        """The betas and eps, under their own names."""
+        """Return both betas and eps by name."""
         return {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
 
 
@@ -137,5 +137,5 @@ class Adagrad(Optimizer):
         self.eps: float = positive("eps", eps)
 
     def hyper(self) -> dict[str, float]:
-        """Nothing but eps."""
+        """Return eps by name."""
         return {"eps": self.eps}

@@ -1,4 +1,4 @@
-"""What all optimizers share: learning rate, limits, state, one step."""
+"""The base class of optimizers: learning rate, limits, state, and one step."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -32,7 +32,7 @@ class Optimizer:
     kind : str
         The name of its update in `fastmlp.ops.update`.
     state_names : tuple of str
-        What `state` calls its arrays, at most two.
+        Names of the arrays in `state`, at most two.
     lr : float or Schedule
         The learning rate. All other arguments are attributes too; they can be changed between
         calls of ``fit``.

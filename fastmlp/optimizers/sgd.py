@@ -1,4 +1,4 @@
-"""Gradient descent, plain and with momentum."""
+"""Stochastic gradient descent, with or without momentum."""
 
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.schedules import Schedule
@@ -38,7 +38,7 @@ class SGD(Optimizer):
 
     @property
     def kind(self) -> str:  # type: ignore[override]
-        """Each of the three has an update of its own."""
+        """The update's name in `fastmlp.ops.update`: sgd, momentum or nesterov."""
         if not self.momentum:
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"
@@ -49,5 +49,5 @@ class SGD(Optimizer):
         return ("velocity",) if self.momentum else ()
 
     def hyper(self) -> dict[str, float]:
-        """The momentum is the first beta."""
+        """Return momentum, as beta1."""
         return {"beta1": self.momentum}

@@ -1,4 +1,4 @@
-"""From the arrays that a user passes to the rows of a fit."""
+"""Conversion of the user's arrays to the rows of a fit."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the solvers need to know of an estimator: its arguments, what it is told, what it says."""
+"""The interface between solvers and estimators: arguments, fitted attributes, and hooks."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["Estimator"]
 
 
 class Estimator(ABC):
-    """The arguments and fitted attributes of both estimators, and what tells them apart."""
+    """The arguments and fitted attributes of both estimators, and hooks for their differences."""
 
     hidden_layer_sizes: Any
     activation: str
@@ -67,7 +67,7 @@ class Estimator(ABC):
 
     @abstractmethod
     def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
-        """Return targets (N, C) or labels (N,) as the kernels take them."""
+        """Check y and return targets (N, C) or labels (N,) as the kernels take them."""
 
     @abstractmethod
     def _count_outputs(self, targets: np.ndarray) -> int:
@@ -87,12 +87,12 @@ class Estimator(ABC):
 
     @abstractmethod
     def _scored(self, y: np.ndarray) -> np.ndarray:
-        """Return y as a scorer compares it with predictions."""
+        """Return y in the form that a scorer compares with predictions."""
 
     @abstractmethod
     def _class_numbers(self, targets: np.ndarray) -> np.ndarray | None:
-        """Return the number of each row's class, of which a validation split is to have all."""
+        """Return each row's class number, for a validation split that contains all classes."""
 
     @abstractmethod
     def _lacks(self, targets: np.ndarray) -> str:
-        """Return what a scorer may miss in validation rows, as the end of a sentence."""
+        """Return what the validation rows lack, to complete a sentence on why a scorer failed."""

@@ -112,7 +112,7 @@ class _Minimiser:
             )
 
     def _minimise(self) -> None:
-        """Let scipy search; its status is 0 where it converged."""
+        """Run scipy's minimiser; its status is 0 if it converged."""
         estimator = self.estimator
         options = {
             "maxfun": estimator.max_fun,

@@ -1,4 +1,4 @@
-"""The optimizer of an estimator, and how it goes on from one call of ``fit`` to the next."""
+"""The optimizer of an estimator, which keeps its state from one call of ``fit`` to the next."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ __all__ = ["resumed_optimizer"]
 
 
 def resumed_optimizer(estimator: Estimator, scale: float) -> optimizers.Optimizer:
-    """Return the optimizer that the arguments ask for, with the state of the one before."""
+    """Return the optimizer that the arguments ask for, with the state of the previous one."""
     progress = estimator._progress
     rate = float(estimator.learning_rate_init)
     if progress.optimizer is None or progress.rate_init != rate:
@@ -42,5 +42,5 @@ def resumed_optimizer(estimator: Estimator, scale: float) -> optimizers.Optimize
 
 
 def _own(state: np.ndarray | None) -> np.ndarray | None:
-    """Return an array that may be written: joblib can load one as a read-only map of its file."""
+    """Return a writeable array: joblib can load one as a read-only memory map."""
     return None if state is None else np.require(state, requirements=["C", "W"])

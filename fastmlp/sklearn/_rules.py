@@ -1,4 +1,4 @@
-"""When scikit-learn's solvers stop, and which epoch is the best."""
+"""scikit-learn's rules on when to stop, and on which epoch is the best."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ __all__ = ["NoImprovement"]
 
 
 class NoImprovement:
-    """Stop when the loss, or the validation score, has not improved by ``tol`` for some epochs.
+    """Stops when the loss, or the validation score, has not improved by ``tol`` for some epochs.
 
-    A `fastmlp.training.stopping.StoppingRule`. An adaptive rate is lowered first.
+    This is a `fastmlp.training.stopping.StoppingRule`. An adaptive rate is lowered first.
 
     Parameters
     ----------
     estimator : Estimator
-        Its arguments say how, and it is told the best loss and score.
+        Its arguments set the rules, and it receives the best loss and score.
     by_score : bool
-        Whether there are validation rows, whose score then decides which epoch is the best.
+        Whether there are validation rows; their score then decides which epoch is the best.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class NoImprovement:
         before = estimator.best_validation_score_ if by_score else estimator.best_loss_
         self._began_with_best = before is not None and bool(np.isfinite(before))
         if not estimator.early_stopping and estimator.best_loss_ is None:
-            estimator.best_loss_ = np.inf  # it was fitted with early stopping before
+            estimator.best_loss_ = np.inf  # None after a fit with early stopping
 
     @property
     def found_best(self) -> bool:
@@ -43,7 +43,7 @@ class NoImprovement:
 
     @property
     def has_best(self) -> bool:
-        """Whether an epoch, of this call or of one that it goes on from, was the best."""
+        """Whether there is a best epoch, in this call or in one that it continues."""
         return self.found_best or self._began_with_best
 
     def update(self, record: Mapping[str, Any]) -> bool:
@@ -64,7 +64,7 @@ class NoImprovement:
         return improved
 
     def reason(self) -> str | None:
-        """Return "converged" for want of progress; lower an adaptive rate first."""
+        """Return "converged" for lack of progress; lower an adaptive rate first."""
         estimator, progress = self.estimator, self.progress
         if progress.no_improvement <= estimator.n_iter_no_change:
             return None

@@ -84,13 +84,13 @@ def _first_outputs(model: Trainable, X: Any) -> np.ndarray:
 
 
 class SparseRunner(LayerRunner):
-    """Trains on sparse rows without spreading them out; see `fastmlp.engine.runner.Runner`."""
+    """Trains on sparse rows without converting them; see `fastmlp.engine.runner.Runner`."""
 
     _shared = 0.0
     _reported = 1.0
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
-        """Give each minibatch a penalty, as a compiled runner gives it."""
+        """Add a penalty to each minibatch, as a compiled runner does."""
         self._shared, self._reported = l2, reported
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:

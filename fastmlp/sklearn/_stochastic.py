@@ -1,4 +1,4 @@
-"""The solvers sgd, adam and adamw: their epochs, and what is told of them at the end."""
+"""The solvers sgd, adam and adamw: their epochs, and the warnings at the end."""
 
 import math
 import time
@@ -71,7 +71,7 @@ def fit(
 def _warnings(
     epochs: "_Epochs", loop: Loop, incremental: bool
 ) -> Iterator[tuple[str, type[Warning]]]:
-    """Yield what a user is to be warned of."""
+    """Yield the warnings for the user, with their categories."""
     reason = loop.reason or ""
     if reason == "interrupted":
         yield "Training interrupted by user.", UserWarning
@@ -96,7 +96,7 @@ def _warnings(
 
 
 class _Epochs:
-    """Makes the epochs of one call of ``fit``; see `fastmlp.training.loop.Epochs`."""
+    """Trains the epochs of one call of ``fit``; see `fastmlp.training.loop.Epochs`."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class _Epochs:
         self.runner.share_penalty(scale * alpha, 1.0 / (scale * objective.report_scale))
 
     def loop(self, max_iter: int) -> Loop:
-        """Return what is to make the epochs."""
+        """Return the loop that runs the epochs."""
         estimator = self.estimator
         limit = [] if estimator.time_limit is None else [TimeLimit(estimator.time_limit)]
         callbacks = Callbacks([*(estimator.callbacks or ()), *limit])
@@ -186,7 +186,7 @@ class _Epochs:
 
     @property
     def validates(self) -> bool:
-        """Whether there are rows to validate with."""
+        """Whether there are validation rows."""
         return self.validation is not None
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
@@ -217,7 +217,7 @@ class _Epochs:
         return self.progress.rate / (1.0 if adapts else self.objective.gradient_scale)
 
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
-        """Append to the loss curve, print, set the next rate."""
+        """Append to the loss curve, print a line, and set the next learning rate."""
         estimator, progress = self.estimator, self.progress
         loss = float(result.losses @ self.counts) / self.n_rows * self.objective.report_scale
         loss += self._offset()
@@ -252,7 +252,7 @@ class _Epochs:
         return self.offset
 
     def validate(self, record: dict[str, Any]) -> None:
-        """Append loss and score of the rows set aside to their curves."""
+        """Append the loss and score of the validation rows to their curves."""
         if self.validation is None:
             return
         estimator, rows = self.estimator, self.validated
@@ -267,7 +267,7 @@ class _Epochs:
         record["val_loss"], record["val_score"] = val_loss, score
 
     def diverged(self, step: int) -> str:
-        """Stop where better weights are kept, otherwise raise."""
+        """Stop if there are better weights to restore, else raise an error."""
         estimator = self.estimator
         if self.best is None or not self.rule.found_best:
             self.raise_diverged()

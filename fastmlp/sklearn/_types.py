@@ -1,4 +1,4 @@
-"""Types of what the estimators take."""
+"""Types of the estimators' arguments."""
 
 from typing import TypeAlias
 

@@ -1,1 +1,1 @@
-"""Models as files: arrays and the description of their layers, to a file and back."""
+"""Model files: writing and reading arrays with a description of the layers."""

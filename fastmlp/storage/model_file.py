@@ -1,4 +1,4 @@
-"""Models as safetensors files: arrays by name, the architecture as JSON, nothing executed."""
+"""Models in safetensors files: arrays by name and the architecture as JSON, but no code."""
 
 import inspect
 import json
@@ -107,15 +107,15 @@ def require_name(path: str | os.PathLike[str]) -> None:
 
 
 def read(path: str | os.PathLike[str], max_layers: int, make: Callable[..., _Model]) -> _Model:
-    """Return the model in a file; `fastmlp.load` says what is promised.
+    """Return the model in a file; see `fastmlp.load`.
 
     Parameters
     ----------
     path : str or path
     max_layers : int
-        A file with more layers is refused before memory is taken for them.
+        A file with more layers is refused before memory is allocated for them.
     make : callable
-        ``make(*layers, seed=seed, dtype=dtype)`` returns a model of new layers.
+        ``make(*layers, seed=seed, dtype=dtype)`` returns a model with these new layers.
 
     """
     with open(path, "rb") as stream:
