@@ -50,7 +50,7 @@ def put(made, family, name, kernel):
 @pytest.mark.parametrize(("field", "kind"), [(op.LOSS, "losses"), (op.OPTIMIZER, "optimizers")])
 def test_an_unknown_code_in_the_header_ends_the_run(monkeypatch, field, kind, code, n_threads):
     made = runner(monkeypatch, n_threads)
-    made._lowered.header[field] = code
+    made._plan.header[field] = code
 
     with pytest.raises(LookupError, match=f"of {kind} has this code"):
         train(made)
@@ -64,7 +64,7 @@ def test_an_unknown_code_in_the_header_ends_the_run(monkeypatch, field, kind, co
 def test_an_unknown_code_in_an_operation_ends_the_run(monkeypatch, field, kind, codes, n_threads):
     for code in codes:
         made = runner(monkeypatch, n_threads)
-        made._lowered.operations[1, field] = code
+        made._plan.operations[1, field] = code
 
         with pytest.raises(LookupError, match=f"of {kind} has this code"):
             train(made)
@@ -73,7 +73,7 @@ def test_an_unknown_code_in_an_operation_ends_the_run(monkeypatch, field, kind, 
 @pytest.mark.parametrize("name", ["hinge", "mse", "poisson"])
 def test_what_the_plan_did_not_ask_for_ends_the_run(monkeypatch, name):
     made = runner(monkeypatch, 1)
-    made._lowered.header[op.LOSS] = kernels.losses.CODES[name]
+    made._plan.header[op.LOSS] = kernels.losses.CODES[name]
 
     with pytest.raises(LookupError, match=r"did not ask for losses.rows"):
         train(made)
@@ -81,7 +81,7 @@ def test_what_the_plan_did_not_ask_for_ends_the_run(monkeypatch, name):
 
 def test_raw_input_of_an_unknown_type_ends_the_run(monkeypatch):
     made = runner(monkeypatch, 1)
-    made._lowered.header[op.RAW_CODE] = 3
+    made._plan.header[op.RAW_CODE] = 3
 
     with pytest.raises(LookupError, match="no type of raw input"):
         train(made)
@@ -122,7 +122,7 @@ def test_an_error_in_any_pass_ends_the_run(monkeypatch, n_threads):
 
 def test_after_an_error_this_thread_computes_with_small_numbers_again(monkeypatch):
     made = runner(monkeypatch, 1)
-    made._lowered.header[op.LOSS] = 99
+    made._plan.header[op.LOSS] = 99
     smallest = np.array([1e-45], np.float32)
 
     with pytest.raises(LookupError):

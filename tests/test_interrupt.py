@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 # ruff: noqa: PT012, SIM117 - what comes before an error, and which block ends, is the point
-from fastmlp.engine import runner
-from fastmlp.engine.runner import Interrupt
+from fastmlp.engine import interrupt
+from fastmlp.engine.interrupt import Interrupt
 
 
 @pytest.fixture(autouse=True)
@@ -309,7 +309,7 @@ def test_a_signal_that_is_ignored_or_ends_the_process_is_left_alone(handler, ins
 def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr(runner._signal, "getsignal", lambda number: None)
+        patch.setattr(interrupt._signal, "getsignal", lambda number: None)
         with Interrupt():
             pass
     assert signal.getsignal(signal.SIGINT) is before
@@ -317,7 +317,7 @@ def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch):
 
 FOREIGN = """
 import ctypes, os, signal
-from fastmlp.engine.runner import Interrupt
+from fastmlp.engine.interrupt import Interrupt
 heard = []
 handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: heard.append(number))
 libc = ctypes.CDLL(None)
@@ -370,7 +370,7 @@ def test_a_handler_that_was_found_inside_works_after_the_block(install):
 
 @pytest.mark.parametrize("calls", range(1, 20))
 def test_one_that_comes_while_a_block_begins_leaves_nothing_behind(calls, monkeypatch, handler):
-    real, left = runner._signal.getsignal, [calls]
+    real, left = interrupt._signal.getsignal, [calls]
 
     def interrupted(number):
         left[0] -= 1
@@ -379,7 +379,7 @@ def test_one_that_comes_while_a_block_begins_leaves_nothing_behind(calls, monkey
         return real(number)
 
     before = [real(number) for number in POSIX_SIGNALS]
-    monkeypatch.setattr(runner._signal, "getsignal", interrupted)
+    monkeypatch.setattr(interrupt._signal, "getsignal", interrupted)
     try:
         with Interrupt() as first:
             known = first.pending

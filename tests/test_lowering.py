@@ -1,5 +1,7 @@
 """Plans: pieces of the update and their shares, places in memory, how many threads are useful."""
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,17 +11,19 @@ from strategies import dtypes, seeds
 
 import fastmlp
 from fastmlp.engine import lowering, threads
-from fastmlp.engine.lowering import Operation, fuse, lower, useful_threads
+from fastmlp.engine.lowering import fuse, useful_threads
+from fastmlp.engine.plan import Elementwise, Operation, Training, write
 from fastmlp.kernels import cores
 from fastmlp.kernels.plan import op
 
 
-def plan(architecture, dtype="float32", batch_size=16, n_threads=1, **options):
-    """Return a model and its plan."""
+def plan(architecture, dtype="float32", batch_size=16, n_threads=1, train=True, **options):
+    """Return a model and its plan, for training unless told otherwise."""
     D, _, layers_of = architecture
     model = fastmlp.Sequential(*layers_of(), dtype=dtype)
     operations, _ = fuse(model.stages, D)
-    return model, lower(operations, model.slots, model.dtype, batch_size, n_threads, **options)
+    training = Training("mse", "sgd", **options) if train else None
+    return model, write(operations, model.slots, model.dtype, batch_size, n_threads, training)
 
 
 @settings(max_examples=60)
@@ -74,6 +78,66 @@ def test_a_field_that_an_operation_lacks_is_minus_one():
     assert len(lowered.units) == 0
 
 
+LAYERS = [
+    fastmlp.Linear(4, 3),
+    fastmlp.BatchNorm(4),
+    fastmlp.LayerNorm(4),
+    fastmlp.Normalize(0.0, 2.0),
+    fastmlp.Dropout(0.3),
+    fastmlp.Flatten(),
+    *(activation() for activation in fastmlp.layers.ACTIVATIONS.values()),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_every_built_in_layer_has_a_lowering_and_a_class_derived_from_it_has_none(layer):
+    derived = copy.copy(layer)
+    derived.__class__ = type("Mine", (type(layer),), {})
+
+    assert fuse([layer], 4) is not None
+    assert fuse([derived], 4) is None
+
+
+def test_every_built_in_layer_is_tried_above():
+    public = [getattr(fastmlp.layers, name) for name in fastmlp.layers.__all__]
+    classes = {c for c in public if isinstance(c, type)}
+    bases = {fastmlp.layers.Layer, fastmlp.layers.Activation}
+
+    assert {type(layer) for layer in LAYERS} == classes - bases
+
+
+def test_a_class_of_the_users_own_may_say_what_it_is():
+    class Leaky(fastmlp.layers.Layer):
+        def lowered(self, width):
+            return Elementwise("leaky_relu", 0.25)
+
+    model = fastmlp.Sequential(fastmlp.Linear(4, 3), Leaky())
+    twin = fastmlp.Sequential(fastmlp.Linear(4, 3), fastmlp.LeakyReLU(0.25))
+    X = np.random.default_rng(0).standard_normal((20, 4))
+
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))
+
+
+def test_a_forward_pass_of_the_users_own_is_respected():
+    class Doubled(fastmlp.ReLU):
+        def forward(self, x, train=False):
+            return 2 * super().forward(x, train)
+
+    X = np.random.default_rng(0).standard_normal((20, 4))
+    model = fastmlp.Sequential(fastmlp.Linear(4, 3), Doubled())
+    twin = fastmlp.Sequential(fastmlp.Linear(4, 3), fastmlp.ReLU())
+
+    np.testing.assert_allclose(model.predict(X), 2 * twin.predict(X), rtol=1e-6)
+
+
+def test_only_what_comes_first_standardises():
+    normalize, linear = fastmlp.Normalize(0.0, 2.0), fastmlp.Linear(4, 4)
+
+    assert fuse([fastmlp.Flatten(), normalize, linear], 4)[1] is not None
+    assert fuse([linear, normalize], 4) is None
+    assert fuse([normalize, normalize, linear], 4) is None
+
+
 @pytest.fixture
 def four_available(monkeypatch):
     monkeypatch.setattr(threads, "available", lambda: 4)
@@ -104,7 +168,7 @@ def test_inference_needs_no_more_memory_for_more_layers(layer):
     def size(n_layers):
         arguments = [] if layer is fastmlp.layers.ReLU else [300]
         layers_of = [layer(*arguments) for _ in range(n_layers)]
-        _, lowered = plan((300, 300, lambda: layers_of), batch_size=256, training=False)
+        _, lowered = plan((300, 300, lambda: layers_of), batch_size=256, train=False)
         return lowered.workspace_size
 
     assert size(50) < size(2) + 50 * 4 * 304

@@ -11,7 +11,8 @@ from strategies import LOSSES
 
 import fastmlp
 from fastmlp import kernels, layers, losses, optimizers
-from fastmlp.engine import lowering
+from fastmlp.engine.lowering import fuse
+from fastmlp.engine.plan import core_name
 from fastmlp.kernels.machine import isa
 from fastmlp.kernels.machine.tables import codes_of
 from fastmlp.kernels.plan import calls
@@ -62,8 +63,11 @@ def test_each_row_has_its_layer_loss_or_optimizer():
     assert names(kernels.activations.TABLE) == layers.ACTIVATIONS.keys()
     assert names(kernels.losses.TABLE) == losses.LOSSES.keys()
     assert {rule().kind for rule in OPTIMIZERS.values()} == names(kernels.optimizers.TABLE)
-    assert {type(rule()) for rule in OPTIMIZERS.values()} == set(optimizers.OPTIMIZERS.values())
-    made = {*lowering._CORES.values(), *lowering._ROUNDED.values(), "copy"}
+    assert {type(rule()) for rule in OPTIMIZERS.values()} == {
+        type(make()) for make in optimizers.OPTIMIZERS.values()
+    }
+    operations = [fuse([build(6)], 6)[0][0] for build in CORES.values()]
+    made = {core_name(o, parts) for o in operations for parts in (0, 1)}
     assert names(kernels.cores.TABLE) == made == CORES.keys()
 
 

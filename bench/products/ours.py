@@ -13,9 +13,11 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.engine import threads
-from fastmlp.engine.lowering import Operation, calls_for_training, lower, useful_threads
+from fastmlp.engine.calls import calls_for_training
+from fastmlp.engine.lowering import useful_threads
 from fastmlp.engine.memory import ArrayTable
 from fastmlp.engine.parameters import Slot
+from fastmlp.engine.plan import Operation, Training, write
 from fastmlp.kernels.engine.step import backward, forward
 from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.plan import calls, op
@@ -24,6 +26,7 @@ from fastmlp.kernels.plan.memory import INT, operation_at, unit_at, wait
 __all__ = ["NAME", "OurProduct"]
 
 NAME = "fastmlp"
+TRAINING = Training("mse", "sgd")  # any: only the products are run
 
 
 class OurProduct:
@@ -58,7 +61,7 @@ class OurProduct:
         self.n_threads = useful_threads(self.operations, n, n_threads)
         start = -(-d * h // 16) * 16
         slots = [Slot(0, "weight", 0, (d, h)), Slot(0, "bias", start, (h,))]
-        self.plan = lower(self.operations, slots, self.dtype, n, self.n_threads)
+        self.plan = write(self.operations, slots, self.dtype, n, self.n_threads, TRAINING)
         self.memory = self.table(start + h)
         self.fill(x, weight, bias, dz)
 
@@ -78,7 +81,7 @@ class OurProduct:
             (op.SCRATCH, plan.scratch_size * self.n_threads),
         ):
             memory[place] = ops.aligned_zeros(size, self.dtype)
-        needed = calls_for_training(self.operations, "mse", "sgd")
+        needed = calls_for_training(self.operations, TRAINING)
         memory[op.KERNELS] = calls.addresses(needed, self.dtype)
         return memory
 

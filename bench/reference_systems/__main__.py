@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.reference_systems import r1, r2, r3, r4, r5
 from bench.reference_systems.outcome import Outcome, header
-from fastmlp.engine import compiled
+from fastmlp.engine.warmup import warm_up
 from fastmlp.errors import called
 
 PROGRAM = "python -m bench.reference_systems"
@@ -16,7 +16,7 @@ SYSTEMS = ("R1", "R2", "R3", "R4", "R5")
 def main() -> int:
     """Run the chosen systems; return 1 if a result was not reached, 2 for a bad argument."""
     arguments = parse()
-    compiled.warm_up()
+    warm_up()
     print(header(), flush=True)
     reached = True
     try:

@@ -22,7 +22,7 @@ from fastmlp.compat.lib.layer_utils import cross_entropy
 from fastmlp.compat.lib.optim import SGD, Adam
 from fastmlp.compat.lib.train import train_net
 from fastmlp.compat.nndl import fc_net
-from fastmlp.engine import compiled
+from fastmlp.engine.warmup import warm_up
 
 __all__ = ["main"]
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each loop [5]")
     parser.add_argument("--rows", type=int, default=49000, help="training rows [49000]")
     arguments = parser.parse_args()
-    compiled.warm_up()
+    warm_up()
     print("| loop | dtype | steps | numpy, ms per step | fastmlp, ms per step | times faster |")
     print("|---|---|---|---|---|---|")
     rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastmlp.callbacks import Callback, TrainingInfo
 from fastmlp.cli import signals
-from fastmlp.engine.runner import Interrupt
+from fastmlp.engine.interrupt import Interrupt
 
 __all__ = ["Patience"]
 

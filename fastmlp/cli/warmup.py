@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compile what plans can call, then train and predict; 1 if kernels cannot be kept."""
-    from fastmlp.engine.compiled import warm_up
+    from fastmlp.engine.warmup import warm_up
     from fastmlp.kernels.machine import cache, jit
 
     started = time.perf_counter()

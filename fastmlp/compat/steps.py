@@ -14,7 +14,7 @@ import numpy as np
 from fastmlp import losses
 from fastmlp.compat import arrays
 from fastmlp.engine import compiled, inference
-from fastmlp.engine.runner import Interrupt
+from fastmlp.engine.interrupt import Interrupt
 from fastmlp.layers import Layer
 from fastmlp.model import Sequential
 from fastmlp.optimizers import Optimizer

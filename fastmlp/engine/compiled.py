@@ -1,71 +1,53 @@
-"""The compiled way to train: a model, loss and optimizer as one plan that ``kernels.engine`` runs.
+"""Compiled training: a model, a loss and an optimizer as one plan that ``kernels.engine`` runs.
 
-`CompiledRunner` owns all memory that the kernels touch; the kernels are given addresses.
+`CompiledRunner` owns all the memory that the kernels use; they are given addresses.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers, losses, ops, optimizers
+from fastmlp import ops
 from fastmlp.engine import threads
+from fastmlp.engine.calls import calls_for_training
 from fastmlp.engine.inference import evaluate
-from fastmlp.engine.lowering import (
-    RAW_CODE_OF,
-    Lowered,
-    calls_for_training,
-    lower,
-    useful_threads,
-)
+from fastmlp.engine.interrupt import Interrupt
+from fastmlp.engine.lowering import fused, useful_threads
 from fastmlp.engine.memory import (
-    ArrayTable,
+    enter_order,
     enter_scaling,
     enter_state,
-    fused,
     leave_state,
-    plan_memory,
+    start_epoch,
+    training_memory,
 )
-from fastmlp.engine.runner import EpochResult, Interrupt
+from fastmlp.engine.plan import Training, write
+from fastmlp.engine.protocols import Loss, Model, Optimizer
+from fastmlp.engine.runner import EpochResult
 from fastmlp.kernels.plan import op
 
-if TYPE_CHECKING:
-    from fastmlp.model import Model
+__all__ = ["CompiledRunner", "bf16_parts"]
 
-__all__ = [
-    "CompiledRunner",
-    "bf16_parts",
-    "can_compile",
-    "warm_up",
-]
-
-_FLOPS_A_SECOND = 2e10  # a cautious guess, for the first epoch only
+_FLOPS_PER_SECOND = 2e10  # a cautious guess, for the first epoch only
 _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
 
 
-def can_compile(model: "Model", loss: losses.Loss, optimizer: optimizers.Optimizer) -> bool:
-    """Tell whether all of it is ours, so that there is a plan for it."""
-    ours = (
-        type(loss) in losses.LOSSES.values() and type(optimizer) in optimizers.OPTIMIZERS.values()
-    )
-    return ours and model.has_plan
-
-
 class CompiledRunner:
-    """Trains an epoch in one compiled call for each thread; see `fastmlp.engine.runner.Runner`.
+    """Trains an epoch in one compiled call per thread; see `fastmlp.engine.runner.Runner`.
 
-    With ``joins``, a last batch of one row joins the one before it, see `fastmlp.batches`.
+    The model must have a plan, and the loss and the optimizer must be built-in ones. With
+    ``joins``, a single row that is left at the end joins the minibatch before it.
     """
 
     def __init__(
         self,
-        model: "Model",
-        loss: losses.Loss,
-        optimizer: optimizers.Optimizer,
+        model: Model,
+        loss: Loss,
+        optimizer: Optimizer,
         X: np.ndarray,
         y: np.ndarray,
         weights: np.ndarray | None,
@@ -76,82 +58,70 @@ class CompiledRunner:
         seed: int,
         joins: bool = False,
     ):
-        self.model, self.loss, self.optimizer = model, loss, optimizer
-        X = X.reshape(len(X), -1)
-        self._version = model.version
-        operations, normalize = fused(model, X.shape[1])
-        self.n_threads = useful_threads(operations, batch_size, n_threads)
-        n_targets = 0 if loss.takes_labels else y.reshape(len(y), -1).shape[1]
-        parts = bf16_parts(precision, model.dtype)
-        self._lower = partial(
-            lower,
-            operations,
-            model.slots,
-            model.dtype,
-            batch_size + joins,
-            loss_parameter=loss.parameter,
-            n_targets=n_targets,
-            parts=parts,
-        )
-        self._lowered = self._lower(n_threads=self.n_threads)
-        self._memory = _training_memory(model, self._lowered, X, y, weights, normalize)
-        nothing = np.zeros(1, model.dtype)
         states = list(optimizer.state.values())
         if len(states) != len(optimizer.state_names):  # kernels would write where nothing is
             raise RuntimeError("the optimizer lost its state to another model before it began")
-        self._memory[op.STATE1], self._memory[op.STATE2] = (*states, nothing, nothing)[:2]
-        self._memory[op.HYPER] = np.empty((self.n_threads, op.N_HYPER))
-        self._memory[op.HYPER][:] = ops.hyper(
-            0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper()
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        X = X.reshape(len(X), -1)
+        self._version = model.version
+        operations, standardise = fused(model, X.shape[1])
+        self.n_threads = useful_threads(operations, batch_size, n_threads)
+        training = Training(
+            loss.kind,
+            optimizer.kind,
+            loss_parameter=loss.parameter,
+            n_targets=0 if loss.takes_labels else y.reshape(len(y), -1).shape[1],
+            step_rows=batch_size,
+            parts=bf16_parts(precision, model.dtype),
+            seed=seed,
+            weighted=weights is not None,
+            clips=optimizer.clip_norm is not None,
         )
-        self._memory[op.CONTROL] = np.zeros(op.N_CONTROL + 8 * self.n_threads, np.int64)
-        scratch_size = self._lowered.scratch_size * self.n_threads
-        self._memory[op.SCRATCH] = ops.aligned_zeros(scratch_size, model.dtype)
-        self._memory[op.PACKED] = ops.aligned_zeros(self._lowered.packed_size, model.dtype)
-        clips = optimizer.clip_norm is not None
-        self._memory[op.GRADIENT] = model.grad if clips else nothing
-        header = self._lowered.header
-        header[op.STEP_ROWS] = batch_size
-        header[op.LOSS] = kernels.losses.CODES[loss.kind]
-        header[op.OPTIMIZER] = kernels.optimizers.CODES[optimizer.kind]
-        header[op.SEED], header[op.STORE_GRADIENT] = seed, clips
-        header[op.WEIGHTED], header[op.N_ROWS] = weights is not None, len(X)
-        self._done = self._n_steps_at_most = 0
+        self._write = partial(
+            write, operations, model.slots, model.dtype, batch_size + joins, training=training
+        )
+        self._plan = self._write(n_threads=self.n_threads)
+        hyper = ops.hyper(0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper())
+        self._done = 0
         self._penalty_share = 1.0
         self._order: np.ndarray | None = None
         flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
-        self._expected_seconds = flops / _FLOPS_A_SECOND
+        self._expected_seconds = flops / _FLOPS_PER_SECOND
         started = time.perf_counter()
-        needed = calls_for_training(operations, loss.kind, optimizer.kind, parts)
-        self._memory[op.KERNELS] = kernels.plan.calls.addresses(needed, model.dtype)
-        self._run_kernel(0, 0)  # no steps: it only has to be compiled
-        self.compile_seconds = time.perf_counter() - started
+        calls = kernels.plan.calls.addresses(calls_for_training(operations, training), model.dtype)
+        compiling = time.perf_counter() - started
+        gradient = model.grad if training.clips else None
+        self._memory = training_memory(
+            self._plan, model.theta, calls, (X, y, weights), states, hyper, gradient
+        )
+        if standardise is not None:
+            enter_scaling(self._memory, standardise, X.shape[1])
+        started = time.perf_counter()
+        self._run_kernel(0)  # no steps: it only has to be compiled
+        self.compile_seconds = compiling + time.perf_counter() - started
 
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
-        """Make one step for each rate; ``order`` may be any rows, in number at most ``len(X)``."""
-        with Interrupt() as interrupt:  # steps and what is written down of them stay one
+        """Make one step for each rate; ``order`` may be any rows, ``len(X)`` at most."""
+        with Interrupt() as interrupt:  # the steps and their record must agree
             return self._make_steps(order, rates, poll, interrupt)
 
     def _make_steps(
         self, order: np.ndarray, rates: np.ndarray, poll: Callable[[], None], interrupt: Interrupt
     ) -> EpochResult:
-        memory, n_steps = self._memory, len(rates)
+        memory = self._memory
         if self._version is not self.model.version:
             self._enter_settings()
-        self._lowered.header[op.N_ROWS] = len(order)
-        self._enter_order(order)
-        if n_steps > self._n_steps_at_most:
-            self._make_room_for(n_steps)
-        memory[op.RATES][:n_steps] = rates
-        memory[op.CONTROL].fill(0)
-        self._lowered.header[op.FIRST_STEP] = self.optimizer.t
-        enter_state(self.model, self._lowered, memory)
+        if order is not self._order or order.flags.writeable:  # it may have changed
+            self._order = order
+            enter_order(memory, order)
+        start_epoch(memory, self.optimizer.t, rates)
+        enter_state(memory, self._plan, self.model.stages)
         started = time.perf_counter()
-        self._run(n_steps, poll, interrupt)
+        self._run(poll, interrupt)
         self._expected_seconds = time.perf_counter() - started
-        leave_state(self.model, self._lowered, memory)
+        leave_state(memory, self._plan, self.model.stages)
         made = int(memory[op.CONTROL][op.STEPS_DONE])
         memory[op.CONTROL][op.STEPS_DONE] = 0
         self._done += made
@@ -164,14 +134,15 @@ class CompiledRunner:
         return EpochResult(losses_made, hits, interrupted=interrupt.pending)
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
-        """Give each minibatch a penalty of its own, in place of that of the constructor.
+        """Give each minibatch a penalty of its own, instead of that of the constructor.
 
         Parameters
         ----------
         l2 : float
-            The penalty is 0.5 * l2 * sum(W * W) / n, for n rows or rows whose weights sum to n.
+            The penalty is 0.5 * l2 * sum(W * W) / n, where n is the number of rows, or the sum of
+            their weights.
         reported : float, default 1.0
-            By how much the penalty is multiplied in the losses of the steps.
+            The share of the penalty that the losses of the steps include.
 
         """
         hyper = self._memory[op.HYPER]
@@ -184,40 +155,22 @@ class CompiledRunner:
         return evaluate(self.model, self.loss, X, y, weights, self.n_threads)
 
     def steps_done(self) -> int:
-        """Return the steps made."""
+        """Return the number of steps made."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
 
     def _enter_settings(self) -> None:
-        """Read what a callback may have set, such as a probability of dropping."""
+        """Read settings that a callback may have changed, such as a dropout probability."""
         self._version = self.model.version
-        operations, _ = fused(self.model, int(self._lowered.header[op.N_FEATURES]))
-        self._lowered.reals[: len(operations)] = [o.reals for o in operations]
+        operations, _ = fused(self.model, int(self._plan.header[op.N_FEATURES]))
+        self._plan.reals[: len(operations)] = [o.reals for o in operations]
 
-    def _enter_order(self, order: np.ndarray) -> None:
-        """Tell the engine which rows to visit; for rows as they lie, it takes an empty array."""
-        if order is self._order and not order.flags.writeable:
-            return  # the same as in the last epoch
-        self._order = order
-        order = np.ascontiguousarray(order, np.int64)
-        n = len(order)
-        as_they_lie = n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all()
-        self._memory[op.ORDER] = order[:0] if as_they_lie else order
+    def _run(self, poll: Callable[[], None], interrupt: Interrupt) -> None:
+        """Run the threads to their end, or to the end of this step if there is an interrupt.
 
-    def _make_room_for(self, n_steps: int) -> None:
-        """Make the arrays that have a value for each step of an epoch."""
-        self._n_steps_at_most = n_steps
-        for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT):
-            self._memory[place] = np.empty(n_steps)
-        self._memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
-
-    def _run(self, n_steps: int, poll: Callable[[], None], interrupt: Interrupt) -> None:
-        """Run the threads to their end, after the present step if there is an interrupt.
-
-        Usually this thread only watches. In a short epoch it works too, and sees Ctrl-C after it.
+        Usually this thread only watches. In a short epoch it works too, and sees Ctrl-C at the end.
         """
         works_too = self._expected_seconds < _SHORT_EPOCH
         first = 1 if works_too else 0
-        self._lowered.header[op.N_STEPS] = n_steps
 
         def look() -> None:
             if interrupt.pending:
@@ -225,7 +178,7 @@ class CompiledRunner:
             poll()
 
         if works_too and self.n_threads == 1:
-            self._run_kernel(0, n_steps)
+            self._run_kernel(0)
             return
         with threads.team(self.n_threads - first) as team:
             if team.size + first < self.n_threads:
@@ -233,27 +186,26 @@ class CompiledRunner:
                 first = 1 if works_too else 0
                 self._divide_among(team.size + first)
             try:
-                team.start(lambda number: self._run_kernel(number + first, n_steps), self._abort)
+                team.start(lambda number: self._run_kernel(number + first), self._abort)
                 if works_too:
-                    self._run_kernel(0, n_steps)
+                    self._run_kernel(0)
                 team.wait(look)
             except BaseException:  # an error in one thread, or a second Ctrl-C
                 self._abort()
                 raise
 
     def _divide_among(self, n_threads: int) -> None:
-        """Divide the plan anew, among fewer threads: no more can be started."""
-        self.n_threads, divided = n_threads, self._lower(n_threads=n_threads)
-        self._lowered.header[op.N_THREADS] = n_threads
+        """Divide the work among fewer threads, since no more can be started."""
+        self.n_threads, divided = n_threads, self._write(n_threads=n_threads)
+        self._plan.header[op.N_THREADS] = n_threads
         columns = int(op.SPLIT_COLUMNS)
-        self._lowered.operations[:, columns] = divided.operations[:, columns]
+        self._plan.operations[:, columns] = divided.operations[:, columns]
         self._memory[op.UNIT_SHARES] = divided.unit_shares
 
     def _abort(self) -> None:
         self._memory[op.CONTROL][op.ABORT] = 1
 
-    def _run_kernel(self, thread: int, n_steps: int) -> None:
-        self._lowered.header[op.N_STEPS] = n_steps
+    def _run_kernel(self, thread: int) -> None:
         kernels.engine.epoch.train_epoch(
             thread,
             self._memory.addresses,
@@ -264,73 +216,11 @@ class CompiledRunner:
 
 
 def bf16_parts(precision: str, dtype: np.dtype) -> int:
-    """Return how many bfloat16 numbers stand for a float32 in products; 0: the float32 itself does.
+    """Return how many bfloat16 numbers represent each float32 in a product; 0 for plain products.
 
-    "high" and "medium" need a tile unit, and float32; elsewhere they run as "highest".
+    "high" and "medium" need float32 and a processor with bfloat16 tiles; otherwise they run as
+    "highest".
     """
     if dtype != np.float32 or not kernels.machine.isa.current().bf16_tiles:
         return 0
     return {"highest": 0, "high": 2, "medium": 1}[precision]
-
-
-def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
-    """Compile all kernels that there are, for both dtypes, into the cache.
-
-    Returns
-    -------
-    float
-        Seconds it took.
-
-    """
-    started = time.perf_counter()
-    for dtype in dtypes:
-        memory, zero = ArrayTable(), np.dtype(dtype).type(0)
-        for place in range(op.N_ARRAYS):
-            memory[place] = np.zeros(64, np.int64)
-        memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan of no steps and no rows
-        left_out = () if bf16_parts("medium", np.dtype(dtype)) else ("affine_bf16",)
-        calls = kernels.plan.calls
-        memory[op.KERNELS] = calls.addresses(calls.everything(left_out), np.dtype(dtype))
-        kernels.engine.epoch.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        kernels.engine.inference.infer_rows(memory.addresses, zero, 0, 0)
-        mailbox, job = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64), np.zeros(op.N_JOB, np.int64)
-        kernels.engine.inference.infer_together(memory.addresses, zero, job, mailbox[:0])
-        kernels.engine.inference.take_part(mailbox, zero, 1)
-        kernels.engine.inference.withdraw(mailbox)
-        kernels.engine.inference.make_offer(mailbox)
-    return time.perf_counter() - started
-
-
-def _training_memory(
-    model: "Model",
-    lowered: Lowered,
-    X: np.ndarray,
-    y: np.ndarray,
-    weights: np.ndarray | None,
-    normalize: "layers.Normalize | None",
-) -> ArrayTable:
-    """Return a table with all of a run, but what its number of threads decides."""
-    dtype, header = model.dtype, lowered.header
-    batch_size = int(header[op.BATCH_SIZE])
-    memory = plan_memory(model, lowered)
-    nothing = np.zeros(1, dtype)
-    memory[op.RAW] = np.ascontiguousarray(X)
-    header[op.RAW_CODE] = RAW_CODE_OF[X.dtype]
-    header[op.STANDARDISE] = op.AS_THEY_ARE
-    memory[op.SHIFT] = memory[op.SCALE] = nothing
-    if normalize is not None:
-        enter_scaling(normalize, X.shape[1], memory)
-    if header[op.N_TARGETS]:
-        memory[op.LABELS] = np.zeros(1, np.int64)
-        memory[op.TARGET_VALUES] = np.ascontiguousarray(y, dtype)
-    else:
-        memory[op.LABELS] = np.ascontiguousarray(y, np.int64)
-        memory[op.TARGET_VALUES] = nothing
-    memory[op.WEIGHTS] = nothing if weights is None else weights
-    row_weights = int(header[op.ROW_WEIGHTS])
-    memory[op.WORKSPACE][row_weights : row_weights + batch_size] = 1
-    memory[op.BATCH_LABELS] = np.zeros(batch_size, np.int64)
-    memory[op.ROW_LOSSES] = np.zeros(batch_size)
-    memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)
-    memory[op.UNIT_SUMS] = np.zeros(2 * len(lowered.units))
-    return memory

@@ -1,34 +1,37 @@
-"""The compiled way to infer: the forward half of a plan, on memory of each thread's own."""
-
-from typing import TYPE_CHECKING
+"""Compiled inference: the forward half of a plan. Each thread has memory of its own."""
 
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp import layers, losses, ops
 from fastmlp.engine import threads
-from fastmlp.engine.lowering import RAW_CODE_OF, calls_for_inference, fuse, lower
-from fastmlp.engine.memory import ArrayTable, enter_scaling, enter_state, fused, plan_memory
+from fastmlp.engine.calls import calls_for_inference
+from fastmlp.engine.lowering import fuse, fused
+from fastmlp.engine.memory import (
+    ArrayTable,
+    enter_scaling,
+    enter_state,
+    expect_dtype,
+    plan_memory,
+)
+from fastmlp.engine.plan import Standardise, write
+from fastmlp.engine.protocols import Loss, Model
 from fastmlp.kernels.plan import op
-
-if TYPE_CHECKING:
-    from fastmlp.model import Model
 
 __all__ = ["can_infer", "evaluate", "predict"]
 
-_ROWS_AT_ONCE = 256  # at most, for a thread: what they need stays in the second cache
+_ROWS_AT_ONCE = 256  # per thread, at most: their memory stays in the second-level cache
 _ROWS_WORTH_A_THREAD = 32
-_FLOPS_WORTH_A_HELPER = 4_000_000  # for each thread
+_FLOPS_WORTH_A_HELPER = 4_000_000  # per thread
 _GRAIN = 8  # rows
-_RAW, _OUTPUTS, _RAW_CODE = (int(op.RAW), 0), (int(op.OUTPUTS), 0), int(op.RAW_CODE)
+_RAW, _OUTPUTS = (int(op.RAW), 0), (int(op.OUTPUTS), 0)
 
 
-def can_infer(model: "Model") -> bool:
-    """Tell whether all layers are built in."""
+def can_infer(model: Model) -> bool:
+    """Tell whether a plan can be made of the model's layers."""
     return fuse(model.stages, 1) is not None
 
 
-def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+def predict(model: Model, X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
     """Return outputs (N, C) in inference mode; several threads may do so at once.
 
     X is a row-major uint8, float32 or float64 array of rows that fit the model.
@@ -41,8 +44,8 @@ def predict(model: "Model", X: np.ndarray, n_threads: int | None = None) -> np.n
 
 
 def evaluate(
-    model: "Model",
-    loss: losses.Loss,
+    model: Model,
+    loss: Loss,
     X: np.ndarray,
     y: np.ndarray,
     weights: np.ndarray | None,
@@ -57,21 +60,19 @@ def evaluate(
 class _Predictor:
     """What one Python thread needs to run one model on rows of one width.
 
-    A single row takes microseconds, so nothing is done here that could be done once.
+    A single row takes microseconds, so all that can be prepared is prepared once.
     """
 
-    def __init__(self, model: "Model", width: int):
-        self.width, self.version = width, model.version  # asked for before the settings are read
-        self.operations, self.normalize = fused(model, width)
-        self.lowered = lower(
-            self.operations, model.slots, model.dtype, _ROWS_AT_ONCE, training=False
-        )
+    def __init__(self, model: Model, width: int):
+        self.width, self.version = width, model.version  # read before the settings are
+        self.operations, self.standardise = fused(model, width)
+        self.plan = write(self.operations, model.slots, model.dtype, _ROWS_AT_ONCE)
         self.n_outputs = self.operations[-1].n_out
         self.zero = model.dtype.type(0)
         self.raw_dtype: np.dtype | None = None
         self.flops = 2 * sum(o.n_in * o.n_out for o in self.operations)
-        self.keeps_state = bool(self.lowered.running)
-        self.scaling: list[bytes] = []  # of mean and std, as the tables have them
+        self.keeps_state = bool(self.plan.running)
+        self.scaling: list[bytes] = []  # mean and std in the tables, as bytes
         self.n_available = threads.available()
         self.offers: list[np.ndarray] = []
         self.job = np.zeros(op.N_JOB, np.int64)
@@ -80,10 +81,10 @@ class _Predictor:
         self.row_table = self._make_table(model)
         self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)
 
-    def __call__(self, model: "Model", X: np.ndarray, n_threads: int | None) -> np.ndarray:
+    def __call__(self, model: Model, X: np.ndarray, n_threads: int | None) -> np.ndarray:
         n_rows = len(X)
-        if self.normalize is not None:
-            self._follow_scaling(self.normalize)
+        if self.standardise is not None:
+            self._follow_scaling(self.standardise)
         if n_rows == 1:
             self._infer_row(model, X)
             return self.row.copy()
@@ -99,7 +100,7 @@ class _Predictor:
         for table in self.tables[:n_useful]:
             table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
             if self.keeps_state:
-                enter_state(model, self.lowered, table)
+                enter_state(table, self.plan, model.stages)
         if X.dtype is not self.raw_dtype:
             self._expect(X.dtype)
         if n_useful == 1:
@@ -109,7 +110,7 @@ class _Predictor:
         return outputs
 
     def _infer_together(self, n_rows: int, n_threads: int) -> None:
-        """Infer on this thread and on helpers, as far as they come in time."""
+        """Infer on this thread, and on helpers if they are free in time."""
         share = -(-n_rows // (n_threads * _GRAIN)) * _GRAIN
         self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS], self.job[op.FAILED] = 0, n_rows, 0
         self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
@@ -128,44 +129,41 @@ class _Predictor:
         finally:
             threads.give_back(helpers, self.zero)
 
-    def _infer_row(self, model: "Model", X: np.ndarray) -> None:
-        """Infer one row to a place that is known beforehand."""
+    def _infer_row(self, model: Model, X: np.ndarray) -> None:
+        """Infer one row, into an array that is always the same."""
         table = self.row_table
         table.addresses[_RAW] = X.__array_interface__["data"][0]
         if X.dtype is not self.raw_dtype:
             self._expect(X.dtype)
         if self.keeps_state:
-            enter_state(model, self.lowered, table)
+            enter_state(table, self.plan, model.stages)
         self.infer_rows(table.addresses, self.zero, 0, 1)
 
     def _expect(self, dtype: np.dtype) -> None:
-        """Tell the plan what rows are made of."""
+        """Tell the plan the dtype of the rows that follow."""
         self.raw_dtype = dtype
-        self.lowered.header[_RAW_CODE] = RAW_CODE_OF[dtype]
+        expect_dtype(self.plan, dtype)
 
-    def _make_table(self, model: "Model") -> ArrayTable:
-        table = plan_memory(model, self.lowered)
-        table[op.SCRATCH] = ops.aligned_zeros(self.lowered.scratch_size, model.dtype)
-        table[op.ORDER] = np.empty(0, np.int64)
+    def _make_table(self, model: Model) -> ArrayTable:
         needed = calls_for_inference(self.operations)
-        table[op.KERNELS] = kernels.plan.calls.addresses(needed, model.dtype)
-        table[op.SHIFT] = table[op.SCALE] = np.zeros(1, model.dtype)
-        if self.normalize is not None:
-            enter_scaling(self.normalize, self.width, table)
+        addresses = kernels.plan.calls.addresses(needed, model.dtype)
+        table = plan_memory(self.plan, model.theta, addresses)
+        if self.standardise is not None:
+            enter_scaling(table, self.standardise, self.width)
         return table
 
-    def _follow_scaling(self, normalize: "layers.Normalize") -> None:
-        """Copy mean and std in again if they are others than last time.
+    def _follow_scaling(self, standardise: Standardise) -> None:
+        """Copy mean and std in again if they have changed.
 
-        Looking at their bytes is an order of magnitude quicker than preparing them for a row.
+        Comparing their bytes is ten times faster than preparing them again.
         """
-        scaling = [array.tobytes() for array in normalize.state.values()]
+        scaling = [standardise.mean.tobytes(), standardise.std.tobytes()]
         if scaling != self.scaling:
             self.scaling = scaling
             for table in (self.row_table, *self.tables):
-                enter_scaling(normalize, self.width, table)
+                enter_scaling(table, standardise, self.width)
 
 
 def _locations(*arrays: np.ndarray) -> np.ndarray:
-    """Return where arrays are and how long, as rows of a table."""
+    """Return the addresses and lengths of arrays, a row each."""
     return np.array([(a.__array_interface__["data"][0], a.size) for a in arrays], np.int64)

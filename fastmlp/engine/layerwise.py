@@ -1,20 +1,13 @@
-"""Layer by layer: the readable way to run a model, and the loop for what has no plan."""
+"""Layer by layer: the readable way to run a model, and the only one for models without a plan."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.engine.runner import EpochResult, Interrupt
-from fastmlp.layers.base import Layer
-from fastmlp.layers.dropout import Dropout
-from fastmlp.layers.linear import Linear
-from fastmlp.losses import Loss
-from fastmlp.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from fastmlp.model import Model
+from fastmlp.engine.interrupt import Interrupt
+from fastmlp.engine.protocols import Layer, Loss, Model, Optimizer
+from fastmlp.engine.runner import EpochResult
 
 __all__ = [
     "LayerRunner",
@@ -37,17 +30,14 @@ def forward(layers: Sequence[Layer], x: np.ndarray, train: bool = False) -> np.n
 
 
 def backward(layers: Sequence[Layer], dy: np.ndarray) -> None:
-    """Write every layer's gradients; the first computes none on its input."""
+    """Write every layer's gradients; the first layer need not compute that of its input."""
     for layer in reversed(layers[1:]):
         dy = layer.backward(dy)
-    if isinstance(layers[0], Linear):
-        layers[0].backward(dy, need_dx=False)
-    else:
-        layers[0].backward(dy)
+    layers[0].backward_first(dy)
 
 
 def loss_and_grads(
-    model: "Model",
+    model: Model,
     loss: Loss,
     x: np.ndarray,
     targets: np.ndarray,
@@ -55,7 +45,7 @@ def loss_and_grads(
     l2: float,
     train: bool,
 ) -> tuple[float, int]:
-    """Return loss, penalty included, and number of right answers; write ``model.grad``."""
+    """Return the loss with its penalty, and the number of right answers; write ``model.grad``."""
     outputs = forward(model.stages, x, train)
     rows = np.ascontiguousarray(outputs, model.dtype).reshape(len(outputs), -1)
     doutputs = np.empty_like(rows)
@@ -74,7 +64,7 @@ def add_penalty(weight: np.ndarray, gradient: np.ndarray, l2: float) -> float:
     return 0.5 * l2 * float(np.square(weight).sum(dtype=np.float64))
 
 
-def predict(model: "Model", X: np.ndarray, batch_size: int) -> np.ndarray:
+def predict(model: Model, X: np.ndarray, batch_size: int) -> np.ndarray:
     """Return outputs in inference mode; several threads may do so at once."""
     layers = [layer.twin() for layer in model.stages]
     out: np.ndarray | None = None
@@ -88,7 +78,7 @@ def predict(model: "Model", X: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def evaluate(
-    model: "Model",
+    model: Model,
     loss: Loss,
     X: np.ndarray,
     y: np.ndarray,
@@ -117,14 +107,14 @@ def evaluate(
 class LayerRunner:
     """Trains by calling each layer in turn; see `fastmlp.engine.runner.Runner`.
 
-    One thread, float32 or float64 products: ``n_threads`` and ``precision`` have no say.
+    It uses one thread and full precision, so ``n_threads`` and ``precision`` have no effect.
     """
 
     compile_seconds = 0.0
 
     def __init__(
         self,
-        model: "Model",
+        model: Model,
         loss: Loss,
         optimizer: Optimizer,
         X: np.ndarray,
@@ -168,10 +158,9 @@ class LayerRunner:
         return EpochResult(losses, n_correct, interrupted=interrupt.pending)
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
-        """Return loss and right answers of these rows, and update unless the loss is not finite."""
+        """Return loss and right answers of these rows; update unless the loss is not finite."""
         for layer in self.model.stages:
-            if isinstance(layer, Dropout):
-                layer.seed, layer.step = self.seed, self.optimizer.t
+            layer.begin_step(self.seed, self.optimizer.t)
         weights = None if self.weights is None else self.weights[rows]
         value, n_correct = loss_and_grads(
             self.model, self.loss, self.X[rows], self.y[rows], weights, self.l2, train=True
@@ -188,5 +177,5 @@ class LayerRunner:
         return evaluate(self.model, self.loss, X, y, weights, max(self.batch_size, 1024))
 
     def steps_done(self) -> int:
-        """Return the steps made."""
+        """Return the number of steps made."""
         return self._done

@@ -1,21 +1,33 @@
-"""The memory that a plan works on, and what layers keep outside of the parameters."""
+"""The arrays that a plan works on, in training and in inference, and what enters and leaves them.
 
-from typing import TYPE_CHECKING
+A plan's header is written by `fastmlp.engine.plan`, except for the few numbers in it that describe
+the rows of a run and how they are standardised: they are written here, with the arrays themselves.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from fastmlp import layers, ops
-from fastmlp.engine.lowering import Lowered, Operation, fuse
+from fastmlp import ops
+from fastmlp.engine.plan import RAW_CODE_OF, Plan, Standardise
+from fastmlp.engine.protocols import Layer
 from fastmlp.kernels.plan import op
 
-if TYPE_CHECKING:
-    from fastmlp.model import Model
-
-__all__ = ["ArrayTable", "enter_scaling", "enter_state", "fused", "leave_state", "plan_memory"]
+__all__ = [
+    "ArrayTable",
+    "enter_order",
+    "enter_scaling",
+    "enter_state",
+    "expect_dtype",
+    "leave_state",
+    "plan_memory",
+    "start_epoch",
+    "training_memory",
+]
 
 
 class ArrayTable:
-    """The addresses of a run's arrays, as the engine wants them; keeps the arrays alive."""
+    """The addresses of a run's arrays, as kernels read them; it keeps the arrays alive."""
 
     def __init__(self) -> None:
         self.addresses = np.zeros((op.N_ARRAYS, 2), np.int64)
@@ -33,48 +45,148 @@ class ArrayTable:
         return self._arrays[place]
 
 
-def fused(model: "Model", width: int) -> tuple[list[Operation], "layers.Normalize | None"]:
-    """Return the fused operations of a model for rows of that width, and what standardises them."""
-    operations = fuse(model.stages, width)
-    assert operations is not None, "can_compile was asked before"
-    return operations
+def plan_memory(plan: Plan, theta: np.ndarray, calls: np.ndarray) -> ArrayTable:
+    """Return the arrays that both training and inference need, except for the rows.
 
+    Parameters
+    ----------
+    plan : Plan
+    theta : numpy.ndarray
+        The parameters.
+    calls : numpy.ndarray
+        Addresses of the kernels that the plan calls.
 
-def plan_memory(model: "Model", lowered: Lowered) -> ArrayTable:
-    """Return a table with the plan, the parameters and a workspace."""
+    """
+    dtype, n_threads = theta.dtype, int(plan.header[op.N_THREADS])
     memory = ArrayTable()
-    memory[op.HEADER], memory[op.OPERATIONS] = lowered.header, lowered.operations
-    memory[op.REALS], memory[op.UNITS] = lowered.reals, lowered.units
-    memory[op.UNIT_SHARES] = lowered.unit_shares
-    memory[op.THETA] = model.theta
-    memory[op.WORKSPACE] = ops.aligned_zeros(lowered.workspace_size, model.dtype)
-    n_running = sum(2 * size for _, _, size in lowered.running)
-    memory[op.RUNNING_STATISTICS] = np.zeros(max(1, n_running), model.dtype)
+    memory[op.KERNELS] = calls
+    memory[op.HEADER], memory[op.OPERATIONS] = plan.header, plan.operations
+    memory[op.REALS], memory[op.UNITS] = plan.reals, plan.units
+    memory[op.UNIT_SHARES] = plan.unit_shares
+    memory[op.THETA] = theta
+    memory[op.WORKSPACE] = ops.aligned_zeros(plan.workspace_size, dtype)
+    memory[op.SCRATCH] = ops.aligned_zeros(plan.scratch_size * n_threads, dtype)
+    n_running = sum(n for _, _, n in plan.running)
+    memory[op.RUNNING_STATISTICS] = np.zeros(max(1, n_running), dtype)
+    memory[op.SHIFT] = memory[op.SCALE] = _nothing(dtype)
+    memory[op.ORDER] = np.empty(0, np.int64)
     return memory
 
 
-def enter_scaling(normalize: "layers.Normalize", width: int, memory: ArrayTable) -> None:
-    """Write how the gather standardises, and what it subtracts and multiplies by."""
+def training_memory(
+    plan: Plan,
+    theta: np.ndarray,
+    calls: np.ndarray,
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    states: Sequence[np.ndarray],
+    hyper: np.ndarray,
+    gradient: np.ndarray | None,
+) -> ArrayTable:
+    """Return all arrays of a training run.
+
+    Parameters
+    ----------
+    plan, theta, calls
+        As `plan_memory` takes them.
+    rows : tuple
+        X, targets, and weights or None.
+    states : sequence of numpy.ndarray
+        Those of the optimizer, at most two, laid out like theta.
+    hyper : numpy.ndarray
+        Its numbers, see `fastmlp.ops.hyper`.
+    gradient : numpy.ndarray or None
+        Room for the whole gradient, where the plan stores it.
+
+    """
+    dtype, header, (X, targets, weights) = theta.dtype, plan.header, rows
+    batch_size, n_threads = int(header[op.BATCH_SIZE]), int(header[op.N_THREADS])
+    memory = plan_memory(plan, theta, calls)
+    memory[op.PACKED] = ops.aligned_zeros(plan.packed_size, dtype)
+    memory[op.GRADIENT] = _nothing(dtype) if gradient is None else gradient
+    memory[op.STATE1], memory[op.STATE2] = (*states, _nothing(dtype), _nothing(dtype))[:2]
+    memory[op.HYPER] = np.tile(hyper, (n_threads, 1))
+    memory[op.CONTROL] = np.zeros(op.N_CONTROL + 8 * n_threads, np.int64)
+    memory[op.RAW] = np.ascontiguousarray(X)
+    expect_dtype(plan, X.dtype)
+    with_labels = header[op.N_TARGETS] == 0
+    memory[op.LABELS] = np.zeros(1, np.int64)
+    memory[op.TARGET_VALUES] = _nothing(dtype)
+    if with_labels:
+        memory[op.LABELS] = np.ascontiguousarray(targets, np.int64)
+    else:
+        memory[op.TARGET_VALUES] = np.ascontiguousarray(targets, dtype)
+    memory[op.WEIGHTS] = _nothing(dtype) if weights is None else weights
+    row_weights = int(header[op.ROW_WEIGHTS])
+    memory[op.WORKSPACE][row_weights : row_weights + batch_size] = 1
+    memory[op.BATCH_LABELS] = np.zeros(batch_size, np.int64)
+    memory[op.ROW_LOSSES] = np.zeros(batch_size)
+    memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)
+    memory[op.UNIT_SUMS] = np.zeros(2 * len(plan.units))
+    _make_room_for_steps(memory, 0)
+    return memory
+
+
+def start_epoch(memory: ArrayTable, first_step: int, rates: np.ndarray) -> None:
+    """Say which steps come next, and their learning rates."""
+    header, n_steps = memory[op.HEADER], len(rates)
+    header[op.FIRST_STEP], header[op.N_STEPS] = first_step, n_steps
+    if n_steps > memory[op.RATES].size:
+        _make_room_for_steps(memory, n_steps)
+    memory[op.RATES][:n_steps] = rates
+    memory[op.CONTROL].fill(0)
+
+
+def enter_order(memory: ArrayTable, order: np.ndarray) -> None:
+    """Say which rows to visit; kernels take an empty array for all rows in their own order."""
+    n = len(order)
+    memory[op.HEADER][op.N_ROWS] = n
+    order = np.ascontiguousarray(order, np.int64)
+    in_order = n and order[0] == 0 and order[-1] == n - 1 and (order == np.arange(n)).all()
+    memory[op.ORDER] = order[:0] if in_order else order
+
+
+def expect_dtype(plan: Plan, dtype: np.dtype) -> None:
+    """Say which dtype the rows have."""
+    plan.header[_RAW_CODE] = RAW_CODE_OF[dtype]
+
+
+def enter_scaling(memory: ArrayTable, standardise: Standardise, width: int) -> None:
+    """Say how to standardise rows of that width, and write what to subtract and multiply by."""
     dtype = memory[op.THETA].dtype
-    between = normalize.dtype_between(dtype)
+    between = standardise.dtype_between(dtype)
     memory[op.HEADER][op.STANDARDISE] = op.IN_REAL if between == dtype else op.IN_DOUBLE
-    memory[op.SHIFT] = np.array(np.broadcast_to(normalize.mean, width), between)
-    memory[op.SCALE] = np.array(np.broadcast_to(1 / normalize.std.astype(between), width))
+    memory[op.SHIFT] = np.array(np.broadcast_to(standardise.mean, width), between)
+    memory[op.SCALE] = np.array(np.broadcast_to(1 / standardise.std.astype(between), width))
 
 
-def enter_state(model: "Model", lowered: Lowered, memory: ArrayTable) -> None:
-    """Copy the running statistics of the BatchNorm layers in."""
+def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
+    """Copy the running statistics of the layers in."""
     running = memory[op.RUNNING_STATISTICS]
-    for layer, start, size in lowered.running:
-        state = model.stages[layer].state
-        running[start : start + size] = state["running_mean"]
-        running[start + size : start + 2 * size] = state["running_var"]
+    for layer, start, _ in plan.running:
+        for array in layers[layer].state.values():
+            running[start : start + array.size] = array
+            start += array.size
 
 
-def leave_state(model: "Model", lowered: Lowered, memory: ArrayTable) -> None:
+def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
     """Copy the running statistics back to the layers."""
     running = memory[op.RUNNING_STATISTICS]
-    for layer, start, size in lowered.running:
-        state = model.stages[layer].state
-        state["running_mean"][...] = running[start : start + size]
-        state["running_var"][...] = running[start + size : start + 2 * size]
+    for layer, start, _ in plan.running:
+        for array in layers[layer].state.values():
+            array[...] = running[start : start + array.size]
+            start += array.size
+
+
+_RAW_CODE = int(op.RAW_CODE)
+
+
+def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
+    """Make the arrays that have a value for each step of an epoch."""
+    for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT):
+        memory[place] = np.empty(n_steps)
+    memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
+
+
+def _nothing(dtype: np.dtype) -> np.ndarray:
+    """Return an array for a place that the plan does not read."""
+    return np.zeros(1, dtype)

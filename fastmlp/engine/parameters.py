@@ -3,33 +3,30 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastmlp import capacity, ops
 from fastmlp.errors import unknown
 
-if TYPE_CHECKING:
-    from fastmlp.layers.base import Layer
-
-__all__ = ["Arrays", "FlatStore", "Slot"]
+__all__ = ["Arrays", "FlatLayer", "FlatStore", "Slot"]
 
 _STRIDE = 16  # every tensor starts on a multiple of this many elements
 
 
 class Arrays(dict[str, np.ndarray]):
-    """Named arrays. Assigning to a name copies into its array, so a view stays a view.
+    """Named arrays. Assignment copies into the array of that name, so that a view stays a view.
 
     Raises
     ------
     ValueError
-        On assignment to a name that is not there, or of an array of another shape.
+        On assignment to an unknown name, or of an array of a different shape.
 
     """
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Copy value into the array of that name."""
+        """Copy the value into the array of that name."""
         if name not in self:
             raise unknown("array", name, self)
         array, target = np.asarray(value), self[name]
@@ -38,14 +35,14 @@ class Arrays(dict[str, np.ndarray]):
         target[...] = array
 
     def assign(self, values: Mapping[str, Any]) -> None:
-        """Copy each of values into the array of its name."""
+        """Copy each value into the array of its name."""
         for name, value in values.items():
             self[name] = value
 
     update = assign  # type: ignore[assignment]
 
     def __ior__(self, values: Mapping[str, Any]) -> "Arrays":  # type: ignore[override]
-        """Copy each of values into the array of its name."""
+        """Copy each value into the array of its name."""
         self.assign(values)
         return self
 
@@ -100,15 +97,41 @@ class Slot:
         return flat[self.offset : self.end].reshape(self.shape)
 
 
-class FlatStore:
-    """One 64-byte-aligned array of all parameters, and on demand one of all gradients.
+class FlatLayer(Protocol):
+    """What the store needs to know of a layer."""
 
-    Building it moves the parameters of the layers in: from then on the layers hold views.
+    @property
+    def params(self) -> Arrays:
+        """Its parameters by name."""
+        ...
+
+    @property
+    def in_model(self) -> bool:
+        """Whether it belongs to a store already."""
+        ...
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter by name."""
+        ...
+
+    def ensure_values(self, seed: int | tuple[int, ...]) -> None:
+        """Draw the parameters, unless it has them already."""
+        ...
+
+    def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
+        """Switch to views of the store's arrays."""
+        ...
+
+
+class FlatStore:
+    """One 64-byte-aligned array of all parameters and, on demand, one of all gradients.
+
+    Building it moves the parameters of the layers in; from then on, the layers hold views.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Layers without values draw them, layer i from the seed (seed, i); others keep theirs.
+        Layer i draws its values from the seed (seed, i), unless it has some already.
     dtype : numpy.dtype
         float32 or float64.
     seed : int
@@ -118,17 +141,17 @@ class FlatStore:
     slots : tuple of Slot
         In the order of the layers.
     slots_of : tuple of list of Slot
-        Those of each layer.
+        The slots of each layer.
     theta : numpy.ndarray, shape (n,)
         All parameters; the padding between tensors is and stays zero.
     params : Arrays
         Name -> view of theta.
     version : object
-        Another one after each change of a layer's settings.
+        Replaced whenever a layer's settings change.
 
     """
 
-    def __init__(self, layers: "tuple[Layer, ...]", dtype: np.dtype, seed: int):
+    def __init__(self, layers: tuple[FlatLayer, ...], dtype: np.dtype, seed: int):
         _require_free(layers)
         self.dtype = dtype
         self.layers = layers
@@ -141,7 +164,7 @@ class FlatStore:
                 self.slots_of[index].append(slot)
                 offset += -(-slot.size // _STRIDE) * _STRIDE
         self.slots: tuple[Slot, ...] = tuple(slot for slots in self.slots_of for slot in slots)
-        largest = max((slot.size for slot in self.slots), default=0)  # is drawn in float64
+        largest = max((slot.size for slot in self.slots), default=0)  # drawn in float64
         capacity.require(
             offset * dtype.itemsize + largest * 8,
             f"a network of {self.n_parameters:,} parameters",
@@ -159,7 +182,7 @@ class FlatStore:
 
     @property
     def grad(self) -> np.ndarray:
-        """All gradients, laid out like theta; made when first asked for."""
+        """All gradients, laid out like theta; created when first needed."""
         if self._grad is None:
             self._grad = ops.aligned_zeros(self.theta.size, self.dtype)
         return self._grad
@@ -178,7 +201,7 @@ class FlatStore:
         return Arrays({slot.local: slot.view(flat) for slot in self.slots_of[index]})
 
 
-def _require_free(layers: "tuple[Layer, ...]") -> None:
+def _require_free(layers: tuple[FlatLayer, ...]) -> None:
     """Raise if a layer is in another model, or twice in this one."""
     seen: set[int] = set()
     for index, layer in enumerate(layers):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.engine.plan import Elementwise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Setting
 from fastmlp.validation import non_negative
@@ -50,11 +51,16 @@ class Activation(Layer):
         dy = self._enter_gradient(dy)
         return self._leave(ops.activation_backward(self.kind, dy, self._x, self._y, self.alpha))
 
+    def elementwise(self, width: int) -> Elementwise:
+        """Describe the layer to the engine; each built-in class has it as ``lowered``."""
+        return Elementwise(self.kind, self.alpha)
+
 
 class ReLU(Activation):
     """max(0, x); its derivative at 0 is 0."""
 
     kind = "relu"
+    lowered = Activation.elementwise
 
 
 class LeakyReLU(Activation):
@@ -68,6 +74,7 @@ class LeakyReLU(Activation):
     """
 
     kind = "leaky_relu"
+    lowered = Activation.elementwise
     negative_slope: Setting[float] = Setting(non_negative)
 
     def __init__(self, negative_slope: float = 0.01):
@@ -94,6 +101,7 @@ class ELU(Activation):
     """
 
     kind = "elu"
+    lowered = Activation.elementwise
     alpha: Setting[float] = Setting(non_negative)  # type: ignore[assignment] # reads as a float
 
     def __init__(self, alpha: float = 1.0):
@@ -111,36 +119,42 @@ class SELU(Activation):
     """
 
     kind = "selu"
+    lowered = Activation.elementwise
 
 
 class GELU(Activation):
     """x * Phi(x), with the exact normal CDF Phi, not tanh (Hendrycks and Gimpel, 2016)."""
 
     kind = "gelu"
+    lowered = Activation.elementwise
 
 
 class SiLU(Activation):
     """x * sigmoid(x), also called swish (Elfwing et al., 2018)."""
 
     kind = "silu"
+    lowered = Activation.elementwise
 
 
 class Mish(Activation):
     """x * tanh(log(1 + exp(x))) (Misra, 2019)."""
 
     kind = "mish"
+    lowered = Activation.elementwise
 
 
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
+    lowered = Activation.elementwise
 
 
 class Tanh(Activation):
     """tanh(x), the hyperbolic tangent."""
 
     kind = "tanh"
+    lowered = Activation.elementwise
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

@@ -2,16 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastmlp import capacity, ops
 from fastmlp.attributes import require_known
-from fastmlp.engine.parameters import Arrays
-
-if TYPE_CHECKING:
-    from fastmlp.engine.parameters import FlatStore
+from fastmlp.engine.parameters import Arrays, FlatStore
 
 __all__ = ["Layer"]
 
@@ -33,7 +30,7 @@ class Layer:
     _params: Arrays | None = None
     _grads: Arrays | None = None
     _state: Arrays | None = None
-    _store: "FlatStore | None" = None
+    _store: FlatStore | None = None
     _index = 0
     _shape: tuple[int, ...] | None = None
     _dtype = np.dtype(np.float64)
@@ -86,6 +83,13 @@ class Layer:
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """Return dL/dx for the last input, given dL/dy, and store the gradients in ``grads``."""
         raise NotImplementedError
+
+    def backward_first(self, dy: np.ndarray) -> Any:
+        """Do what `backward` does for the first layer of a model, where nobody needs dL/dx."""
+        return self.backward(dy)
+
+    def begin_step(self, seed: int, step: int) -> None:
+        """Prepare for a training step of ``fit``, which has this seed and number."""
 
     # The layer's arrays.
 
@@ -150,7 +154,7 @@ class Layer:
             {name: np.broadcast_to(nothing, shape) for name, shape in self.param_shapes().items()}
         )
 
-    def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
+    def bind(self, store: FlatStore, index: int, views: Arrays) -> None:
         """Switch to views of a model's flat arrays, and cast the state to the model's dtype."""
         self._params, self._grads = views, None
         self._store, self._index = store, index

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.engine.plan import Drop
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Setting
 from fastmlp.validation import fraction, seed_int
@@ -61,6 +62,14 @@ class Dropout(Layer):
         """Return dy with the same elements dropped and scaled."""
         dy = self._enter_gradient(dy)
         return self._leave(dy if self._key is None else ops.dropout_backward(dy, self.p, self._key))
+
+    def begin_step(self, seed: int, step: int) -> None:
+        """Draw the next mask from the seed and the number of the step."""
+        self.seed, self.step = seed, step
+
+    def lowered(self, width: int) -> Drop:
+        """Describe the layer to the engine."""
+        return Drop(self.p)
 
     def config(self) -> dict[str, Any]:
         """Return p, and the seed unless it is 0."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastmlp.engine.plan import Nothing
 from fastmlp.layers.base import Layer
 
 __all__ = ["Flatten"]
@@ -20,3 +21,7 @@ class Flatten(Layer):
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """Return dy in the shape of x."""
         return self._leave(self._enter_gradient(dy))
+
+    def lowered(self, width: int) -> Nothing:
+        """Describe the layer to the engine, which flattens all rows."""
+        return Nothing()

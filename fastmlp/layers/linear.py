@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import initializers, ops
+from fastmlp.engine.plan import Core
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed
 from fastmlp.validation import positive_int, seed_int
@@ -115,6 +116,17 @@ class Linear(Layer):
             dy, self._x, weight, grads["weight"], grads.get("bias"), need_dx=need_dx
         )
         return None if dx is None else self._leave(dx)
+
+    def backward_first(self, dy: np.ndarray) -> None:
+        """Compute dL/dW and dL/db only."""
+        if type(self).backward is Linear.backward:
+            self.backward(dy, need_dx=False)
+        else:  # of a user's subclass, which may not know need_dx
+            self.backward(dy)
+
+    def lowered(self, width: int) -> Core:
+        """Describe the layer to the engine."""
+        return Core("affine", self.out_features)
 
     @property
     def input_width(self) -> int:

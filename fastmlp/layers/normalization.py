@@ -6,6 +6,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.engine.parameters import Arrays, FlatStore
+from fastmlp.engine.plan import Core, Standardise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
 from fastmlp.validation import as_data, fraction, positive, positive_int
@@ -104,6 +105,10 @@ class BatchNorm(_Scaled):
             dx = dy * (gamma * self._inv_std)
         return self._leave(dx)
 
+    def lowered(self, width: int) -> Core:
+        """Describe the layer to the engine."""
+        return Core("batch_norm", self.n_features, (self.eps, self.momentum))
+
     def config(self) -> dict[str, Any]:
         """Return ``n_features``, ``momentum`` and ``eps`` by name."""
         return {"n_features": self.n_features, "momentum": self.momentum, "eps": self.eps}
@@ -144,6 +149,10 @@ class LayerNorm(_Scaled):
             grads["beta"],
         )
         return self._leave(dx)
+
+    def lowered(self, width: int) -> Core:
+        """Describe the layer to the engine."""
+        return Core("layer_norm", self.n_features, (self.eps,))
 
 
 class Normalize(Layer):
@@ -242,6 +251,10 @@ class Normalize(Layer):
         state = self.state
         super().bind(store, index, views)
         self._state = state
+
+    def lowered(self, width: int) -> Standardise:
+        """Describe the layer to the engine."""
+        return Standardise(self.mean, self.std, self.dtype_between)
 
     def dtype_between(self, dtype: np.dtype) -> np.dtype:
         """Return the dtype in which a model of the given dtype standardises.

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from fastmlp.engine import inference, layerwise
 from fastmlp.engine.layerwise import LayerRunner
-from fastmlp.layers import Dropout, Linear
+from fastmlp.layers import Linear
 from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
 from fastmlp.trainable import Trainable
@@ -97,8 +97,7 @@ class SparseRunner(LayerRunner):
         """Return loss and number of correct rows; update the weights if the loss is finite."""
         model = self.model
         for layer in model.stages:
-            if isinstance(layer, Dropout):
-                layer.seed, layer.step = self.seed, self.optimizer.t
+            layer.begin_step(self.seed, self.optimizer.t)
         weights = None if self.weights is None else self.weights[rows]
         value, n_correct = loss_and_grads(model, self.loss, self.X[rows], self.y[rows], weights)
         mass = len(rows) if weights is None else float(weights.sum(dtype=np.float64))

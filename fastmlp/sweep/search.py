@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.engine import threads
-from fastmlp.engine.runner import Interrupt
+from fastmlp.engine.interrupt import Interrupt
 from fastmlp.messages import note
 from fastmlp.sweep.journal import Journal
 from fastmlp.sweep.lock import alone_in

@@ -170,12 +170,12 @@ def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions)
     """Return what makes the steps: compiled where there is a plan for all of it."""
     loss, optimizer = options.loss, options.optimizer
     make: Any = compiled.CompiledRunner
-    if not compiled.can_compile(model, loss, optimizer):
+    foreign = _not_ours(model, options)
+    if foreign is not None:
         make = LayerRunner
         if not model.told_layerwise:
             model.told_layerwise = True
-            why = _not_ours(model, options)
-            note(f"{why} cannot be compiled, so training runs layer by layer")
+            note(f"{foreign} cannot be compiled, so training runs layer by layer")
     return make(
         model,
         loss,
@@ -192,12 +192,14 @@ def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions)
     )
 
 
-def _not_ours(model: Trainable, options: FitOptions) -> str:
-    """Return the first part of the training that has no plan, in words."""
+def _not_ours(model: Trainable, options: FitOptions) -> str | None:
+    """Return the first thing that cannot be compiled, in words; None if all can."""
     if not is_our_loss(options.loss):
         return f"the loss {options.loss!r}"
     if not is_our_optimizer(options.optimizer):
         return f"the optimizer {options.optimizer!r}"
+    if model.has_plan:
+        return None
     foreign = [layer for layer in model.stages if not type(layer).__module__.startswith("fastmlp.")]
     foreign += [layer for layer in model.stages if isinstance(layer, Custom)]
     return f"the layer {foreign[0]!r}" if foreign else "this order of layers"

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fastmlp.engine.runner import EpochResult, Interrupt
+from fastmlp.engine.interrupt import Interrupt
+from fastmlp.engine.runner import EpochResult
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
 from fastmlp.training.history import History
 from fastmlp.training.stopping import Checkpoint, StoppingRule

@@ -151,6 +151,7 @@ AFFINE = Core(
     ),
     inference_calls=(calls.AFFINE,),
     is_product=True,
+    at_lower_precision="affine_bf16",
     split_columns=split_columns,
     grain=_panel,
     scratch=lambda shape: int(SCRATCH),

@@ -162,6 +162,7 @@ AFFINE_BF16 = Core(
     limit_norms=limit_norms,
     training_calls=(calls.BIAS_GRADIENT,),
     is_product=True,
+    row_grain=int(BLOCK),
     split_columns=split_columns,
     grain=lambda shape: int(BLOCK),
     scratch=_scratch,

@@ -77,6 +77,10 @@ class Core:
         even where nothing lies below.
     is_product : bool
         Whether it takes n_in * n_out multiply-adds a row.
+    at_lower_precision : str or None
+        The core that takes its place where products are of bfloat16 parts.
+    row_grain : int
+        Rows that it needs to stay together when a batch is divided; 0 for any number.
     split_columns : callable
         How many threads share its columns.
     grain : callable
@@ -105,6 +109,8 @@ class Core:
     inference_calls: tuple[Link, ...] = ()
     backward_first: bool = False
     is_product: bool = False
+    at_lower_precision: str | None = None
+    row_grain: int = 0
     split_columns: Callable[[Shape], int] = one
     grain: Callable[[Shape], int] = one
     running: Callable[[Shape], int] = nothing
