@@ -178,7 +178,7 @@ class _Tied(Layer):
         """Return the shape of W, (m, n)."""
         return {"weight": (self.n_components, self.n_features)}
 
-    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return a random W with orthonormal rows, so that W'W starts as a projection."""
         columns, _ = np.linalg.qr(rng.normal(size=(self.n_features, self.n_components)))
         return {"weight": np.ascontiguousarray(columns.T)}

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -151,7 +150,7 @@ def _replace(target: Path, content: bytes, older: os.stat_result | None) -> None
 def _new_file(folder: Path) -> tuple[Path, BinaryIO]:
     """Create a file that stays locked while it is open, so that no process removes it as stale."""
     while True:
-        temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        temporary = folder / f"{_TEMPORARY}{os.urandom(8).hex()}"
         stream = open(temporary, "xb")  # noqa: SIM115 - the caller closes it
         locked = _lock(stream.fileno())
         if locked is None or (locked and os.fstat(stream.fileno()).st_nlink):

@@ -11,21 +11,21 @@ from fastmlp.validation import non_negative
 
 __all__ = ["INITIALIZERS", "Initializer", "get", "glorot", "he", "normal", "zeros"]
 
-Initializer = Callable[[np.random.Generator, int, int], np.ndarray]
+Initializer = Callable[["np.random.Generator", int, int], np.ndarray]
 
 
-def he(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+def he(rng: "np.random.Generator", fan_in: int, fan_out: int) -> np.ndarray:
     """Normal, standard deviation sqrt(2 / fan_in), for ReLU (He et al., 2015, section 2.2)."""
     return rng.normal(0.0, math.sqrt(2.0 / fan_in), (fan_in, fan_out))
 
 
-def glorot(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+def glorot(rng: "np.random.Generator", fan_in: int, fan_out: int) -> np.ndarray:
     """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010, equation 16)."""
     limit = math.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-limit, limit, (fan_in, fan_out))
 
 
-def zeros(rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+def zeros(rng: "np.random.Generator", fan_in: int, fan_out: int) -> np.ndarray:
     """All zeros."""
     return np.zeros((fan_in, fan_out))
 
@@ -39,7 +39,7 @@ class normal:  # noqa: N801 - used like the functions above: Linear(..., init=no
     def __post_init__(self) -> None:
         non_negative("std", self.std)
 
-    def __call__(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+    def __call__(self, rng: "np.random.Generator", fan_in: int, fan_out: int) -> np.ndarray:
         """Return a random weight of shape (fan_in, fan_out)."""
         return rng.normal(0.0, self.std, (fan_in, fan_out))
 

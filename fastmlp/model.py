@@ -1,6 +1,6 @@
 """The model that users build and train."""
 
-import secrets
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -61,7 +61,7 @@ class Sequential(Stack):
     _rebuilt = (*Stack._rebuilt, "_training", "has_plan", "per_thread")
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
-        self.key: str = secrets.token_hex(8)  # by which an optimizer knows the model again
+        self.key: str = os.urandom(8).hex()  # by which an optimizer knows the model again
         self.told_layerwise: bool = False  # whether the user knows that there is no plan for it
         self.loss: losses.Loss | None = None
         super().__init__(layers, seed, dtype)

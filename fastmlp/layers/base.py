@@ -46,7 +46,7 @@ class Layer:
         """Return the shape of every parameter by name."""
         return {}
 
-    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return initial values of the parameters, in float64."""
         return {}
 

@@ -56,7 +56,7 @@ class Custom(Layer):
         """Return the shapes of the arrays in the custom layer's ``params``."""
         return {name: np.shape(array) for name, array in self._held("params").items()}
 
-    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return the custom layer's own arrays; nothing is drawn."""
         return {name: np.asarray(array) for name, array in self._held("params").items()}
 

@@ -88,7 +88,7 @@ class Linear(Layer):
             shapes["bias"] = (self.out_features,)
         return shapes
 
-    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return a random weight and a zero bias."""
         shape = (self.in_features, self.out_features)
         weight = np.asarray(initializers.get(self.init)(rng, *shape), dtype=np.float64)

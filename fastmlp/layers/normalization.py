@@ -30,7 +30,7 @@ class _Scaled(Layer):
         """Return the shapes of gamma and beta, both (D,)."""
         return {"gamma": (self.n_features,), "beta": (self.n_features,)}
 
-    def draw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return gamma = 1 and beta = 0."""
         return {"gamma": np.ones(self.n_features), "beta": np.zeros(self.n_features)}
 
