@@ -2,7 +2,7 @@
 
 import difflib
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 
 from fastmlp.aliases import ALIASES
@@ -41,7 +41,7 @@ def in_shell() -> bool:
 
 
 @contextmanager
-def called(options: Mapping[str, str]) -> Iterator[None]:
+def called(options: Mapping[str, str]) -> Generator[None]:
     """Name command line options instead of arguments in messages while the block runs.
 
     Parameters

@@ -1,7 +1,7 @@
 """A lock on an object that only one call of ``fit`` at a time may change."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["Exclusive"]
@@ -22,7 +22,7 @@ class Exclusive:
         self._lock = threading.Lock()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None]:
         """Hold the lock; raise RuntimeError if it is already held."""
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(self.refusal)

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -86,7 +86,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _told_of(path: str | os.PathLike[str]) -> Iterator[None]:
+def _told_of(path: str | os.PathLike[str]) -> Generator[None]:
     """Make errors name the requested file, not a temporary one."""
     try:
         yield

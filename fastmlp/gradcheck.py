@@ -1,7 +1,7 @@
 """Numerical gradients by central differences, for checking analytic ones."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def numerical_gradient(
         If x is not a float64 array: in float32, rounding would swamp the difference.
 
     """
-    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+    if not isinstance(cast("object", x), np.ndarray) or x.dtype != np.float64:
         raise TypeError(
             f"x must be a float64 array, got {getattr(x, 'dtype', type(x))}: "
             "pass x.astype('float64')"

@@ -4,6 +4,7 @@ N rows, C outputs, z the outputs, t the targets. With row weights w the mean is
 sum_i w_i l_i / sum_i w_i. `fastmlp.ops.loss` computes them.
 """
 
+from inspect import isclass
 from typing import Any
 
 import numpy as np
@@ -326,7 +327,7 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
 
     """
     label_smoothing = fraction("label_smoothing", label_smoothing)
-    if isinstance(loss, type) and issubclass(loss, Loss):
+    if isclass(loss) and issubclass(loss, Loss):
         loss = loss()
     if isinstance(loss, str):
         if loss not in LOSSES:

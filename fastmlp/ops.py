@@ -5,6 +5,10 @@ come in as row-major matrices (``as_rows``) of one floating type, float32 or flo
 kernel is compiled once for each type and no more.
 """
 
+# Kernels have no types, and pyright does not find them under the name that they are installed by.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingImports=false
+
 import threading
 from typing import Any
 
@@ -55,7 +59,7 @@ def as_rows(x: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
     """
     x = np.asarray(x)
     if dtype is None:
-        dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
+        dtype = x.dtype if x.dtype.name in ("float32", "float64") else np.float32
     rows = x.reshape(len(x), -1) if x.size else x.reshape(len(x), int(np.prod(x.shape[1:])))
     rows = np.ascontiguousarray(rows, dtype)
     return rows if rows.flags.writeable else rows.copy()
@@ -320,9 +324,8 @@ def hyper(
     values[op.LEARNING_RATE] = lr
     values[op.BETA1], values[op.REST1] = beta1, 1.0 - beta1
     values[op.BETA2], values[op.REST2] = beta2, 1.0 - beta2
-    values[op.EPSILON] = eps
     values[op.WEIGHT_DECAY], values[op.L2] = weight_decay, l2
-    values[op.STEP] = t
+    values[op.EPSILON], values[op.STEP] = eps, t
     return values
 
 
@@ -340,8 +343,7 @@ def update(
     ``state1`` and ``state2`` may be None where the optimizer keeps none. Weight decay and l2 act
     only where ``is_weight``.
     """
-    state1 = _or_nothing(state1, theta.dtype)
-    state2 = _or_nothing(state2, theta.dtype)
+    state1, state2 = (_or_nothing(state, theta.dtype) for state in (state1, state2))
     rule = _row_of(kernels.optimizers, kind)
     rule.update(theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
 
@@ -370,11 +372,9 @@ def gather(
     shift, scale, nothing = np.zeros(1, out.dtype), np.ones(1, out.dtype), np.zeros(1)
     if mean is not None:
         shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
-    raw = X.reshape(-1).view(np.uint8)
-    code = op.RAW_CODES[X.dtype.name]
-    n_rows, n_columns = out.shape
+    raw, code = X.reshape(-1).view(np.uint8), op.RAW_CODES[X.dtype.name]
     kernels.gather.gather_rows(
-        raw, code, rows, 0, shift, scale, nothing, nothing, how, out, 0, n_rows, n_columns
+        raw, code, rows, 0, shift, scale, nothing, nothing, how, out, 0, *out.shape
     )
 
 

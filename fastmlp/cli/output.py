@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from fastmlp.errors import printable
@@ -82,7 +82,7 @@ def open_descriptors() -> None:
 
 
 @contextlib.contextmanager
-def safe_output() -> Iterator[Output]:
+def safe_output() -> Generator[Output]:
     """Put an `Output` in the place of standard output and error; yield the first."""
     streams = sys.stdout, sys.stderr
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -48,7 +48,8 @@ def train_test_rows(
         )
     rng = np.random.default_rng(seed)
     groups = [np.arange(n_rows)] if labels is None else _rows_by_class(labels)
-    train, test = [], []
+    train: list[np.ndarray] = []
+    test: list[np.ndarray] = []
     for rows in groups:
         n_test = min(round(fraction * len(rows)), len(rows) - 1)
         shuffled = rng.permutation(rows)

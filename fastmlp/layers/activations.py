@@ -105,7 +105,7 @@ class ELU(Activation):
     alpha: Setting[float] = Setting(non_negative)  # type: ignore[assignment] # reads as a float
 
     def __init__(self, alpha: float = 1.0):
-        self.alpha = alpha
+        self.alpha = alpha  # type: ignore[override] # a Setting reads as a float
 
     def config(self) -> dict[str, Any]:
         """Return ``alpha`` by name."""

@@ -209,7 +209,8 @@ class Layer:
         """Return the dtype of this layer's arrays, after widening them to the input's if needed."""
         if self._store is not None:
             return self._store.dtype
-        held = [a.dtype for a in (*(self._params or {}).values(), *(self._state or {}).values())]
+        arrays = [a for group in (self._params, self._state) if group for a in group.values()]
+        held = [array.dtype for array in arrays]
         dtype = np.result_type(self._dtype, *held)
         if any(d != dtype for d in held) or (self._params is None and dtype != np.float64):
             self._params = _cast(self.params, dtype)
@@ -234,7 +235,7 @@ class Layer:
 
 def _floating(dtype: np.dtype) -> np.dtype:
     """Return float32 for float32 and float16, float64 for everything else."""
-    return np.dtype(np.float32 if dtype in (np.float32, np.float16) else np.float64)
+    return np.dtype(np.float32 if dtype.name in ("float32", "float16") else np.float64)
 
 
 def _cast(arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> Arrays:

@@ -1,7 +1,7 @@
 """An adapter that lets a model use custom layers, which need not inherit from `Layer`."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,8 +49,12 @@ class Custom(Layer):
         """Names of arrays that look like parameters, if the layer has no ``params``."""
         if hasattr(self.layer, "params"):
             return []
-        held = getattr(self.layer, "__dict__", {}).items()
-        return [name for name, value in held if isinstance(value, np.ndarray) and _learns(value)]
+        held: dict[str, object] = getattr(self.layer, "__dict__", {})
+        return [
+            name
+            for name, value in held.items()
+            if isinstance(value, np.ndarray) and _learns(cast("np.ndarray", value))
+        ]
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays in the custom layer's ``params``."""
@@ -85,7 +89,7 @@ class Custom(Layer):
 
     def _collect(self, kind: str) -> None:
         """Copy newly assigned arrays into the views, then put the views back."""
-        views, held = self._views.get(kind, {}), self._held(kind)
+        views, held = self._views.get(kind, Arrays()), self._held(kind)
         strange = {name: held.get(name) for name in views if held.get(name) is not views[name]}
         missing = [name for name, array in strange.items() if array is None]
         if missing:
@@ -94,13 +98,13 @@ class Custom(Layer):
                 "each name that params had when the model was built"
             )
         if strange:
-            self._views[kind].assign(strange)
+            views.assign(strange)
             self._replace(kind, strange)
 
     def _replace(self, kind: str, old: dict[str, Any]) -> None:
         """Replace each old array by its view, in the dict and in every attribute."""
         held, views = self._held(kind), self._views[kind]
-        attributes = getattr(self.layer, "__dict__", {})
+        attributes: dict[str, object] = getattr(self.layer, "__dict__", {})
         for name, array in [(name, old[name]) for name in views if name in old]:
             held[name] = views[name]
             for attribute in [key for key, value in attributes.items() if value is array]:
@@ -114,14 +118,17 @@ class Custom(Layer):
             raise TypeError(
                 f"{type(self.layer).__name__}.{kind} must be a dict of arrays, got {held!r}"
             )
-        return held
+        return cast("dict[str, Any]", held)
 
     def __repr__(self) -> str:
         """Show the name of the custom class."""
         return f"{type(self.layer).__name__}()"
 
 
-def _learns(array: np.ndarray) -> bool:
+def _learns(value: object) -> bool:
+    if not isinstance(value, np.ndarray):
+        return False
+    array = cast("np.ndarray", value)
     return array.dtype.kind == "f" and array.size > 0
 
 

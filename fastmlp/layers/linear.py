@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -105,6 +105,10 @@ class Linear(Layer):
         y = ops.affine(self._x, self.params["weight"], self.params.get("bias"))
         return self._leave(y, y.shape)
 
+    @overload
+    def backward(self, dy: np.ndarray, *, need_dx: Literal[True] = True) -> np.ndarray: ...
+    @overload
+    def backward(self, dy: np.ndarray, *, need_dx: bool) -> np.ndarray | None: ...
     def backward(self, dy: np.ndarray, *, need_dx: bool = True) -> np.ndarray | None:
         """Return dL/dx = dy W' in the shape of x; dL/dW = x' dy, dL/db = sum of dy over rows.
 

@@ -1,5 +1,8 @@
 """Normalisation layers: batch norm, layer norm, and fixed scaling of the inputs."""
 
+# X is a matrix, not a constant.
+# pyright: reportConstantRedefinition=false
+
 from typing import Any
 
 import numpy as np

@@ -5,7 +5,7 @@ import json
 import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -97,25 +97,26 @@ class Journal:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the record of a finished run, None if there is none that can be used."""
     try:
-        found = json.loads(path.read_bytes())
+        found: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):  # not JSON, or not even text
         found = None
-    record = found.get("record") if isinstance(found, dict) else None
+    record: Any = cast("dict[str, Any]", found).get("record") if isinstance(found, dict) else None
     if _is_record(record):
         return record
     note(f"{path} is damaged: its run is made again")
     return None
 
 
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict) or not any(name in record for name in (*SCORES, FAILED)):
+def _is_record(found: Any) -> bool:
+    if not isinstance(found, dict) or not any(name in found for name in (*SCORES, FAILED)):
         return False
-    scores = [record[name] for name in SCORES if record.get(name) is not None]
-    return all(isinstance(s, numbers.Real) and not isinstance(s, bool) for s in scores)
+    record = cast("dict[str, Any]", found)
+    scores: list[object] = [record[name] for name in SCORES if record.get(name) is not None]
+    return all(not isinstance(s, bool) and isinstance(s, numbers.Real) for s in scores)
 
 
 def _plain(value: Any) -> Any:
     """Return what JSON can hold for a numpy number, a tuple or anything else."""
-    return value.item() if isinstance(value, np.generic) else repr(value)
+    return cast("Any", value).item() if isinstance(value, np.generic) else repr(value)

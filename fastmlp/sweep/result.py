@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -161,7 +161,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple | list):
-        return ",".join(map(str, value)) or "none"
+        return ",".join(map(str, cast("Sequence[Any]", value))) or "none"
     return str(value)
 
 

@@ -1,11 +1,11 @@
 """The search itself: which runs are left, what comes of them, which was the best."""
 
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
@@ -161,11 +161,12 @@ def _outcomes_here(
 
 def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
     """Return model and record, if that is what train returned."""
-    if not isinstance(outcome, tuple | list) or len(outcome) != 2:
+    if not isinstance(outcome, tuple | list) or len(cast("Sequence[Any]", outcome)) != 2:
         raise TypeError(f"train must return a tuple (model, record), got {outcome!r}")
-    model, record = outcome
+    model, record = cast("Sequence[Any]", outcome)
     if not isinstance(record, Mapping):
         raise TypeError(f"the record that train returns must be a dict, got {record!r}")
+    record = cast("Mapping[str, Any]", record)
     if not any(name in record for name in (*SCORES, FAILED)):
         raise ValueError(
             f"train must return a record with {SCORES[0]!r} or {SCORES[1]!r}, got {dict(record)}"
@@ -174,7 +175,7 @@ def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
 
 
 @contextmanager
-def _lent(folder: str | PathLike[str] | None) -> Iterator[Path]:
+def _lent(folder: str | PathLike[str] | None) -> Generator[Path]:
     """Lend the folder, made if need be, to one search at a time; or a temporary one."""
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="fastmlp-sweep-") as temporary:

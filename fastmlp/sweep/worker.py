@@ -5,6 +5,7 @@ import pickle
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO, Any
 
 from fastmlp.sweep.run import Failed, Train, attempt
@@ -54,8 +55,9 @@ def _listen(requests: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
 
 
 def _pickled(outcome: Any) -> bytes:
+    dumps: Callable[[Any], bytes]
     try:
-        from cloudpickle import dumps
+        from cloudpickle import dumps  # type: ignore[import-untyped] # it has no types
     except ImportError:
         from pickle import dumps
     try:

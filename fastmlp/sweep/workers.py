@@ -132,7 +132,7 @@ def _pickled(train: Train) -> bytes:
     """Return the function as bytes, by value where another process could not import it."""
     dumps: Callable[[Any], bytes]
     try:
-        from cloudpickle import dumps
+        from cloudpickle import dumps  # type: ignore[import-untyped] # it has no types
     except ImportError:
         from pickle import dumps
 
