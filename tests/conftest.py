@@ -1,4 +1,4 @@
-"""Set up before fastmlp is imported: one cache for all runs, no display, repeatable examples."""
+"""Settings made before fastmlp is imported: one cache for all runs, no display, fixed examples."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 
 def _private_cache():
-    """Return a folder of ours alone that stays, so that kernels are compiled once."""
+    """Return a private folder that is kept between runs, so that kernels are compiled once."""
     folder = Path(tempfile.gettempdir()) / f"fastmlp-tests-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():

@@ -32,7 +32,7 @@ def write_mnist(folder, *, suffix="", dotted=False):
 
 
 def cifar_batches(n_rows=4):
-    """Return images and labels of every batch by its name."""
+    """Return the images and labels of every batch by name."""
     rng = np.random.default_rng(5)
     return {
         name: (rng.integers(0, 256, (n_rows, 3072), np.uint8), rng.integers(0, 10, n_rows))
@@ -60,7 +60,7 @@ def write_cifar_python(folder, batches, dump=None):
 
 
 def python2_pickle(record):
-    """Write what the official batches hold: protocol 2, strings of Python 2, numpy.core names."""
+    """Return a pickle like the official ones: protocol 2, Python 2 strings, numpy.core names."""
     stream = io.BytesIO()
     _Python2Pickler(stream, protocol=2).dump(record)
     return stream.getvalue().replace(b"cnumpy._core.", b"cnumpy.core.")
@@ -80,7 +80,7 @@ class _Python2Pickler(pickle._Pickler):
 
 @contextlib.contextmanager
 def peak_memory():
-    """Give a function that tells how many bytes Python and numpy took at most in the block."""
+    """Yield a function that returns the peak memory, in bytes, of Python and numpy in the block."""
     peak = 0
     tracemalloc.start()
     try:
@@ -97,7 +97,7 @@ def assert_one_sentence(caught):
 
 
 def assert_value_or_sentence(read, *arguments):
-    """Whatever the input: a value, or a ValueError of one line."""
+    """Assert that any input gives a value, or a ValueError of one line."""
     try:
         read(*arguments)
         message = ""

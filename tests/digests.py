@@ -1,11 +1,11 @@
-"""Digests of trained networks: the proof that a change of the engine left every bit where it was.
+"""Digests of trained networks, which show that a change of the engine did not change any bit.
 
-The stored ones (digests.json) hold on the versions and the processor that stand beside them. After
-a change that is meant to change bits, make them anew, and say why in the commit:
+The stored digests (digests.json) are valid for the versions and the processor stored with them.
+After a change that is meant to change bits, update them, and say why in the commit:
 
     python tests/digests.py --write
 
-Without an option the script prints those of the instruction set in use (``FASTMLP_ISA``).
+Without this option, the script prints those of the instruction set in use (``FASTMLP_ISA``).
 """
 
 import argparse
@@ -42,7 +42,7 @@ RULES = {
 
 
 def mlp(*widths, act=layers.ReLU, norm=None, drop=0.0):
-    """Return layers: between two products a norm, an activation and dropout."""
+    """Return the layers of an MLP, with a norm, an activation and dropout between products."""
     stack = []
     for i, (n_in, n_out) in enumerate(pairwise(widths)):
         stack.append(layers.Linear(n_in, n_out))
@@ -173,7 +173,7 @@ def digest(of, rule, loss="cross_entropy", rows=75, batch=16, threads=1, limits=
 
 
 def targets(loss, rows, outputs, rng):
-    """Return targets that suit a loss."""
+    """Return valid targets for a loss."""
     if loss in ("cross_entropy", "hinge"):
         return rng.integers(0, outputs, rows)
     if loss == "binary_cross_entropy":
@@ -184,7 +184,7 @@ def targets(loss, rows, outputs, rng):
 
 
 def every_digest(names=None):
-    """Return name -> digest, at the instruction set in use."""
+    """Return the digests by name, for the instruction set in use."""
     found = {}
     for name in names or CASES:
         case = CASES[name]
@@ -197,7 +197,7 @@ def every_digest(names=None):
 
 
 def made_with():
-    """Return what bits may depend on, besides the code and the instruction set."""
+    """Return everything that bits may depend on, other than the code and the instruction set."""
     features = ",".join(sorted(isa.processor_features()))
     return {
         "numba": numba.__version__,
@@ -216,7 +216,7 @@ def levels():
 
 
 def digests_at(level):
-    """Return the digests at an instruction set, from a process of its own."""
+    """Return the digests for an instruction set, computed in a separate process."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).resolve())],
         check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"FASTMLP_ISA": level},

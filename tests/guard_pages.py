@@ -1,6 +1,6 @@
-"""Run kernels on arrays that end where readable memory ends; a step too far kills the process.
+"""Runs kernels on arrays that end where readable memory ends: an access beyond kills the process.
 
-A script, for test_bounds.py to run in a process of its own: prints what it has survived.
+test_bounds.py runs this script in a separate process. It prints the checks that it survived.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ _kept = []  # memory must outlive every array in it
 
 
 def guarded(array, *, at_start=False):
-    """Return a copy that ends at (or starts behind) a page which must not be touched."""
+    """Return a copy that ends right before (or starts right after) a page that is off limits."""
     n_bytes = max(1, array.nbytes)
     n_pages = -(-n_bytes // PAGE)
     memory = mmap.mmap(-1, (n_pages + 2) * PAGE)
@@ -32,7 +32,7 @@ def guarded(array, *, at_start=False):
 
 
 def products(dtype):
-    """Every edge of a tile, forward and backward, with inputs and outputs guarded."""
+    """Run products of all tile edges, forward and backward, with guarded inputs and outputs."""
     from fastmlp import ops
 
     rng = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def products(dtype):
 
 
 def training(dtype):
-    """Whole trainings in which data, parameters, workspace and scratch are guarded."""
+    """Train with guarded data, parameters, workspace and scratch."""
     from networks import OPTIMIZERS, every_layer
 
     import fastmlp
@@ -89,7 +89,7 @@ def training(dtype):
 
 
 def bfloat16_products(dtype):
-    """The same on bfloat16 tiles, where there are any; they read float32 alone."""
+    """Run products on bfloat16 tiles, if there are any; they read only float32."""
     from fastmlp.kernels.machine import isa
 
     if dtype != "float32" or not isa.current().bf16_tiles:

@@ -1,4 +1,4 @@
-"""Networks and data for the tests: random architectures, and how the reference reads them."""
+"""Networks and data for tests: random architectures, and their conversion for the reference."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ OPTIMIZERS = {
 
 
 class Identity:
-    """A user's own layer, which does nothing, but which no plan knows."""
+    """A custom layer that does nothing, but keeps a model from being compiled."""
 
     def forward(self, x, train=False):
         return x
@@ -41,7 +41,7 @@ def blobs(N, D, C, seed=0, dtype="float32"):
 
 
 def targets(loss, N, C, seed=0):
-    """Return targets that suit the loss: labels (N,) or an array (N, C)."""
+    """Return valid targets for the loss: labels (N,) or an array (N, C)."""
     rng = np.random.default_rng(seed)
     if loss in ("cross_entropy", "hinge"):
         return rng.integers(0, C, N)
@@ -53,7 +53,7 @@ def targets(loss, N, C, seed=0):
 
 
 def every_layer(D, H, C, *, activation=layers.ReLU, **options):
-    """Return a network with each kind of layer in it."""
+    """Return a network that contains each kind of layer."""
     return fastmlp.Sequential(
         layers.Normalize(np.full(D, 0.5), np.full(D, 2.0)),
         layers.Linear(D, H),
@@ -70,7 +70,7 @@ def every_layer(D, H, C, *, activation=layers.ReLU, **options):
 
 @st.composite
 def architectures(draw, *, max_width=40, dropout=True):
-    """Draw (D, C, build), where build() returns the layers of a random network, new each time."""
+    """Draw (D, C, build), where build() returns new layers of a random network."""
     D, C = draw(st.integers(1, max_width)), draw(st.integers(1, 11))
     recipe, width = [], D
     if draw(st.booleans()):

@@ -1,10 +1,11 @@
-"""How far a product of bfloat16 parts may be off, element by element, and factors to try it on.
+"""The error bound of a product of bfloat16 parts, element by element, and factors to test it.
 
-A factor of one part is off by at most u = 2**-8 of itself (8 significant bits), and one of two
-parts by 2**-16; two parts also leave low times low out, another 2**-16. What is smaller than the
-smallest normal number counts as 0 (Intel, Architecture Instruction Set Extensions, chapter 3).
-So with S = sum_k |a_k b_k| a product is off by at most (2 u + u**2) S or 3 * 2**-16 S, by what was
-too small, and by the float32 sums of the tolerance rule.
+The relative error of a factor is at most u = 2**-8 with one part (8 significant bits), and 2**-16
+with two. Two parts also omit the product of the low parts, another 2**-16. Subnormal numbers count
+as 0 (Intel, Architecture Instruction Set Extensions, chapter 3).
+
+So with S = sum_k |a_k b_k|, the error of a product is at most (2 u + u**2) S with one part and
+3 * 2**-16 S with two, plus that of subnormal numbers, plus the tolerance rule's for float32 sums.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ scalings = st.sampled_from(["none", "rows", "columns", "summed", "opposed", "mix
 
 
 def assert_within_bound(actual, a, b, parts, bias=0.0, slack=0.0):
-    """Assert that each element of actual is a @ b + bias to the bound above and some slack."""
+    """Assert that each element of actual equals a @ b + bias within the bound above plus slack."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     sums = np.abs(a) @ np.abs(b)
     underflow = 2 * TINY * (np.abs(a).sum(1)[:, None] + np.abs(b).sum(0) + 3 * a.shape[1])

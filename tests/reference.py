@@ -1,7 +1,7 @@
-"""Every formula once more, in plain float64 numpy, so that a person can check it by eye.
+"""A reference for every formula in plain float64 numpy, easy to check by eye.
 
-It imports nothing of fastmlp, shares no code with it and makes no attempt to be fast. Shapes by
-letters: N rows, D inputs, H outputs of a layer, C classes. Functions return new arrays and never
+It imports nothing from fastmlp, shares no code with it, and makes no attempt to be fast. Letters
+in shapes: N rows, D inputs, H outputs of a layer, C classes. Functions return new arrays and never
 change their arguments.
 """
 
@@ -29,13 +29,13 @@ def affine_backward(dy, x, weight):
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)) without overflow for either sign."""
+    """1 / (1 + exp(-x)), without overflow for either sign."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
 def softplus(x):
-    """log(1 + exp(x)) without overflow."""
+    """log(1 + exp(x)), without overflow."""
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -64,7 +64,7 @@ def activation(kind, x, alpha=0.0):
 
 
 def activation_derivative(kind, x, alpha=0.0):
-    """Return f'(x), elementwise; at the kink of a ReLU the derivative from the left."""
+    """Return f'(x), elementwise; at the kink of a ReLU, the derivative from the left."""
     negative = np.minimum(x, 0.0)
     if kind == "relu":
         return np.where(x > 0, 1.0, 0.0)
@@ -101,12 +101,12 @@ def normalise(x, mean, var, eps):
 
 
 def batchnorm(x, gamma, beta, eps=1e-5):
-    """Training mode: each column by its own batch mean and variance (divided by N)."""
+    """Normalise each column by its batch mean and biased variance, as in training."""
     return gamma * normalise(x, x.mean(axis=0), x.var(axis=0), eps) + beta
 
 
 def batchnorm_backward(dy, x, gamma, eps=1e-5):
-    """Return dx, dgamma, dbeta of the training mode (Ioffe and Szegedy 2015, section 3)."""
+    """Return dx, dgamma, dbeta in training mode (Ioffe and Szegedy, 2015, section 3)."""
     inv_std = 1.0 / np.sqrt(x.var(axis=0) + eps)
     x_hat = (x - x.mean(axis=0)) * inv_std
     dx_hat = dy * gamma
@@ -115,12 +115,12 @@ def batchnorm_backward(dy, x, gamma, eps=1e-5):
 
 
 def running(old, batch, momentum=0.9):
-    """Running statistic of a BatchNorm after one more batch."""
+    """Return a running statistic of a BatchNorm after one more batch."""
     return momentum * old + (1.0 - momentum) * batch
 
 
 def layernorm(x, gamma, beta, eps=1e-5):
-    """The same within each row (Ba, Kiros and Hinton 2016)."""
+    """Normalise each row by its own mean and biased variance (Ba, Kiros and Hinton, 2016)."""
     mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
     return gamma * normalise(x, mean, var, eps) + beta
 
@@ -139,17 +139,17 @@ def layernorm_backward(dy, x, gamma, eps=1e-5):
 
 
 def softmax(z):
-    """Rows of exp(z) / sum exp(z)."""
+    """Return exp(z) / sum exp(z) for each row."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
 
 def row_losses(kind, z, t, parameter=0.0):
-    """Return the loss of each row (N,) and its gradient by that row's outputs (N, C).
+    """Return each row's loss (N,) and its gradient with respect to the row's outputs (N, C).
 
     z (N, C) are the outputs; t are labels (N,) for cross_entropy and hinge, else targets (N, C).
-    parameter is the label smoothing, the delta of huber or the quantile. Where quantile has a kink,
-    the gradient is the one from the right; where mae has one, 0.
+    parameter is the label smoothing, the delta of huber, or the quantile. At the kink of quantile
+    the gradient is the one from the right; at the kink of mae it is 0.
     """
     N, C = z.shape
     rows = np.arange(N)
@@ -187,7 +187,7 @@ def row_losses(kind, z, t, parameter=0.0):
 
 
 def loss(kind, z, t, weights=None, parameter=0.0):
-    """Return sum_i w_i l_i / sum_i w_i over the rows and its gradient by z (N, C)."""
+    """Return sum_i w_i l_i / sum_i w_i over the rows, and its gradient with respect to z (N, C)."""
     w = np.ones(len(z)) if weights is None else weights
     values, gradients = row_losses(kind, z, t, parameter)
     return float((w * values).sum() / w.sum()), gradients * (w / w.sum())[:, None]
@@ -197,11 +197,10 @@ def loss(kind, z, t, weights=None, parameter=0.0):
 
 
 def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, decoupled=0.0):
-    """Return the new weights, and write the new "first" and "second" arrays into the dict state.
+    """Return the new weights, and store the new "first" and "second" arrays in the dict state.
 
-    beta1 is the momentum, beta2 the decay of the mean square, t the number of this step counted
-    from 1, and decoupled the weight decay of AdamW. A coupled one belongs into g, which the caller
-    adds.
+    beta1 is the momentum, beta2 the decay of the mean square, t the number of this step, counting
+    from 1, and decoupled the weight decay of AdamW. The caller adds coupled weight decay to g.
     """
     first = state.setdefault("first", np.zeros_like(w))
     second = state.setdefault("second", np.zeros_like(w))
@@ -226,14 +225,14 @@ def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8,
 
 
 def clip_by_norm(gradients, limit):
-    """Scale a list of arrays together so that the norm of all of them is at most limit."""
+    """Scale a list of arrays by the same factor so that their joint norm is at most limit."""
     norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
     scale = min(1.0, limit / norm) if norm > 0 else 1.0
     return [g * scale for g in gradients], norm
 
 
 def max_norm(weight, limit):
-    """Scale each column of weight (D, H), a unit's incoming weights, down to at most that norm."""
+    """Scale each column of weight (D, H), a unit's incoming weights, to a norm of at most limit."""
     norm = np.sqrt((weight**2).sum(axis=0))
     return weight * np.where(norm > limit, limit / np.maximum(norm, 1e-300), 1.0)
 
@@ -246,7 +245,7 @@ def max_norm(weight, limit):
 
 
 def forward(network, params, x):
-    """Return the outputs and the input of each layer (training mode)."""
+    """Return the outputs and the inputs of all layers, in training mode."""
     inputs = []
     for i, (kind, argument) in enumerate(network):
         inputs.append(x)
@@ -264,7 +263,7 @@ def forward(network, params, x):
 
 
 def backward(network, params, inputs, dy):
-    """Return the gradients by name and the gradient by the network's input."""
+    """Return the gradients by parameter name, and that with respect to the network's input."""
     grads = {}
     for i, (kind, argument) in reversed(list(enumerate(network))):
         x = inputs[i]
@@ -283,7 +282,7 @@ def backward(network, params, inputs, dy):
 
 
 def loss_and_grads(network, params, x, t, kind, *, weights=None, parameter=0.0, l2=0.0):
-    """Return the loss with 0.5 l2 sum(W W) over the weight matrices, and the gradients by name."""
+    """Return the loss, including 0.5 l2 sum(W W) of all weight matrices, and gradients by name."""
     z, inputs = forward(network, params, x)
     value, dz = loss(kind, z, t, weights, parameter)
     grads, _ = backward(network, params, inputs, dz)
@@ -297,9 +296,9 @@ def loss_and_grads(network, params, x, t, kind, *, weights=None, parameter=0.0, 
 def train_step(
     network, params, state, x, t, loss_kind, rule, *, l2=0.0, weight_decay=0.0, **limits
 ):
-    """Return the loss before the step and the parameters after it; state is kept between steps.
+    """Return the loss before a step and the parameters after it; state persists between steps.
 
-    rule is the pair (kind, hyper-parameters) of `update`; limits are clip_norm and max_norm.
+    rule is a pair (kind, hyper-parameters) for `update`; limits are clip_norm and max_norm.
     """
     kind, hyper = rule
     value, grads = loss_and_grads(network, params, x, t, loss_kind, l2=l2)
@@ -334,7 +333,7 @@ def exponential_rate(lr, decay, epoch):
 
 
 def cosine_rate(lr, final, step, total_steps):
-    """Half a cosine from lr to final (Loshchilov and Hutter 2017, equation 5)."""
+    """Half a cosine from lr to final (Loshchilov and Hutter, 2017, equation 5)."""
     return final + 0.5 * (lr - final) * (1.0 + math.cos(math.pi * step / total_steps))
 
 
@@ -342,7 +341,7 @@ def cosine_rate(lr, final, step, total_steps):
 
 
 def numerical_gradient(f, x):
-    """Central differences of the scalar f at x, an array of any shape, in float64."""
+    """Return central differences, in float64, of the scalar f at x, an array of any shape."""
     h = np.finfo(np.float64).eps ** (1 / 3)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):

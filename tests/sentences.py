@@ -1,4 +1,4 @@
-"""How a test says that bad input is answered by one sentence."""
+"""An assertion that bad input raises an error of one sentence."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ import pytest
 
 @contextmanager
 def refused(kinds=(ValueError, TypeError), *words):
-    """Expect an error of these kinds whose message is one sentence that holds every word."""
+    """Expect an error of these kinds whose message is one sentence that contains all the words."""
     with pytest.raises(kinds) as caught:
         yield
     message = str(caught.value)

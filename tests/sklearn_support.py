@@ -1,4 +1,4 @@
-"""Data and helpers for the tests of the estimators."""
+"""Data and helpers for tests of the estimators."""
 
 import numpy as np
 from sklearn.datasets import make_classification, make_regression
@@ -27,7 +27,7 @@ def assert_same_bits(a, b):
 
 
 class Record(Callback):
-    """Keeps what it is told; stops after some epochs."""
+    """Records what it is called with; stops after some epochs."""
 
     def __init__(self, stop_after=None):
         self.stop_after, self.records, self.history, self.info = stop_after, [], None, None

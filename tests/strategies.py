@@ -1,7 +1,7 @@
-"""Hypothesis strategies: arrays of the shapes and values that break numerical code.
+"""Hypothesis strategies: arrays with shapes and values that tend to break numerical code.
 
-Arrays are drawn as (shape, kind of values, seed) and filled by numpy, which is fast and shrinks to
-a small shape.
+An array is drawn as (shape, kind of values, seed) and filled by numpy, which is fast and shrinks to
+small shapes.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def matrices(draw, n_rows=rows, n_columns=columns, kinds=values):
 
 @st.composite
 def loss_cases(draw, kind):
-    """Draw outputs (N, C), targets and row weights (or None) for the loss of that name."""
+    """Draw outputs (N, C), targets and row weights (or None) for the named loss."""
     N, C = draw(rows), draw(st.integers(1, 23))
     rng = np.random.default_rng(draw(seeds))
     z = filled((N, C), draw(values), draw(seeds))

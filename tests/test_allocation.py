@@ -1,8 +1,8 @@
-"""After the first epoch a training step allocates nothing, neither in Python nor in numba.
+"""After the first epoch, training steps allocate nothing, neither in Python nor in numba.
 
-Between epochs Python does allocate a little (a record, the order of the rows). So numba's count
-must not depend on the number of steps, and Python's memory must at no time rise by as much as the
-outputs of one layer for one step take.
+Between epochs, Python does allocate a little (a record, the order of the rows). So numba's count
+must not depend on the number of steps, and Python's memory must never grow by as much as one
+layer's outputs in one step take.
 """
 
 import gc
@@ -15,13 +15,13 @@ from networks import OPTIMIZERS, blobs, every_layer, targets
 
 from fastmlp.callbacks import Callback
 
-D, H, C, BATCH = 40, 64, 5, 1024  # little to learn, much to compute
+D, H, C, BATCH = 40, 64, 5, 1024  # few parameters, much computation
 FEW, MANY = 2, 16
 X, Y = blobs(MANY * BATCH, D, C)
 
 
 class Meter(Callback):
-    """Notes, for each epoch, the peak of Python's memory and numba's count of allocations."""
+    """Records the peak of Python's memory and numba's allocation count in each epoch."""
 
     def __init__(self):
         self.peaks, self.counts = [], []
@@ -51,7 +51,7 @@ class Meter(Callback):
 
 @pytest.fixture
 def counting():
-    """Have Python and numba count their allocations."""
+    """Make Python and numba count their allocations."""
     from numba.core.runtime import _nrt_python
 
     was_on = _nrt_python.memsys_stats_enabled()
@@ -64,7 +64,7 @@ def counting():
 
 
 def measured(optimizer, n_steps, *, loss="cross_entropy", n_threads=1, **limits):
-    """Train four epochs; return the peaks in bytes and the counts of all but the first."""
+    """Train for four epochs; return peaks in bytes and counts for all but the first."""
     meter, N = Meter(), n_steps * BATCH
     y = Y[:N] if loss == "cross_entropy" else targets(loss, N, C)
     every_layer(D, H, C).fit(

@@ -90,14 +90,14 @@ def test_the_same_seed_gives_the_same_bits():
     np.testing.assert_array_equal(first.components, second.components)
 
 
-def test_calling_fit_again_goes_on():
+def test_calling_fit_again_continues():
     X, _ = flat_data()
     once = TiedAutoencoder(12, 3).fit(X, epochs=4)
     twice = TiedAutoencoder(12, 3).fit(X, epochs=2).fit(X, epochs=2)
     np.testing.assert_array_equal(once.components, twice.components)
 
 
-def test_what_does_not_fit_is_refused():
+def test_invalid_input_is_refused():
     model = TiedAutoencoder(12, 3)
     with pytest.raises(ValueError, match="at most n_features"):
         TiedAutoencoder(3, 4)

@@ -1,4 +1,4 @@
-"""How rows are cut into minibatches, and what BatchNorm makes of a minibatch of one row."""
+"""How rows are divided into minibatches, and how BatchNorm treats a minibatch of one row."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def normalised(*first, **options):
 
 
 def line(N, seed=0):
-    """Return rows of six numbers and targets that are linear in them."""
+    """Return rows of six numbers, and targets that depend linearly on them."""
     X = 3 * filled((N, 6), "normal", seed)
     return X, X @ np.array([1.0, -2.0, 0.5, 0.0, 0.0, 1.0])
 
@@ -106,7 +106,7 @@ def test_a_batch_with_the_row_that_joined_is_one_step_on_all_its_rows(n_threads,
 @pytest.mark.parametrize(
     ("N", "batch_size"), [(129, 128), (97, 32), (129, 1), (60, 1)], ids=lambda n: str(n)
 )
-def test_a_network_with_batch_norm_learns_whatever_is_left_for_the_last_batch(N, batch_size):
+def test_a_network_with_batch_norm_learns_with_any_last_batch(N, batch_size):
     X, y = line(N)
 
     model = regression(X, y, epochs=150, batch_size=batch_size)
@@ -173,7 +173,7 @@ def test_the_gradient_of_one_row_is_that_of_inference():
         np.testing.assert_allclose(layer.grads[name], gradient, rtol=1e-12)
 
 
-def test_one_row_after_another_keeps_the_running_statistics_close_to_those_of_the_rows():
+def test_single_rows_keep_running_statistics_close_to_those_of_all_rows():
     X = 5 + 2 * filled((4000, 3), "normal", 3)
     layer = BatchNorm(3)
 

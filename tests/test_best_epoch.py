@@ -1,4 +1,4 @@
-"""The best epoch, where the monitored value is at times, or always, no number."""
+"""The best epoch when the monitored value is sometimes, or always, NaN."""
 
 import math
 
@@ -13,7 +13,7 @@ from fastmlp.layers import Linear
 
 
 class Scores(Callback):
-    """Writes a score into each record, and keeps the parameters of each epoch."""
+    """Writes a score to each record, and saves the parameters of each epoch."""
 
     def __init__(self, *scores):
         self.scores, self.thetas = scores, []
@@ -33,7 +33,7 @@ def fit(scores, **options):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_where_no_epoch_can_be_compared_the_last_parameters_stay_and_a_warning_says_so(value):
+def test_without_a_comparable_epoch_the_last_parameters_stay_with_a_warning(value):
     scores = Scores(*[value] * 4)
 
     with pytest.warns(UserWarning, match="val_auc was finite in no epoch"):
@@ -45,7 +45,7 @@ def test_where_no_epoch_can_be_compared_the_last_parameters_stay_and_a_warning_s
     np.testing.assert_array_equal(model.theta, scores.thetas[-1])
 
 
-def test_patience_ends_without_a_number_too():
+def test_patience_ends_with_nan_too():
     scores = Scores(*[math.nan] * 9)
 
     with pytest.warns(UserWarning, match="finite in no epoch"):
@@ -60,7 +60,7 @@ def test_patience_ends_without_a_number_too():
     ("values", "best"),
     [((math.nan, 0.5, 0.4), 1), ((0.7, math.nan, math.nan), 0), ((0.1, math.nan, 0.2), 2)],
 )
-def test_an_epoch_without_a_number_is_passed_over(values, best):
+def test_an_epoch_with_nan_is_never_the_best(values, best):
     scores = Scores(*values)
 
     model, history = fit(

@@ -1,4 +1,4 @@
-"""Products of bfloat16 tiles against float64, each element to the bound of `precision_rule`."""
+"""Products of bfloat16 tiles against float64, each element within `precision_rule`'s bound."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def whole(n):
 
 
 class Products:
-    """The three products of a layer on memory that was filled with ``poison`` beforehand."""
+    """A layer's three products, in memory that was filled with ``poison`` before."""
 
     def __init__(self, parts, poison=np.nan):
         self.parts, self.poison = parts, poison
@@ -39,7 +39,7 @@ class Products:
         return self.empty(self.parts * whole(n) * whole(m) // 2)
 
     def factor(self, x):
-        """Return x as the forward product and as the gradient of the weight read it."""
+        """Return x in the forms that the forward product and the weight gradient read."""
         N, D = x.shape
         memory = self.empty(2 * self.tiles(N, D).size)
         turned = memory.size // 2
@@ -47,7 +47,7 @@ class Products:
         return memory, turned
 
     def weight(self, weight, backward):
-        """Return the weight as the forward product reads it, or as the backward product does."""
+        """Return the weight in the form that the forward or the backward product reads."""
         D, H = weight.shape
         memory = self.empty(2 * self.tiles(D, H).size)
         place = memory.size // 2 if backward else -1
@@ -59,11 +59,11 @@ class Products:
         return memory, place
 
     def scratch(self, width):
-        """Return a thread's scratch."""
+        """Return the scratch memory of a thread."""
         return self.empty(int(bf16.START) + max(32, whole(width)))
 
     def forward(self, x, weight, bias=None):
-        """x @ weight + bias, in a matrix whose rows are longer than that."""
+        """Compute x @ weight + bias, in a matrix with padded rows."""
         (N, D), H = x.shape, weight.shape[1]
         memory, _ = self.factor(x)
         packed, _ = self.weight(weight, backward=False)
@@ -77,7 +77,7 @@ class Products:
         return y[:, :H]
 
     def backward(self, dz, weight):
-        """dz @ weight.T, in a matrix whose rows are longer than that."""
+        """Compute dz @ weight.T, in a matrix with padded rows."""
         (N, H), D = dz.shape, len(weight)
         memory = self.empty(2 * self.tiles(N, H).size)
         bf16.prepare_gradient(dz, memory, 0, memory.size // 2, N, H, self.parts, Block(0, N, 0, H))
@@ -90,7 +90,7 @@ class Products:
         return dx[:, :D]
 
     def gradient(self, x, dz, n_rows_a_piece=64):
-        """x.T @ dz, a few rows of it at a time."""
+        """Compute x.T @ dz, a few rows at a time."""
         (N, D), H = x.shape, dz.shape[1]
         factor, turned = self.factor(x)
         memory = self.empty(factor.size + self.tiles(N, H).size)
@@ -154,7 +154,7 @@ def test_training_sizes(parts, N, D, H):
 @PARTS
 @given(sizes, sizes, sizes, seeds)
 def test_small_whole_numbers_are_exact(parts, N, D, H, seed):
-    """A part holds each, and float32 their sums, 0 among them."""
+    """One part represents each number exactly, and float32 their sums, including 0."""
     rng = np.random.default_rng(seed)
     x, weight = (rng.integers(-100, 101, s).astype(np.float32) for s in [(N, D), (D, H)])
 
@@ -169,7 +169,7 @@ def all_products(products, x, weight, dz):
 
 @PARTS
 @given(sizes, sizes, sizes, seeds)
-def test_what_lay_in_memory_does_not_matter(parts, N, D, H, seed):
+def test_prior_contents_of_memory_do_not_matter(parts, N, D, H, seed):
     (x, weight), (dz, _) = factors(N, D, H, "none", seed), factors(N, H, 1, "none", seed)
 
     clean = all_products(Products(parts, 0.0), x, weight, dz)
@@ -182,7 +182,7 @@ def test_what_lay_in_memory_does_not_matter(parts, N, D, H, seed):
 @PARTS
 @given(sizes, sizes, sizes, st.sampled_from([np.nan, np.inf, -np.inf]), seeds)
 def test_nan_and_infinity_come_through(parts, N, D, H, value, seed):
-    """One number that is not finite reaches what float32 products let it reach, and no more."""
+    """One non-finite number affects the same elements as in a float32 product, and no others."""
     (x, weight), (dz, _) = factors(N, D, H, "none", seed), factors(N, H, 1, "none", seed)
     assume((weight != 0).all() and (dz != 0).all())
     rng = np.random.default_rng(seed)
@@ -208,8 +208,8 @@ def test_nan_and_infinity_come_through(parts, N, D, H, value, seed):
 
 @PARTS
 @pytest.mark.parametrize("nothing", [0.0, 1e-40])
-def test_infinity_times_nothing_is_not_a_number(parts, nothing):
-    """What is smaller than the smallest normal number counts as 0 here, too."""
+def test_infinity_times_a_subnormal_is_nan(parts, nothing):
+    """Subnormal numbers count as 0 here, too."""
     x, weight = np.ones((20, 40), np.float32), np.ones((40, 33), np.float32)
     x[3, 7], weight[7, 5] = np.inf, nothing
 
@@ -221,8 +221,8 @@ def test_infinity_times_nothing_is_not_a_number(parts, nothing):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_what_lies_above_the_largest_bfloat16(sign):
-    """One part rounds the largest float32 to infinity; two parts hold it."""
+def test_numbers_above_the_largest_bfloat16(sign):
+    """One part rounds the largest float32 to infinity; two parts represent it."""
     x = np.full((3, 2), sign * np.finfo(np.float32).max, np.float32)
     weight = np.array([[0.1257], [0.0311]], np.float32)
 
@@ -232,8 +232,8 @@ def test_what_lies_above_the_largest_bfloat16(sign):
 
 @PARTS
 @pytest.mark.parametrize("exponent", [-37.5, -39.0, -44.0])
-def test_numbers_about_the_smallest_do_no_harm(parts, exponent):
-    """They may count as 0, and in a low part too; the rest of a sum is as it should be."""
+def test_the_smallest_numbers_do_no_harm(parts, exponent):
+    """They may count as 0, also in a low part; the rest of the sum is right."""
     x, weight = factors(40, 70, 50, "none", 0)
     small = np.random.default_rng(1).random(x.shape) < 0.5
     x[small] = (x[small] * 10.0**exponent).astype(np.float32)

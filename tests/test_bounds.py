@@ -1,4 +1,4 @@
-"""Kernels read and write nothing beyond their arrays."""
+"""Kernels never read or write beyond their arrays."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="needs mprotect")
 @pytest.mark.parametrize("what", ["products", "bfloat16_products", "training"])
-def test_nothing_beyond_an_array_is_touched(what):
+def test_kernels_touch_nothing_beyond_an_array(what):
     script = Path(__file__).with_name("guard_pages.py")
 
     done = subprocess.run(

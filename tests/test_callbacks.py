@@ -61,7 +61,7 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
-def test_progress_to_a_pipe_is_one_plain_line_an_epoch():
+def test_progress_to_a_pipe_is_one_plain_line_per_epoch():
     stream = io.StringIO()
     progress = Progress(stream)
 
@@ -129,7 +129,7 @@ def test_time_limit_stops_when_the_time_is_up(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan])
-def test_time_limit_refuses_what_is_not_a_positive_number(seconds):
+def test_time_limit_must_be_a_positive_number(seconds):
     with pytest.raises(ValueError, match="positive number of seconds"):
         TimeLimit(seconds)
 
@@ -164,13 +164,13 @@ def time_left(progress):
     return progress._clock.seconds_left
 
 
-def test_what_comes_before_the_first_step_is_not_counted_in_the_time_left(monkeypatch):
+def test_the_time_left_ignores_the_time_before_the_first_step(monkeypatch):
     clock = Clock(monkeypatch)
     info = TrainingInfo(None, 10, 100, 1000, steps_done=lambda: clock.steps)
     progress = Progress(io.StringIO())
 
     progress.on_train_begin(info)
-    clock.move(30.0, 1)  # kernels are compiled, and no poll came before the first step was done
+    clock.move(30.0, 1)  # kernels are compiled: no poll until the first step is done
     progress.poll()
     nothing_measured = time_left(progress)
     clock.move(1.0, 50)
@@ -180,7 +180,7 @@ def test_what_comes_before_the_first_step_is_not_counted_in_the_time_left(monkey
     assert time_left(progress) == pytest.approx((1000 - 51) / 50)
 
 
-def test_a_slow_first_epoch_is_forgotten(monkeypatch):
+def test_the_time_left_forgets_a_slow_first_epoch(monkeypatch):
     clock = Clock(monkeypatch)
     info = TrainingInfo(None, 3, 100, 1000, steps_done=lambda: clock.steps)
     progress = Progress(io.StringIO())
@@ -219,7 +219,7 @@ class Failing(io.StringIO):
         (BrokenPipeError(32, "Broken pipe"), None),
     ],
 )
-def test_a_display_that_fails_is_given_up_and_told_once(error, told, capsys):
+def test_a_failing_display_is_abandoned_with_one_note(error, told, capsys):
     progress = Progress(Failing(error))
 
     progress.on_train_begin(training_info())

@@ -17,7 +17,7 @@ UNKNOWN = [-1, 99, 2**40]
 
 
 def runner(monkeypatch, n_threads):
-    """Return a runner that uses so many threads, however small the step."""
+    """Return a runner that uses n_threads for steps of any size."""
     monkeypatch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)
     model, optimizer = every_layer(6, 9, 3), fastmlp.SGD(lr=0.1)
     optimizer.prepare(model)
@@ -71,7 +71,7 @@ def test_an_unknown_code_in_an_operation_ends_the_run(monkeypatch, field, kind, 
 
 
 @pytest.mark.parametrize("name", ["hinge", "mse", "poisson"])
-def test_what_the_plan_did_not_ask_for_ends_the_run(monkeypatch, name):
+def test_a_call_that_the_plan_does_not_list_ends_the_run(monkeypatch, name):
     made = runner(monkeypatch, 1)
     made._plan.header[op.LOSS] = kernels.losses.CODES[name]
 
@@ -138,7 +138,7 @@ def fails_on_a_block(memory, zero, thread, o, step, n_rows, x):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
-def test_an_error_in_a_prediction_reaches_who_asked(monkeypatch, n_threads):
+def test_an_error_in_a_prediction_reaches_the_caller(monkeypatch, n_threads):
     monkeypatch.setattr(inference, "_FLOPS_WORTH_A_HELPER", 1)
     monkeypatch.setattr(inference, "_ROWS_WORTH_A_THREAD", 1)
     model = fastmlp.Sequential(fastmlp.Linear(6, 9), fastmlp.ReLU(), fastmlp.Linear(9, 3))

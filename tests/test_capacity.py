@@ -1,4 +1,4 @@
-"""What does not fit into memory is refused in a sentence, before it is taken."""
+"""Anything that does not fit into memory is refused in one sentence, before it is allocated."""
 
 import itertools
 
@@ -13,12 +13,12 @@ GB = 10**9
 
 @pytest.fixture
 def small_machine(monkeypatch):
-    """A machine with 2 GB left."""
+    """Simulate a machine with 2 GB of free memory."""
     monkeypatch.setattr(capacity, "available_bytes", lambda: 2 * GB)
 
 
 @pytest.mark.parametrize("sizes", [(1_000_000, 1_000_000), (50, 30_000, 30_000), (3, 10**9)])
-def test_a_network_says_what_it_would_need(sizes, small_machine):
+def test_an_oversized_network_reports_the_memory_it_needs(sizes, small_machine):
     with refused(MemoryError, "parameters", "2 GB", "smaller layers"):
         Sequential(*(Linear(a, b) for a, b in itertools.pairwise(sizes)))
 
@@ -40,13 +40,13 @@ def test_training_counts_the_optimizer_s_states_and_the_copies(monkeypatch):
     np.testing.assert_array_equal(model.theta, before)
 
 
-def test_small_things_are_not_asked_about(monkeypatch):
+def test_small_allocations_are_not_checked(monkeypatch):
     monkeypatch.setattr(capacity, "available_bytes", lambda: 0)
 
     assert Sequential(Linear(100, 100)).n_parameters == 10_100
 
 
-def test_where_nothing_can_be_found_out_nothing_is_refused(monkeypatch):
+def test_nothing_is_refused_if_free_memory_is_unknown(monkeypatch):
     monkeypatch.setattr(capacity, "available_bytes", lambda: None)
 
     capacity.require(10**18, "it", "do without")

@@ -1,4 +1,4 @@
-"""`fastmlp bench` hands its options to the benchmarks of a checkout, where there is one."""
+"""`fastmlp bench` passes its options to the benchmarks of a checkout, if there is one."""
 
 import sys
 from pathlib import Path
@@ -25,14 +25,14 @@ def elsewhere(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_outside_a_checkout_one_sentence_says_where_to_run_it(elsewhere, capsys):
+def test_outside_a_checkout_one_sentence_tells_where_to_run_it(elsewhere, capsys):
     code = main(["bench"])
 
     assert code == 2
     assert "run this command in a checkout" in capsys.readouterr().err
 
 
-def test_all_options_are_the_benchmark_s_own(elsewhere, capsys):
+def test_all_options_go_to_the_benchmark(elsewhere, capsys):
     (elsewhere / "bench").mkdir()
     (elsewhere / "bench/__init__.py").touch()
     (elsewhere / "bench/side_by_side.py").write_text(
@@ -51,10 +51,10 @@ def test_all_options_are_the_benchmark_s_own(elsewhere, capsys):
         (["--isa", "sse9"], "sse9"),
         (["products", "--shapes", "8x9"], "write rows, inputs and outputs as 128x784x10"),
         (["products", "--dtype", "float16"], "float16"),
-        (["multiplying"], "unknown part 'multiplying': use some of training"),
+        (["multiplying"], "unknown part 'multiplying': choose from training"),
     ],
 )
-def test_a_mistake_is_answered_before_anything_is_measured(arguments, message, capsys):
+def test_a_bad_option_is_refused_before_anything_is_measured(arguments, message, capsys):
     code = main(["bench", *arguments])
 
     assert code == 2

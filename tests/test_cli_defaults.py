@@ -1,4 +1,4 @@
-"""What the defaults promise on the official data, where that is at hand."""
+"""The accuracies promised for the defaults on the official data, if it is available."""
 
 import json
 import os

@@ -48,7 +48,7 @@ def test_table_has_a_line_for_every_fact(capsys):
         ("amx", {"amx-tile", "amx-bf16"}, "does not let this process"),
     ],
 )
-def test_precisions_that_run_as_highest_say_why(level, features, why):
+def test_precisions_that_run_as_highest_give_the_reason(level, features, why):
     said = precisions(Isa(level, 64, 8, 3), features)
 
     assert said["highest"] == "float32 products"
@@ -57,7 +57,7 @@ def test_precisions_that_run_as_highest_say_why(level, features, why):
         assert why in said[name]
 
 
-def test_precision_with_tiles_names_them():
+def test_lower_precisions_name_the_tiles_they_use():
     said = precisions(Isa("amx", 64, 8, 3, bf16_tiles=True), {"amx-tile", "amx-bf16"})
 
     assert "AMX" in said["medium"]

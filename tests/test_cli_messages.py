@@ -1,4 +1,4 @@
-"""What the command line says of warnings, and of names with control characters."""
+"""How the command line shows warnings, and names with control characters."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def run(*arguments, cwd, **variables):
     )
 
 
-def test_a_warning_is_one_line_without_a_place_in_the_code(tmp_path):
+def test_a_warning_is_one_line_without_a_source_location(tmp_path):
     done = run("info", cwd=tmp_path, NUMBA_DISABLE_JIT="1")
 
     assert done.returncode == 0
@@ -39,7 +39,7 @@ def test_a_warning_is_one_line_without_a_place_in_the_code(tmp_path):
         (["train", "digits", "--out", "no\x1bfolder/model.safetensors"], "x1bfolder"),
     ],
 )
-def test_control_characters_are_shown_not_obeyed(arguments, shown, capsys):
+def test_control_characters_are_escaped(arguments, shown, capsys):
     assert main(arguments) == 2
 
     told = capsys.readouterr().err

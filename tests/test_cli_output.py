@@ -1,4 +1,4 @@
-"""Standard output that fails: the work is done and kept all the same."""
+"""When standard output fails, the work is still done and saved."""
 
 import json
 import os
@@ -18,7 +18,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX's")
 
 
 def shell(line, **environment):
-    """Run a line of bash; return its exit code and what was told, but that kernels compile."""
+    """Run a line of bash; return its exit code and messages, except those about compiling."""
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
         capture_output=True,
@@ -42,7 +42,7 @@ def test_a_full_disk_under_the_output_loses_only_the_output(tmp_path):
 
 @posix
 @pytest.mark.parametrize("redirection", [">&-", "<&- >&-", "| true", "| head -1", "2>&1 | head -1"])
-def test_nobody_reads_and_all_is_kept_in_silence(redirection, tmp_path):
+def test_without_a_reader_everything_is_saved_silently(redirection, tmp_path):
     out = tmp_path / "m.safetensors"
 
     code, errors = shell(f"{COMMAND} train digits --epochs 4 --out {out} {redirection}")
@@ -52,14 +52,14 @@ def test_nobody_reads_and_all_is_kept_in_silence(redirection, tmp_path):
 
 
 @posix
-def test_with_nothing_to_keep_training_ends_when_the_reader_leaves():
+def test_without_a_file_to_write_training_ends_with_its_reader():
     code, errors = shell(f"{COMMAND} train digits --epochs 1000000 | head -3")
 
     assert (code, errors) == (0, [])
 
 
 @posix
-def test_a_sweep_whose_output_and_errors_nobody_reads_is_made(tmp_path):
+def test_a_sweep_completes_though_nobody_reads_its_output(tmp_path):
     line = f"{COMMAND} sweep digits --lr 1e-3,2e-3 --epochs 1 --hidden 8 --jobs 1 --out {tmp_path}"
 
     code, _ = shell(f"{line} 2>&1 | true")
@@ -71,7 +71,7 @@ def test_a_sweep_whose_output_and_errors_nobody_reads_is_made(tmp_path):
 
 @posix
 @pytest.mark.parametrize("name", ["é", "数据", "дом"])
-def test_a_name_that_the_terminal_cannot_show_is_no_obstacle(name, tmp_path):
+def test_a_file_name_that_the_terminal_cannot_show_works(name, tmp_path):
     path = tmp_path / f"{name}.csv"
     path.write_text("a,b\n" + "".join(f"{i % 7},{'xy'[i % 2]}\n" for i in range(300)))
 
@@ -81,7 +81,7 @@ def test_a_name_that_the_terminal_cannot_show_is_no_obstacle(name, tmp_path):
     assert not any(line.startswith(("Traceback", "fastmlp")) for line in told)
 
 
-def test_what_fails_after_training_does_not_cost_the_network(tmp_path, monkeypatch):
+def test_a_failure_after_training_does_not_lose_the_network(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise ValueError("no report today")
 

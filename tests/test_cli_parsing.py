@@ -78,7 +78,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("fastmlp ")
 
 
-def test_capitals_and_underscores_do_not_matter():
+def test_case_and_underscores_do_not_matter():
     from fastmlp.cli.parsing import name_of
 
     assert name_of("schedule", ["one-cycle"])("One_Cycle") == "one-cycle"

@@ -1,4 +1,4 @@
-"""What ends the program before its time: one quiet exit, and what was learned is kept."""
+"""Signals that end the program early: it exits quietly, once, and keeps what was learned."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ TRAIN = [sys.executable, "-m", "fastmlp", "train", "digits", "--epochs", "100000
 
 
 def started(*options, **settings):
-    """Start a training and wait until it has made an epoch."""
+    """Start training and wait until the first epoch is done."""
     process = subprocess.Popen(
         [*TRAIN, *map(str, options)],
         stdout=subprocess.PIPE,
@@ -31,7 +31,7 @@ def started(*options, **settings):
 
 
 def ended(process):
-    """Wait for the end; return exit code, last line of output, all that was told of errors."""
+    """Wait for the end; return the exit code, the last line of output, and standard error."""
     output, errors = process.communicate(timeout=300)
     told = [line for line in errors.splitlines() if "compiling" not in line]
     return process.returncode, output.splitlines()[-1], told
@@ -55,7 +55,7 @@ def test_training_stops_and_the_network_is_saved(name, times, tmp_path):
     assert fastmlp.load(out).n_parameters > 0
 
 
-def test_several_kinds_at_once_are_one_end(tmp_path):
+def test_several_signals_at_once_end_it_once(tmp_path):
     out = tmp_path / "m.safetensors"
     process = started("--out", out)
 
@@ -78,7 +78,7 @@ def test_nohup_is_respected_and_sigterm_ends_a_job_that_ignores_ctrl_c(tmp_path)
     process = started("--out", out, preexec_fn=ignore)
     for number in (signal.SIGINT, signal.SIGHUP):
         process.send_signal(number)
-    for _ in range(3):  # it goes on
+    for _ in range(3):  # training continues
         assert process.stdout.readline().startswith("epoch")
     process.send_signal(signal.SIGTERM)
     code, _, errors = ended(process)
@@ -106,7 +106,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize("module", ["argparse", "numpy", "fastmlp.layers", "numba"])
 @pytest.mark.parametrize(("name", "times"), [("SIGINT", 1), ("SIGTERM", 3)])
-def test_during_the_imports_it_is_one_quiet_exit(module, name, times):
+def test_a_signal_during_imports_is_a_quiet_exit(module, name, times):
     done = subprocess.run(
         [sys.executable, "-c", AT_IMPORT.format(module=module, name=name, times=times)],
         capture_output=True,

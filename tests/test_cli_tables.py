@@ -1,4 +1,4 @@
-"""`fastmlp train` and tables: its options, what is told about columns, and messages in options."""
+"""`fastmlp train` on tables: options, notes about columns, and option names in messages."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ from fastmlp.cli import main
 
 
 def train(capsys, *arguments):
-    """Run one epoch; return the exit code, the report and the lines on standard error."""
+    """Train for one epoch; return the exit code, the report and the lines of standard error."""
     code = main(["train", *map(str, arguments), "--epochs", "1", "--json"])
     printed = capsys.readouterr()
     report = json.loads(printed.out.splitlines()[-1]) if code == 0 else None
@@ -20,7 +20,7 @@ def train(capsys, *arguments):
 
 @pytest.fixture
 def flowers(tmp_path):
-    """A table with semicolons, a code, an odd cell, row numbers and a class."""
+    """Write a table with semicolons, a code, an odd cell, row numbers and a class."""
     rows = [
         f"{i};{i % 9}.5;{'tba' if i == 4 else 100 + i * i};{i % 3};{'rose' if i % 2 else 'iris'}"
         for i in range(200)
@@ -37,14 +37,14 @@ def test_each_column_has_a_line_on_standard_error(capsys, flowers):
     assert any(line.startswith("nr: left out, only numbers the rows") for line in lines)
 
 
-def test_what_is_doubtful_is_said_in_options(capsys, flowers):
+def test_warnings_about_columns_name_options(capsys, flowers):
     _, _, lines = train(capsys, flowers, "--target", "kind")
 
     assert any("--numeric nr uses it" in line for line in lines)
     assert any("'tba', first in data row 5 (--categorical weight" in line for line in lines)
 
 
-def test_the_options_of_tables_are_taken(capsys, flowers):
+def test_options_for_tables_work(capsys, flowers):
     options = (
         "--delimiter ; --drop nr,length --categorical code --missing tba --task classification"
     )
@@ -56,7 +56,7 @@ def test_the_options_of_tables_are_taken(capsys, flowers):
     assert not any(line.startswith(("fastmlp:", "nr:", "length:")) for line in lines)
 
 
-def test_numbers_can_be_asked_for(capsys, flowers):
+def test_regression_can_be_chosen_for_a_column_of_codes(capsys, flowers):
     _, report, _ = train(
         capsys, flowers, "--target", "code", "--task", "regression", "--drop", "nr"
     )
@@ -64,7 +64,7 @@ def test_numbers_can_be_asked_for(capsys, flowers):
     assert report["test_accuracy"] is None
 
 
-def test_many_columns_are_told_in_few_lines(capsys, tmp_path):
+def test_many_columns_are_summarised_in_few_lines(capsys, tmp_path):
     header = ",".join(f"c{j}" for j in range(300))
     rows = [",".join(f"{i * j}.5" for j in range(300)) + f",{i % 2}" for i in range(40)]
 
@@ -75,7 +75,7 @@ def test_many_columns_are_told_in_few_lines(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["T.CSV.GZ", "no_ending"])
-def test_any_existing_file_is_taken_for_a_table(capsys, tmp_path, name):
+def test_any_existing_file_is_read_as_a_table(capsys, tmp_path, name):
     path = tmp_path / name
     contents = b"x,y\n" + b"1.5,a\n2.5,b\n" * 50
     path.write_bytes(gzip.compress(contents) if name.endswith("GZ") else contents)
@@ -107,7 +107,7 @@ def test_a_wrong_option_is_one_sentence(capsys, flowers, monkeypatch, line, mess
     assert message in lines[0]
 
 
-def test_a_name_that_is_nothing_suggests_no_other_dataset(capsys, tmp_path, monkeypatch):
+def test_an_unknown_name_suggests_no_unrelated_dataset(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     _, _, lines = train(capsys, "titanic")

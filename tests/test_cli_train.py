@@ -36,7 +36,7 @@ def train(capsys, *arguments):
 
 @pytest.fixture
 def flowers(tmp_path):
-    """A CSV file with two classes that one column tells apart, and a column of text."""
+    """Write a CSV file with two classes that one column separates, and a column of text."""
     rng = np.random.default_rng(0)
     path = tmp_path / "flowers.csv"
     rows = [
@@ -58,7 +58,7 @@ def test_the_last_line_is_one_json_object(capsys):
     assert 0.5 < report["val_accuracy"] <= 1
 
 
-def test_to_a_pipe_there_is_one_line_an_epoch(capsys):
+def test_to_a_pipe_it_prints_one_line_per_epoch(capsys):
     _, lines, _ = train(capsys, "digits", "--epochs", 3)
 
     assert [line[:9] for line in lines if line.startswith("epoch")] == [
@@ -82,7 +82,7 @@ def test_defaults_reach_97_percent_on_digits(capsys):
     assert report["test_accuracy"] >= 0.97
 
 
-def test_out_is_a_network_that_loads(capsys, tmp_path):
+def test_out_writes_a_network_that_loads(capsys, tmp_path):
     from fastmlp.datasets import digits
 
     out = tmp_path / "digits.safetensors"
@@ -95,7 +95,7 @@ def test_out_is_a_network_that_loads(capsys, tmp_path):
     assert model.n_parameters == report["n_parameters"]
 
 
-def test_plot_is_a_picture(capsys, tmp_path):
+def test_plot_writes_a_picture(capsys, tmp_path):
     pytest.importorskip("matplotlib")
 
     code, _, _ = train(capsys, "digits", "--epochs", 2, "--plot", tmp_path / "picture.png")
@@ -138,7 +138,7 @@ def test_plot_names_the_data_and_shows_how_well_test_rows_are_predicted(
         "--hidden 16 --activation leaky_relu --optimizer adam --precision medium --batch-size 32",
     ],
 )
-def test_options_are_taken(options, capsys):
+def test_options_have_an_effect(options, capsys):
     code, _, report = train(capsys, "digits", "--epochs", 2, *options.split())
 
     assert code == 0
@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is POSIX's")
-def test_a_reader_that_leaves_is_no_error():
+def test_a_closed_pipe_is_no_error():
     command = [sys.executable, "-m", "fastmlp", "train", "digits", "--epochs", "5"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

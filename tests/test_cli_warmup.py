@@ -1,4 +1,4 @@
-"""`fastmlp warmup`: after it nothing is left to compile."""
+"""`fastmlp warmup` leaves nothing to compile."""
 
 import json
 import os

@@ -19,7 +19,7 @@ def draw(*shape, seed=0):
 
 
 def assert_backward(forward, backward, x, *arrays):
-    """Assert that the gradients on x and the arrays are the numerical ones."""
+    """Assert that the gradients for x and the arrays match the numerical ones."""
     out, cache = forward()
     dout = draw(*out.shape, seed=9)
     gradients = backward(dout, cache)
@@ -70,7 +70,7 @@ class TestLayers:
         np.testing.assert_allclose(param["running_mean"], x.mean(axis=0), rtol=1e-3)
         np.testing.assert_allclose(out.std(axis=0), 1.0, rtol=1e-3)
 
-    def test_dropout_is_its_own_mask(self):
+    def test_dropout_is_the_same_mask_forward_and_backward(self):
         x, param = draw(40, 50), {"mode": "train", "p": 0.3, "seed": 7}
         assert_backward(
             lambda: layers.dropout_forward(x[:3, :4], param),
@@ -147,7 +147,7 @@ class TestFullyConnectedNet:
             dtype=np.float64,
             seed=5,
         )
-        for name, param in net.params.items():  # no input of a ReLU may be 0, where it has a kink
+        for name, param in net.params.items():  # no ReLU input may be at the kink, 0
             if name.startswith("b"):
                 param[...] = 0.1 * draw(*param.shape)
 
@@ -158,7 +158,7 @@ class TestFullyConnectedNet:
             numerical = eval_numerical_gradient(lambda _: net.loss(X, y)[0], param, verbose=False)
             np.testing.assert_allclose(grads[name], numerical, rtol=1e-5, atol=1e-8)
 
-    def test_reg_may_change_between_calls(self):
+    def test_reg_can_change_between_calls(self):
         X, y = draw(6, 15), np.arange(6)
         net = fc_net.TwoLayerNet(15, 8, weight_scale=0.3)
 
@@ -201,7 +201,7 @@ def trained(kind, rule, rate, **options):
 
 
 class Own(fc_net.FullyConnectedNet):
-    """A net that is not known, so that its own loss makes every step."""
+    """A custom net, whose own loss is used for every step."""
 
     def loss(self, X, y=None):
         return super().loss(X, y)
@@ -260,7 +260,7 @@ class TestSolver:
         assert len(solver.best_params) == 10
         assert 0.0 <= solver.check_accuracy(X, y) <= 1.0
 
-    def test_training_again_goes_on(self):
+    def test_training_again_continues(self):
         solver = trained(fc_net.FullyConnectedNet, "adam", 1e-3)
 
         solver.train()
@@ -272,7 +272,7 @@ class TestSolver:
         solver = trained(fc_net.FullyConnectedNet, "adam", 1e-2, dropout=0.2)
         assert np.mean(solver.loss_history[-5:]) < np.mean(solver.loss_history[:5])
 
-    def test_a_seeded_dropout_draws_its_own_mask_at_every_step(self):
+    def test_a_seeded_dropout_draws_the_same_mask_at_every_step(self):
         ours = trained(fc_net.FullyConnectedNet, "sgd", 1e-2, dropout=0.2, seed=3)
         own = trained(Own, "sgd", 1e-2, dropout=0.2, seed=3)
         assert ours.loss_history == own.loss_history

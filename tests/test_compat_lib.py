@@ -73,7 +73,7 @@ class TestLayers:
         numerical = eval_numerical_gradient_array(lambda z: layer.forward(z, True), x, dout)
         assert rel_error(dx, numerical) < 1e-9
 
-    def test_dropout_without_a_seed_draws_anew(self):
+    def test_dropout_without_a_seed_draws_a_new_mask(self):
         x, layer = np.ones((100, 100)), dropout(0.4)
 
         first, second = layer.forward(x, True), layer.forward(x, True)
@@ -188,7 +188,7 @@ def test_published_networks(kind, shapes):
 
 
 class Net(fully_conn.Module):
-    """A small network of every kind of layer that has a plan."""
+    """A small network with every kind of layer that can be compiled."""
 
     def __init__(self, p=0.0, seed=None):
         np.random.seed(0)
@@ -197,7 +197,7 @@ class Net(fully_conn.Module):
 
 
 class Own(Net):
-    """The same, but not known, so that it runs layer by layer."""
+    """The same as a custom class, so that it runs layer by layer."""
 
     def forward(self, feat, is_Training=True):
         return super().forward(feat, is_Training)
@@ -281,7 +281,7 @@ class TestTrainNet:
         losses = train_net(data(), net, cross_entropy(), optim.Adam(net, 1e-2), 50, 10)[1]
         assert np.mean(losses[-6:]) < np.mean(losses[:6])
 
-    def test_a_selu_and_a_loss_of_ones_own_train(self):
+    def test_selu_and_a_custom_loss_train(self):
         class Doubled(cross_entropy):
             def backward(self):
                 return 2.0 * super().backward()

@@ -98,7 +98,7 @@ def subset(tmp_path):
         {"lambda": 1e-3, "num_epoch": 12},
     ],
 )
-def test_main_learns_and_says_so(subset, tmp_path, capsys, options):
+def test_main_learns_and_prints_its_progress(subset, tmp_path, capsys, options):
     out = tmp_path / "out.json"
     params = {"input_file": subset, "learning_rate": 0.02, "num_epoch": 15, "output_file": out}
 
@@ -113,7 +113,7 @@ def test_main_learns_and_says_so(subset, tmp_path, capsys, options):
     assert json.loads(out.read_text()) == {"train": train_acc, "val": val_acc}
 
 
-def test_main_is_repeated_by_its_seed(subset):
+def test_main_with_the_same_seed_gives_the_same_result(subset):
     params = {"input_file": subset, "num_epoch": 2, "random_seed": 7}
     assert mnist_mlp.main(params) == mnist_mlp.main(params)
 

@@ -13,7 +13,7 @@ NETS = (RowsNet, ColumnsNet)
 
 
 def by_layers(kind):
-    """Return a subclass that is not known, so that its own loss makes every step."""
+    """Return a custom subclass, whose own loss is used for every step."""
 
     class Own(kind):
         def loss(self, X, y=None, reg=0.0):
@@ -94,7 +94,7 @@ def test_compiled_and_readable_training_are_the_same(kind):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
-def test_training_takes_any_numbers(dtype):
+def test_training_accepts_any_numeric_dtype(dtype):
     X, y = toy_data(n=64)
     X = np.abs(X).astype(dtype)
     results = []
@@ -118,7 +118,7 @@ def test_training_prints_as_published(capsys):
     ]
 
 
-def test_training_goes_on_when_the_loss_is_not_finite():
+def test_training_continues_when_the_loss_is_not_finite():
     X, y = toy_data(n=40)
     with np.errstate(all="ignore"):
         history = make(ColumnsNet, 4, 5, 3).train(

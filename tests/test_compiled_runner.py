@@ -1,4 +1,4 @@
-"""One runner over several epochs: what it keeps, and what it gives away."""
+"""A runner used for several epochs: what it reuses, and what it hands out."""
 
 import numpy as np
 from networks import blobs, every_layer
@@ -35,11 +35,11 @@ def test_the_losses_of_an_epoch_stay_as_they_were():
 
     np.testing.assert_array_equal(first.losses, noted)
     assert not np.array_equal(second.losses, noted)
-    first.losses.fill(np.nan)  # and belong to who got them
+    first.losses.fill(np.nan)  # they belong to the caller
     assert np.isfinite(epoch(runner, range(40)).losses).all()
 
 
-def test_epochs_of_more_and_fewer_steps_are_the_steps_alone():
+def test_splitting_steps_into_epochs_changes_nothing():
     runner, model = build()
     lengths = [8, 40, 3, 24, 40]
     together = [epoch(runner, range(n)) for n in lengths]
@@ -52,7 +52,7 @@ def test_epochs_of_more_and_fewer_steps_are_the_steps_alone():
     np.testing.assert_array_equal(model.theta, twin.theta)
 
 
-def test_an_order_that_changes_in_place_is_looked_at_again():
+def test_an_order_that_changed_in_place_is_read_again():
     runner, model = build()
     order = np.arange(8)
     epoch(runner, order)
@@ -64,7 +64,7 @@ def test_an_order_that_changes_in_place_is_looked_at_again():
     np.testing.assert_array_equal(model.theta, twin.theta)
 
 
-def test_an_order_that_cannot_change_counts_in_every_epoch():
+def test_a_read_only_order_is_used_in_every_epoch():
     runner, model = build()
     order = np.arange(8)[::-1].copy()
     order.flags.writeable = False

@@ -1,4 +1,4 @@
-"""Both ways in must agree: the compiled epoch, and the loop over layers it falls back to."""
+"""Compiled training agrees with the layer-by-layer loop that it falls back to."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BATCH = 16
 
 
 def both_ways(build, dtype, seed):
-    """Return a network that compiles and its twin, which a layer of the user's keeps from it."""
+    """Return a network that compiles, and its twin, which does not because of a custom layer."""
     compiled = fastmlp.Sequential(*build(), seed=seed, dtype=dtype)
     layerwise = fastmlp.Sequential(*build(), Identity(), seed=seed, dtype=dtype)
     np.testing.assert_array_equal(compiled.theta, layerwise.theta)
@@ -82,7 +82,7 @@ def test_training_agrees(architecture, loss, optimizer, N, dtype, seed, data):
 
 @settings(max_examples=60)
 @given(architectures(), st.sampled_from(list(LOSSES)), dtypes, seeds, st.booleans())
-def test_gradients_agree_with_the_reference_free_way(architecture, loss, dtype, seed, train):
+def test_gradients_agree(architecture, loss, dtype, seed, train):
     D, C, build = architecture
     compiled, layerwise = both_ways(build, dtype, seed)
     X, y = filled((BATCH, D), "normal", seed).astype(dtype), targets(loss, BATCH, C, seed)
@@ -134,7 +134,7 @@ def test_raw_inputs_of_every_type_agree(source):
     assert_close(ours.steps, other.steps, dtype="float32", K=8 * 4 * 30 * BATCH, scale=10.0)
 
 
-def test_what_is_built_in_compiles_and_what_is_not_says_so_in_one_line(capsys):
+def test_built_in_layers_compile_and_others_cause_one_line(capsys):
     X, y = filled((32, 6), "normal", 0).astype("float32"), targets("cross_entropy", 32, 3)
 
     def build():

@@ -1,4 +1,4 @@
-"""What is shown while kernels are compiled, and what NUMBA_DISABLE_JIT does."""
+"""The message while kernels are compiled, and the effect of NUMBA_DISABLE_JIT."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ NOTICE = "fastmlp: compiling kernels, once per machine; this may take half a min
 
 
 def tripled(x):
-    """Return three times x: what the tests below compile."""
+    """Return three times x; the tests below compile this."""
     return x + x + x
 
 
@@ -26,7 +26,7 @@ def squared(x):
 
 @pytest.fixture
 def watch(monkeypatch, tmp_path):
-    """A watch that has told nothing yet, and an empty cache."""
+    """Return a watch that has shown nothing yet, with an empty cache."""
     watch = compiling.Watch()
     monkeypatch.setattr(compiling, "watch", watch)
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "kernels")
@@ -48,7 +48,7 @@ def test_there_is_one_line_for_all_kernels(watch, monkeypatch, capsys):
     assert watch.n_done == 2
 
 
-def test_less_than_a_second_is_not_worth_a_line(watch, monkeypatch, capsys):
+def test_compiling_for_less_than_a_second_shows_nothing(watch, monkeypatch, capsys):
     monkeypatch.setattr(compiling, "SECONDS_UNSEEN", 1e9)
 
     jit.kernel(tripled)(1.0)
@@ -56,7 +56,7 @@ def test_less_than_a_second_is_not_worth_a_line(watch, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_in_the_cache_is_not_worth_a_line(watch, monkeypatch, capsys):
+def test_loading_from_the_cache_shows_nothing(watch, monkeypatch, capsys):
     jit.kernel(tripled)(1.0)
     capsys.readouterr()
 
@@ -65,7 +65,7 @@ def test_what_is_in_the_cache_is_not_worth_a_line(watch, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_other_peoples_functions_are_not_ours_to_tell_of(watch, monkeypatch, capsys):
+def test_functions_of_other_packages_show_nothing(watch, monkeypatch, capsys):
     monkeypatch.setattr(compiling, "SECONDS_UNSEEN", 0.0)
 
     numba.njit(lambda x: x + 1)(1.0)
@@ -90,7 +90,7 @@ def test_a_standard_error_that_is_closed_or_missing_does_no_harm(watch, monkeypa
         watch._told = False
 
 
-def test_a_failure_is_an_end_too(watch, monkeypatch, capsys):
+def test_a_failed_compilation_ends_the_line_too(watch, monkeypatch, capsys):
     with pytest.raises(numba.core.errors.TypingError):
         compile_slowly(monkeypatch, lambda x: x.nothing)
     assert watch._depth == 0
@@ -108,7 +108,7 @@ def test_on_a_terminal_a_line_counts_and_goes_away(watch, monkeypatch):
         watch.expect(2)
         compile_slowly(monkeypatch, tripled, squared)
         shown = ""
-        while not shown.endswith(expected[-20:]):  # it comes in pieces
+        while not shown.endswith(expected[-20:]):  # output arrives in pieces
             shown += os.read(leader, 10_000).decode()
     os.close(leader)
 
@@ -131,7 +131,7 @@ print(model.theta.tobytes().hex(), model.predict(X).tobytes().hex())
 """
 
 
-def test_without_jit_the_numbers_are_the_same_and_a_line_says_why():
+def test_without_jit_results_are_the_same_and_a_line_tells_why():
     def run(disabled):
         done = subprocess.run(
             [sys.executable, "-c", DISABLED],

@@ -22,7 +22,7 @@ X, Y = blobs(600, 100, 10)
 
 
 def train(seed, n_threads=2, epochs=3):
-    """Train a network that is wide enough to be shared among threads; return its parameters."""
+    """Train a network that is wide enough for several threads; return its parameters."""
     model = every_layer(100, 192, 10, seed=seed)
     model.fit(X, Y, epochs=epochs, batch_size=128, seed=seed, n_threads=n_threads, verbose=False)
     return model.theta.copy()
@@ -90,7 +90,7 @@ def test_predicting_while_another_model_trains():
         np.testing.assert_array_equal(answer, expected)
 
 
-def test_fitting_one_model_twice_at_once_is_refused_or_orderly():
+def test_fitting_one_model_twice_at_once_is_refused_or_sequential():
     model = every_layer(100, 192, 10)
     outcomes = []
 
@@ -178,7 +178,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(n_threads):
 
 
 class SignalAt(Constant):
-    """A constant rate; a signal comes a while after it is first asked for."""
+    """A constant rate; a signal follows a short time after the first call."""
 
     def __init__(self, lr, number, delay=0.3):
         super().__init__(lr)
@@ -230,7 +230,7 @@ def test_ctrl_c_in_a_callback_ends_it_at_once():
 
 @pytest.fixture
 def handler():
-    """Let a test install handlers of SIGINT and SIGTERM; put back what was there."""
+    """Let a test install handlers of SIGINT and SIGTERM; restore the old ones afterwards."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     yield signal.signal
@@ -258,7 +258,7 @@ def test_a_signal_that_is_ignored_stops_nothing(layerwise, ignore, handler):
 
 @pytest.mark.parametrize("layerwise", [False, True])
 @pytest.mark.parametrize("callbacks", [(), (Callback(),)])
-def test_an_error_of_a_programs_own_handler_leaves_whole_steps(layerwise, callbacks, handler):
+def test_an_error_in_a_custom_handler_leaves_whole_steps(layerwise, callbacks, handler):
     def stop(number, frame):
         raise SystemExit(3)
 
@@ -276,7 +276,7 @@ def test_an_error_of_a_programs_own_handler_leaves_whole_steps(layerwise, callba
     assert signal.getsignal(signal.SIGTERM) is stop
 
 
-def test_an_error_in_one_thread_ends_all():
+def test_an_error_in_one_thread_ends_all_threads():
     done = subprocess.run(
         [sys.executable, "-c", BROKEN_THREAD],
         capture_output=True,
@@ -340,5 +340,5 @@ def test_several_first_runs_at_once_share_one_empty_cache(tmp_path):
     answers = [run.communicate(timeout=600) for run in runs]
 
     assert [run.returncode for run in runs] == [0] * 4, answers
-    here = hashlib.sha256(train(1).tobytes()).hexdigest()  # from code that was cached before
+    here = hashlib.sha256(train(1).tobytes()).hexdigest()  # computed by code that was cached before
     assert {out.strip() for out, _ in answers} == {here}

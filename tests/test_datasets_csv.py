@@ -1,4 +1,4 @@
-"""CSV tables: kinds of columns, missing values, labels, the division, and what is refused."""
+"""CSV tables: kinds of columns, missing values, labels, the split, and errors."""
 
 import gzip
 import warnings
@@ -15,7 +15,7 @@ from fastmlp.datasets.splits import train_test_rows
 
 @pytest.fixture
 def table(tmp_path):
-    """Give a function that writes its lines as a table and returns the path."""
+    """Return a function that writes its arguments as lines of a table and returns the path."""
 
     def write(*lines, encoding="utf-8"):
         path = tmp_path / "table.csv"
@@ -31,7 +31,7 @@ def rows_of(data):
     return X, np.concatenate([data.y_train, data.y_test])
 
 
-def test_numeric_columns_stay_as_they_are(table):
+def test_numeric_columns_are_unchanged(table):
     path = table(
         "a,b,y", *(f"{i + 5},{i / 8 - 3}e2,{'odd' if i % 2 == 0 else 'even'}" for i in range(20))
     )
@@ -112,7 +112,7 @@ def test_dropped_and_empty_columns_are_left_out(table):
     assert datasets.csv(path, "y", drop=["id"]).features == ("x",)
 
 
-def test_a_column_that_turns_out_to_be_text_late_is_text_throughout(table):
+def test_a_text_in_a_late_row_makes_the_whole_column_text(table):
     path = table(
         "code,x,y", *(f"{'A' if i == 9_000 else '01'},{i / 2},{i / 3}" for i in range(9_001))
     )
@@ -211,7 +211,7 @@ def test_a_gzipped_table_is_read(tmp_path):
     fraction=st.floats(0.01, 0.99),
     seed=st.integers(0, 2**32),
 )
-def test_the_division_loses_no_row_and_no_class(labels, fraction, seed):
+def test_the_split_loses_no_row_and_no_class(labels, fraction, seed):
     y = np.array(labels)
     n_test = sum(min(round(fraction * n), n - 1) for n in np.bincount(y) if n)
     if n_test == 0:
@@ -303,7 +303,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
         datasets.csv(tmp_path / "no.csv", "y")
 
 
-def test_a_folder_is_no_table(tmp_path):
+def test_a_folder_is_refused_as_a_table(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a file"):
         datasets.csv(tmp_path, "y")
 

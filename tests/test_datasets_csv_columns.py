@@ -1,4 +1,4 @@
-"""CSV tables: columns that are left out, categories beyond count, and the line on each column."""
+"""CSV tables: columns that are left out, too many categories, and the line for each column."""
 
 import sys
 
@@ -10,7 +10,7 @@ from fastmlp import datasets
 
 
 def table_of(folder, n_rows=60, **columns):
-    """Write columns, each a function of the row, beside ``b`` and the target ``y``."""
+    """Write columns, each a function of the row, with ``b`` and the target ``y``."""
     columns = columns | {"b": lambda i: f"{i % 7}.5", "y": lambda i: "no" if i % 2 else "yes"}
     rows = [",".join(str(column(i)) for column in columns.values()) for i in range(n_rows)]
     return write_table(folder, ",".join(columns), *rows)
@@ -43,7 +43,7 @@ def test_row_numbers_can_be_used(tmp_path):
     assert datasets.csv(path, "y", numeric=["step"]).features == ("step", "b")
 
 
-def test_row_numbers_are_used_where_there_is_nothing_else(tmp_path):
+def test_row_numbers_are_used_if_there_is_nothing_else(tmp_path):
     path = write_table(tmp_path, "a,y", *(f"{i},{'uv'[i % 2]}" for i in range(40)))
 
     data = datasets.csv(path, "y")
@@ -52,7 +52,7 @@ def test_row_numbers_are_used_where_there_is_nothing_else(tmp_path):
     assert "only numbers the rows" in how(data, "a")
 
 
-def test_names_that_differ_in_every_row_are_left_out_with_a_warning(tmp_path):
+def test_texts_that_differ_in_every_row_are_left_out_with_a_warning(tmp_path):
     path = table_of(tmp_path, who=lambda i: f"Smith {i}")
 
     with pytest.warns(UserWarning, match=r"'who' is left out.*such as 'Smith 0'.*categorical="):
@@ -62,14 +62,14 @@ def test_names_that_differ_in_every_row_are_left_out_with_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize("cell", ["", "7", "same", "NA"])
-def test_a_column_that_says_nothing_is_left_out(tmp_path, cell):
+def test_a_column_without_information_is_left_out(tmp_path, cell):
     data = datasets.csv(table_of(tmp_path, a=lambda i: cell), "y")
 
     assert data.features == ("b",)
     assert how(data, "a").startswith("left out")
 
 
-def test_of_many_categories_the_rare_share_a_feature(tmp_path):
+def test_rare_categories_share_a_feature_if_there_are_many(tmp_path):
     path = table_of(tmp_path, 2000, a=lambda i: f"k{i // 2 % 150 if i % 2 else i % 20}")
 
     data = datasets.csv(path, "y")
@@ -113,7 +113,7 @@ def test_a_name_that_is_wrong_does_not_list_a_thousand_others(tmp_path):
     assert len(str(caught.value)) < 200
 
 
-def test_a_table_that_would_be_too_large_is_refused_before(tmp_path, monkeypatch):
+def test_a_table_that_would_be_too_large_is_refused_in_advance(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTMLP_MAX_BYTES", "20kB")
     path = table_of(tmp_path, 400, a=lambda i: f"k{i % 40}")
 
@@ -125,7 +125,7 @@ def test_a_table_that_would_be_too_large_is_refused_before(tmp_path, monkeypatch
     assert "\n" not in str(caught.value)
 
 
-def test_the_bound_can_be_raised(tmp_path, monkeypatch):
+def test_the_memory_limit_can_be_raised(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTMLP_MAX_BYTES", "1 MB")
     path = table_of(tmp_path, 400, a=lambda i: f"k{i % 40}")
 
@@ -133,7 +133,7 @@ def test_the_bound_can_be_raised(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("size", ["much", "-1", "nan", "0"])
-def test_a_bound_that_is_no_size_is_refused(tmp_path, monkeypatch, size):
+def test_an_invalid_memory_limit_is_refused(tmp_path, monkeypatch, size):
     monkeypatch.setenv("FASTMLP_MAX_BYTES", size)
 
     with pytest.raises(ValueError, match="FASTMLP_MAX_BYTES must be a number of bytes") as caught:
@@ -142,7 +142,7 @@ def test_a_bound_that_is_no_size_is_refused(tmp_path, monkeypatch, size):
     assert_one_sentence(caught)
 
 
-def test_without_polars_it_is_said_what_to_install(tmp_path, monkeypatch):
+def test_without_polars_one_sentence_tells_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
 
     with pytest.raises(ImportError, match=r'pip install "fastmlp\[tables\]"'):

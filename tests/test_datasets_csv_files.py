@@ -1,4 +1,4 @@
-"""CSV files: delimiters, packing, quotes, damage, and bounds on what they may become."""
+"""CSV files: delimiters, compression, quotes, damage, and limits on their size in memory."""
 
 import bz2
 import gzip
@@ -17,7 +17,7 @@ ROWS = [("size", "kind"), *((f"{i}.5", "round" if i % 2 else "square") for i in 
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found_out(tmp_path, delimiter):
+def test_the_delimiter_is_detected(tmp_path, delimiter):
     path = write_table(tmp_path, *(delimiter.join(row) for row in ROWS), name="t.txt")
 
     assert datasets.csv(path, "kind").classes == ("round", "square")
@@ -37,7 +37,7 @@ def test_any_character_can_be_the_delimiter(tmp_path, delimiter):
 
 
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n"])
-def test_what_cannot_be_a_delimiter_is_refused(tmp_path, delimiter):
+def test_an_invalid_delimiter_is_refused(tmp_path, delimiter):
     path = write_table(tmp_path, "x,y", "1,2")
 
     with pytest.raises(ValueError, match="delimiter must be one character"):
@@ -53,7 +53,7 @@ def test_what_cannot_be_a_delimiter_is_refused(tmp_path, delimiter):
         ("packed.csv", gzip.compress),
     ],
 )
-def test_packed_files_are_read(tmp_path, name, pack):
+def test_compressed_files_are_read(tmp_path, name, pack):
     path = tmp_path / name
     path.write_bytes(pack("\n".join(map(",".join, ROWS)).encode()))
 
@@ -105,7 +105,7 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
         (b"only\n1\n2\n", "at least two columns, got 1: .* or set delimiter"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path, contents, message):
+def test_an_error_in_a_file_names_the_line(tmp_path, contents, message):
     path = tmp_path / "t.csv"
     path.write_bytes(contents)
 
@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path, contents, mes
     assert_one_sentence(caught)
 
 
-def test_what_a_packed_file_expands_to_is_bounded(tmp_path, monkeypatch):
+def test_the_size_of_a_decompressed_file_is_limited(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTMLP_MAX_BYTES", "3e6")
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"x,y\n" + b"1.5,a\n2.5,b\n" * 400_000))
@@ -124,7 +124,7 @@ def test_what_a_packed_file_expands_to_is_bounded(tmp_path, monkeypatch):
         datasets.csv(path, "y")
 
 
-def test_a_table_of_many_batches_is_read_whole(tmp_path, monkeypatch):
+def test_a_table_of_many_batches_is_read_completely(tmp_path, monkeypatch):
     monkeypatch.setattr("fastmlp.datasets.table.BATCH_BYTES", 1)
     monkeypatch.setattr("fastmlp.datasets.records.CHUNK", 64)
     header = ",".join(f"c{j}" for j in range(9)) + ",y"

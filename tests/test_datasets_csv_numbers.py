@@ -1,4 +1,4 @@
-"""CSV tables: what a cell can mean, a number, a missing value, a date, and what is doubtful."""
+"""CSV tables: cells as numbers, missing values or dates, and doubtful readings."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from fastmlp import datasets
 
 
 def read(folder, cells, *, delimiter=",", **options):
-    """Return a table whose column ``a`` holds these cells, beside ``b`` and the target ``y``."""
+    """Return a table whose column ``a`` holds these cells, with ``b`` and the target ``y``."""
     quoted = [f'"{cell}"' if delimiter in cell else cell for cell in cells]
     lines = [
         delimiter.join((cell, str(i / 2), "no" if i % 2 else "yes"))
@@ -21,7 +21,7 @@ def read(folder, cells, *, delimiter=",", **options):
 
 
 def values(data):
-    """Return the column ``a`` in the order of the file."""
+    """Return column ``a`` in the order of the file."""
     return column_of(data, "a")[np.argsort(column_of(data, "b"))]
 
 
@@ -41,7 +41,7 @@ def values(data):
         ("  5  ", 5),
     ],
 )
-def test_one_cell_written_otherwise_is_a_number_among_numbers(tmp_path, text, number):
+def test_one_number_in_other_notation_is_still_a_number(tmp_path, text, number):
     data = read(tmp_path, [text, *(f"{i * i}" for i in range(1, 20))])
 
     assert data.features == ("a", "b")
@@ -58,35 +58,35 @@ def test_one_cell_written_otherwise_is_a_number_among_numbers(tmp_path, text, nu
         ([f"{i}.000,5" for i in range(1, 10)], 1000.5, "decimal commas"),
     ],
 )
-def test_how_a_whole_column_is_written_is_told(tmp_path, cells, number, style):
+def test_the_notation_of_a_whole_column_is_reported(tmp_path, cells, number, style):
     data = read(tmp_path, cells)
 
     assert values(data)[0] == pytest.approx(number)
     assert style in how(data, "a")
 
 
-def test_a_comma_before_three_digits_is_decimal_where_the_delimiter_is_a_semicolon(tmp_path):
+def test_a_comma_before_three_digits_is_decimal_if_the_delimiter_is_a_semicolon(tmp_path):
     with pytest.warns(UserWarning, match=r"comma in '1,125' as a decimal comma"):
         data = read(tmp_path, [f"{i},125" for i in range(1, 10)], delimiter=";")
 
     assert values(data)[0] == 1.125
 
 
-def test_a_comma_before_three_digits_divides_thousands_otherwise(tmp_path):
+def test_a_comma_before_three_digits_otherwise_separates_thousands(tmp_path):
     assert values(read(tmp_path, [f"{i},125" for i in range(1, 10)]))[0] == 1125
 
 
 @pytest.mark.parametrize(
     "text", ["#n/a", "<NA>", "-", "--", "n.a.", ".", "#DIV/0!", "#VALUE!", "Missing", "#NA"]
 )
-def test_what_means_nothing_among_numbers_is_missing_without_a_warning(tmp_path, text):
+def test_markers_of_missing_numbers_cause_no_warning(tmp_path, text):
     data = read(tmp_path, [text, *(f"{i * i}" for i in range(1, 20))])
 
     assert data.features == ("a", "b")
     assert "1 missing" in how(data, "a")
 
 
-def test_more_texts_can_mean_missing(tmp_path):
+def test_additional_texts_can_mean_missing(tmp_path):
     data = read(tmp_path, ["-999", "off", *(f"{i}" for i in range(3, 30))], missing=["-999", "Off"])
 
     assert "2 missing" in how(data, "a")
@@ -103,7 +103,7 @@ def test_an_odd_cell_counts_as_missing_with_a_warning(tmp_path):
     assert data.features == ("a", "b")
 
 
-def test_where_a_quarter_is_no_number_the_column_holds_categories(tmp_path):
+def test_a_column_in_which_a_quarter_are_not_numbers_is_categorical(tmp_path):
     cells = ["low", "high", "3", "4", "5", "6", "7", "8"] * 3
 
     with pytest.warns(UserWarning, match=r"texts such as 'low' among its numbers: numeric=\['a'\]"):
@@ -112,7 +112,7 @@ def test_where_a_quarter_is_no_number_the_column_holds_categories(tmp_path):
     assert "a=low" in data.features
 
 
-def test_numeric_overrides(tmp_path):
+def test_numeric_overrides_the_detection(tmp_path):
     cells = ["low", "high", "3", "4", "5", "6", "7", "8"] * 3
 
     with pytest.warns(UserWarning, match="'low', 'high', first in data row 1"):
@@ -121,7 +121,7 @@ def test_numeric_overrides(tmp_path):
     assert data.features == ("a", "b")
 
 
-def test_words_for_nothing_stay_words_among_texts(tmp_path):
+def test_markers_of_missing_numbers_are_categories_among_texts(tmp_path):
     data = read(tmp_path, ["None", "red", "-", ""] * 5)
 
     assert data.features[:4] == ("a=(missing)", "a=-", "a=None", "a=red")
@@ -148,12 +148,12 @@ def test_dates_and_times_become_seconds(tmp_path, cells, first, style):
     assert how(data, "a").startswith(style)
 
 
-def test_a_date_that_could_be_two_is_doubtful(tmp_path):
+def test_an_ambiguous_date_is_doubtful(tmp_path):
     with pytest.warns(UserWarning, match="'a' may have the day or the month first"):
         read(tmp_path, ["05/06/2021", "07/08/2021", "01/02/2022"] * 4)
 
 
-def test_values_far_from_zero_for_their_spread_stay_float64(tmp_path):
+def test_values_large_relative_to_their_spread_stay_float64(tmp_path):
     cells = [f"{1_700_000_000 + 7 * i}" for i in range(40)]
 
     data = read(tmp_path, cells)
@@ -162,7 +162,7 @@ def test_values_far_from_zero_for_their_spread_stay_float64(tmp_path):
     assert sorted(column_of(data, "a")) == [float(cell) for cell in cells]
 
 
-def test_two_numbers_that_float32_cannot_hold_are_refused(tmp_path):
+def test_numbers_that_float32_cannot_hold_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"column 'a' must hold finite .* got 1e\+40 in data row 3"
     ):

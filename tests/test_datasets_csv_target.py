@@ -1,4 +1,4 @@
-"""CSV tables: classes or amounts, words that are classes, and rows without a target."""
+"""CSV tables: targets that are classes or numbers, and rows without a target."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def read(folder, cells, **options):
 
 
 @pytest.mark.parametrize("word", ["None", "NA", "null", "n/a", "-", "missing"])
-def test_words_for_nothing_are_classes_with_a_warning(tmp_path, word):
+def test_markers_of_missing_numbers_are_classes_with_a_warning(tmp_path, word):
     with pytest.warns(UserWarning, match="which may mean a missing value: missing="):
         data = read(tmp_path, [word, "left", "right"] * 8)
 
@@ -23,7 +23,7 @@ def test_words_for_nothing_are_classes_with_a_warning(tmp_path, word):
 
 
 @pytest.mark.parametrize("word", ["NaN", "<NA>", "?"])
-def test_unmistakable_texts_are_classes_only_if_they_have_to_be(tmp_path, word):
+def test_unmistakable_markers_are_classes_only_if_needed(tmp_path, word):
     with pytest.warns(UserWarning, match="which may mean a missing value"):
         alone = read(tmp_path, [word, "left"] * 8)
     with pytest.warns(UserWarning, match="no value in 8 rows, which are left out"):
@@ -33,7 +33,7 @@ def test_unmistakable_texts_are_classes_only_if_they_have_to_be(tmp_path, word):
     assert among.classes == ("left", "right")
 
 
-def test_what_means_missing_can_be_said(tmp_path):
+def test_the_missing_argument_removes_a_class(tmp_path):
     with pytest.warns(UserWarning, match="no value in 10 rows"):
         data = read(tmp_path, ["none", "left", "right"] * 10, missing=["None"])
 
@@ -59,7 +59,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*among its numbers:UserWarning")
-def test_amounts_are_not_classes(tmp_path, cells):
+def test_quantities_are_not_classes(tmp_path, cells):
     assert read(tmp_path, cells).classes is None
 
 
@@ -94,7 +94,7 @@ def test_a_class_for_every_row_is_refused(tmp_path):
         read(tmp_path, [f"Ann {i}" for i in range(50)])
 
 
-def test_targets_far_from_zero_for_their_spread_stay_float64(tmp_path):
+def test_targets_large_relative_to_their_spread_stay_float64(tmp_path):
     cells = [f"{5e6 + i / 100:.2f}" for i in range(60)]
 
     data = read(tmp_path, cells)

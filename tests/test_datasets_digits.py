@@ -1,4 +1,4 @@
-"""The bundled digits, the Dataset record, and the cost of importing them."""
+"""The bundled digits, the Dataset class, and the cost of importing them."""
 
 import dataclasses
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from fastmlp import datasets
 
 
-def test_digits_are_those_of_scikit_learn():
+def test_digits_equal_scikit_learns():
     original = pytest.importorskip("sklearn.datasets").load_digits()
 
     ours = datasets.digits()
@@ -48,7 +48,7 @@ def test_a_dataset_cannot_be_changed():
         ours.name = "other"  # pyright: ignore
 
 
-def test_a_dataset_prints_its_sizes_and_not_its_rows():
+def test_repr_of_a_dataset_shows_sizes_but_no_rows():
     assert repr(datasets.digits()) == (
         "Dataset('digits', 1442 training and 355 test rows of 64 uint8, 10 classes)"
     )

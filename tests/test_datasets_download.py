@@ -1,4 +1,4 @@
-"""The cache folder, downloads with pinned checksums, and what is said without a network."""
+"""The cache folder, downloads with pinned checksums, and errors without a network."""
 
 import functools
 import hashlib
@@ -38,13 +38,13 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_pooch(monkeypatch):
-    """Make ``import pooch`` fail, as without the extra."""
+    """Make ``import pooch`` fail, as if the extra were not installed."""
     monkeypatch.setitem(sys.modules, "pooch", None)
 
 
 @pytest.fixture
 def offline(monkeypatch):
-    """Make every download fail, as without a network."""
+    """Make every download fail, as if there were no network."""
     pooch = pytest.importorskip("pooch")
 
     def fail(url, **_):
@@ -55,7 +55,7 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def served(tmp_path):
-    """Serve a folder on this machine; give the folder and its address."""
+    """Serve a folder on this machine; yield the folder and its URL."""
     pytest.importorskip("pooch")
     folder = tmp_path / "served"
     folder.mkdir()
@@ -92,7 +92,7 @@ def member(name, kind=tarfile.REGTYPE, link=""):
     return info
 
 
-def test_the_cache_folder_is_the_one_of_the_environment(cache):
+def test_the_environment_sets_the_cache_folder(cache):
     assert datasets.cache_directory() == cache
 
 
@@ -199,7 +199,7 @@ def test_every_official_address_is_paired_with_a_sha256(cache, monkeypatch):
         assert len(bytes.fromhex(known_hash.removeprefix("sha256:"))) == 32
 
 
-def test_a_file_is_downloaded_once(served, tmp_path):
+def test_a_file_is_downloaded_only_once(served, tmp_path):
     folder, address = served
     (folder / "data.gz").write_bytes(CONTENTS)
     file = RemoteFile("data.gz", SHA256, (f"{address}data.gz",))
@@ -238,7 +238,7 @@ def test_a_second_address_is_tried_after_a_wrong_checksum(served, tmp_path):
     assert (tmp_path / "data.gz").read_bytes() == CONTENTS
 
 
-def test_a_wrong_checksum_is_said_and_leaves_no_file(served, tmp_path):
+def test_a_wrong_checksum_is_reported_and_leaves_no_file(served, tmp_path):
     folder, address = served
     (folder / "data.gz").write_bytes(b"something else")
     file = RemoteFile("data.gz", SHA256, (f"{address}data.gz", f"{address}none.gz"))
@@ -260,7 +260,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(served, tmp_path):
     assert (tmp_path / "data.gz").read_bytes() == CONTENTS
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path, offline):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path, offline):
     (tmp_path / "file").write_bytes(b"")
     file = RemoteFile("data.gz", SHA256, ("https://localhost/data.gz",))
 
@@ -341,7 +341,7 @@ def test_a_truncated_archive_is_refused_and_leaves_nothing(tmp_path, cut):
     assert [path.name for path in tmp_path.iterdir()] == ["it.tar.gz"]
 
 
-def test_two_processes_may_unpack_at_once(tmp_path):
+def test_two_processes_can_unpack_at_once(tmp_path):
     archive = tmp_path / "it.tar.gz"
     archive.write_bytes(tar_bytes([(member("folder/wanted"), b"yes")]))
     extract(archive, ("folder/wanted",), max_bytes=10)

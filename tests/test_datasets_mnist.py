@@ -1,4 +1,4 @@
-"""MNIST's files: the IDX format, what a folder may look like, and what is refused."""
+"""MNIST's files: the IDX format, folder layouts, and errors."""
 
 import gzip
 import os
@@ -39,7 +39,7 @@ def test_official_files_are_read(tmp_path, load, suffix, dotted):
     np.testing.assert_array_equal(data.y_test, arrays["t10k-labels-idx1-ubyte"])
 
 
-def test_a_gzipped_file_is_known_by_its_contents_not_its_name(tmp_path):
+def test_a_gzipped_file_is_recognised_by_its_contents(tmp_path):
     arrays = write_mnist(tmp_path)
     name = "train-labels-idx1-ubyte"
     (tmp_path / name).write_bytes(gzip.compress(idx_bytes(arrays[name])))
@@ -108,7 +108,7 @@ def test_a_flipped_byte_in_a_gzipped_file_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_header_cannot_make_us_take_memory(tmp_path, zipped):
+def test_a_header_cannot_cause_a_large_allocation(tmp_path, zipped):
     claim = struct.pack(">4B3I", 0, 0, 8, 3, 1_000_000, 28, 28)
     path = tmp_path / "images"
     path.write_bytes(gzip.compress(claim) if zipped else claim)
@@ -141,7 +141,7 @@ def test_a_gzip_bomb_is_not_expanded(tmp_path):
     assert peak() < 1 << 20
 
 
-def test_labels_of_another_set_are_refused(tmp_path):
+def test_labels_of_another_dataset_are_refused(tmp_path):
     write_mnist(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(19)))
 
@@ -176,7 +176,7 @@ def test_a_missing_file_is_named(tmp_path):
     ],
 )
 @pytest.mark.parametrize("load", [datasets.mnist, datasets.fashion_mnist, datasets.cifar10])
-def test_a_directory_that_is_none_is_refused(load, directory, error, message):
+def test_an_invalid_directory_is_refused(load, directory, error, message):
     with pytest.raises(error, match=message):
         load(directory)
 

@@ -1,4 +1,4 @@
-"""The same seed gives the same bits: twice, when continued, and for any number of threads."""
+"""The same seed gives the same bits: when repeated, continued, or run on more threads."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ STATE = ("running_mean", "running_var")
 
 
 def trained(*, epochs=2, activation=layers.ReLU, optimizer="adam", seed=0, dtype="float32", **fit):
-    """Train a network wide enough to be shared among threads; return all that it holds."""
+    """Train a network that is wide enough for several threads; return all of its arrays."""
     model = every_layer(100, 192, 10, activation=activation, seed=seed, dtype=dtype)
     options = {"y": Y, "batch_size": 128, "seed": seed, "verbose": False} | fit
     y = options.pop("y")
@@ -138,8 +138,8 @@ for name, array in sorted(trained().items()):
 """
 
 
-def test_what_ran_before_in_the_process_does_not_change_bits():
-    """A function in two kernels' code is linked once; which copy it is must not matter."""
+def test_earlier_work_in_the_process_does_not_change_bits():
+    """A function that two kernels contain is linked once; it must not matter which copy is used."""
     runs = [
         subprocess.run(
             [sys.executable, "-c", OTHER_KERNELS_FIRST, when],
@@ -149,7 +149,7 @@ def test_what_ran_before_in_the_process_does_not_change_bits():
             timeout=600,
             cwd=Path(__file__).parent,
         ).stdout
-        for when in ("before", "before", "after")  # the first may still have to compile
+        for when in ("before", "before", "after")  # the first run may still compile
     ]
 
     assert "theta" in runs[0]

@@ -1,4 +1,4 @@
-"""Training gives the bits that it gave before; `digests` says how to store new ones."""
+"""Training gives the same bits as before; see `digests` on how to store new ones."""
 
 import json
 
@@ -13,7 +13,7 @@ QUICK = ("relu", "batch norm", "layer norm first, passes")
 
 @pytest.fixture(autouse=True)
 def same_versions():
-    """Skip where other versions, or another processor, may round otherwise."""
+    """Skip the test with other versions or another processor, which may round differently."""
     found = digests.made_with()
     other = {
         name: f"{found[name]} here" for name in found if found[name] != STORED["made_with"][name]

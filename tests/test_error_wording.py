@@ -1,4 +1,4 @@
-"""How errors are worded: the nearest name, and the names that the user knows."""
+"""The wording of errors: suggestions of similar names, and names that the user knows."""
 
 import pytest
 
@@ -39,7 +39,7 @@ KNOWN = {
         ("dataset", "Fashion-MNIST", "fashion_mnist"),
     ],
 )
-def test_names_of_other_libraries_suggest_ours(kind, name, ours):
+def test_names_from_other_libraries_suggest_fastmlps(kind, name, ours):
     assert f"did you mean {ours!r}?" in str(unknown(kind, name, KNOWN[kind]))
 
 
@@ -50,7 +50,7 @@ def test_every_alias_stands_for_a_name_that_exists(kind, aliases):
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "titanic", "x", ""])
-def test_a_name_like_none_of_ours_gets_the_list(name):
+def test_an_unrelated_name_gets_the_list_of_names(name):
     message = str(unknown("dataset", name, [*DATASETS, "FILE.csv"]))
 
     assert "did you mean" not in message
@@ -58,7 +58,7 @@ def test_a_name_like_none_of_ours_gets_the_list(name):
     assert "FILE.csv" in message
 
 
-def test_a_misspelt_name_gets_the_nearest_in_its_own_spelling():
+def test_a_misspelt_name_gets_the_nearest_name():
     assert "did you mean 'Price'" in str(unknown("column", "pirce", ["Price", "Rooms"]))
 
 
@@ -72,7 +72,7 @@ def test_a_misspelt_name_gets_the_nearest_in_its_own_spelling():
         (seed_int, "seed", -1, "--seed must be"),
     ],
 )
-def test_the_same_check_speaks_in_options_on_the_command_line(check, name, value, option):
+def test_the_same_check_names_options_on_the_command_line(check, name, value, option):
     with pytest.raises((ValueError, TypeError), match=f"^{name} must be"):
         check(name, value)
     with called(FLAGS), pytest.raises((ValueError, TypeError), match=f"^{option}"):
@@ -95,7 +95,7 @@ def test_every_option_that_a_message_can_name_exists():
 
 
 @pytest.mark.parametrize("schedule", schedules.SCHEDULES)
-def test_every_schedule_is_itself(schedule):
+def test_every_schedule_on_the_command_line_has_its_own_class(schedule):
     built = build_schedule(schedule, lr=0.3, epochs=7, steps_per_epoch=10)
 
     rates = built.rates(0, 70, 10, 70)
@@ -104,6 +104,6 @@ def test_every_schedule_is_itself(schedule):
     assert rates.min() >= 0
 
 
-def test_a_schedule_that_is_not_known_is_no_constant_rate():
+def test_an_unknown_schedule_does_not_become_a_constant_rate():
     with pytest.raises(ValueError, match="unknown schedule 'polynomial'"):
         build_schedule("polynomial", lr=0.3, epochs=7, steps_per_epoch=10)

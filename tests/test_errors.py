@@ -1,4 +1,4 @@
-"""Texts that come from files are shown without what a terminal would obey."""
+"""Texts from files are shown without terminal control sequences."""
 
 import pytest
 
@@ -17,11 +17,11 @@ from fastmlp.errors import printable, unknown
         (12, "12"),
     ],
 )
-def test_what_a_terminal_would_obey_is_escaped(text, shown):
+def test_terminal_control_characters_are_escaped(text, shown):
     assert printable(text) == shown
 
 
-def test_known_names_are_shown_so_too():
+def test_known_names_are_escaped_too():
     message = str(unknown("column", "sizes\x07", ["size\x1b[3", "rows"]))
 
     assert message.isprintable()

@@ -1,4 +1,4 @@
-"""Weights and settings far from 1: only ratios of weights count, and no setting becomes 0."""
+"""Extreme weights and settings: only ratios of weights matter, and no setting rounds to 0."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_weights_of_any_size_train_alike(dtype, exponent):
 
 
 @pytest.mark.parametrize("weight", [1e36, 3e38, 1e-38, 1e-44])
-def test_float32_weights_at_the_ends_of_their_range(weight):
+def test_the_smallest_and_largest_float32_weights_work(weight):
     weights = np.full(60, weight, "float32")
 
     model, _ = fitted(sample_weight=weights)
@@ -44,7 +44,7 @@ def test_float32_weights_at_the_ends_of_their_range(weight):
     )
 
 
-def test_class_weights_and_sample_weights_may_both_be_extreme():
+def test_class_weights_and_sample_weights_can_both_be_extreme():
     sizes = {0: 1e200, 1: 2e200, 2: 1e200}
     model, _ = fitted(class_weight=sizes, sample_weight=WEIGHT * 1e-150)
 
@@ -53,7 +53,7 @@ def test_class_weights_and_sample_weights_may_both_be_extreme():
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
 
 
-def test_a_row_of_almost_no_weight_alone_in_a_batch_harms_nothing():
+def test_a_batch_of_one_row_with_a_tiny_weight_does_no_harm():
     weights = np.where(np.arange(60) % 7 == 0, 1e-40, 1.0)
 
     model, history = fitted(sample_weight=weights.astype("float32"))
@@ -65,7 +65,7 @@ def test_a_row_of_almost_no_weight_alone_in_a_batch_harms_nothing():
 @pytest.mark.parametrize(
     "loss", [losses.Huber(1e-300), losses.Huber(1e-40), losses.Huber(1e39), losses.Quantile(1e-90)]
 )
-def test_a_loss_whose_number_the_dtype_does_not_have_is_refused(loss):
+def test_a_loss_parameter_out_of_the_dtypes_range_is_refused(loss):
     model = fastmlp.Sequential(Linear(5, 1))
 
     for use in (model.fit, model.evaluate, model.loss_and_grads):
@@ -80,7 +80,7 @@ def test_a_loss_whose_number_the_dtype_does_not_have_is_refused(loss):
     "layer",
     [layers.BatchNorm(3, eps=1e-60), layers.LayerNorm(3, eps=1e-39), layers.LeakyReLU(1e-100)],
 )
-def test_a_layer_whose_setting_the_dtype_does_not_have_is_refused(layer):
+def test_a_layer_setting_out_of_the_dtypes_range_is_refused(layer):
     with refused(ValueError, "layer 1", "float32", "too small"):
         fastmlp.Sequential(Linear(5, 3), layer)
     with refused(ValueError, "too large"):
@@ -100,7 +100,7 @@ def test_a_layer_whose_setting_the_dtype_does_not_have_is_refused(layer):
         ({"l2": 1e-50}, "l2"),
     ],
 )
-def test_other_numbers_that_the_dtype_does_not_have_are_refused(options, word):
+def test_other_numbers_out_of_the_dtypes_range_are_refused(options, word):
     with refused(ValueError, word, "float32"):
         fitted(**options)
 

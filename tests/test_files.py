@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written completely or not at all."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from fastmlp.files import require_writable, write_whole
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and locks are POSIX's")
 
 
-def test_content_arrives(tmp_path):
+def test_content_is_written(tmp_path):
     write_whole(tmp_path / "file", b"content")
 
     assert (tmp_path / "file").read_bytes() == b"content"
@@ -95,7 +95,7 @@ def test_a_write_protected_file_stays_as_it_is(tmp_path, mode, function):
 
 
 @pytest.mark.parametrize("length", [230, 246, 255])
-def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, length):
+def test_names_can_be_as_long_as_the_file_system_allows(tmp_path, length):
     target = tmp_path / ("n" * length)
     require_writable(target)
 
@@ -104,7 +104,7 @@ def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, length):
     assert os.listdir(tmp_path) == [target.name]
 
 
-def test_a_name_that_is_too_long_is_found_out_beforehand(tmp_path):
+def test_a_name_that_is_too_long_is_detected_in_advance(tmp_path):
     with pytest.raises(OSError, match="too long"):
         require_writable(tmp_path / ("n" * 5000))
 
@@ -136,7 +136,7 @@ os.write(1, b" after")
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such device")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
-def test_standard_output_gets_it_in_its_turn(tmp_path, kind):
+def test_standard_output_is_written_in_order(tmp_path, kind):
     command = [sys.executable, "-c", WRITE_BETWEEN]
     if kind == "pipe":
         told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
@@ -170,7 +170,7 @@ files.write_whole(sys.argv[1], b"content")
 
 
 @posix
-def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+def test_the_next_write_removes_what_a_killed_process_left(tmp_path):
     for name in ("file", "other"):
         done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)])
         assert done.returncode == -signal.SIGKILL
@@ -182,7 +182,7 @@ def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
 
 
 @posix
-def test_what_another_is_writing_stays(tmp_path, monkeypatch):
+def test_files_that_another_process_is_writing_stay(tmp_path, monkeypatch):
     real = os.replace
 
     def meanwhile(source, target):
@@ -198,7 +198,7 @@ def test_what_another_is_writing_stays(tmp_path, monkeypatch):
 
 
 @posix
-def test_the_folder_is_written_out_after_the_file_has_its_name(tmp_path, monkeypatch):
+def test_the_folder_is_synchronised_after_the_rename(tmp_path, monkeypatch):
     seen = []
 
     def note(descriptor):
@@ -219,12 +219,12 @@ def test_the_folder_is_written_out_after_the_file_has_its_name(tmp_path, monkeyp
         (".", "is a folder: give the name of a file"),
     ],
 )
-def test_what_cannot_be_written_is_found_out_beforehand(tmp_path, path, sentence):
+def test_an_unwritable_path_is_detected_in_advance(tmp_path, path, sentence):
     with pytest.raises(OSError, match=sentence):
         require_writable(tmp_path / path)
 
 
-def test_finding_out_writes_nothing(tmp_path):
+def test_checking_in_advance_writes_nothing(tmp_path):
     require_writable(tmp_path / "file")
 
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-"""What fit promises around its steps: order, weights, stopping, callbacks, and what it leaves."""
+"""What fit does around its steps: row order, weights, stopping, callbacks, and its final state."""
 
 import functools
 import itertools
@@ -33,7 +33,7 @@ def test_it_learns():
     assert (model.predict(X).argmax(axis=1) == y).mean() > 0.95
 
 
-def test_a_column_of_targets_may_be_one_axis():
+def test_a_column_of_targets_can_have_one_axis():
     X, y = blobs(40, 6, 2)
     models = [fastmlp.Sequential(Linear(6, 1)) for _ in range(2)]
 
@@ -71,7 +71,7 @@ def test_a_row_of_weight_zero_is_not_learned():
     np.testing.assert_array_equal(models[0].theta, models[1].theta)
 
 
-def test_a_whole_batch_of_weight_zero_is_passed_over():
+def test_a_batch_of_weight_zero_is_skipped():
     X, y = blobs(24, 6, 3)
     weight = (np.arange(24) >= 8).astype(float)
     models = [small(), small()]
@@ -110,7 +110,7 @@ def test_label_smoothing_follows_the_reference():
 
 
 class Watcher:
-    """A user's layer that notes the first column of all rows it sees in training."""
+    """A custom layer that records the first column of all rows that it sees in training."""
 
     def __init__(self):
         self.seen = []
@@ -146,7 +146,7 @@ def test_each_epoch_sees_each_row_once_in_a_fresh_order():
     assert list(range(20)) != first != second
 
 
-def test_without_shuffling_rows_come_in_their_order():
+def test_without_shuffling_rows_keep_their_order():
     seen = rows_seen(shuffle=False)
 
     assert flat(seen) == [*range(20), *range(20)]
@@ -157,7 +157,7 @@ def test_the_seed_decides_the_order():
 
 
 class OwnScale:
-    """A user's own layer with a parameter: y = scale x."""
+    """A custom layer with a parameter: y = scale x."""
 
     def __init__(self, n):
         self.params = {"scale": np.full(n, 2.0)}
@@ -172,7 +172,7 @@ class OwnScale:
         return dy * self.params["scale"]
 
 
-def test_a_layer_of_the_users_trains():
+def test_a_custom_layer_trains():
     X, y = blobs(200, 6, 3)
     own = OwnScale(16)
     model = fastmlp.Sequential(Linear(6, 16), ReLU(), own, Linear(16, 3))
@@ -238,7 +238,7 @@ def test_a_diverging_loss_stops_and_keeps_the_last_good_parameters(own_layer):
     assert np.isfinite(history.steps[: step - 1]).all()
 
 
-def test_divergence_goes_back_to_a_copy_of_an_earlier_step(capsys):
+def test_divergence_restores_a_copy_of_an_earlier_step(capsys):
     X, y = blobs(256, 6, 3)
     model, optimizer = small(), optimizers.Adam(lr=rising_at(70, 1e30))
     model.fit(X, y, optimizer=optimizer, epochs=16, batch_size=64, verbose=False)
@@ -255,7 +255,7 @@ def test_divergence_goes_back_to_a_copy_of_an_earlier_step(capsys):
 
 
 def rising_at(step, rate):
-    """A schedule that is 0.01 until that step, and then far too high."""
+    """Return a schedule with the rate 0.01 up to a step, and a far too high one after it."""
 
     class Rising(schedules.Schedule):
         def rates(self, first_step, n_steps, steps_per_epoch, total_steps):
@@ -299,7 +299,7 @@ def test_validation_is_what_evaluate_says():
 
 def test_early_stopping_waits_that_many_epochs_and_restores_the_best():
     X, y = blobs(60, 6, 3, seed=1)
-    wrong = (y + 1) % 3  # the better it learns, the worse it does on this
+    wrong = (y + 1) % 3  # the better it learns, the worse its loss on these
     model = small()
     kept = []
 
@@ -346,7 +346,7 @@ def test_callbacks_are_called_in_order_and_can_stop():
     assert history.stopped
 
 
-def test_an_error_in_a_callback_comes_through_and_loses_nothing():
+def test_an_error_in_a_callback_reaches_the_caller_and_loses_nothing():
     X, y = blobs(40, 6, 3)
     model, ended = small(), []
     before = model.theta.copy()
@@ -383,7 +383,7 @@ def test_ctrl_c_keeps_what_was_learned():
     assert not np.array_equal(model.theta, before)
 
 
-def test_an_optimizer_starts_afresh_with_another_network():
+def test_an_optimizer_starts_from_scratch_with_another_network():
     X, y = blobs(40, 6, 3)
     used, fresh = optimizers.Adam(), optimizers.Adam()
     small().fit(X, y, optimizer=used, epochs=1, batch_size=8, verbose=False)

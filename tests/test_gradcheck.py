@@ -1,4 +1,4 @@
-"""The public gradient checker: right on what is right, loud on what is wrong."""
+"""The public gradient checker accepts right gradients and detects wrong ones."""
 
 import numpy as np
 import pytest

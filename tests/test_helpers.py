@@ -1,4 +1,4 @@
-"""Predictions that several threads make together."""
+"""Predictions that are shared among several threads."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(dtype, n_rows):
         np.testing.assert_array_equal(inference.predict(model, X, n_threads), alone)
 
 
-def test_helpers_that_fell_asleep_are_woken():
+def test_sleeping_helpers_are_woken():
     model, X = model_and_rows()
     alone = inference.predict(model, X, 1)
     for pause in (0.0, 1e-4, 3e-4, 0.01) * 10:
@@ -65,7 +65,7 @@ def test_predictions_of_several_threads_at_once_do_not_mix():
     assert not wrong
 
 
-def test_helpers_are_lent_to_one_prediction_at_a_time():
+def test_helpers_work_on_one_prediction_at_a_time():
     zero = np.float32(0)
     first, second = threads.borrow_helpers(2, zero), threads.borrow_helpers(2, zero)
 
@@ -77,7 +77,7 @@ def test_helpers_are_lent_to_one_prediction_at_a_time():
     threads.give_back(second + again, zero)
 
 
-def test_after_ctrl_c_no_helper_works_on_memory_that_is_gone(monkeypatch):
+def test_after_ctrl_c_no_helper_uses_freed_memory(monkeypatch):
     model, X = model_and_rows()
     alone, zero = inference.predict(model, X, 1), np.float32(0)
 

@@ -50,7 +50,7 @@ def test_an_unknown_column_names_the_nearest(history):
         _ = history.val_los
 
 
-def test_a_training_that_runs_out_was_not_stopped(history):
+def test_a_completed_training_was_not_stopped(history):
     assert history.stopped is None
     assert "3 epochs" in repr(history)
 

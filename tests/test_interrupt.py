@@ -1,6 +1,6 @@
-"""Signals during a step: what their handlers raise is held back till the step is complete.
+"""Signals during a step: an exception from their handler is delayed until the step is complete.
 
-The first time: by whichever block is the outermost.
+Only the first one is delayed, by the outermost block.
 """
 
 import os
@@ -19,7 +19,7 @@ from fastmlp.engine.interrupt import Interrupt
 
 @pytest.fixture(autouse=True)
 def handler():
-    """Check that every test puts the handler back; return it."""
+    """Return the handler, and check that every test restores it."""
     before = signal.getsignal(signal.SIGINT)
     yield before
     assert signal.getsignal(signal.SIGINT) is before
@@ -30,7 +30,7 @@ def ctrl_c():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_the_first_is_held_back_and_known_in_and_around_every_block(depth):
+def test_the_first_ctrl_c_is_delayed_and_visible_in_every_block(depth):
     blocks = [Interrupt() for _ in range(depth)]
 
     def enter(rest):
@@ -47,7 +47,7 @@ def test_the_first_is_held_back_and_known_in_and_around_every_block(depth):
     assert all(block.pending for block in blocks)
 
 
-def test_one_that_came_before_an_inner_block_is_known_in_it():
+def test_a_ctrl_c_before_an_inner_block_is_visible_in_it():
     with Interrupt() as outer:
         ctrl_c()
         with Interrupt() as inner:
@@ -55,7 +55,7 @@ def test_one_that_came_before_an_inner_block_is_known_in_it():
     assert outer.pending
 
 
-def test_one_that_came_after_an_inner_block_is_known_to_the_outer():
+def test_a_ctrl_c_after_an_inner_block_is_visible_in_the_outer():
     with Interrupt() as outer:
         with Interrupt():
             pass
@@ -64,7 +64,7 @@ def test_one_that_came_after_an_inner_block_is_known_to_the_outer():
     assert outer.pending
 
 
-def test_a_second_one_comes_through():
+def test_a_second_ctrl_c_is_raised_at_once():
     with Interrupt(), Interrupt() as inner:
         ctrl_c()
         with pytest.raises(KeyboardInterrupt):
@@ -72,7 +72,7 @@ def test_a_second_one_comes_through():
     assert inner.pending
 
 
-def test_the_first_in_an_inner_block_comes_through_if_it_is_the_second_in_the_outer():
+def test_the_second_in_the_outer_block_is_raised_at_once_in_an_inner_one():
     with Interrupt() as outer:
         ctrl_c()
         with Interrupt(), pytest.raises(KeyboardInterrupt):
@@ -80,7 +80,7 @@ def test_the_first_in_an_inner_block_comes_through_if_it_is_the_second_in_the_ou
     assert outer.pending
 
 
-def test_after_a_second_one_an_inner_block_holds_the_next_one_back():
+def test_after_a_second_one_an_inner_block_delays_the_next():
     with Interrupt():
         ctrl_c()
         with pytest.raises(KeyboardInterrupt):
@@ -90,21 +90,21 @@ def test_after_a_second_one_an_inner_block_holds_the_next_one_back():
         assert inner.pending
 
 
-def test_a_block_knows_nothing_of_the_one_before():
+def test_a_block_does_not_inherit_from_the_previous_one():
     with Interrupt():
         ctrl_c()
     with Interrupt() as second:
         assert not second.pending
 
 
-def test_after_the_block_it_is_raised_as_ever():
+def test_after_the_block_ctrl_c_works_as_usual():
     with Interrupt():
         pass
     with pytest.raises(KeyboardInterrupt):
         ctrl_c()
 
 
-def test_a_handler_set_inside_a_block_is_left_to_its_owner():
+def test_a_handler_set_inside_a_block_is_kept():
     heard = []
     with Interrupt() as outer:
         own = signal.signal(signal.SIGINT, lambda *_: heard.append("own"))
@@ -116,7 +116,7 @@ def test_a_handler_set_inside_a_block_is_left_to_its_owner():
     assert (outer.pending, inner.pending, heard) == (False, False, ["own", "own"])
 
 
-def test_a_block_whose_end_a_second_one_prevented_is_forgotten(handler):
+def test_a_block_that_a_second_ctrl_c_ended_is_forgotten(handler):
     lost = Interrupt()
     lost.__enter__()
     ctrl_c()
@@ -147,7 +147,7 @@ def test_in_another_thread_it_does_nothing():
 
 
 def succeeds_in_a_child(call):
-    """Fork, and return whether the call returned True there."""
+    """Fork, and return whether the call returned True in the child."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -196,7 +196,7 @@ def test_a_fork_in_another_thread_does_not_stay_in_a_block_that_nobody_leaves():
 
 
 class StopError(Exception):
-    """What a program's own handler raises."""
+    """Raised by a program's own handler."""
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_a_programs_own_handler_is_called_at_once_and_nothing_stops(number, inst
 
 
 @pytest.mark.parametrize("number", POSIX_SIGNALS)
-def test_a_handler_that_raises_ctrl_c_is_as_ctrl_c(number, install):
+def test_a_handler_that_raises_keyboard_interrupt_acts_like_ctrl_c(number, install):
     install(number, raises(KeyboardInterrupt()))
 
     with Interrupt() as outer, Interrupt() as inner:
@@ -267,7 +267,7 @@ def test_another_error_is_raised_when_the_outermost_block_ends(error, depth, ins
     assert steps == [depth == 2, True]
 
 
-def test_it_takes_the_place_of_the_ctrl_c_that_stopped_the_steps(install):
+def test_such_an_error_replaces_the_ctrl_c_that_stopped_the_steps(install):
     install(signal.SIGINT, raises(StopError("enough")))
 
     with pytest.raises(StopError), Interrupt() as interrupt:
@@ -276,7 +276,7 @@ def test_it_takes_the_place_of_the_ctrl_c_that_stopped_the_steps(install):
             raise KeyboardInterrupt
 
 
-def test_it_does_not_hide_what_went_wrong_meanwhile(install):
+def test_such_an_error_does_not_hide_an_earlier_one(install):
     install(signal.SIGINT, raises(StopError("enough")))
 
     with pytest.raises(ZeroDivisionError), Interrupt():
@@ -285,7 +285,7 @@ def test_it_does_not_hide_what_went_wrong_meanwhile(install):
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_comes_through_whichever_it_is(second, install):
+def test_a_second_signal_of_any_kind_is_raised_at_once(second, install):
     install(signal.SIGTERM, raises(SystemExit(1)))
 
     with pytest.raises((SystemExit, KeyboardInterrupt)), Interrupt():
@@ -333,7 +333,7 @@ print(len(heard))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the handler is installed by the C library")
-def test_a_handler_of_another_language_goes_on_being_called():
+def test_a_handler_in_another_language_is_still_called():
     done = subprocess.run(
         [sys.executable, "-c", FOREIGN],
         check=True,
@@ -356,7 +356,7 @@ def test_a_handler_that_installs_another_is_obeyed(install):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
-def test_a_handler_that_was_found_inside_works_after_the_block(install):
+def test_a_handler_from_inside_a_block_works_after_it(install):
     heard = []
     install(signal.SIGTERM, lambda *_: heard.append("own"))
     with Interrupt():
@@ -369,7 +369,7 @@ def test_a_handler_that_was_found_inside_works_after_the_block(install):
 
 
 @pytest.mark.parametrize("calls", range(1, 20))
-def test_one_that_comes_while_a_block_begins_leaves_nothing_behind(calls, monkeypatch, handler):
+def test_a_signal_at_the_start_of_a_block_leaves_nothing_behind(calls, monkeypatch, handler):
     real, left = interrupt._signal.getsignal, [calls]
 
     def interrupted(number):

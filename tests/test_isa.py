@@ -1,4 +1,4 @@
-"""The same answers from every instruction set that this processor can be told to use."""
+"""All instruction sets that this processor offers give right results."""
 
 import os
 import runpy
@@ -43,7 +43,7 @@ def test_products_and_functions_with(level):
 
 @pytest.mark.parametrize("level", OTHERS)
 def test_training_with(level):
-    """Every layer and optimizer on several threads, raw inputs, and what lower precisions do."""
+    """Every layer and optimizer on several threads, raw inputs, and lower precisions."""
     run_tests_with(
         level,
         "test_determinism.py::test_threads_do_not_change_bits_for_any_optimizer",
@@ -83,7 +83,7 @@ def test_an_unknown_name_is_one_sentence(level, what):
 
 
 def chosen(monkeypatch, features, level=None, permitted=True):
-    """Return what a process with these features, environment and permission would use."""
+    """Return the level that a process with these features, environment and permission would use."""
     monkeypatch.setattr(isa, "processor_features", lambda: frozenset(features))
     monkeypatch.setattr(isa, "_tiles_permitted", lambda: permitted)
     monkeypatch.delenv("FASTMLP_ISA", raising=False)
@@ -132,7 +132,7 @@ def test_a_level_that_the_processor_lacks_is_one_sentence(features, best, level,
         chosen(monkeypatch, features, level)
 
 
-def test_an_empty_name_is_as_none(monkeypatch):
+def test_an_empty_name_means_no_limit(monkeypatch):
     assert chosen(monkeypatch, AVX512, "") == chosen(monkeypatch, AVX512)
 
 
@@ -175,7 +175,7 @@ def test_a_system_that_refuses_the_tile_unit_is_no_error(library, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("sys.platform", "darwin"), ("machine", "arm64")])
-def test_other_systems_are_not_asked(name, value, monkeypatch):
+def test_other_systems_are_not_asked_for_tiles(name, value, monkeypatch):
     monkeypatch.setattr(isa.ctypes, "CDLL", None)
     if name == "machine":
         monkeypatch.setattr(isa.platform, "machine", lambda: value)

@@ -1,4 +1,4 @@
-"""The cache of compiled kernels: never stale, never torn, and nothing that must be there."""
+"""The cache of compiled kernels is never stale, never corrupt, and never required."""
 
 import compileall
 import dataclasses
@@ -19,7 +19,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="owners and permissions ar
 
 
 def doubled(x):
-    """Return twice x: what the tests below compile."""
+    """Return twice x; the tests below compile this."""
     return x + x
 
 
@@ -56,7 +56,7 @@ def test_each_signature_has_a_file(folder):
 
 
 @pytest.mark.parametrize("n_bytes", [0, 10, 32, 33, 2000, -1])
-def test_a_torn_file_is_compiled_again(folder, n_bytes):
+def test_a_truncated_file_is_compiled_again(folder, n_bytes):
     run()
     content = only_file(folder).read_bytes()
     only_file(folder).write_bytes(content[:n_bytes])
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_compiled_again(folder, place):
     assert run() == (42.0, True)
 
 
-def test_what_is_no_file_is_passed_over(folder):
+def test_entries_that_are_not_files_are_skipped(folder):
     run()
     file = only_file(folder)
     file.unlink()
@@ -89,7 +89,7 @@ def test_what_is_no_file_is_passed_over(folder):
     assert only_file(folder) == file  # no temporary file stays behind
 
 
-def test_a_folder_that_cannot_be_made_costs_time_and_one_warning(folder, recwarn):
+def test_a_folder_that_cannot_be_created_costs_time_and_one_warning(folder, recwarn):
     folder.parent.write_text("in the way")
 
     assert run() == (42.0, False)
@@ -149,9 +149,7 @@ def test_a_folder_without_permission_costs_time_and_a_warning(folder, mode):
     ("umask", "folder_mode", "file_mode"),
     [(0o022, 0o755, 0o644), (0o002, 0o755, 0o644), (0o077, 0o700, 0o600), (0o027, 0o750, 0o640)],
 )
-def test_others_may_read_what_the_umask_allows_and_never_write(
-    folder, umask, folder_mode, file_mode
-):
+def test_others_can_read_as_the_umask_allows_but_never_write(folder, umask, folder_mode, file_mode):
     before = os.umask(umask)
     try:
         run()
@@ -166,7 +164,7 @@ def test_others_may_read_what_the_umask_allows_and_never_write(
 @posix
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
 @pytest.mark.parametrize("which", ["root", "folder", "file"])
-def test_what_others_could_have_written_is_not_loaded(folder, which, mode):
+def test_files_that_others_could_have_written_are_not_loaded(folder, which, mode):
     run()
     culprit = {"root": folder.parent, "folder": folder, "file": only_file(folder)}[which]
     culprit.chmod(mode)
@@ -176,7 +174,7 @@ def test_what_others_could_have_written_is_not_loaded(folder, which, mode):
 
 
 @posix
-def test_a_folder_in_a_shared_one_where_nobody_may_move_it_is_trusted(folder):
+def test_a_folder_in_a_sticky_shared_folder_is_trusted(folder):
     run()
     folder.parent.chmod(0o1777)
 
@@ -208,7 +206,7 @@ def days_old(path, days):
         os.utime(each, (time.time() - 86400 * days,) * 2)
 
 
-def test_folders_of_other_versions_go_when_unused_for_a_month(folder):
+def test_folders_of_other_versions_are_removed_after_an_unused_month(folder):
     folder.parent.mkdir()
     others = {}
     for name, days in (("0" * 16, 40), ("1" * 16, 31), ("2" * 16, 20), ("3" * 16, 0)):
@@ -236,7 +234,7 @@ def test_a_folder_that_is_read_from_does_not_count_as_old(folder):
     assert time.time() - folder.stat().st_mtime < 86400
 
 
-def test_what_killed_processes_left_goes(folder):
+def test_leftovers_of_killed_processes_are_removed(folder):
     run()
     for name, days in ((".incomplete-a", 3), (".incomplete-b", 0)):
         (folder / name).write_bytes(b"half")
@@ -248,7 +246,7 @@ def test_what_killed_processes_left_goes(folder):
     assert [p.name for p in folder.glob(".*")] == [".incomplete-b"]
 
 
-def test_without_a_home_there_is_one_warning(monkeypatch):
+def test_without_a_home_directory_there_is_one_warning(monkeypatch):
     def homeless(*_):
         raise RuntimeError("Could not determine home directory.")
 
@@ -289,7 +287,7 @@ def made(shift):
     return shifted
 
 
-def test_kernels_that_a_function_makes_are_kept_under_the_names_they_are_given(folder):
+def test_kernels_made_by_a_function_are_cached_under_their_given_names(folder):
     assert (made(1.0)(1.0), made(2.0)(1.0)) == (2.0, 3.0)
 
     again = [made(1.0), made(2.0)]
@@ -354,7 +352,7 @@ def test_each_instruction_set_has_a_folder(monkeypatch):
     assert jit._fingerprint() != original
 
 
-def test_the_folder_lies_where_the_environment_says(tmp_path, monkeypatch):
+def test_the_environment_sets_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTMLP_CACHE_DIR", str(tmp_path))
 
     assert jit.cache_folder.__wrapped__().parent == tmp_path
@@ -377,7 +375,7 @@ print(hashlib.sha256(model.theta.tobytes() + model.predict(X).tobytes()).hexdige
 
 
 def at_once(script, cache, n_processes=3):
-    """Run a script in several processes that start together; return what each printed."""
+    """Run a script in several processes at once; return what each printed."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script],

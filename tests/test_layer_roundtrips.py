@@ -1,4 +1,4 @@
-"""Every layer, with every form of its settings, comes back from a file, a pickle and a copy."""
+"""Every layer, with all variants of its settings, survives saving, pickling and copying."""
 
 import copy
 import pickle
@@ -16,7 +16,7 @@ X = RNG.standard_normal((9, 5))
 
 
 def thirds(rng, n_in, n_out):
-    """An initializer of the user's own."""
+    """A custom initialiser."""
     return np.full((n_in, n_out), 1 / 3)
 
 
@@ -64,7 +64,7 @@ MODELS = {
 
 @pytest.fixture(params=["file", "pickle", "copy"])
 def through(request, tmp_path):
-    """Return what takes a model to one of the three and back."""
+    """Return a function that saves and loads, pickles and unpickles, or copies a model."""
 
     def file(model):
         model.save(tmp_path / "model")
@@ -116,7 +116,7 @@ def test_a_layer_alone_comes_back(layer, dtype):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_what_was_loaded_is_saved_as_the_same_bytes(layer, tmp_path):
+def test_a_loaded_model_is_saved_as_the_same_bytes(layer, tmp_path):
     model = fastmlp.Sequential(LAYERS[layer](), Linear(5, 2), seed=4)
     model.save(tmp_path / "first")
 
@@ -125,7 +125,7 @@ def test_what_was_loaded_is_saved_as_the_same_bytes(layer, tmp_path):
     assert (tmp_path / "second").read_bytes() == (tmp_path / "first").read_bytes()
 
 
-def test_numbers_without_a_known_width_come_back_for_rows_of_any(through):
+def test_scalars_of_normalize_come_back_for_rows_of_any_width(through):
     model = fastmlp.Sequential(Normalize(np.float32(0.5), 2), ELU(0.5), Dropout(0.1))
 
     back = through(model)

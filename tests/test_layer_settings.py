@@ -1,4 +1,4 @@
-"""Settings of layers may be changed at any time, in both engines; sizes may not."""
+"""Layer settings can be changed at any time, in both engines; sizes cannot."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,7 +27,7 @@ TRAINING = INFERENCE | {
 
 
 def network(layer, engine):
-    """Return a network with this layer in it that one of the two engines runs."""
+    """Return a network that contains the layer and runs in the given engine."""
     own = [Identity()] if engine == "layer by layer" else []
     return fastmlp.Sequential(Linear(6, 9), layer, Sigmoid(), Linear(9, 3), *own, seed=2)
 
@@ -46,7 +46,7 @@ def fit(model, optimizer=None, **options):
 @pytest.mark.parametrize("engine", ["compiled", "layer by layer"])
 @pytest.mark.parametrize("name", INFERENCE)
 @pytest.mark.parametrize("n_rows", [1, 70])
-def test_a_prediction_uses_the_settings_of_its_moment(name, engine, n_rows):
+def test_a_prediction_uses_the_current_settings(name, engine, n_rows):
     make, before, after = INFERENCE[name]
     model = network(make(before), engine)
     old = model.predict(X[:n_rows])
@@ -60,7 +60,7 @@ def test_a_prediction_uses_the_settings_of_its_moment(name, engine, n_rows):
     np.testing.assert_array_equal(model.predict(X[:n_rows]), old)
 
 
-def test_evaluate_uses_them_too():
+def test_evaluate_uses_the_current_settings_too():
     model = network(LeakyReLU(0.01), "compiled")
     model.evaluate(X, Y)
 
@@ -81,7 +81,7 @@ def test_another_thread_sees_the_change():
 
 @pytest.mark.parametrize("engine", ["compiled", "layer by layer"])
 @pytest.mark.parametrize("name", TRAINING)
-def test_training_uses_the_settings_of_its_moment(name, engine):
+def test_training_uses_the_current_settings(name, engine):
     make, before, after = TRAINING[name]
     model, expected = network(make(before), engine), network(make(after), engine)
     model.predict(X)
@@ -95,7 +95,7 @@ def test_training_uses_the_settings_of_its_moment(name, engine):
 
 
 class Change(Callback):
-    """Changes a setting after the first epoch, as a schedule of dropping would."""
+    """Changes a setting after the first epoch, as a dropout schedule would."""
 
     def __init__(self, name, value):
         self.name, self.value = name, value
@@ -119,8 +119,8 @@ def test_a_callback_changes_what_the_next_epoch_does(name, engine):
     np.testing.assert_array_equal(whole.theta, parts.theta)
 
 
-def test_dropout_of_nothing_keeps_its_place_among_the_layers():
-    """Whatever p is for now, it is the activation's input that it will drop."""
+def test_dropout_with_p_zero_keeps_its_place_among_the_layers():
+    """With p = 0 for now, it must still be the activation's input that is dropped later."""
     model = network(Dropout(0.0), "compiled")
     other = network(Dropout(0.0), "layer by layer")
     for m in (model, other):
@@ -142,7 +142,7 @@ def test_dropout_of_nothing_keeps_its_place_among_the_layers():
         (LayerNorm(4), "eps", None),
     ],
 )
-def test_what_is_assigned_is_checked_and_the_old_value_stays(layer, name, wrong):
+def test_an_invalid_value_is_refused_and_the_old_one_stays(layer, name, wrong):
     before = getattr(layer, name)
 
     with refused((TypeError, ValueError), name):

@@ -1,4 +1,4 @@
-"""Every layer alone: forward and backward against the reference, in the dtype of its input."""
+"""Each layer on its own: forward and backward against the reference, in its input's dtype."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_gradients_are_central_differences(name, train):
 
     grads = {n: np.array(g) for n, g in layer.grads.items()}
     if dropping:
-        kept = y != 0  # a new mask every time: what is kept passes 1 / (1 - p) times the gradient
+        kept = y != 0  # the mask is new each time; kept elements pass 1 / (1 - p) of the gradient
         assert_close(dx, dy * kept / 0.7)
         return
     numerical = reference.numerical_gradient
@@ -141,7 +141,7 @@ def test_any_memory_layout_gives_the_same_bits(name, N):
         np.testing.assert_array_equal(layer.forward(same), expected)
 
 
-def test_a_gradient_check_at_float64_is_exact_after_float32_was_seen():
+def test_a_float64_gradient_check_is_exact_after_a_float32_input():
     layer = layers.Linear(7, 5)
     layer.forward(filled((6, 7), "normal", 3).astype("float32"))
 
@@ -226,7 +226,7 @@ def test_normalize_from_data_standardises_each_feature():
     np.testing.assert_array_equal(y[:, 3], 0.0)
 
 
-def test_normalize_from_images_shares_one_deviation():
+def test_normalize_from_images_uses_one_standard_deviation():
     X = np.random.default_rng(0).integers(0, 256, (50, 6), dtype=np.uint8)
     X[:, 2] //= 64
 
@@ -248,13 +248,13 @@ def test_initializers(name):
     np.testing.assert_array_equal(bias, 0.0)
 
 
-def test_normal_initializer_has_the_deviation_asked_for():
+def test_normal_initializer_has_the_requested_deviation():
     weight = layers.Linear(400, 300, init=normal(0.02)).params["weight"]
 
     assert abs(weight.std() - 0.02) <= 5 * 0.02 / np.sqrt(weight.size)
 
 
-def test_two_layers_alone_start_alike_and_can_be_given_values():
+def test_standalone_layers_start_alike_and_can_be_given_values():
     a, b = layers.Linear(4, 3), layers.Linear(4, 3)
     np.testing.assert_array_equal(a.params["weight"], b.params["weight"])
 

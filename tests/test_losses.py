@@ -1,4 +1,4 @@
-"""The loss objects: against the reference, by name, and on input that does not fit."""
+"""Loss objects: against the reference, by name, and on invalid input."""
 
 import numpy as np
 import pytest
@@ -75,29 +75,29 @@ def test_outputs_are_left_alone(kind):
         ("poisson", np.full((3, 4), -1.0), ["-1"]),
     ],
 )
-def test_targets_that_do_not_fit(kind, targets, words):
+def test_invalid_targets_are_refused(kind, targets, words):
     with refused((ValueError, TypeError), *words):
         losses.get(kind)(np.zeros((3, 4)), targets)
 
 
 @pytest.mark.parametrize("weights", [np.ones(2), -np.ones(3), np.zeros(3), np.full(3, np.nan)])
-def test_weights_that_do_not_fit(weights):
+def test_invalid_weights_are_refused(weights):
     with refused(ValueError, "sample_weight"):
         losses.get("mse")(np.zeros((3, 4)), np.zeros((3, 4)), weights)
 
 
-def test_an_unknown_name_gets_the_nearest_known_one():
+def test_an_unknown_name_suggests_the_nearest_one():
     with refused(ValueError, "crossentropy", "'cross_entropy'"):
         losses.get("crossentropy")
 
 
-def test_what_is_no_loss_is_refused():
+def test_an_object_that_is_not_a_loss_is_refused():
     for wrong in (3, None, object()):
         with refused(TypeError, "loss"):
             losses.get(wrong)
 
 
-def test_a_loss_of_the_users_trains():
+def test_a_custom_loss_trains():
     import fastmlp
     from fastmlp.layers import Linear
 

@@ -1,4 +1,4 @@
-"""Plans: pieces of the update and their shares, places in memory, how many threads are useful."""
+"""Plans: how the update is divided among threads, memory layout, and useful threads."""
 
 import copy
 
@@ -43,7 +43,7 @@ def test_the_pieces_of_the_update_cover_each_parameter_once(architecture, dtype,
 
 @settings(max_examples=60)
 @given(architectures(), st.integers(1, 9))
-def test_each_piece_is_one_threads_own(architecture, n_threads):
+def test_each_piece_belongs_to_one_thread(architecture, n_threads):
     _, lowered = plan(architecture, n_threads=n_threads)
     shares = lowered.unit_shares
 
@@ -55,7 +55,7 @@ def test_each_piece_is_one_threads_own(architecture, n_threads):
 
 @settings(max_examples=60)
 @given(architectures(), st.integers(1, 40), st.integers(0, 2), seeds)
-def test_what_a_step_writes_lies_apart(architecture, batch_size, parts, n_targets):
+def test_arrays_that_a_step_writes_do_not_overlap(architecture, batch_size, parts, n_targets):
     _, lowered = plan(architecture, batch_size=batch_size, parts=parts, n_targets=n_targets % 4)
     sizes = {}
     for row in lowered.operations:
@@ -69,7 +69,7 @@ def test_what_a_step_writes_lies_apart(architecture, batch_size, parts, n_target
         assert start + sizes[start] <= following
 
 
-def test_a_field_that_an_operation_lacks_is_minus_one():
+def test_an_unused_field_of_an_operation_is_minus_one():
     _, lowered = plan((5, 5, lambda: [fastmlp.layers.ReLU()]))
     row = lowered.operations[0]
 
@@ -147,16 +147,16 @@ LARGE, SMALL = [Operation("affine", 0, 2000, 2000)], [Operation("affine", 0, 8, 
 
 
 @pytest.mark.parametrize(("asked", "given"), [(None, 4), (1, 1), (3, 3), (9, 9)])
-def test_a_large_step_is_worth_all_threads_that_there_are(four_available, asked, given):
+def test_a_large_step_uses_all_available_threads(four_available, asked, given):
     assert useful_threads(LARGE, 1000, asked) == given
 
 
 @pytest.mark.parametrize("asked", [None, 1, 8])
-def test_a_small_step_is_worth_one_thread(four_available, asked):
+def test_a_small_step_uses_one_thread(four_available, asked):
     assert useful_threads(SMALL, 10, asked) == 1
 
 
-def test_a_step_between_is_worth_some_threads(four_available):
+def test_a_medium_step_uses_some_threads(four_available):
     n_rows = 3 * lowering._FLOPS_WORTH_A_THREAD // (6 * 64) + 1
 
     assert useful_threads(SMALL, n_rows) == 3

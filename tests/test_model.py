@@ -38,14 +38,14 @@ def test_parameters_are_views_of_one_aligned_array():
     assert model.n_parameters == 6 * 7 + 7 + 7 + 7 + 7 * 3 + 3
 
 
-def test_editing_any_view_changes_what_the_network_says():
+def test_editing_any_view_changes_predictions():
     for edit in (
         lambda m: m.theta.fill(0.0),
         lambda m: m.params["3.weight"].fill(0.0) or m.params["3.bias"].fill(0.0),
         lambda m: m.layers[3].params.update({"weight": np.zeros((7, 3)), "bias": np.zeros(3)}),
     ):
         model = small()
-        model.predict(X)  # whatever is prepared ahead must notice the edit
+        model.predict(X)  # anything cached must notice the edit
         edit(model)
 
         np.testing.assert_array_equal(model.predict(X), 0.0)
@@ -64,7 +64,7 @@ def test_each_layer_draws_from_the_seed_and_its_index():
         np.testing.assert_array_equal(model.layers[index].weight, drawn["weight"].astype("f4"))
 
 
-def test_a_layer_alone_draws_from_its_own_seed():
+def test_a_standalone_layer_draws_from_its_own_seed():
     drawn = Linear(6, 7).draw(np.random.default_rng(9))
 
     np.testing.assert_array_equal(Linear(6, 7, seed=9).weight, drawn["weight"])
@@ -91,7 +91,7 @@ def test_outputs_follow_the_reference_in_inference(architecture, N, dtype, seed)
         one, own = [(kind, argument)], {}
         if kind == "dropout":
             continue
-        if kind == "batchnorm":  # mean 0 and variance 1 so far
+        if kind == "batchnorm":  # running mean 0 and variance 1 so far
             expected = reference.normalise(expected, 0.0, 1.0, 1e-5)
             continue
         own = {f"0.{n}": params[f"{i}.{n}"] for n in model.layers[i].params}
@@ -152,7 +152,7 @@ def test_asking_for_gradients_changes_no_parameter():
     np.testing.assert_array_equal(model.theta, before)
 
 
-def test_evaluate_is_the_loss_and_the_share_of_right_answers():
+def test_evaluate_returns_the_loss_and_the_accuracy():
     model = small(dtype="float64")
     outputs = model.predict(X)
 
@@ -185,7 +185,7 @@ def test_calling_and_predicting_are_the_same():
     np.testing.assert_array_equal(model(X), model.predict(X))
 
 
-def test_predicting_leaves_dropout_and_statistics_alone():
+def test_predicting_does_not_change_dropout_and_statistics():
     model = every_layer(6, 9, 3)
     state = {n: a.copy() for n, a in model.layers[2].state.items()}
 
@@ -253,7 +253,7 @@ def test_a_copy_is_the_same_network_with_its_own_memory(copied):
     assert twin.theta.ctypes.data % 64 == 0
 
 
-def test_a_layer_given_values_keeps_them_in_a_network():
+def test_a_layer_with_assigned_values_keeps_them_in_a_network():
     layer = Linear(6, 3)
     layer.params["weight"] = np.ones((6, 3))
 

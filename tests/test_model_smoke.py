@@ -1,4 +1,4 @@
-"""What a user does first, and what a layer of the user's own may look like."""
+"""A user's first steps, and the forms that a custom layer can take."""
 
 import copy
 import pickle
@@ -16,7 +16,7 @@ X, Y = blobs(200, 6, 3)
 
 
 class OwnLinear:
-    """Keeps its arrays under attributes too, assigns its gradients, and knows no train."""
+    """Has its arrays as attributes too, assigns its gradients, and takes no ``train``."""
 
     def __init__(self, n_in, n_out):
         self.W = np.random.default_rng(0).standard_normal((n_in, n_out)) * 0.3
@@ -36,7 +36,7 @@ def small(*extra, **options):
     return Sequential(Linear(6, 16), ReLU(), Linear(16, 3), *extra, **options)
 
 
-def test_a_layer_that_keeps_its_arrays_elsewhere_too_trains_like_ours():
+def test_a_custom_layer_with_arrays_as_attributes_trains_like_linear():
     own = Sequential(OwnLinear(6, 3), dtype="float64")
     ours = Sequential(Linear(6, 3, bias=False), dtype="float64")
     ours.layers[0].weight = own.params["0.W"]
@@ -48,7 +48,7 @@ def test_a_layer_that_keeps_its_arrays_elsewhere_too_trains_like_ours():
     assert np.shares_memory(own.layers[0].W, own.theta)
 
 
-def test_what_a_user_assigns_to_its_own_layer_is_used():
+def test_arrays_assigned_in_a_custom_layer_are_used():
     model = Sequential(OwnLinear(6, 3), dtype="float64")
 
     model.layers[0].params = {"W": np.zeros((6, 3))}
@@ -58,7 +58,7 @@ def test_what_a_user_assigns_to_its_own_layer_is_used():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_a_copy_is_a_model_of_its_own_and_training_goes_on(copied):
+def test_a_copy_is_independent_and_can_be_trained_further(copied):
     model, optimizer = small(), Adam()
     model.fit(X, Y, optimizer=optimizer, epochs=1, batch_size=32, verbose=False)
 
@@ -73,7 +73,7 @@ def test_a_copy_is_a_model_of_its_own_and_training_goes_on(copied):
 
 
 class PressCtrlC(Callback):
-    """Sends this process what Ctrl-C sends."""
+    """Sends this process the signal of Ctrl-C."""
 
     def on_epoch_end(self, epoch, record, model):
         if epoch == 1:
@@ -137,7 +137,7 @@ def test_the_best_parameters_come_back():
     assert model.evaluate(X[:50], Y[:50])[1] == max(history.val_accuracy)
 
 
-def test_a_name_means_the_same_optimizer_while_it_is_given():
+def test_an_optimizer_given_by_name_is_kept_between_fits():
     whole, parts = small(), small()
 
     whole.fit(X, Y, epochs=2, batch_size=32, verbose=False)
@@ -147,7 +147,7 @@ def test_a_name_means_the_same_optimizer_while_it_is_given():
     np.testing.assert_array_equal(parts.theta, whole.theta)
 
 
-def test_an_optimizer_starts_afresh_with_another_model():
+def test_an_optimizer_starts_from_scratch_with_another_model():
     optimizer = Adam()
     small().fit(X, Y, optimizer=optimizer, epochs=2, batch_size=32, verbose=False)
     one, other = small(), small()
@@ -175,7 +175,7 @@ def test_data_of_any_layout_trains_the_same(strange):
     np.testing.assert_array_equal(other.predict(as_it_is), usual.predict(X))
 
 
-def test_one_layer_has_one_model():
+def test_a_layer_belongs_to_one_model():
     layer = Linear(6, 3)
     Sequential(layer)
 

@@ -1,4 +1,4 @@
-"""A Normalize in front of a network: read anew by every prediction, whatever form it has."""
+"""A Normalize in front of a network, in any form: every prediction uses its current values."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_an_edit_in_place_is_noticed_by_the_next_prediction(name, n_rows):
     np.testing.assert_array_equal(model.predict(X[:n_rows]), expected)
 
 
-def test_numbers_fit_rows_of_any_width():
+def test_scalars_work_for_rows_of_any_width():
     model = fastmlp.Sequential(Normalize(2, 4), ReLU())
 
     for width in (3, 8, 1):

@@ -1,4 +1,4 @@
-"""Features that are large against their deviation keep their content; constant ones stay quiet."""
+"""Features with a large mean keep their information; constant ones do not amplify rounding."""
 
 import copy
 import pickle
@@ -17,7 +17,7 @@ Y = (NOISE[:, 1] > 0).astype(int)
 
 
 def offset(mean, std):
-    """Return three features, the second with this mean and deviation, and the class by its side."""
+    """Return three features, the second with this mean and deviation, and classes by its value."""
     X = NOISE.copy()
     X[:, 1] = mean + std * NOISE[:, 1]
     return X
@@ -45,7 +45,7 @@ OFFSETS = [(1.7e9, 60.0), (1.7e18, 3e12), (-4e6, 0.5), (1e12, 1e4), (2**30, 30.0
 @pytest.mark.parametrize(("mean", "std"), OFFSETS)
 @pytest.mark.parametrize("between", [[], [Identity()]], ids=["compiled", "layer by layer"])
 @pytest.mark.parametrize("first", [[], [Flatten()]], ids=["", "flatten"])
-def test_training_sees_what_it_would_see_of_standardised_rows(mean, std, between, first):
+def test_training_on_raw_rows_equals_training_on_standardised_ones(mean, std, between, first):
     X = offset(mean, std)
     plain = fastmlp.Sequential(Linear(3, 16), ReLU(), Linear(16, 2))
     model = network(X, *copy.deepcopy(between), first=copy.deepcopy(first))
@@ -59,7 +59,7 @@ def test_training_sees_what_it_would_see_of_standardised_rows(mean, std, between
 
 
 @pytest.mark.parametrize("integer", ["int64", "uint64", "int32"])
-def test_whole_numbers_keep_theirs_too(integer):
+def test_large_whole_numbers_keep_their_information_too(integer):
     X = np.abs(offset(1.7e9, 60.0)).astype(integer)
 
     model = train(network(X), X)
@@ -128,7 +128,7 @@ def test_another_mean_is_noticed_though_it_changes_how_rows_are_read():
     assert model.predict(X).std() > 0.1
 
 
-def test_numbers_that_float32_does_not_have_are_still_refused():
+def test_numbers_out_of_float32s_range_are_still_refused():
     X = offset(1.7e9, 60.0)
     model = network(X)
     X[4, 0] = 1e300
@@ -151,7 +151,7 @@ def test_numbers_that_float32_does_not_have_are_still_refused():
         ((0.0, 0.0), "float32"),
     ],
 )
-def test_a_feature_that_differs_by_rounding_alone_is_constant(values, dtype):
+def test_a_feature_that_varies_only_by_rounding_is_constant(values, dtype):
     X = np.array(values, dtype)[np.arange(100) % 2][:, None]
 
     assert Normalize.from_data(X).std == 1.0
@@ -164,7 +164,7 @@ def test_a_feature_that_varies_by_more_is_not(mean, std):
     assert Normalize.from_data(X).std[1] == pytest.approx(X[:, 1].std())
 
 
-def test_whole_numbers_beyond_the_digits_are_not_blown_up_by_calling_them_constant():
+def test_large_whole_numbers_are_not_amplified_by_being_constant():
     X = np.float64(2**60) + 256 * np.arange(5)[:, None]
 
     rows = Normalize.from_data(X).forward(X)

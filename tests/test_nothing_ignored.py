@@ -1,4 +1,4 @@
-"""What would be ignored is refused in a sentence, or warned of."""
+"""Anything that would be ignored raises an error of one sentence, or a warning."""
 
 import warnings
 
@@ -86,7 +86,7 @@ def test_a_model_cannot_be_held_fixed_by_an_attribute(name):
     model.note = "of no effect"
 
 
-def test_a_layer_or_optimizer_of_a_class_of_its_own_may_have_any_attribute():
+def test_custom_layers_and_optimizers_can_have_any_attribute():
     class Doubled(layers.Layer):
         factor = 2
 
@@ -106,7 +106,7 @@ def test_a_layer_or_optimizer_of_a_class_of_its_own_may_have_any_attribute():
 
 
 class Scale:
-    """A user's layer that multiplies each feature by a number of its own."""
+    """A custom layer that multiplies each feature by its own factor."""
 
     def __init__(self, **attributes):
         self.weight = np.ones(3)
@@ -122,12 +122,12 @@ class Scale:
         return dy * self.weight
 
 
-def test_arrays_of_a_layer_without_params_are_warned_of():
+def test_a_layer_with_arrays_but_no_params_causes_a_warning():
     with pytest.warns(UserWarning, match="layer 0, Scale.*the arrays weight but no params"):
         fastmlp.Sequential(Scale(), Linear(3, 3))
 
 
-def test_a_layer_that_says_so_is_fixed_without_a_word():
+def test_empty_params_make_a_layer_fixed_without_a_warning():
     scale = Scale(params={}, trainable=False)
     model = fastmlp.Sequential(scale, Linear(3, 3))
 
@@ -136,7 +136,7 @@ def test_a_layer_that_says_so_is_fixed_without_a_word():
     np.testing.assert_array_equal(scale.weight, np.ones(3))
 
 
-def test_only_the_making_of_a_model_warns():
+def test_only_building_a_model_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = fastmlp.Sequential(Scale(), Linear(3, 3))
@@ -161,7 +161,7 @@ def test_a_layer_with_params_learns():
 
 
 @pytest.mark.parametrize("name", ["trainable", "requires_grad"])
-def test_a_layer_that_learns_cannot_ask_to_be_held_fixed(name):
+def test_a_layer_with_params_cannot_be_frozen(name):
     model = fastmlp.Sequential(learning_scale(**{name: False}), Linear(3, 3))
 
     with refused(ValueError, "layer 0", f"{name}=False"):
@@ -180,7 +180,7 @@ def test_a_hook_that_is_never_called_is_refused(name):
             fastmlp.Sequential(Linear(3, 3)).fit(X, Y, callbacks=[callback], verbose=False)
 
 
-def test_callbacks_may_have_methods_and_attributes_of_their_own():
+def test_callbacks_can_have_their_own_methods_and_attributes():
     class Mine(Callback):
         def __init__(self):
             self.scores, self.on = [], True

@@ -1,4 +1,4 @@
-"""Frames and columns of objects as inputs, labels and targets, and what is advised instead."""
+"""Data frames and object arrays as inputs, labels and targets, and advice if they are invalid."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +21,7 @@ def fitted(X, y, **options):
     return model
 
 
-def test_a_frame_of_several_types_is_a_table_of_numbers():
+def test_a_frame_with_several_numeric_types_works():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": pandas.Series(list("xyy" * 4))})
     frame = pandas.get_dummies(frame)
@@ -43,7 +43,7 @@ def test_a_frame_names_the_column_that_holds_a_text():
 
 
 @pytest.mark.parametrize("kind", [float, np.float32, Decimal, Fraction])
-def test_a_column_of_objects_that_are_numbers_is_one_of_numbers(kind):
+def test_an_object_column_of_numbers_works(kind):
     objects = np.array([[kind(float(value)) for value in row] for row in X], dtype=object)
 
     np.testing.assert_array_equal(fitted(objects, Y).theta, fitted(X, Y).theta)
@@ -52,7 +52,7 @@ def test_a_column_of_objects_that_are_numbers_is_one_of_numbers(kind):
 @pytest.mark.parametrize(
     "labels", [Y.astype(object), [np.int8(y) for y in Y], (Y * 1.0).astype(int)[:, None]]
 )
-def test_labels_may_be_objects(labels):
+def test_labels_can_be_objects(labels):
     np.testing.assert_array_equal(fitted(X, labels).theta, fitted(X, Y).theta)
 
 
@@ -87,7 +87,7 @@ def number(y):
         (list("abc" * 4), number),
     ],
 )
-def test_what_is_advised_for_other_labels_works(labels, follow):
+def test_the_advice_for_other_labels_works(labels, follow):
     advice, followed = follow(labels)
 
     with refused((TypeError, ValueError), advice):
@@ -96,7 +96,7 @@ def test_what_is_advised_for_other_labels_works(labels, follow):
     fitted(X, followed)
 
 
-def test_labels_that_are_no_classes_lead_to_another_loss():
+def test_labels_that_are_not_classes_suggest_another_loss():
     with refused(TypeError, f"{Y[0] + 0.25} at [0]", "'mse'"):
         fitted(X, Y * 1.0 + 0.25)
 
@@ -116,7 +116,7 @@ CODED = (X[:, :3] > 0).astype(int)
 
 
 @pytest.mark.parametrize("code", [2, 7, 255, 2.0, [2, 255, 1]])
-def test_of_several_labels_what_is_not_zero_is_one(code):
+def test_nonzero_values_of_multilabel_targets_are_ones(code):
     options = {"loss": "binary_cross_entropy"}
     plain, coded = fitted(X, CODED, **options), fitted(X, CODED * code, **options)
 
@@ -132,7 +132,7 @@ def test_one_column_or_one_row_of_codes_is_enough():
     assert loss(z.T, [[255, 0, 255]]) == loss(z.T, [[1, 0, 1]])
 
 
-def test_targets_between_0_and_1_stay_what_they_are():
+def test_targets_between_0_and_1_are_unchanged():
     z, soft = np.array([[0.5, -1.0]]), np.array([[0.25, 0.9]])
 
     expected = np.mean(np.log1p(np.exp(z)) - soft * z)

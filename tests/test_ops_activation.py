@@ -50,7 +50,7 @@ def test_backward_is_the_central_difference(kind):
         lambda x: float((dy * ops.activation(kind, x, alpha)).sum()), x
     )
 
-    assert_gradient_close(dx, numerical, scale=100.0)  # the size of the sum that is differenced
+    assert_gradient_close(dx, numerical, scale=100.0)  # the size of the sums in the difference
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -93,8 +93,8 @@ def test_float32_is_accurate_over_the_whole_range(kind):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", activations.TABLE, ids=lambda row: row.name)
-def test_the_bits_do_not_depend_on_where_a_number_lies(row, dtype):
-    """Threads take stretches of different lengths; a loop may end with numbers one by one."""
+def test_the_bits_do_not_depend_on_a_numbers_position(row, dtype):
+    """Threads take parts of different lengths, and the last numbers may not fill a vector."""
     z = filled((1, 1013), "normal", 0).astype(dtype) * 3
     alpha, whole = np.dtype(dtype).type(0.3), Block(0, 1, 0, 1013)
 

@@ -84,7 +84,7 @@ def test_backward_is_the_central_difference():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_what_is_not_finite_stays_in_its_row(dtype, poison):
+def test_non_finite_numbers_stay_in_their_row(dtype, poison):
     x = np.ones((19, 21), dtype)
     x[17, 20] = poison
     weight = np.ones((21, 37), dtype)

@@ -1,4 +1,4 @@
-"""Dropout: the right rate, no pattern, and a mask that its key alone decides."""
+"""Dropout: the right rate, no pattern, and a mask that depends only on its key."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from tolerance import assert_close
 
 from fastmlp import ops
 
-SIGMAS = 5.0  # one such draw in 1.7 million is further off, and the keys are fixed
+SIGMAS = 5.0  # exceeded by one draw in 1.7 million; the keys are fixed
 
 
 def mask(shape, p, key, dtype="float32"):
-    """Return 1.0 where kept, 0.0 where dropped."""
+    """Return the mask: 1.0 for kept elements, 0.0 for dropped ones."""
     return (ops.dropout(np.ones(shape, dtype), p, key) != 0).astype(np.float64)
 
 
@@ -92,7 +92,7 @@ def test_the_same_key_draws_the_same_mask(dtype):
     np.testing.assert_array_equal(first, again)
 
 
-def test_a_kept_nan_stays_visible():
+def test_nan_is_not_hidden_by_dropout():
     x = np.full((40, 40), np.nan, np.float32)
 
     y = ops.dropout(x, 0.5, ops.dropout_key(0, 0, 0))

@@ -39,7 +39,7 @@ def test_rows_are_standardised(n, N, D, source, dtype, seed):
 
     ops.gather(X, chosen, mean.astype(dtype), std.astype(dtype), out)
 
-    # Converting float64 data to float32 first costs one more rounding of X, which the scale holds.
+    # Converting float64 data to float32 first costs one more rounding of X, which scale includes.
     expected = (X[chosen].astype(np.float64) - mean.astype(dtype)) / std
     assert_close(out, expected, scale=(np.abs(X[chosen].astype(np.float64)) + np.abs(mean)) / std)
 

@@ -1,4 +1,4 @@
-"""Losses, their gradients and the count of right answers against the reference."""
+"""Losses, their gradients and the count of correct rows against the reference."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LABELS = ("cross_entropy", "hinge")
 
 
 def run(kind, z, targets, weights, parameter, dtype, with_gradient=True):
-    """Call the kernel in dtype; return loss, count, gradient."""
+    """Call the kernel in dtype; return the loss, the count and the gradient."""
     z = z.astype(dtype)
     targets = targets.astype(np.int64 if kind in LABELS else dtype)
     weights = None if weights is None else weights.astype(dtype)
@@ -72,7 +72,7 @@ def test_value_without_a_gradient_is_the_same(kind, data, dtype):
 
 @pytest.mark.parametrize("kind", LABELS)
 @given(data=st.data(), dtype=dtypes)
-def test_count_of_right_answers(kind, data, dtype):
+def test_count_of_correct_rows(kind, data, dtype):
     z, targets, _ = data.draw(loss_cases(kind))
 
     _, n_correct, _ = run(kind, z, targets, None, 0.0, dtype)
@@ -81,7 +81,7 @@ def test_count_of_right_answers(kind, data, dtype):
 
 
 @given(data=st.data(), dtype=dtypes)
-def test_count_of_right_binary_answers(data, dtype):
+def test_count_of_correct_binary_outputs(data, dtype):
     z, targets, _ = data.draw(loss_cases("binary_cross_entropy"))
 
     _, n_correct, _ = run("binary_cross_entropy", z, targets, None, 0.0, dtype)

@@ -17,7 +17,7 @@ def parameters(D, seed):
 
 
 def difficulty(x, axis):
-    """Return how much x - mean magnifies rounding, 1 for data that is nearly standardised."""
+    """Return how much x - mean amplifies rounding errors; 1 for nearly standardised data."""
     inv_std = 1.0 / np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
     x_hat = np.abs(x - x.mean(axis=axis, keepdims=True)) * inv_std
     largest = np.abs(x).max(axis=axis, keepdims=True)

@@ -62,7 +62,7 @@ def test_three_steps(kind, n, gradient_values, seed, dtype, weight_decay):
 
 
 def conditioning(kind, pull, before, state, t):
-    """Return the size of the quotient of an adaptive update if nothing in it cancelled."""
+    """Return the size of an adaptive update's quotient without any cancellation."""
     if kind in ("sgd", "momentum", "nesterov"):
         return pull + np.abs(before["first"])
     floor = HYPER["eps"] if kind != "rmsprop_in_root" else np.sqrt(HYPER["eps"])

@@ -1,4 +1,4 @@
-"""One optimizer belongs to one call of fit at a time."""
+"""An optimizer can be used by only one call of fit at a time."""
 
 import copy
 import pickle
@@ -35,7 +35,7 @@ def train_with(optimizer, action, *first):
 
 @pytest.mark.parametrize("first", [[], [Identity()]], ids=["compiled", "layer by layer"])
 @pytest.mark.parametrize("make", [optimizers.Adam, optimizers.SGD, optimizers.RMSprop])
-def test_a_second_fit_with_an_optimizer_at_work_is_refused(make, first):
+def test_a_second_fit_with_a_busy_optimizer_is_refused(make, first):
     X, y = blobs(500, 6, 3)
     optimizer, other = make(), fastmlp.Sequential(Linear(6, 3))
     start = other.theta.copy()
@@ -69,7 +69,7 @@ def test_an_optimizer_is_free_again_after_fit_and_after_an_error():
     [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))],
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_a_copy_of_an_optimizer_at_work_is_free(duplicate):
+def test_a_copy_of_a_busy_optimizer_is_free(duplicate):
     X, y = blobs(40, 6, 3)
     optimizer, model = optimizers.Adam(), fastmlp.Sequential(Linear(6, 3))
 
@@ -81,7 +81,7 @@ def test_a_copy_of_an_optimizer_at_work_is_free(duplicate):
 @pytest.mark.parametrize(
     "state", [np.zeros(3, "float32"), np.zeros(48, "float64")], ids=["too short", "float64"]
 )
-def test_a_state_that_does_not_fit_the_model_is_refused(state):
+def test_a_state_that_does_not_match_the_model_is_refused(state):
     X, y = blobs(40, 6, 3)
     optimizer, model = optimizers.Adam(), fastmlp.Sequential(Linear(6, 3))
     model.fit(X, y, optimizer=optimizer, epochs=1, verbose=False)

@@ -1,4 +1,4 @@
-"""Optimizers, a step at a time, by hand: against the reference and with their options."""
+"""Optimizers, step by step: against the reference, and with their options."""
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def test_defaults_are_the_published_ones():
     assert optimizers.RMSprop(lr=0.1).decay == 0.9
 
 
-def test_a_schedule_needs_its_rate_told_by_hand():
+def test_step_with_a_schedule_needs_the_rate():
     model, optimizer = network(), optimizers.SGD(lr=schedules.Cosine(0.1))
     model.loss_and_grads(X, Y)
 
@@ -135,7 +135,7 @@ def test_a_schedule_needs_its_rate_told_by_hand():
     assert optimizer.t == 1
 
 
-def test_changing_the_rate_between_fits_is_heard():
+def test_changing_the_rate_between_fits_takes_effect():
     model, optimizer = network(), optimizers.SGD(lr=0.1)
     model.fit(X, Y, optimizer=optimizer, epochs=1, batch_size=10, verbose=False)
     before = model.theta.copy()
@@ -146,11 +146,11 @@ def test_changing_the_rate_between_fits_is_heard():
     np.testing.assert_array_equal(model.theta, before)
 
 
-def test_an_optimizer_shows_how_it_was_made():
+def test_repr_of_an_optimizer_shows_its_arguments():
     assert repr(optimizers.SGD(lr=0.1, momentum=0.9)).startswith("SGD(lr=0.1")
 
 
-def test_a_state_that_cannot_be_written_is_copied():
+def test_a_read_only_state_is_copied():
     model = fastmlp.Sequential(Linear(3, 2))
     optimizer = optimizers.Adam()
     optimizer.prepare(model)

@@ -20,7 +20,7 @@ def package_folders(top: Path, name: str) -> set[str]:
     return {".".join((name, *folder.parts)) for folder in inside}
 
 
-def test_the_version_stands_in_one_place():
+def test_the_version_is_defined_in_one_place():
     assert "version" not in PROJECT["project"]
     assert SETUPTOOLS["dynamic"]["version"] == {"attr": "fastmlp.__version__"}
 

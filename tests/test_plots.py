@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 
 
 class Run:
-    """The part of a history that pictures read: columns by name."""
+    """The part of a history that plots read: columns by name."""
 
     def __init__(self, **columns):
         missing = [None] * len(columns["loss"])
@@ -169,7 +169,7 @@ def test_confusion_matrix_has_true_classes_in_rows():
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.8, 0.2], [0.1, 0.9]])
 
 
-def test_confusion_matrix_with_a_class_that_never_came():
+def test_confusion_matrix_with_a_class_that_never_occurs():
     axes = plots.confusion_matrix([[0, 0], [1, 9]]).axes[0]
 
     np.testing.assert_allclose(axes.images[0].get_array(), [[0, 0], [0.1, 0.9]])
@@ -183,7 +183,7 @@ def test_confusion_matrix_must_be_square():
 @pytest.mark.parametrize(
     ("n_inputs", "picture"), [(64, (8, 8)), (784, (28, 28)), (3072, (32, 32, 3))]
 )
-def test_first_layer_weights_know_the_usual_picture_shapes(n_inputs, picture):
+def test_first_layer_weights_recognise_common_image_shapes(n_inputs, picture):
     weight = np.random.default_rng(0).normal(size=(n_inputs, 5))
 
     figure = plots.first_layer_weights(weight)

@@ -1,4 +1,4 @@
-"""Training at each matmul_precision: errors, the same bits, and what falls back to highest."""
+"""Training at each matmul_precision: errors, identical bits, and fallbacks to highest."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ NEEDS_TILES = pytest.mark.skipif(not TILES, reason="needs a bfloat16 tile unit (
 
 
 def fit_one_step(model, X, y, precision):
-    """Make one step of plain gradient descent at rate 1 over all rows."""
+    """Take one step of plain gradient descent at rate 1 on all rows."""
     return model.fit(X, y, loss="mse", optimizer=fastmlp.SGD(lr=1.0), epochs=1, batch_size=len(X),
                      shuffle=False, matmul_precision=precision, verbose=False)  # fmt: skip
 
@@ -39,7 +39,7 @@ def fit_one_step(model, X, y, precision):
 @PRECISION
 @given(rows, columns, columns, scalings, seeds)
 def test_weight_gradient(precision, N, D, H, scaling, seed):
-    """From weights of 0 the first step at rate 1 is X^T y times 2 / (N H)."""
+    """Starting from zero weights, the first step at rate 1 is X^T y times 2 / (N H)."""
     transposed, y = factors(D, N, H, scaling, seed)
     model = fastmlp.Sequential(Linear(D, H, "zeros"))
 
@@ -53,7 +53,7 @@ def test_weight_gradient(precision, N, D, H, scaling, seed):
 @PRECISION
 @given(rows, columns, columns, seeds)
 def test_input_gradient(precision, N, H, C, seed):
-    """With the unit matrix as X, the first layer's step is the gradient at its output."""
+    """With the identity matrix as X, the first layer's step is the gradient at its output."""
     y, transposed = factors(N, C, H, "rows", seed)
     model = fastmlp.Sequential(Linear(N, H, "zeros"), Linear(H, C))
     model.params["1.weight"][...] = transposed.T
@@ -69,7 +69,7 @@ def test_input_gradient(precision, N, H, C, seed):
 @PRECISION
 @given(rows, columns, scalings, seeds)
 def test_forward(precision, N, D, scaling, seed):
-    """With rows one by one and targets of 0, the losses are the sizes of the outputs."""
+    """With single rows and targets of 0, the losses are the sizes of the outputs."""
     X, weight = factors(N, D, 1, scaling, seed)
     model = fastmlp.Sequential(Linear(D, 1))
     model.params["0.weight"][...] = weight
@@ -87,7 +87,7 @@ def test_forward(precision, N, D, scaling, seed):
 
 @LOWER
 def test_training_stays_close_to_highest(precision):
-    """Weights end up as near to those of highest, of the way they came, as a product is exact."""
+    """Relative to the distance moved, weights differ from highest's by a product's error."""
     X, y = blobs(600, 50, 6)
 
     def weights(precision, epochs):
@@ -120,7 +120,7 @@ def test_a_weight_that_is_not_finite_ends_the_training(precision, value):
 
 
 @PRECISION
-def test_steps_too_long_are_seen_to_diverge(precision):
+def test_too_large_steps_are_detected_as_divergence(precision):
     X, y = blobs(64, 40, 3)
     model = fastmlp.Sequential(Linear(40, 33), ReLU(), Linear(33, 3))
     options = {"epochs": 50, "batch_size": 16, "matmul_precision": precision, "verbose": False}
@@ -156,7 +156,7 @@ def test_denormal_data_do_no_harm(precision):
 
 
 def wide_network():
-    """A network whose large weights are shared out by columns."""
+    """Return a network whose large weights are divided among threads by columns."""
     return fastmlp.Sequential(Linear(1030, 1025), ReLU(), Linear(1025, 10))
 
 
@@ -190,7 +190,7 @@ def test_threads_do_not_change_bits_of_wide_layers(precision):
 @LOWER
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 33, 77])
-def test_what_lay_in_memory_does_not_matter(precision, n_threads, batch_size):
+def test_prior_contents_of_memory_do_not_matter(precision, n_threads, batch_size):
     X, y = blobs(155, 70, 10)
 
     def build():
@@ -224,7 +224,7 @@ def test_without_tiles_it_runs_as_highest(precision, monkeypatch):
 
 
 @NEEDS_TILES
-def test_each_precision_has_bits_of_its_own():
+def test_each_precision_gives_different_bits():
     first, *others = (trained(epochs=1, matmul_precision=name)["theta"] for name in PRECISIONS)
 
     for other in others:
@@ -239,7 +239,7 @@ def test_an_unknown_precision_is_one_sentence(name):
         model.fit(np.ones((5, 4)), np.zeros(5, int), matmul_precision=name, verbose=False)
 
 
-def test_each_kernel_is_compiled_once_for_a_dtype():
+def test_each_kernel_is_compiled_once_per_dtype():
     for dtype in ("float32", "float64"):
         for precision in PRECISIONS:
             trained(dtype=dtype, matmul_precision=precision)
@@ -262,7 +262,7 @@ def test_the_number_of_parts_is_known(precision):
 
 
 def trained_on(n_threads, build, X, y, options):
-    """Train on so many threads however small the step, every weight large enough to be shared."""
+    """Train on n_threads for steps of any size, with every weight large enough to be divided."""
     model, rule = fastmlp.Sequential(*build(), seed=1), OPTIMIZERS["adam"](max_norm=2.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)
@@ -313,7 +313,7 @@ def test_threads_do_not_change_bits_of_any_network(
     st.integers(1, 100),
     seeds,
 )
-def test_what_lay_in_memory_does_not_matter_to_any_network(
+def test_prior_contents_of_memory_do_not_matter_to_any_network(
     precision, architecture, loss, optimizer, N, batch_size, seed
 ):
     D, C, layers_of = architecture

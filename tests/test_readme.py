@@ -1,4 +1,4 @@
-"""What the README promises: its example runs and is short, its names and options exist."""
+"""The README: its example runs and is short, and its names and options exist."""
 
 import re
 from pathlib import Path

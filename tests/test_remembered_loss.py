@@ -1,4 +1,4 @@
-"""A model remembers the loss of its last fit: evaluate takes it where it is given none."""
+"""A model remembers the loss of its last fit, which evaluate uses by default."""
 
 import copy
 import pickle
@@ -40,7 +40,7 @@ def test_its_parameter_is_remembered_too(loss):
     assert model.evaluate(X, y)[0] == history.val_loss[-1]
 
 
-def test_and_label_smoothing():
+def test_label_smoothing_is_remembered_too():
     model, history = fitted("cross_entropy", Y, label_smoothing=0.2)
 
     assert model.evaluate(X, Y)[0] == history.val_loss[-1]
@@ -54,7 +54,7 @@ def test_before_the_first_fit_it_is_the_cross_entropy():
     assert model.evaluate(X, Y) == model.evaluate(X, Y, loss="cross_entropy")
 
 
-def test_a_fit_that_is_refused_changes_nothing():
+def test_a_refused_fit_changes_nothing():
     model, _ = fitted("mse", targets("mse", 40, 3))
 
     with pytest.raises(ValueError, match="rows"):
@@ -87,7 +87,7 @@ def test_copies_and_files_keep_it(loss, duplicate, tmp_path):
     assert other.evaluate(X, y) == model.evaluate(X, y)
 
 
-def test_a_loss_of_a_users_own_is_remembered_but_not_copied(tmp_path):
+def test_a_custom_loss_is_remembered_but_not_copied(tmp_path):
     class Squares:
         def value_and_gradient(self, outputs, targets, sample_weight=None):
             return float((outputs**2).mean()), 2 * outputs / outputs.size
@@ -102,7 +102,7 @@ def test_a_loss_of_a_users_own_is_remembered_but_not_copied(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "word"), [(b"0.3", b"0.0", "delta"), (b'"huber', b'"hubrr', "huber")]
 )
-def test_a_file_with_a_loss_that_cannot_be_is_refused(before, after, word, tmp_path):
+def test_a_file_with_an_invalid_loss_is_refused(before, after, word, tmp_path):
     model, path = fitted(losses.Huber(0.3), targets("mse", 40, 3))[0], tmp_path / "m.safetensors"
     model.save(path)
     path.write_bytes(path.read_bytes().replace(before, after))

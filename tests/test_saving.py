@@ -1,4 +1,4 @@
-"""A saved network comes back whole, and a file that is not one is refused in a sentence."""
+"""A saved network is restored completely, and any other file is refused in one sentence."""
 
 import errno
 import os
@@ -86,7 +86,7 @@ def test_settings_of_layers_come_back(activation, tmp_path):
     assert loaded.layers[2].p == 0.4
 
 
-def test_a_loaded_network_trains_on_as_the_saved_one(saved, tmp_path):
+def test_a_loaded_network_continues_training_like_the_saved_one(saved, tmp_path):
     (tmp_path / "model").write_bytes(saved[1])
     X, y = blobs(60, 12, 3)
     twins = [fastmlp.load(tmp_path / "model") for _ in range(2)]
@@ -115,7 +115,7 @@ def test_a_truncated_file_is_refused(saved, tmp_path, share):
     assert_refused(tmp_path, content[: int(len(content) * share)])
 
 
-def test_what_is_not_a_model_is_refused(tmp_path):
+def test_files_that_are_not_models_are_refused(tmp_path):
     from safetensors.numpy import save
 
     for content in (
@@ -269,7 +269,7 @@ def test_saving_needs_a_writable_folder(saved, tmp_path):
         saved[0].save(tmp_path / "absent" / "model")
 
 
-def test_a_layer_of_the_users_is_refused_by_name(tmp_path):
+def test_a_custom_layer_is_refused_by_name(tmp_path):
     from networks import Identity
 
     model = fastmlp.Sequential(layers.Linear(2, 2), Identity())

@@ -1,4 +1,4 @@
-"""What `load` says of files that are no model, are damaged, too large, or hold NaN."""
+"""What `load` reports for files that are not models, damaged, too large, or contain NaN."""
 
 import copy
 import gzip
@@ -49,7 +49,7 @@ def loaded(folder, content):
         with_header({}, b""),
     ],
 )
-def test_a_safetensors_file_of_another_program_is_called_so(file, tmp_path):
+def test_a_safetensors_file_of_another_program_is_recognised(file, tmp_path):
     with refused(ValueError, "strange.safetensors", "not written by fastmlp"):
         loaded(tmp_path, file)
 
@@ -87,7 +87,7 @@ def test_a_file_of_a_later_format_asks_for_a_later_version(content, tmp_path):
         loaded(tmp_path, file)
 
 
-def test_a_file_of_many_layers_is_refused_unless_it_is_asked_for(tmp_path):
+def test_a_file_with_many_layers_is_refused_unless_allowed(tmp_path):
     path = tmp_path / "deep"
     fastmlp.Sequential(*[layer for _ in range(30) for layer in (Linear(2, 2), ReLU())]).save(path)
 
@@ -146,7 +146,7 @@ def test_a_wrong_setting_is_named_in_one_printable_sentence(
         assert word in said
 
 
-def test_layers_that_do_not_fit_each_other_are_named(content, tmp_path):
+def test_layers_that_do_not_fit_together_are_named(content, tmp_path):
     def swap(architecture):
         described = architecture["layers"]
         described[3] = {"layer": "Normalize"}
@@ -192,7 +192,7 @@ def test_printable_leaves_letters_of_all_scripts_alone():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_weights_that_are_no_numbers_are_warned_of_at_both_ends(bad, tmp_path):
+def test_nan_weights_cause_a_warning_when_saving_and_loading(bad, tmp_path):
     model = fastmlp.Sequential(Linear(3, 4), ReLU(), Linear(4, 2))
     model.params["2.bias"][1] = bad
 
@@ -205,7 +205,7 @@ def test_weights_that_are_no_numbers_are_warned_of_at_both_ends(bad, tmp_path):
     np.testing.assert_array_equal(back.theta, model.theta)
 
 
-def test_the_warning_counts_all_arrays_and_knows_running_statistics(tmp_path):
+def test_the_warning_counts_all_arrays_including_running_statistics(tmp_path):
     model = fastmlp.Sequential(Linear(3, 4), BatchNorm(4))
     model.layers[1].state["running_mean"][:] = np.nan
     with pytest.warns(RuntimeWarning, match="running_mean' of layer 1"):
@@ -217,7 +217,7 @@ def test_the_warning_counts_all_arrays_and_knows_running_statistics(tmp_path):
         model.save(tmp_path / "model")
 
 
-def test_what_a_layer_would_not_take_is_refused(tmp_path):
+def test_invalid_layer_arrays_are_refused(tmp_path):
     model = fastmlp.Sequential(Normalize(1, 2), Linear(3, 4), BatchNorm(4))
     for layer, name, value, words in (
         (0, "std", 0.0, "greater than 0"),
@@ -248,7 +248,7 @@ def test_a_name_of_another_format_is_refused_before_anything_is_written(name, tm
 
 
 @pytest.mark.parametrize("name", ["b", "b.safetensors", "b.onnx.safetensors", "b.model", "v1.2"])
-def test_other_names_are_free(name, tmp_path):
+def test_other_file_names_are_accepted(name, tmp_path):
     fastmlp.Sequential(Linear(2, 2)).save(tmp_path / name)
 
     assert len(fastmlp.load(tmp_path / name).layers) == 1
@@ -312,7 +312,7 @@ def test_a_mutated_header_loads_or_is_one_sentence(content, tmp_path_factory, da
 
 
 def answer_to(path):
-    """Return what is said of a file that is refused, None if it can be used."""
+    """Return the message if a file is refused, or None if it can be used."""
     try:
         fastmlp.load(path).predict(np.ones((2, 6), "float32"))
     except ValueError as error:

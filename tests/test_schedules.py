@@ -59,7 +59,7 @@ def test_cosine_of_a_given_length_stays_at_its_end():
     assert_close(found[2 * PER_EPOCH :], np.full(TOTAL - 14, 0.01))
 
 
-def test_one_cycle_rises_to_its_top_and_falls_far_below_its_start():
+def test_one_cycle_rises_to_its_maximum_and_falls_far_below_its_start():
     found = rates(schedules.OneCycle(0.5, rise=0.3), n=100, total=100)
 
     top = int(found.argmax())
@@ -86,7 +86,7 @@ def test_warm_up_takes_a_plain_rate():
 
 @pytest.mark.parametrize("name", ALL)
 @given(st.integers(0, TOTAL), st.integers(0, TOTAL))
-def test_any_cut_gives_the_same_rates(name, a, b):
+def test_splitting_the_steps_gives_the_same_rates(name, a, b):
     first, end = sorted((a, b))
 
     part = rates(ALL[name], first, end - first)
@@ -116,6 +116,6 @@ def test_a_users_schedule_is_anything_with_rates():
 
 
 @pytest.mark.parametrize("wrong", ["fast", None, -0.1, float("nan"), float("inf"), True])
-def test_what_is_no_rate_is_refused(wrong):
+def test_an_invalid_rate_is_refused(wrong):
     with refused((TypeError, ValueError), "lr"):
         schedules.as_schedule(wrong)

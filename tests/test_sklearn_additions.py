@@ -1,4 +1,4 @@
-"""Arguments that scikit-learn's do not have, or not all values of."""
+"""Arguments, and values of arguments, that scikit-learn's estimators do not have."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_it_learns_with(arguments):
     ],
     ids=["absolute_error", "quantile", "huber", "squared_error", "poisson"],
 )
-def test_each_loss_finds_its_own_centre(arguments, expected):
+def test_each_loss_finds_its_own_centre_of_the_targets(arguments, expected):
     rng = np.random.default_rng(0)
     y = rng.gamma(1.0, 2.0, (2000, 2)) * [1.0, 3.0]
     regressor = MLPRegressor(
@@ -63,7 +63,7 @@ def test_each_loss_finds_its_own_centre(arguments, expected):
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
-def test_an_output_given_twice_is_learned_as_once(solver, loss):
+def test_duplicating_an_output_changes_nothing(solver, loss):
     # the scale of the gradient does not depend on the number of outputs
     class FromZero(Callback):
         def on_train_begin(self, info):
@@ -89,7 +89,7 @@ def test_lbfgs_refuses_what_it_cannot_do(arguments):
 
 
 @pytest.mark.parametrize("sizes", [(3.5,), [[3, 2]], (0,), (4, -1)], ids=str)
-def test_sizes_are_whole_numbers(sizes):
+def test_hidden_sizes_must_be_whole_numbers(sizes):
     X, y = numbers()
     with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0"):
         MLPRegressor(hidden_layer_sizes=sizes).fit(X, y)

@@ -28,7 +28,7 @@ def smallest_running_variance(estimator):
 
 
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(201, "auto"), (65, 32), (101, 100), (31, 2)])
-def test_one_row_that_is_left_joins_the_minibatch_before_it(n_rows, batch_size):
+def test_a_left_over_row_joins_the_minibatch_before_it(n_rows, batch_size):
     X, y = numbers(n_rows)
     one_more = MLPRegressor(**NORMALISED, batch_size=batch_size).fit(X, y)
     whole = MLPRegressor(**NORMALISED, batch_size=batch_size).fit(X[:-1], y[:-1])
@@ -55,7 +55,7 @@ def test_without_batch_statistics_one_row_is_a_minibatch(normalization):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_joined_row_is_learned_from_large_sparse_rows_too(weighted, monkeypatch):
+def test_a_left_over_large_sparse_row_joins_too(weighted, monkeypatch):
     X, y = three_classes(201)
     X[np.abs(X) < 0.7] = 0.0
     weight = np.linspace(0.5, 1.5, len(X)) if weighted else None

@@ -1,4 +1,4 @@
-"""Going on: warm_start, partial_fit, pickles between them."""
+"""Continued training: warm_start, partial_fit, and pickling in between."""
 
 import copy
 import pickle
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
     ],
     ids=str,
 )
-def test_n_times_one_epoch_is_one_time_n_epochs(arguments):
+def test_n_calls_of_one_epoch_equal_one_call_of_n_epochs(arguments):
     X, y = three_classes()
     once = MLPClassifier(**SMALL | arguments).fit(X, y)
     warm = MLPClassifier(**SMALL | arguments | {"max_iter": 1, "warm_start": True})
@@ -44,7 +44,7 @@ def test_n_times_one_epoch_is_one_time_n_epochs(arguments):
         assert stepwise.best_loss_ == once.best_loss_
 
 
-def test_a_regressor_goes_on_after_pickling():
+def test_a_regressor_continues_after_pickling():
     X, y = numbers(n_targets=2)
     once = MLPRegressor(**SMALL).fit(X, y)
     stepwise = MLPRegressor(**SMALL)
@@ -53,7 +53,7 @@ def test_a_regressor_goes_on_after_pickling():
     assert_same_bits(stepwise, once)
 
 
-def test_early_stopping_keeps_its_rows_aside_when_it_goes_on():
+def test_early_stopping_keeps_its_validation_rows_when_continuing():
     X, y = three_classes()
     arguments = SMALL | {"early_stopping": True, "restore_best": False}
     once = MLPClassifier(**arguments).fit(X, y)
@@ -64,7 +64,7 @@ def test_early_stopping_keeps_its_rows_aside_when_it_goes_on():
     assert stepwise.validation_scores_ == once.validation_scores_
 
 
-def test_fit_without_warm_start_begins_anew():
+def test_fit_without_warm_start_starts_over():
     X, y = three_classes()
     again = MLPClassifier(**SMALL).fit(X, y).fit(X, y)
     assert_same_bits(again, MLPClassifier(**SMALL).fit(X, y))
@@ -86,7 +86,7 @@ def test_lbfgs_has_no_partial_fit():
     assert hasattr(MLPRegressor(solver="adamw"), "partial_fit")
 
 
-def test_another_network_does_not_go_on():
+def test_a_different_network_is_not_continued():
     X, y = three_classes()
     classifier = MLPClassifier(**SMALL, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match="training continues a network of"):
@@ -100,7 +100,7 @@ def test_warm_start_refuses_other_classes():
         classifier.fit(X, np.where(y == "a", "z", y))
 
 
-def test_early_stopping_may_be_turned_off_between_fits():
+def test_early_stopping_can_be_turned_off_between_fits():
     X, y = three_classes()
     classifier = MLPClassifier(**SMALL, early_stopping=True, warm_start=True).fit(X, y)
     classifier.set_params(early_stopping=False).fit(X, y)
@@ -135,7 +135,7 @@ def test_what_is_given_to_each_epoch_is_given_to_all(name):
     early_stopping=st.booleans(),
     weighted=st.booleans(),
 )
-def test_a_regressor_goes_on(loss, n_rows, batch_size, early_stopping, weighted):
+def test_a_regressor_continues(loss, n_rows, batch_size, early_stopping, weighted):
     X, y = numbers(n_rows)
     fit = {"sample_weight": np.linspace(0.5, 1.5, n_rows)} if weighted else {}
     arguments = SMALL | {"early_stopping": early_stopping, "restore_best": False}
@@ -148,7 +148,7 @@ def test_a_regressor_goes_on(loss, n_rows, batch_size, early_stopping, weighted)
     assert stepwise.loss_curve_ == once.loss_curve_
 
 
-def test_a_copy_goes_on_by_itself():
+def test_a_copy_continues_independently():
     X, y = numbers()
     regressor = MLPRegressor(**SMALL).partial_fit(X, y)
     before = weights_of(regressor).copy()
@@ -157,7 +157,7 @@ def test_a_copy_goes_on_by_itself():
     assert_same_bits(regressor.partial_fit(X, y), other)
 
 
-def test_sparse_rows_go_on_as_dense_ones():
+def test_sparse_rows_continue_like_dense_ones():
     X, y = numbers()
     X[np.abs(X) < 0.7] = 0.0
     once = MLPRegressor(**SMALL).fit(X, y)
@@ -167,7 +167,7 @@ def test_sparse_rows_go_on_as_dense_ones():
     assert_same_bits(stepwise, once)
 
 
-def test_another_number_of_labels_does_not_go_on():
+def test_a_different_number_of_labels_is_not_continued():
     X, y = three_classes()
     labels = np.column_stack([y == "a", y == "b", X[:, 0] > 0]).astype(int)
     classifier = MLPClassifier(**SMALL).partial_fit(X, labels, classes=[0, 1, 2])
@@ -182,7 +182,7 @@ def test_classes_name_the_labels():
         MLPClassifier(**SMALL).partial_fit(X, labels, classes=[0, 1])
 
 
-def test_labels_of_another_type_do_not_go_on():
+def test_labels_of_another_type_are_not_continued():
     X, y = three_classes()
     classifier = MLPClassifier(**SMALL).partial_fit(X, y, classes=["a", "b", "c"])
     with pytest.raises(ValueError, match="classes not in"):

@@ -1,4 +1,4 @@
-"""What the estimators take: sparse matrices, dtypes, labels, weights of rows; what they refuse."""
+"""The estimators' input: sparse matrices, dtypes, labels, sample weights; and what they refuse."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_sparse_input_is_the_dense_input(form, solver):
+def test_sparse_input_gives_the_results_of_dense_input(form, solver):
     X, y = three_classes()
     X[np.abs(X) < 0.7] = 0.0
     arguments = SMALL | {"solver": solver}
@@ -25,7 +25,7 @@ def test_sparse_input_is_the_dense_input(form, solver):
     np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(form(X)))
 
 
-def test_a_large_sparse_matrix_is_learned_a_part_at_a_time(monkeypatch):
+def test_a_large_sparse_matrix_is_converted_in_parts(monkeypatch):
     X, y = three_classes(1030)
     X[np.abs(X) < 0.7] = 0.0
     weight = np.random.default_rng(0).uniform(0.5, 1.5, len(X))
@@ -100,7 +100,7 @@ def test_balanced_classes_need_all_rows():
         MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=np.unique(y))
 
 
-def test_a_batch_may_lack_a_class_that_has_a_weight():
+def test_a_batch_can_lack_a_class_that_has_a_weight():
     X, y = three_classes()
     some = y != "c"
     weighted = MLPClassifier(**SMALL, class_weight={"c": 5.0})
@@ -151,7 +151,7 @@ def test_rows_without_weight_are_not_learned_from():
 @pytest.mark.parametrize(
     "targets", [lambda X: X[:, 0], lambda X: np.digitize(X[:, :2], [-1, 1])], ids=["numbers", "2-D"]
 )
-def test_what_is_no_class_is_refused(targets):
+def test_invalid_classes_are_refused(targets):
     X, _ = three_classes()
     with pytest.raises(ValueError, match="Unknown label type"):
         MLPClassifier().fit(X, targets(X))
@@ -165,7 +165,7 @@ def test_many_classes_of_few_rows():
     np.testing.assert_array_equal(classifier.classes_, np.arange(30))
 
 
-def test_sparse_labels_are_dense_labels():
+def test_sparse_labels_give_the_results_of_dense_labels():
     X, Y = make_multilabel_classification(100, 10, random_state=0)
     arguments = SMALL | {"class_weight": "balanced"}
     assert_same_bits(

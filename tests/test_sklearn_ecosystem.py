@@ -1,4 +1,4 @@
-"""The estimators inside what scikit-learn users put them into."""
+"""The estimators in scikit-learn's pipelines, searches and other tools."""
 
 import pickle
 import re
@@ -159,7 +159,7 @@ def test_metadata_is_routed(data):
     assert weighted > MLPClassifier(**SMALL).fit(*data).predict(data[0]).mean()
 
 
-def test_weights_are_routed_while_a_scorer_stops_training(data):
+def test_weights_are_routed_to_the_scorer_of_early_stopping(data):
     weight = np.linspace(0.5, 1.5, len(data[1]))
     classifier = MLPClassifier(**SMALL, early_stopping=True, scoring="f1")
     plain = clone(classifier).fit(*data, sample_weight=weight)

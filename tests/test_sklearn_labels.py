@@ -1,4 +1,4 @@
-"""Forms of labels: what counts as a label, and what is refused with advice that works."""
+"""Forms of labels: which are accepted, and which are refused with advice that works."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def several_labels():
 
 
 @pytest.mark.parametrize("one", [3, 100, -1, True], ids=repr)
-def test_what_is_not_zero_is_a_label(one):
+def test_nonzero_values_are_labels(one):
     X, Y = several_labels()
     coded = MLPClassifier(**SMALL).fit(X, Y * np.array(one))
     plain = MLPClassifier(**SMALL).fit(X, Y)
@@ -29,14 +29,14 @@ def test_what_is_not_zero_is_a_label(one):
     np.testing.assert_array_equal(coded.predict(X), plain.predict(X))
 
 
-def test_coded_labels_are_learned_as_scikit_learn_learns_them():
+def test_coded_labels_are_learned_as_in_scikit_learn():
     X, Y = several_labels()
     ours = MLPClassifier(**SMALL, epsilon=1e-20).fit(X, 7 * Y)
     other = theirs.MLPClassifier(**SMALL, epsilon=1e-20).fit(X, 7 * Y)
     assert ours.loss_ == pytest.approx(other.loss_, rel=1e-9)
 
 
-def test_coded_sparse_labels_are_dense_ones():
+def test_coded_sparse_labels_give_the_results_of_dense_ones():
     X, Y = several_labels()
     assert_same_bits(
         MLPClassifier(**SMALL).fit(X, sparse.csr_matrix(4 * Y)), MLPClassifier(**SMALL).fit(X, Y)
@@ -52,7 +52,7 @@ def test_coded_labels_are_scored_as_labels(scoring):
 
 
 @pytest.mark.parametrize(("absent", "present"), [(-1, 1), (1, 2), (-3, 5)])
-def test_two_values_that_are_not_zero_are_refused(absent, present):
+def test_two_nonzero_values_are_refused(absent, present):
     X, Y = several_labels()
     y = np.where(Y, present, absent)
     with pytest.raises(ValueError, match=f"0 if a row does not .* got {absent} and {present}"):
@@ -93,7 +93,7 @@ def test_a_missing_label_is_refused_with_its_place():
         MLPClassifier().fit(X, y)
 
 
-def test_objects_are_refused_when_training_goes_on_too():
+def test_objects_are_refused_when_continuing_too():
     X, y = three_classes(60)
     y = (y == "a").astype(int)
     classifier = MLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
@@ -120,7 +120,7 @@ def test_one_hot_labels_of_any_dtype_are_labels(dtype):
     )
 
 
-def test_shares_of_classes_are_refused_with_advice_that_works():
+def test_class_probabilities_are_refused_with_advice_that_works():
     X, y = three_classes()
     shares = 0.9 * (y[:, None] == np.unique(y)) + 0.1 / 3
     with pytest.raises(ValueError, match=r"pass y\.argmax\(axis=1\)"):
@@ -142,7 +142,7 @@ def test_objects_that_are_numbers_are_features_and_targets():
     )
 
 
-def test_indicator_columns_beside_numbers_are_features():
+def test_indicator_columns_and_numbers_are_features():
     pandas = pytest.importorskip("pandas")
     X, y = three_classes()
     frame = pandas.get_dummies(pandas.DataFrame({"size": X[:, 0], "colour": y}))
@@ -176,13 +176,13 @@ def test_a_missing_date_in_a_frame_is_refused_with_its_column(change):
         MLPRegressor().fit(frame, np.arange(30.0))
 
 
-def test_a_missing_date_is_not_predicted_from():
+def test_predict_refuses_a_missing_date():
     fitted = MLPClassifier(**SMALL).fit(np.arange(30.0)[:, None], np.arange(30) % 2)
     with pytest.raises(ValueError, match="X lacks a date"):
         fitted.predict(dates(5, 2))
 
 
-def test_dates_beside_numbers_are_refused():
+def test_dates_together_with_numbers_are_refused():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"size": np.arange(30.0), "when": dates(30, [])[:, 0]})
     with pytest.raises(TypeError, match="column 'when' has dates"):

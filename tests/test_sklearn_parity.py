@@ -1,11 +1,11 @@
-"""The estimators beside scikit-learn's: the same arguments, weights, minibatches and rules."""
+"""The estimators match scikit-learn's: the same arguments, weights, minibatches and rules."""
 
 import inspect
 
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", minversion="1.7")  # before, it has no sample weights
+pytest.importorskip("sklearn", minversion="1.7")  # older versions have no sample weights
 
 from sklearn import neural_network as theirs
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
@@ -16,7 +16,7 @@ from fastmlp import sklearn as ours
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 FEW = {"hidden_layer_sizes": (20, 10), "max_iter": 8, "random_state": 3}
-# Adam's epsilon stands elsewhere in the two: with almost none they are the same formula.
+# The two add Adam's epsilon at different places; with a tiny one, their formulas agree.
 ADAM = {"solver": "adam", "epsilon": 1e-20}
 
 
@@ -95,7 +95,7 @@ def test_poisson_learns_the_same():
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_poisson_of_weighted_rows_is_reported_as_theirs(early_stopping):
+def test_poisson_of_weighted_rows_is_reported_as_in_scikit_learn(early_stopping):
     X, y = regression()
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
     arguments = {"loss": "poisson", "early_stopping": early_stopping, "alpha": 0.0} | ADAM
@@ -141,7 +141,7 @@ def test_every_argument_means_the_same(arguments):
     assert a.best_loss_ == pytest.approx(b.best_loss_)
 
 
-def test_r2_stops_a_regressor_like_theirs():
+def test_r2_stops_a_regressor_as_in_scikit_learn():
     X, y = multioutput()
     a, b = assert_same_training(
         "MLPRegressor", X, y, early_stopping=True, max_iter=60, n_iter_no_change=3, **ADAM
@@ -175,7 +175,7 @@ def test_a_short_minibatch_is_penalised_the_same_where_gradients_are_clipped():
     X, y = multioutput()
     arguments = FEW | {"alpha": 5.0, "batch_size": 100}  # 442 rows
     plain = ours.MLPRegressor(**arguments).fit(X, y)
-    clipped = ours.MLPRegressor(**arguments, clip_norm=1e6).fit(X, y)  # never acts
+    clipped = ours.MLPRegressor(**arguments, clip_norm=1e6).fit(X, y)  # has no effect
     np.testing.assert_allclose(clipped.coefs_[0], plain.coefs_[0], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(clipped.loss_curve_, plain.loss_curve_, rtol=1e-9)
 
@@ -192,7 +192,7 @@ def test_a_short_minibatch_is_penalised_the_same_where_gradients_are_clipped():
     ids=lambda x: getattr(x, "__name__", x),
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_lbfgs_goes_the_same_way(name, data, weighted):
+def test_lbfgs_takes_the_same_steps(name, data, weighted):
     X, y = data()
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X)) if weighted else None
     a, b = assert_same_training(
@@ -202,7 +202,7 @@ def test_lbfgs_goes_the_same_way(name, data, weighted):
     assert a.n_iter_ == b.n_iter_
 
 
-def test_lbfgs_goes_the_same_way_with_several_counts():
+def test_lbfgs_takes_the_same_steps_with_several_counts():
     X, y = multioutput()
     y = np.round(np.exp(np.clip(y, -3, 3)))
     a, b = assert_same_training(
@@ -212,7 +212,7 @@ def test_lbfgs_goes_the_same_way_with_several_counts():
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile"])
-def test_lbfgs_finds_its_way_with_losses_of_ours(loss):
+def test_lbfgs_works_with_fastmlps_own_losses(loss):
     X, y = multioutput()
     regressor = ours.MLPRegressor(
         loss, (20,), solver="lbfgs", random_state=0, max_iter=300, alpha=0.01
@@ -248,14 +248,14 @@ def test_too_few_iterations_warn(solver):
     assert caught[0].filename == __file__
 
 
-def test_one_class_is_predicted_as_theirs():
+def test_one_class_is_predicted_as_in_scikit_learn():
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.full(30, 7)
     a, b = assert_same_training("MLPClassifier", X, y, **ADAM)
     np.testing.assert_array_equal(a.predict(X), b.predict(X))
     np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), rtol=1e-7)
 
 
-def test_one_class_is_scored_as_theirs():
+def test_one_class_is_scored_as_in_scikit_learn():
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.full(30, 7)
     a, b = assert_same_training("MLPClassifier", X, y, early_stopping=True, **ADAM)
     assert a.validation_scores_ == b.validation_scores_

@@ -1,4 +1,4 @@
-"""What a fitted estimator says, and its weights."""
+"""The predictions of a fitted estimator, and its weights."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_a_row_alone_is_predicted_as_in_a_batch(width, n_classes, dtype, normali
             np.testing.assert_array_equal(method(X[i : i + 1])[0], together[i])
 
 
-def test_numbers_of_one_row_are_those_of_the_batch():
+def test_predicted_numbers_of_one_row_equal_those_in_a_batch():
     X, y = numbers(n_targets=3)
     regressor = MLPRegressor(**SMALL).fit(X, y)
     together = regressor.predict(X)
@@ -56,7 +56,7 @@ def test_log_probabilities_stay_finite_where_probabilities_vanish():
     )
 
 
-def test_weights_may_be_edited_and_assigned():
+def test_weights_can_be_edited_and_assigned():
     X, y = numbers()
     regressor = MLPRegressor(**SMALL).fit(X, y)
     regressor.coefs_[1][...] = 0.0
@@ -70,7 +70,7 @@ def test_there_are_no_weights_before_fit():
         MLPRegressor().coefs_ = [np.zeros((2, 2))]
 
 
-def test_sparse_rows_are_predicted_a_part_at_a_time():
+def test_sparse_rows_are_predicted_in_parts():
     X, y = three_classes(5000)
     classifier = MLPClassifier(**SMALL).fit(X[:300], y[:300])
     np.testing.assert_array_equal(
@@ -96,7 +96,7 @@ def test_classes_keep_their_type(targets, kind):
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
-def test_labels_of_one_row_are_those_of_the_batch(form):
+def test_labels_of_one_row_equal_those_in_a_batch(form):
     X, y = make_multilabel_classification(60, 10, random_state=0)
     classifier = MLPClassifier(**SMALL).fit(X, y)
     together = classifier.predict_proba(form(X))
@@ -105,7 +105,7 @@ def test_labels_of_one_row_are_those_of_the_batch(form):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_rows_of_a_large_batch_are_those_of_small_ones(n_threads):
+def test_a_large_batch_is_predicted_as_small_ones(n_threads):
     X, y = numbers(2000)
     regressor = MLPRegressor(
         "poisson", (256, 64), max_iter=1, random_state=0, n_threads=n_threads
@@ -124,7 +124,7 @@ def test_the_predicted_class_is_the_most_probable(n_classes):
     np.testing.assert_array_equal(classifier.predict(X), most_probable)
 
 
-def test_one_array_of_weights_may_be_assigned():
+def test_one_array_of_weights_can_be_assigned():
     X, y = numbers()
     regressor = MLPRegressor(**SMALL).fit(X, y)
     regressor.coefs_[-1] = np.zeros((16, 1))
@@ -141,13 +141,13 @@ def test_weights_of_another_shape_are_refused():
         regressor.intercepts_ = [np.zeros(16)]
 
 
-def test_nothing_is_not_predicted():
+def test_predict_refuses_none():
     X, y = numbers()
     with pytest.raises(ValueError, match="Expected 2D array"):
         MLPRegressor(**SMALL).fit(X, y).predict(None)
 
 
-def test_a_fit_that_was_refused_leaves_nothing_to_predict_with():
+def test_a_refused_fit_leaves_the_estimator_unfitted():
     X, _ = numbers()
     classifier = MLPClassifier(**SMALL)
     with pytest.raises(ValueError, match="Unknown label type"):

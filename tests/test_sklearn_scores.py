@@ -1,4 +1,4 @@
-"""Scores that are not numbers, rows that a scorer cannot work on, and R2 of constants."""
+"""NaN scores, validation rows that a scorer cannot work with, and R2 of constants."""
 
 import warnings
 
@@ -37,7 +37,7 @@ def test_with_no_finite_score_the_last_weights_stay(value):
 
 @ignore_convergence
 @pytest.mark.filterwarnings("ignore:scoring=")
-def test_a_score_that_is_nan_is_no_progress():
+def test_a_nan_score_is_no_progress():
     X, y = three_classes()
     arguments = STOPPING | {"max_iter": 50, "n_iter_no_change": 4}
     classifier = MLPClassifier(**arguments, scoring=always_nan).fit(X, y)
@@ -46,9 +46,11 @@ def test_a_score_that_is_nan_is_no_progress():
 
 
 @ignore_convergence
-def test_a_score_that_is_nan_now_and_then_is_never_the_best():
+def test_an_occasional_nan_score_is_never_the_best():
     X, y = three_classes()
-    scores = iter([0.0, np.nan, 0.7, np.nan, np.nan, 0.1])  # the first is asked for beforehand
+    scores = iter(
+        [0.0, np.nan, 0.7, np.nan, np.nan, 0.1]
+    )  # the first one is for the trial before training
     arguments = SMALL | {"early_stopping": True, "n_iter_no_change": 100}
     classifier = MLPClassifier(**arguments, scoring=lambda e, X, y: next(scores)).fit(X, y)
     assert classifier.best_validation_score_ == 0.7
@@ -66,7 +68,7 @@ def test_better_weights_of_an_earlier_fit_are_kept():
 
 
 @ignore_convergence
-def test_a_score_that_is_nan_is_told_before_training():
+def test_a_nan_score_is_reported_before_training():
     X, y = three_classes()
     began = []
 
@@ -84,7 +86,7 @@ def test_a_score_that_is_nan_is_told_before_training():
 
 @ignore_convergence
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
-def test_a_class_that_is_missing_in_rows_of_ones_own_is_named_before_training():
+def test_a_class_missing_in_passed_validation_rows_is_named_before_training():
     X, y = three_classes()
     y = y == "a"
     with pytest.warns(UserWarning, match="'roc_auc' is NaN .* which have 1 of 2 classes"):
@@ -100,7 +102,7 @@ def test_a_scorer_that_fails_is_one_sentence_before_training():
 
 @ignore_convergence
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
-def test_a_label_that_never_differs_is_counted():
+def test_a_constant_label_is_counted():
     X, Y = make_multilabel_classification(100, 6, n_classes=3, random_state=0)
     Y[:, 1] = 0
     with pytest.warns(UserWarning, match="in which 1 of 3 labels never differ"):
@@ -133,7 +135,7 @@ def test_each_class_is_on_both_sides(n_classes, seed):
 @ignore_convergence
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("others", [["b"], ["b", "c"]])
-def test_the_only_row_of_a_class_is_learned_from(others, seed):
+def test_the_only_row_of_a_class_is_a_training_row(others, seed):
     y = np.array(["rare"] + [*others] * 20)
     kept, learned = held_out_classes(y, random_state=seed)
     assert "rare" in learned
@@ -141,7 +143,7 @@ def test_the_only_row_of_a_class_is_learned_from(others, seed):
 
 
 @ignore_convergence
-def test_fewer_validation_rows_than_classes_are_of_different_ones():
+def test_fewer_validation_rows_than_classes_have_different_classes():
     y = np.repeat(np.arange(10), 4)
     kept, learned = held_out_classes(y, validation_fraction=0.1)
     assert len(set(kept)) == len(kept) == 4
@@ -149,7 +151,7 @@ def test_fewer_validation_rows_than_classes_are_of_different_ones():
 
 
 @ignore_convergence
-def test_rows_are_split_as_scikit_learn_splits_them_where_no_class_is_missing():
+def test_without_missing_classes_rows_are_split_as_in_scikit_learn():
     X, y = three_classes()
     arguments = STOPPING | {"epsilon": 1e-20}
     a, b = theirs.MLPClassifier(**arguments).fit(X, y), MLPClassifier(**arguments).fit(X, y)
@@ -174,7 +176,7 @@ def test_r2_of_a_target_that_varies_little_is_scikit_learns():
     assert r2(targets, predictions, None) == pytest.approx(r2_score(targets, predictions))
 
 
-def test_only_rows_that_weigh_something_vary():
+def test_rows_of_weight_zero_do_not_make_a_target_vary():
     targets = np.array([[0.1], [0.1], [0.1], [5.0]])
     assert r2(targets, targets + 1.0, np.array([1.0, 2.0, 3.0, 0.0])) == 0.0
 
@@ -182,7 +184,7 @@ def test_only_rows_that_weigh_something_vary():
 @ignore_convergence
 def test_targets_are_scored_before_they_are_rounded():
     X, _ = numbers(200)
-    y = 1e6 + 0.1 * X[:, 0]  # in float32 steps of 0.06
+    y = 1e6 + 0.1 * X[:, 0]  # float32's spacing is 0.06 here
     seen = []
     arguments = SMALL | {"early_stopping": True, "max_iter": 1}
     regressor = MLPRegressor(**arguments)

@@ -1,4 +1,4 @@
-"""What ends training: callbacks, the clock, Ctrl-C, a loss that diverges."""
+"""What ends training: callbacks, the time limit, Ctrl-C, or a diverging loss."""
 
 import copy
 import signal
@@ -20,7 +20,7 @@ from fastmlp.sklearn import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def test_callbacks_are_told_and_may_stop():
+def test_callbacks_are_called_and_can_stop():
     X, y = three_classes()
     record = Record(stop_after=3)
     classifier = MLPClassifier(**SMALL, callbacks=[record]).fit(X, y)
@@ -30,7 +30,7 @@ def test_callbacks_are_told_and_may_stop():
     assert record.info.n_samples == 300
 
 
-def test_what_is_no_callback_is_refused():
+def test_an_object_that_is_not_a_callback_is_refused():
     X, y = three_classes()
     with pytest.raises(TypeError, match="each callback must be an object"):
         MLPClassifier(callbacks=[3]).fit(X, y)
@@ -45,7 +45,7 @@ def test_callbacks_follow_lbfgs_too():
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_the_clock_stops_training(solver):
+def test_the_time_limit_stops_training(solver):
     X, y = three_classes()
     started = time.perf_counter()
     classifier = MLPClassifier(

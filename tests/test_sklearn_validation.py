@@ -1,4 +1,4 @@
-"""Validation rows: set aside or given, scored, and what is kept by them."""
+"""Validation rows: set aside or passed by the user, scored, and used to choose the best weights."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from fastmlp.sklearn import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def test_own_validation_rows_are_not_learned_from():
+def test_passed_validation_rows_are_not_trained_on():
     X, y = three_classes()
     with_rows = MLPClassifier(**SMALL).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     assert_same_bits(with_rows, MLPClassifier(**SMALL).fit(X[:200], y[:200]))
@@ -28,7 +28,7 @@ def test_own_validation_rows_are_not_learned_from():
     )
 
 
-def test_own_validation_rows_stop_training():
+def test_passed_validation_rows_stop_training():
     X, y = three_classes()
     classifier = MLPClassifier(
         **SMALL | {"max_iter": 500, "early_stopping": True, "n_iter_no_change": 3}
@@ -52,7 +52,7 @@ def test_any_scorer_stops_training(scoring):
     assert classifier.best_validation_score_ == max(classifier.validation_scores_)
 
 
-def test_a_function_scores():
+def test_a_function_can_be_the_scorer():
     X, y = numbers()
     regressor = MLPRegressor(
         **SMALL | {"early_stopping": True}, scoring=lambda e, X, y: -np.abs(e.predict(X) - y).max()
@@ -60,7 +60,7 @@ def test_a_function_scores():
     assert regressor.best_validation_score_ < 0
 
 
-def test_the_best_weights_may_be_left_or_restored():
+def test_the_best_weights_can_be_restored_or_not():
     X, y = three_classes()
     arguments = SMALL | {"learning_rate_init": 0.5, "max_iter": 30}
     held_out = {"X_val": X[200:], "y_val": y[200:]}
@@ -78,7 +78,7 @@ def test_the_best_weights_may_be_left_or_restored():
     ],
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_best_score_is_what_the_scorer_says_of_the_result(estimator, scorings, weighted):
+def test_the_best_score_is_the_scorers_value_for_the_result(estimator, scorings, weighted):
     X, y = numbers()
     y = (y > 0).astype(int) if estimator is MLPClassifier else y
     fit = {"sample_weight": np.linspace(0.5, 1.5, 200)} if weighted else {}
@@ -89,7 +89,7 @@ def test_the_best_score_is_what_the_scorer_says_of_the_result(estimator, scoring
         assert fitted.best_validation_score_ == pytest.approx(found), scoring
 
 
-def test_a_scorer_is_handed_the_weights_that_it_takes():
+def test_a_scorer_gets_the_weights_that_it_takes():
     X, y = three_classes()
     seen = []
 
@@ -161,7 +161,7 @@ def test_training_rows_without_weight_are_refused():
     ],
     ids=["features", "nan", "new class", "another type", "rows"],
 )
-def test_validation_rows_that_do_not_fit_are_named(X_val, y_val):
+def test_invalid_validation_rows_are_named(X_val, y_val):
     X, y = three_classes()
     with pytest.raises(ValueError, match="X_val, y_val: "):
         MLPClassifier(**SMALL).fit(X, y, X_val=X_val(X), y_val=y_val(y))
@@ -174,7 +174,7 @@ def test_validation_rows_have_as_many_outputs():
 
 
 @pytest.mark.parametrize("scoring", [None, "f1_macro"])
-def test_sparse_validation_rows_are_dense_ones(scoring):
+def test_sparse_validation_rows_give_the_results_of_dense_ones(scoring):
     X, y = three_classes()
     arguments = SMALL | {"scoring": scoring}
     dense = MLPClassifier(**arguments).fit(X, y, X_val=X, y_val=y)

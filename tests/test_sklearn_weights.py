@@ -1,4 +1,4 @@
-"""Weights of rows count relative to each other, whatever their size."""
+"""Only the ratios of sample weights matter, whatever their size."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 NO_PENALTY = SMALL | {
     "alpha": 0.0
-}  # which would be divided by the weights' sum, as in scikit-learn
+}  # a penalty would be divided by the sum of weights, as in scikit-learn
 
 
 @pytest.mark.parametrize("power", [-900, -130, -60, 60, 122, 900])
@@ -31,7 +31,7 @@ def test_a_common_factor_changes_nothing(power, dtype, solver):
 
 
 @pytest.mark.parametrize("factor", [1e37, 3e-39, 1e-44])
-def test_weights_in_float32_may_be_as_small_and_large_as_it_can_say(factor):
+def test_float32_weights_can_span_its_whole_range(factor):
     X, y = three_classes(dtype=np.float32)
     weight = np.full(len(y), factor, np.float32)
     heavy = MLPClassifier(**NO_PENALTY).fit(X, y, sample_weight=weight)
@@ -78,7 +78,7 @@ def test_validation_rows_weigh_the_same_at_any_scale(power):
     assert scaled.validation_loss_curve_ == plain.validation_loss_curve_
 
 
-def test_class_weights_may_be_of_any_size():
+def test_class_weights_can_be_of_any_size():
     X, y = three_classes(dtype=np.float32)
     large = {"a": 2.0**120, "b": 2.0**121, "c": 2.0**120}
     assert_same_bits(

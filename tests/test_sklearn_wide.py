@@ -1,4 +1,4 @@
-"""Sparse input of many features: memory follows the stored values, results are the dense ones."""
+"""Very wide sparse input: memory is proportional to stored values, results equal dense ones."""
 
 import tracemalloc
 
@@ -25,7 +25,7 @@ def nothing_is_spread_out(monkeypatch):
 
 
 def hashed(n_rows, n_features=1 << 18, per_row=20):
-    """Rows as a hashing vectorizer makes them; as an array they would need 2 MB each."""
+    """Return rows like a hashing vectorizer's; a dense row would need 2 MB."""
     rng = np.random.default_rng(0)
     n = n_rows * per_row
     values, columns = rng.random(n), rng.integers(0, n_features, n)
@@ -65,13 +65,13 @@ def test_partial_fit_needs_no_dense_rows():
     assert peak_bytes(lambda: MLPRegressor(**WIDE).partial_fit(X, y).predict(X)) < 250e6
 
 
-def test_validation_rows_of_ones_own_stay_sparse():
+def test_passed_validation_rows_stay_sparse():
     X, y = hashed(400)
     arguments = {"X_val": X[100:], "y_val": y[100:]}
     assert peak_bytes(lambda: MLPClassifier(**WIDE).fit(X[:100], y[:100], **arguments)) < 600e6
 
 
-def test_many_rows_of_middling_width_are_predicted_a_few_at_a_time():
+def test_many_rows_of_medium_width_are_predicted_in_parts():
     X, y = hashed(4000, n_features=20_000)  # 640 MB as an array
     fitted = MLPClassifier(**WIDE).fit(X[:200], y[:200])
     assert peak_bytes(lambda: fitted.predict(X)) < 200e6
@@ -99,9 +99,7 @@ def sparse_classes():
     ids=str,
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_rows_that_stay_sparse_are_learned_as_dense_ones(
-    arguments, weighted, nothing_is_spread_out
-):
+def test_sparse_rows_are_learned_like_dense_ones(arguments, weighted, nothing_is_spread_out):
     X, y = sparse_classes()
     weight = np.linspace(0.5, 2.0, len(y)) if weighted else None
     kept, dense = (
@@ -117,9 +115,7 @@ def test_rows_that_stay_sparse_are_learned_as_dense_ones(
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_several_numbers_are_learned_from_rows_that_stay_sparse(
-    loss, solver, nothing_is_spread_out
-):
+def test_several_targets_are_learned_from_sparse_rows(loss, solver, nothing_is_spread_out):
     X, y = numbers(n_targets=2)
     y, arguments = np.abs(y), SMALL | {"loss": loss, "solver": solver}
     kept, dense = (MLPRegressor(**arguments).fit(rows, y) for rows in (sparse.csc_array(X), X))
@@ -127,7 +123,7 @@ def test_several_numbers_are_learned_from_rows_that_stay_sparse(
     assert kept.loss_ == pytest.approx(dense.loss_, rel=1e-9)
 
 
-def test_float32_rows_that_stay_sparse_stay_float32(nothing_is_spread_out):
+def test_float32_sparse_rows_stay_float32(nothing_is_spread_out):
     X, y = sparse_classes()
     rows = sparse.csr_matrix(X.astype(np.float32))
     classifier = MLPClassifier(**SMALL).fit(rows, y)
@@ -143,7 +139,7 @@ def test_the_prediction_of_a_row_does_not_depend_on_the_others():
     np.testing.assert_array_equal(fitted.predict_proba(X[100:]), together[100:])
 
 
-def test_a_loss_that_is_not_finite_ends_training_on_rows_that_stay_sparse(nothing_is_spread_out):
+def test_a_non_finite_loss_ends_training_on_sparse_rows(nothing_is_spread_out):
     X, y = numbers()
     regressor = MLPRegressor(**SMALL | {"solver": "sgd"})
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="non-finite"):

@@ -32,7 +32,7 @@ def has_batch_norm(model):
 
 
 def assert_follows_the_reference(model, X, y, loss, optimizer, *, epochs, batch, l2=0.0, **limits):
-    """Train the model and the reference side by side over the same rows in the same order."""
+    """Train the model and the reference on the same rows in the same order, and compare."""
     network, params = for_reference(model)
     dtype, state, losses = model.theta.dtype, {}, []
     X64 = X.astype(dtype).astype(np.float64)
@@ -59,7 +59,7 @@ def assert_follows_the_reference(model, X, y, loss, optimizer, *, epochs, batch,
         verbose=False,
     )
 
-    # Every product of every layer in every step adds its rounding to what came before.
+    # Rounding errors add up over all products of all layers in all steps.
     widest = max(p.size for p in params.values())
     K = len(losses) * len(network) * widest
     size = max(1.0, np.max(np.abs(losses)))
@@ -113,6 +113,6 @@ def test_any_architecture_follows_the_reference(architecture, N, batch, dtype, s
     D, C, build = architecture
     X, y = filled((N, D), "normal", seed), targets("cross_entropy", N, C, seed)
     model = fastmlp.Sequential(*build(), seed=seed, dtype=dtype)
-    assume(min(N, batch) > 1 or not has_batch_norm(model))  # then it takes running statistics
+    assume(min(N, batch) > 1 or not has_batch_norm(model))  # otherwise it uses running statistics
 
     assert_follows_the_reference(model, X, y, "cross_entropy", "sgd", epochs=1, batch=min(batch, N))

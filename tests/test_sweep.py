@@ -32,7 +32,7 @@ def train(seed, n_threads, lr, units=4, epochs=3):
 
 
 class Counted:
-    """Counts its calls, and may break off."""
+    """Counts its calls, and can stop early."""
 
     def __init__(self, last=None):
         self.calls, self.last = [], last
@@ -86,7 +86,7 @@ def test_processes_find_the_same_and_share_the_threads():
     assert together.best_model.evaluate(X, y)[1] == together.best["val_accuracy"]
 
 
-def test_a_broken_off_search_goes_on(tmp_path):
+def test_an_interrupted_search_continues(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(Counted(last=3), folder=tmp_path)
     function = Counted()
@@ -136,7 +136,7 @@ def test_random_draws_are_seeded_and_in_range():
     assert np.median([s["lr"] for s in drawn]) < 2e-2
 
 
-def test_random_draws_from_lists_are_different():
+def test_random_draws_from_lists_are_distinct():
     drawn = sweep.draw_settings({"a": [1, 2, 3], "b": [4, 5]}, 6, seed=0)
     assert len({tuple(s.items()) for s in drawn}) == 6
 
@@ -176,7 +176,7 @@ def test_a_heat_map_needs_two_parameters():
         search(parameters={"lr": [1e-3, 1e-2]}).heat_map()
 
 
-def test_what_cannot_be_searched_is_refused():
+def test_invalid_search_arguments_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         search(parameters={})
     with pytest.raises(TypeError, match="n_runs"):
@@ -236,6 +236,6 @@ class TestCommandLine:
             (["--lr", "1e-3", "--val-fraction", "0"], "--val-fraction above 0"),
         ],
     )
-    def test_refuses_in_one_sentence(self, options, told, capsys):
+    def test_refuses_bad_options_in_one_sentence(self, options, told, capsys):
         assert main(["sweep", "digits", *options]) == 2
         assert told in capsys.readouterr().err

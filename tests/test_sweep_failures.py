@@ -1,4 +1,4 @@
-"""Searches in which something goes wrong: a run, a file, a second search, the program itself."""
+"""Searches in which something fails: a run, a file, a second search, or the program itself."""
 
 import json
 import os
@@ -19,14 +19,14 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals and processes are PO
 
 
 def quick(seed, n_threads, a, accuracy=None):
-    """Return a model that knows its setting, and an accuracy."""
+    """Return a model that records its setting, and an accuracy."""
     return Sequential(Linear(2, 2), seed=a), {
         "val_accuracy": a / 10 if accuracy is None else accuracy
     }
 
 
 def moody(seed, n_threads, a):
-    """Fail in another way for each setting but 1 and 5."""
+    """Fail in a different way for each setting except 1 and 5."""
     if a == 2:
         raise MemoryError("no room")
     if a == 3:
@@ -37,7 +37,7 @@ def moody(seed, n_threads, a):
 
 
 def deadly(seed, n_threads, a):
-    """Let the process die with some settings."""
+    """Kill the process for some settings."""
     if a == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     if a == 3:
@@ -52,7 +52,7 @@ def search(train=quick, parameters=None, **options):
 
 class TestRunsThatFail:
     @pytest.mark.parametrize("n_jobs", [1, 2])
-    def test_are_rows_with_a_reason_and_the_others_are_made(self, n_jobs, tmp_path):
+    def test_are_rows_with_a_reason_and_the_others_run(self, n_jobs, tmp_path):
         result = search(moody, {"a": [3, 5, 2, 1, 4]}, n_jobs=n_jobs, folder=tmp_path)
 
         assert [run["a"] for run in result.runs[:2]] == [5, 1]
@@ -87,7 +87,7 @@ class TestRunsThatFail:
         assert result.all_failed
         assert result.best_model is None
 
-    def test_by_divergence_end_the_command_with_1_and_are_never_the_best(self, tmp_path, capsys):
+    def test_by_divergence_exit_with_1_and_are_never_the_best(self, tmp_path, capsys):
         options = ["--hidden", "8", "--epochs", "2", "--jobs", "1", "--optimizer", "sgd"]
 
         all_diverge = main(["sweep", "digits", "--lr", "1e30,1e31", *options, "--json"])
@@ -133,7 +133,7 @@ class TestTheFolder:
         "damage", [b"", b'{"rec', b"null", b"[1]", b'{"record": {}}', b"\xff\xfe", b'"text"',
                    b'{"record": {"val_accuracy": "high"}}', b'{"record": 3}', b"[" * 100_000],
     )  # fmt: skip
-    def test_a_damaged_note_is_named_and_its_run_made_again(self, damage, tmp_path, capsys):
+    def test_a_damaged_note_is_named_and_its_run_repeated(self, damage, tmp_path, capsys):
         before = search(folder=tmp_path)
         note = sorted(tmp_path.glob("run-*.json"))[1]
         note.write_bytes(damage)
@@ -145,7 +145,7 @@ class TestTheFolder:
         assert search(folder=tmp_path).runs == before.runs
 
     @pytest.mark.parametrize("damage", [None, b"", b"no model at all"])
-    def test_a_best_model_that_is_gone_or_damaged_is_made_again(self, damage, tmp_path):
+    def test_a_missing_or_damaged_best_model_is_trained_again(self, damage, tmp_path):
         search(folder=tmp_path)
         (file,) = tmp_path.glob("run-*.safetensors")
         file.unlink() if damage is None else file.write_bytes(damage)
@@ -164,7 +164,7 @@ class TestTheFolder:
         assert len(search(nested, folder=tmp_path).runs) == 3
         assert len(search(folder=tmp_path).runs) == 3
 
-    def test_without_locks_in_the_file_system_goes_on(self, tmp_path, monkeypatch):
+    def test_works_without_locks_in_the_file_system(self, tmp_path, monkeypatch):
         def no_locks(descriptor):
             raise OSError(95, "Operation not supported")
 
@@ -200,7 +200,7 @@ class TestRegression:
         assert report["test_r2"] > 0.5
         assert "test loss of the best" in lines[-1]
 
-    def test_a_heat_map_frames_the_least_loss(self):
+    def test_a_heat_map_frames_the_smallest_loss(self):
         pytest.importorskip("matplotlib")
 
         def train(seed, n_threads, a, b):
@@ -214,7 +214,7 @@ class TestRegression:
 
 class TestPlacesOfResults:
     @pytest.mark.parametrize("option", ["--csv", "--plot"])
-    def test_are_looked_at_before_anything_is_trained(self, option, capsys):
+    def test_are_checked_before_anything_is_trained(self, option, capsys):
         code = main(["sweep", "digits", "--lr", "1,2", "--l2", "0,1", option, "nowhere/x.png"])
 
         printed = capsys.readouterr()
@@ -264,7 +264,7 @@ def wait_for(condition, seconds=120):
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.slow
-def test_a_sweep_that_is_stopped_goes_on_to_the_same_table(n_jobs, name, tmp_path):
+def test_a_stopped_sweep_continues_to_the_same_table(n_jobs, name, tmp_path):
     command = [*SWEEP, "--epochs", "300", "--jobs", n_jobs, "--out"]
     undisturbed = subprocess.run([*command, str(tmp_path / "a")], capture_output=True, text=True)
     out = tmp_path / "b"
@@ -276,7 +276,7 @@ def test_a_sweep_that_is_stopped_goes_on_to_the_same_table(n_jobs, name, tmp_pat
         start_new_session=True,
     )
     wait_for(lambda: list(out.glob("run-*.json")))
-    os.killpg(process.pid, getattr(signal, name))  # a terminal tells every process
+    os.killpg(process.pid, getattr(signal, name))  # like a terminal, signal every process
     _, errors = process.communicate(timeout=120)
     noted = len(list(out.glob("run-*.json")))
     resumed = subprocess.run([*command, str(out)], capture_output=True, text=True)
@@ -303,7 +303,7 @@ def test_ctrl_c_in_a_run_ends_the_search_and_leaves_no_note_of_it(tmp_path):
 
 
 def parents():
-    """Return process -> its parent, of all processes that run."""
+    """Return a dict of all running processes: process -> parent."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -333,5 +333,5 @@ def test_a_sweep_that_is_killed_leaves_no_process_behind(name, tmp_path):
     process.wait(timeout=120)
 
     wait_for(lambda: not set(left) & set(parents()))
-    again = search(folder=tmp_path)  # nor does its lock stay
+    again = search(folder=tmp_path)  # nor is its lock left behind
     assert len(again.runs) == 3

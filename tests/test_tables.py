@@ -1,4 +1,4 @@
-"""Every row of every table of kernels is trained and predicted with; none is left out anywhere."""
+"""Training and prediction work with every row of every table of kernels."""
 
 import networks
 import numpy as np
@@ -115,7 +115,7 @@ def test_every_core_trains_and_predicts_wherever_it_stands(name, place):
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_everything_is_all_that_there_is():
+def test_every_table_is_complete():
     left_out = () if isa.current().bf16_tiles else ("affine_bf16",)
     needed = calls.everything(left_out)
     table = calls.addresses(needed, np.dtype(np.float32))

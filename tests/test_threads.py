@@ -1,4 +1,4 @@
-"""Threads: lent, given back, ended when idle, and done without where there are none."""
+"""Threads: borrowed, returned, ended when idle, and not needed if none can be started."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ X, Y = blobs(600, 100, 10)
 
 @pytest.fixture
 def no_idle_threads(monkeypatch):
-    """Start without the idle threads of other tests."""
+    """Remove the idle threads of other tests first."""
     monkeypatch.setattr(threads, "_idle_workers", [])
     monkeypatch.setattr(threads, "_idle_helpers", {"float32": [], "float64": []})
     monkeypatch.setattr(threads, "_told", False)
@@ -25,7 +25,7 @@ def no_idle_threads(monkeypatch):
 
 @pytest.fixture
 def threads_left(monkeypatch, no_idle_threads):
-    """``threads_left[0]`` more threads can be started in this test."""
+    """Allow only ``threads_left[0]`` more threads to be started in this test."""
     left, real = [0], threading.Thread.start
 
     def start(self):
@@ -44,9 +44,11 @@ def train(n_threads):
     return model
 
 
-@pytest.mark.parametrize("short", [0.0, 1e9])  # seconds: the calling thread watches, or works too
+@pytest.mark.parametrize(
+    "short", [0.0, 1e9]
+)  # seconds: the calling thread only waits, or works too
 @pytest.mark.parametrize("n_left", [0, 1, 2])
-def test_fit_does_with_the_threads_there_are(n_left, short, threads_left, monkeypatch):
+def test_fit_works_with_the_threads_that_can_be_started(n_left, short, threads_left, monkeypatch):
     alone = train(1)
     monkeypatch.setattr(compiled, "_SHORT_EPOCH", short)
     threads_left[0] = n_left
@@ -59,7 +61,7 @@ def test_fit_does_with_the_threads_there_are(n_left, short, threads_left, monkey
 
 
 @pytest.mark.parametrize("n_left", [0, 1])
-def test_predict_does_with_the_threads_there_are(n_left, threads_left, monkeypatch):
+def test_predict_works_with_the_threads_that_can_be_started(n_left, threads_left, monkeypatch):
     model = fastmlp.Sequential(Linear(100, 256), ReLU(), Linear(256, 10))
     monkeypatch.setattr(inference, "_FLOPS_WORTH_A_HELPER", 1)
     alone = inference.predict(model, X, 1)
@@ -71,7 +73,7 @@ def test_predict_does_with_the_threads_there_are(n_left, threads_left, monkeypat
     np.testing.assert_array_equal(together, alone)
 
 
-def test_asking_for_very_many_threads_starts_no_more_than_are_of_use(no_idle_threads):
+def test_asking_for_very_many_threads_starts_only_useful_ones(no_idle_threads):
     before = threading.active_count()
 
     train(1000)
@@ -100,7 +102,7 @@ def test_idle_threads_end(monkeypatch, no_idle_threads):
     assert threads._idle_workers == threads._idle_helpers["float32"] == []
 
 
-def test_a_thread_that_is_lent_does_not_end(monkeypatch, no_idle_threads):
+def test_a_borrowed_thread_does_not_end(monkeypatch, no_idle_threads):
     monkeypatch.setattr(threads, "_IDLE_SECONDS", 0.01)
     made = []
     with threads.team(2) as team:
@@ -111,7 +113,7 @@ def test_a_thread_that_is_lent_does_not_end(monkeypatch, no_idle_threads):
     assert sorted(made) == [0, 1]
 
 
-def test_a_thread_is_lent_to_one_team_at_a_time(no_idle_threads):
+def test_a_thread_belongs_to_one_team_at_a_time(no_idle_threads):
     with threads.team(2) as first, threads.team(2) as second:
         assert not set(first._workers) & set(second._workers)
         workers = {*first._workers, *second._workers}
@@ -119,7 +121,7 @@ def test_a_thread_is_lent_to_one_team_at_a_time(no_idle_threads):
         assert set(third._workers) == workers
 
 
-def test_no_ctrl_c_ends_the_wait_for_threads_that_still_work(monkeypatch):
+def test_ctrl_c_does_not_end_the_wait_for_working_threads(monkeypatch):
     done, go_on = [], threading.Event()
     real, came = threads.Team.wait, []
 
@@ -139,7 +141,7 @@ def test_no_ctrl_c_ends_the_wait_for_threads_that_still_work(monkeypatch):
 
 
 def groups(root, own, quotas):
-    """Write what Linux shows of the groups of a process."""
+    """Write the files in which Linux describes the control groups of a process."""
     (root / "proc/self").mkdir(parents=True)
     (root / "proc/self/cgroup").write_text(own)
     for path, text in quotas.items():
@@ -183,9 +185,7 @@ def groups(root, own, quotas):
         ("nonsense\n", {"cpu.max": "nonsense"}, None),
     ],
 )
-def test_the_smallest_quota_of_the_own_group_and_those_around_it_counts(
-    tmp_path, own, quotas, expected
-):
+def test_the_smallest_quota_of_all_enclosing_groups_counts(tmp_path, own, quotas, expected):
     groups(tmp_path, own, quotas)
 
     assert cpu_quota(tmp_path) == expected

@@ -1,4 +1,4 @@
-"""Every bad input gets one sentence, and nothing is changed or lost."""
+"""Every invalid input raises an error of one sentence, and changes nothing."""
 
 import numpy as np
 import pytest
@@ -145,14 +145,14 @@ BAD_THINGS = {
 
 
 @pytest.mark.parametrize("name", BAD_THINGS)
-def test_a_thing_that_cannot_be_is_refused(name):
+def test_invalid_arguments_are_refused(name):
     build, words = BAD_THINGS[name]
 
     with refused((ValueError, TypeError), *words):
         build()
 
 
-def test_one_layer_cannot_stand_in_two_places():
+def test_a_layer_cannot_be_used_twice():
     layer = Linear(4, 4)
 
     with refused(ValueError, "layer"):
@@ -173,7 +173,7 @@ def test_predicting_no_rows_is_refused():
         fastmlp.Sequential(Linear(6, 3)).predict(X[:0])
 
 
-def test_a_layer_alone_refuses_another_width():
+def test_a_standalone_layer_refuses_another_width():
     with refused(ValueError, "5", "6"):
         Linear(6, 3).forward(X[:, :5])
 

@@ -1,4 +1,4 @@
-"""What lies in memory beforehand must not matter, and each kernel is compiled once for a dtype."""
+"""Prior contents of memory do not matter, and each kernel is compiled once per dtype."""
 
 import gc
 
@@ -16,9 +16,9 @@ REAL_ALIGNED_ZEROS = ops.aligned_zeros
 
 
 def trained_in_memory_of(value, model, optimizer, X, y, **options):
-    """Train and predict with a workspace and scratch filled with value; return all results."""
+    """Train and predict with workspace and scratch memory filled with value; return all results."""
     optimizer.prepare(model)
-    model.grad.fill(0.0)  # what is kept from step to step is made before
+    model.grad.fill(0.0)  # create what is kept between steps before
 
     def filled_with_value(size, dtype):
         memory = REAL_ALIGNED_ZEROS(size, dtype)
@@ -92,7 +92,7 @@ def test_the_poison_reaches_the_workspace():
     assert len(made) >= 2
 
 
-def test_each_kernel_has_one_specialisation_for_a_dtype():
+def test_each_kernel_has_one_specialisation_per_dtype():
     from numba.core.dispatcher import Dispatcher
 
     rng = np.random.default_rng(0)
@@ -113,9 +113,9 @@ def test_each_kernel_has_one_specialisation_for_a_dtype():
     kernels = [
         d
         for d in gc.get_objects()
-        if issubclass(type(d), Dispatcher)  # isinstance would ask what a dead proxy stood for
+        if issubclass(type(d), Dispatcher)  # isinstance fails for dead proxies
         and d.py_func.__module__.startswith("fastmlp")
-        and not d.py_func.__name__.startswith("_")  # those only other kernels call, and inline
+        and not d.py_func.__name__.startswith("_")  # inlined into other kernels
     ]
 
     assert any(d.signatures for d in kernels)

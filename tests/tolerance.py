@@ -1,8 +1,8 @@
-"""The one tolerance rule of the tests: error <= C * eps(dtype) * sqrt(K) * scale.
+"""The tests' only tolerance rule: error <= C * eps(dtype) * sqrt(K) * scale.
 
-K is the number of terms that were summed (or of roundings in a row) on the way to one element and
-scale the size of the largest of them, so the rule says how far rounding can honestly take a result
-from the exact one; it has no number to be tuned by hand for a test.
+K is the number of terms in the sum of one element (or the number of consecutive roundings), and
+scale the size of the largest term. The rule says how large rounding errors can plausibly be; it has
+no constant to tune by hand for a test.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ C = 16.0
 
 
 def bound(dtype, *, K=1, scale=1.0):
-    """Return the largest error the rule allows; scale may be an array."""
+    """Return the largest error that the rule allows; scale may be an array."""
     return C * float(np.finfo(dtype).eps) * np.sqrt(K) * np.abs(scale)
 
 
 def assert_close(actual, expected, *, dtype=None, K=1, scale=None):
-    """Assert that actual, computed in dtype, is expected, computed in float64, to the rule.
+    """Assert that actual, computed in dtype, equals expected, computed in float64, by the rule.
 
     Parameters
     ----------
     actual, expected : array_like
-        Of one shape. NaN and infinity must be at the same places.
+        Arrays of the same shape, with NaN and infinity in the same places.
     dtype : dtype, default the dtype of actual
         The precision in which actual was computed.
     K : int, default 1
@@ -53,10 +53,10 @@ def assert_close(actual, expected, *, dtype=None, K=1, scale=None):
 
 
 def assert_gradient_close(analytic, numerical, *, scale=None):
-    """Assert that a float64 gradient is its central difference, itself exact to eps^(2/3).
+    """Assert that a float64 gradient equals its central difference, which is exact to eps^(2/3).
 
-    With the step eps^(1/3), truncation and rounding of a central difference are both about
-    eps^(2/3), so this is the rule with that in place of eps.
+    With the step eps^(1/3), the truncation and rounding errors of a central difference are both
+    about eps^(2/3), so the rule uses this in place of eps.
     """
     numerical = np.asarray(numerical)
     assert np.shape(analytic) == numerical.shape
