@@ -174,7 +174,7 @@ def of_system(level: str) -> list[Evidence]:
 
 
 WITNESSES: dict[str, Callable[[str], list[Evidence]]] = {
-    "fastmlp.kernels.simd": of_fastmlp,
+    "fastmlp.kernels.machine.simd": of_fastmlp,
     "bench.limit_kernels": of_limit,
     "numpy": of_numpy,
     "torch": of_torch,

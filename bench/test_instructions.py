@@ -68,7 +68,7 @@ def test_a_level_that_the_processor_lacks_is_refused(processor):
 
 @pytest.mark.parametrize("level", [*LESS, "best"])
 def test_numpy_and_fastmlp_are_limited_whatever_the_shell_has_set(level):
-    said = asked(level, "numpy", "fastmlp.kernels.simd")
+    said = asked(level, "numpy", "fastmlp.kernels.machine.simd")
 
     assert said["numpy"].held
     assert said["fastmlp"].held
@@ -80,7 +80,7 @@ def test_numpy_and_fastmlp_are_limited_whatever_the_shell_has_set(level):
 def test_libraries_without_a_limit_are_detected(monkeypatch):
     monkeypatch.setattr(instructions, "environment", lambda level: {})
 
-    said = asked("avx2", "fastmlp.kernels.simd", "numpy")
+    said = asked("avx2", "fastmlp.kernels.machine.simd", "numpy")
 
     assert not said["fastmlp"].held
     assert not said["numpy"].held
