@@ -1,4 +1,4 @@
-"""How much processor time the control groups of this process allow (containers, systemd)."""
+"""How much processor time this process may use in its control groups (containers, systemd)."""
 
 import math
 import os
@@ -11,9 +11,10 @@ __all__ = ["cpu_quota"]
 
 @cache
 def cpu_quota(root: str | os.PathLike[str] = "/") -> int | None:
-    """Return how many processors' time this process may use, rounded up; None if any amount.
+    """Return the quota of this process in processors, rounded up; None if it has none.
 
-    The smallest quota of its own control group and of all around it counts, in version 1 and 2.
+    The smallest quota of its control group and of all groups around it counts. Versions 1 and 2 of
+    control groups are understood.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def cpu_quota(root: str | os.PathLike[str] = "/") -> int | None:
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders of this process's groups, from its own to the outermost."""
+    """Yield the folders of this process's groups, from the innermost to the outermost."""
     mounted = root / "sys/fs/cgroup"
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -56,4 +57,4 @@ def _quota(folder: Path) -> float | None:
         share = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
         return None
-    return share if share > 0 else None  # version 1 says -1 for none
+    return share if share > 0 else None  # in version 1, -1 means none

@@ -1,4 +1,4 @@
-"""How many threads to use, and ordinary threads to run kernels on."""
+"""How many threads to use, and the threads that kernels run on: ordinary Python threads."""
 
 import os
 import threading
@@ -19,18 +19,17 @@ from fastmlp.kernels.plan import op
 __all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
 
 MOST = max(16, os.cpu_count() or 1)
-"""Threads of one call at most: more than there are processors only wait for each other."""
+"""The most threads of one call; more than there are processors only wait for each other."""
 
 _LOOKS = 5000  # about 200 microseconds
-_IDLE_SECONDS = 3.0  # a thread without work ends after so long
+_IDLE_SECONDS = 3.0  # after that, a thread without work ends
 
 
 def available() -> int:
     """Return how many threads this process may use.
 
-    The smallest of: the processors in its affinity mask, the quotas of its control group and those
-    around it, and the share that joblib gives its workers (``LOKY_MAX_CPU_COUNT``,
-    ``OMP_NUM_THREADS``). At least 1.
+    The smallest of the processors in its affinity mask, the quotas of its control group and the
+    groups around it, and ``OMP_NUM_THREADS``, which joblib sets for its workers. At least 1.
     """
     if hasattr(os, "sched_getaffinity"):
         limits = [len(os.sched_getaffinity(0))]
@@ -41,14 +40,14 @@ def available() -> int:
 
 
 def _environment_limit() -> int | None:
-    """What OMP_NUM_THREADS asks for; joblib sets it in its worker processes."""
+    """Return what OMP_NUM_THREADS asks for, None if it says nothing usable."""
     value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
 @dataclass
 class _Task:
-    """A call that a thread makes."""
+    """A call for a thread to make."""
 
     work: Callable[[int], None] | None
     number: int
@@ -57,11 +56,11 @@ class _Task:
 
 
 class _Worker:
-    """A thread that makes calls, and ends when it has had none for a while."""
+    """A thread that makes calls, and ends after a while without any."""
 
     def __init__(self) -> None:
         self.tasks: SimpleQueue[_Task] = SimpleQueue()
-        # a daemon: an interpreter that exits does not wait for it
+        # a daemon, so that the interpreter can exit without waiting for it
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -73,7 +72,7 @@ class _Worker:
                     return
                 continue
             task.team._make(task)
-            del task  # and with it what it holds
+            del task  # and what it refers to
 
 
 class Team:
@@ -82,7 +81,7 @@ class Team:
     Parameters
     ----------
     workers : sequence
-        What `team` lends.
+        Threads that `team` lends.
 
     """
 
@@ -99,7 +98,7 @@ class Team:
     ) -> None:
         """Call ``work(i)`` in thread i, for every thread, and return at once.
 
-        A thread whose work raises calls ``on_error()``, which should make the others end too.
+        If the work raises, the thread calls ``on_error()``, which should make the others end too.
         """
         self._on_error, self._error, self._tasks = on_error, None, []
         for number, worker in enumerate(self._workers):
@@ -108,14 +107,14 @@ class Team:
             self._tasks.append(task)
 
     def wait(self, poll: Callable[[], None] | None = None, interval: float = 0.1) -> None:
-        """Return when all threads are done; call ``poll`` every ``interval`` seconds till then.
+        """Wait until all threads are done; meanwhile, call ``poll`` every ``interval`` seconds.
 
-        May be called again after an exception (Ctrl-C) left it.
+        May be called again if an exception such as Ctrl-C interrupts it.
 
         Raises
         ------
         BaseException
-            The first error that a thread ended with.
+            The first error that ended a thread.
 
         """
         while not self._is_done():
@@ -124,13 +123,13 @@ class Team:
             except Empty:
                 if poll is not None:
                     poll()
-        self._on_error = None  # and with it what it holds
+        self._on_error = None  # and what it refers to
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
     def wait_whatever_comes(self) -> None:
-        """Do the same, and let no Ctrl-C end it: memory must outlive who works on it."""
+        """Do the same, even through Ctrl-C: memory must outlive the threads that work on it."""
         came = None
         while True:
             try:
@@ -147,9 +146,9 @@ class Team:
         return all(task.done for task in self._tasks)
 
     def _make(self, task: _Task) -> None:
-        """Make a call, in the thread of a worker."""
+        """Make a call; this runs in the worker's thread."""
         try:
-            assert task.work is not None, "a task is made once"
+            assert task.work is not None, "a task is done once"
             task.work(task.number)
         except BaseException as error:
             self._error = self._error or error
@@ -163,9 +162,9 @@ class Team:
 
 @contextmanager
 def team(size: int) -> Iterator[Team]:
-    """Lend a team of that size; a smaller one, even of nobody, where no thread can be started.
+    """Lend a team of that size, or a smaller or even empty one if no thread can be started.
 
-    Nobody else has its threads meanwhile.
+    Nobody else gets its threads in the meantime.
     """
     workers = _take(size, _idle_workers, _Worker)
     mine = Team(workers)
@@ -177,15 +176,15 @@ def team(size: int) -> Iterator[Team]:
 
 
 class Helper:
-    """A thread that takes part in predictions, without ever waiting for the interpreter lock.
+    """A thread that takes part in predictions without waiting for the interpreter lock.
 
-    It looks out for an offer for a fifth of a millisecond after the last one, because waking a
-    thread takes longer than many a prediction; then it sleeps, and ends after a while.
+    After each job it spins for a fifth of a millisecond, watching for the next offer, because
+    waking a thread takes longer than many predictions. Then it sleeps, and after a while it ends.
 
     Parameters
     ----------
     zero : numpy.float32 or numpy.float64
-        A 0 of the working dtype of the models it helps with.
+        A zero in the dtype of the models that it helps with.
 
     Attributes
     ----------
@@ -201,22 +200,22 @@ class Helper:
         threading.Thread(target=self._serve, args=(zero,), daemon=True).start()
 
     def offer(self, job: np.ndarray) -> None:
-        """Let the thread take part in a job: what its mailbox has to say, as `op` has it."""
+        """Let the thread take part in a job; it is written to the mailbox as `op` describes."""
         self._mailbox[op.TABLE :] = job
         kernels.engine.inference.make_offer(self._mailbox)
         if self._asleep:
             self._wake.put(None)
 
     def withdraw(self) -> None:
-        """Take the offer back, or wait till the thread is done with it."""
+        """Take the offer back, or wait until the thread is done with it."""
         kernels.engine.inference.withdraw(self._mailbox)
 
     def _serve(self, zero: np.floating) -> None:
         while True:
             kernels.engine.inference.take_part(self._mailbox, zero, _LOOKS)
             self._asleep = True
-            # Either this thread sees the offer, or who makes it sees that this one is asleep:
-            # only one of them runs Python at a time.
+            # Either this thread sees the offer, or the one that makes it sees that this thread is
+            # asleep, because only one of them runs Python at a time.
             while self._mailbox[op.OFFER, 0] == op.NOTHING:
                 try:
                     self._wake.get(timeout=_IDLE_SECONDS)
@@ -227,20 +226,20 @@ class Helper:
 
 
 def borrow_helpers(size: int, zero: np.floating) -> list[Helper]:
-    """Lend so many helpers, idle ones first; fewer where no more threads can be started.
+    """Lend that many helpers, idle ones first, or fewer if no more threads can be started.
 
-    Nobody else has them until they are given back.
+    Nobody else gets them until they are given back.
     """
     return _take(size, _idle_helpers[zero.dtype.name], lambda: Helper(zero))
 
 
 def give_back(helpers: list[Helper], zero: np.floating) -> None:
-    """Take helpers back whose offers were withdrawn."""
+    """Take back helpers whose offers have been withdrawn."""
     _idle_helpers[zero.dtype.name].extend(helpers)
 
 
 def _take(size: int, idle: list[Any], new: Callable[[], Any]) -> list[Any]:
-    """Return threads that nobody else has: idle ones first, then new ones as far as possible."""
+    """Return threads that nobody else has: idle ones first, then as many new ones as possible."""
     taken: list[Any] = []
     while len(taken) < size:
         try:
@@ -255,7 +254,7 @@ def _take(size: int, idle: list[Any], new: Callable[[], Any]) -> list[Any]:
 
 
 def _leaves(idle: list[Any], who: Any) -> bool:
-    """Take a thread off the list of the idle ones; False if somebody has just borrowed it."""
+    """Take a thread off the list of idle ones; return False if it has just been borrowed."""
     try:
         idle.remove(who)
     except ValueError:
@@ -268,7 +267,7 @@ def _tell_of_too_few() -> None:
     if not _told:
         _told = True
         warnings.warn(
-            "fastmlp: no new thread can be started here, so fewer are used: see the limit of "
+            "fastmlp: no new thread can be started here, so fewer are used: raise the limit of "
             "processes (ulimit -u, or pids.max of the control group), or set "
             f"{argument('n_threads')}",
             RuntimeWarning,
@@ -277,14 +276,14 @@ def _tell_of_too_few() -> None:
 
 
 def _forget() -> None:
-    """A forked process has none of the threads."""
+    """Forget all threads; a forked process has none of them."""
     _idle_workers.clear()
     for idle in _idle_helpers.values():
         idle.clear()
 
 
 _told = False
-# Threads add themselves to and take themselves off these lists in single steps of the interpreter.
+# Threads join and leave these lists in single steps of the interpreter, so no lock is needed.
 _idle_workers: list[_Worker] = []
 _idle_helpers: dict[str, list[Helper]] = {"float32": [], "float64": []}
 if hasattr(os, "register_at_fork"):

@@ -14,7 +14,11 @@ __all__ = ["warm_up"]
 
 
 def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
-    """Compile all kernels that there are, for both dtypes, into the cache.
+    """Compile all kernels into the cache.
+
+    Parameters
+    ----------
+    dtypes : sequence of str, default both
 
     Returns
     -------
