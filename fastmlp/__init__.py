@@ -50,7 +50,7 @@ def _no_such(name: str) -> str:
     from pkgutil import iter_modules
 
     from fastmlp.api import __all__ as public
-    from fastmlp.errors import nearest
+    from fastmlp.common.errors import nearest
 
     modules = [module.name for module in iter_modules([str(Path(__file__).parent)])]
     near = nearest("name", name, [*modules, *public])  # of equal ones, the last

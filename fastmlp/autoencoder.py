@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.layers.base import Layer
 from fastmlp.losses import MSE
 from fastmlp.model import Sequential
 from fastmlp.optimizers import Adam, Optimizer
 from fastmlp.training.history import History
-from fastmlp.validation import positive_int, seed_int
 
 __all__ = ["TiedAutoencoder"]
 

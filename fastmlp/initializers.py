@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.errors import unknown
-from fastmlp.validation import non_negative
+from fastmlp.common.errors import unknown
+from fastmlp.common.validation import non_negative
 
 __all__ = ["INITIALIZERS", "Initializer", "get", "glorot", "he", "normal", "zeros"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
-from fastmlp.attributes import checked, require_known
-from fastmlp.errors import unknown
-from fastmlp.labels import as_binary, as_labels
-from fastmlp.validation import (
+from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.errors import unknown
+from fastmlp.common.labels import as_binary, as_labels
+from fastmlp.common.validation import (
     as_float_targets,
     as_weights,
     fraction,

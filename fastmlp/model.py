@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from fastmlp import losses, optimizers, training
-from fastmlp.attributes import refuse_fixing
+from fastmlp.common.attributes import refuse_fixing
+from fastmlp.common.exclusive import Exclusive
+from fastmlp.common.rows import Rows
+from fastmlp.common.validation import as_data, as_weights, non_negative, positive_int
 from fastmlp.engine import inference, layerwise
-from fastmlp.exclusive import Exclusive
 from fastmlp.layers.checks import warn_of_unlearned
 from fastmlp.layers.stack import Stack
 from fastmlp.optimizers import Optimizer
-from fastmlp.rows import Rows
 from fastmlp.storage import model_file
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
 from fastmlp.training.stopping import EarlyStopping
-from fastmlp.validation import as_data, as_weights, non_negative, positive_int
 
 __all__ = ["Sequential"]
 

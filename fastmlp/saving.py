@@ -2,9 +2,9 @@
 
 import os
 
+from fastmlp.common.validation import positive_int
 from fastmlp.model import Sequential
 from fastmlp.storage.model_file import read, require_name, save
-from fastmlp.validation import positive_int
 
 __all__ = ["MAX_LAYERS", "load", "require_name", "save"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.attributes import checked, require_known
-from fastmlp.validation import fraction, non_negative, positive, positive_int
+from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.validation import fraction, non_negative, positive, positive_int
 
 __all__ = [
     "SCHEDULES",

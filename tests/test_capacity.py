@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sentences import refused
 
-from fastmlp import Adam, Linear, ReLU, Sequential, capacity
+from fastmlp import Adam, Linear, ReLU, Sequential
+from fastmlp.common import capacity
 
 GB = 10**9
 

@@ -3,15 +3,15 @@
 import pytest
 
 from fastmlp import initializers, losses, schedules
-from fastmlp.aliases import ALIASES
 from fastmlp.cli import parser
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.network import build_schedule
 from fastmlp.cli.wording import FLAGS
-from fastmlp.errors import argument, called, unknown
+from fastmlp.common.aliases import ALIASES
+from fastmlp.common.errors import argument, called, unknown
+from fastmlp.common.validation import fraction, positive, positive_int, seed_int
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.optimizers import OPTIMIZERS
-from fastmlp.validation import fraction, positive, positive_int, seed_int
 
 KNOWN = {
     "loss": losses.LOSSES,

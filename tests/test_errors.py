@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastmlp.errors import printable, unknown
+from fastmlp.common.errors import printable, unknown
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from fastmlp import files
-from fastmlp.files import require_writable, write_whole
+from fastmlp.common import files
+from fastmlp.common.files import require_writable, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and locks are POSIX's")
 
@@ -127,7 +127,7 @@ def test_a_descriptor_is_written_to(name):
 
 WRITE_BETWEEN = """
 import os, sys
-from fastmlp.files import write_whole
+from fastmlp.common.files import write_whole
 os.write(1, b"before ")
 write_whole("/dev/stdout", b"content")
 os.write(1, b" after")
@@ -163,7 +163,7 @@ def test_a_named_pipe_is_written_to(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from fastmlp import files
+from fastmlp.common import files
 files.os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
 files.write_whole(sys.argv[1], b"content")
 """

@@ -17,7 +17,7 @@ from safetensors.numpy import save as as_safetensors
 from sentences import refused
 
 import fastmlp
-from fastmlp.errors import printable
+from fastmlp.common.errors import printable
 from fastmlp.layers import BatchNorm, Linear, Normalize, ReLU
 
 OTHER = {"w": np.ones((2, 3), "float32")}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bench.reference_systems import r1, r2, r3, r4, r5
 from bench.reference_systems.outcome import Outcome, header
+from fastmlp.common.errors import called
 from fastmlp.engine.warmup import warm_up
-from fastmlp.errors import called
 
 PROGRAM = "python -m bench.reference_systems"
 SYSTEMS = ("R1", "R2", "R3", "R4", "R5")

@@ -58,7 +58,7 @@ def _run(argv: Sequence[str]) -> int:
 def _answered(argv: Sequence[str]) -> int:
     """Run the command; if it fails, say why in one sentence."""
     from fastmlp.cli.wording import FLAGS
-    from fastmlp.errors import called, printable
+    from fastmlp.common.errors import called, printable
 
     try:
         with called(FLAGS):
@@ -84,7 +84,7 @@ def _answered(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> Any:
-    from fastmlp.errors import unknown
+    from fastmlp.common.errors import unknown
 
     if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
         raise unknown("command", argv[0], _COMMANDS)

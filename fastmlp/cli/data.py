@@ -9,9 +9,9 @@ import numpy as np
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import is_table, read_table, require_no_table_options
+from fastmlp.common.errors import unknown
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.splits import train_test_rows
-from fastmlp.errors import unknown
 
 __all__ = ["Task", "load_task"]
 

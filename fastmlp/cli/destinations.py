@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastmlp.files import require_writable
+from fastmlp.common.files import require_writable
 
 __all__ = ["check_file", "check_folder", "write_file"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import unknown
+from fastmlp.common.errors import unknown
 from fastmlp.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, Normalize
 from fastmlp.model import Sequential
 from fastmlp.optimizers import OPTIMIZERS, Optimizer

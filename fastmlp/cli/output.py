@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Generator
 from typing import Any
 
-from fastmlp.errors import printable
-from fastmlp.messages import note
+from fastmlp.common.errors import printable
+from fastmlp.common.messages import note
 
 __all__ = ["Output", "open_descriptors", "safe_output", "show_warnings_plainly"]
 

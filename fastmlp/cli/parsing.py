@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from fastmlp.errors import printable, unknown
+from fastmlp.common.errors import printable, unknown
 
 __all__ = [
     "Parser",

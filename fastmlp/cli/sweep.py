@@ -14,7 +14,7 @@ from fastmlp.cli.options import DEFAULTS_NOTE, add_options, options_of
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, defaults_for, resolve
 from fastmlp.cli.wording import FLAGS
-from fastmlp.errors import called, printable
+from fastmlp.common.errors import called, printable
 
 __all__ = ["add_parser", "run", "train_once"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastmlp.cli.options import OPTIONS
+from fastmlp.common.errors import printable
 from fastmlp.datasets import Dataset
-from fastmlp.errors import printable
 
 __all__ = ["is_table", "read_table", "require_no_table_options"]
 

@@ -17,8 +17,8 @@ from fastmlp.cli.options import DEFAULTS_NOTE, add_options
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, describe, of_dataset, resolve
+from fastmlp.common.errors import printable
 from fastmlp.engine import threads
-from fastmlp.errors import printable
 
 __all__ = ["add_parser", "build_report", "run"]
 

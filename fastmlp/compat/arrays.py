@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.labels import as_labels
 from fastmlp.engine.layerwise import add_penalty
-from fastmlp.labels import as_labels
 
 __all__ = [
     "activation",

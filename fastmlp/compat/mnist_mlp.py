@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp import optimizers
+from fastmlp.common.errors import unknown
+from fastmlp.common.files import write_whole
 from fastmlp.compat import arrays
 from fastmlp.compat.steps import CompiledSteps, Parameter, run
 from fastmlp.datasets import mnist
-from fastmlp.errors import unknown
-from fastmlp.files import write_whole
 from fastmlp.layers import Dropout, Linear, ReLU, Tanh
 
 __all__ = [

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from fastmlp.errors import argument
+from fastmlp.common.errors import argument
 
 __all__ = ["cache_directory", "existing_directory", "first_file"]
 

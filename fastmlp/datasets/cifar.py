@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.common.errors import argument
 from fastmlp.datasets.cache import cache_directory, existing_directory
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.download import RemoteFile, download, extract
 from fastmlp.datasets.plain_pickle import load_plain
-from fastmlp.errors import argument
 
 __all__ = ["cifar10"]
 

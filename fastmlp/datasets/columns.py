@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fastmlp.common.errors import argument, printable
 from fastmlp.datasets.cells import parse_numbers
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
-from fastmlp.errors import argument, printable
 
 if TYPE_CHECKING:
     import polars as pl

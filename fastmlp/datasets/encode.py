@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastmlp.common.errors import argument
 from fastmlp.datasets.columns import Column, ReadAs
 from fastmlp.datasets.limits import require_bytes
-from fastmlp.errors import argument
 
 __all__ = ["MAX_CATEGORIES", "Encoded", "encode", "narrowest"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.common.errors import argument
 from fastmlp.datasets.cache import cache_directory, existing_directory, first_file
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.download import RemoteFile, download
 from fastmlp.datasets.idx import read_idx
-from fastmlp.errors import argument
 
 __all__ = ["fashion_mnist", "mnist"]
 

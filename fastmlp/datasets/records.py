@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import argument
+from fastmlp.common.errors import argument
 
 __all__ = ["Records", "read_records"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastmlp.errors import argument, in_shell
+from fastmlp.common.errors import argument, in_shell
 
 __all__ = ["train_test_rows"]
 

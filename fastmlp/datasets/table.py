@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.common.errors import argument, unknown
 from fastmlp.datasets.columns import Column, ReadAs, Rules, read_columns
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.encode import Encoded, encode
@@ -16,7 +17,6 @@ from fastmlp.datasets.records import Records, read_records
 from fastmlp.datasets.splits import train_test_rows
 from fastmlp.datasets.target import Target, read_target
 from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
-from fastmlp.errors import argument, unknown
 
 __all__ = ["TABLE_SUFFIXES", "csv"]
 

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastmlp import capacity, ops
-from fastmlp.errors import unknown
+from fastmlp import ops
+from fastmlp.common import capacity
+from fastmlp.common.errors import unknown
 
 __all__ = ["Arrays", "FlatLayer", "FlatStore", "Slot"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.common.errors import argument
 from fastmlp.engine.control_groups import cpu_quota
-from fastmlp.errors import argument
 from fastmlp.kernels.plan import op
 
 __all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.validation import non_negative
 from fastmlp.engine.plan import Elementwise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Setting
-from fastmlp.validation import non_negative
 
 __all__ = [
     "ACTIVATIONS",

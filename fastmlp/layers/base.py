@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import capacity, ops
-from fastmlp.attributes import require_known
+from fastmlp import ops
+from fastmlp.common import capacity
+from fastmlp.common.attributes import require_known
 from fastmlp.engine.parameters import Arrays, FlatStore
 
 __all__ = ["Layer"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fastmlp.common.validation import representable
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
-from fastmlp.validation import representable
 
 __all__ = ["require_settings", "require_trainable", "require_widths", "warn_of_unlearned"]
 

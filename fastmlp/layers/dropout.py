@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.validation import fraction, seed_int
 from fastmlp.engine.plan import Drop
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Setting
-from fastmlp.validation import fraction, seed_int
 
 __all__ = ["Dropout"]
 

@@ -5,10 +5,10 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from fastmlp import initializers, ops
+from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.engine.plan import Core
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed
-from fastmlp.validation import positive_int, seed_int
 
 __all__ = ["Linear"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.validation import as_data, fraction, positive, positive_int
 from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.engine.plan import Core, Standardise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
-from fastmlp.validation import as_data, fraction, positive, positive_int
 
 __all__ = ["BatchNorm", "LayerNorm", "Normalize"]
 

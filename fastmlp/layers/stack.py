@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.common.validation import float_dtype, seed_int
 from fastmlp.engine import layerwise
 from fastmlp.engine.parameters import Arrays, FlatStore, Slot
 from fastmlp.layers.base import Layer
@@ -14,7 +15,6 @@ from fastmlp.layers.custom import Custom, as_layer
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.normalization import Normalize
 from fastmlp.layers.table import table
-from fastmlp.validation import float_dtype, seed_int
 
 __all__ = ["Stack"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastmlp.errors import unknown
+from fastmlp.common.errors import unknown
 from fastmlp.optimizers.adaptive import Adagrad, Adam, AdamW, RMSprop
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.optimizers.sgd import SGD

@@ -1,8 +1,8 @@
 """Optimizers with a step size for each parameter."""
 
+from fastmlp.common.validation import fraction, positive
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.schedules import Schedule
-from fastmlp.validation import fraction, positive
 
 __all__ = ["Adagrad", "Adam", "AdamW", "RMSprop"]
 

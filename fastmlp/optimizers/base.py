@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
-from fastmlp.attributes import checked, require_known
+from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.exclusive import Exclusive
+from fastmlp.common.trainable import Trainable
+from fastmlp.common.validation import non_negative, positive
 from fastmlp.engine.parameters import Arrays
-from fastmlp.exclusive import Exclusive
 from fastmlp.schedules import Schedule, as_schedule
-from fastmlp.trainable import Trainable
-from fastmlp.validation import non_negative, positive
 
 __all__ = ["Optimizer"]
 

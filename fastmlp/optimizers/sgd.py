@@ -1,8 +1,8 @@
 """Stochastic gradient descent, with or without momentum."""
 
+from fastmlp.common.validation import fraction
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.schedules import Schedule
-from fastmlp.validation import fraction
 
 __all__ = ["SGD"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.errors import unknown
+from fastmlp.common.errors import unknown
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.plots.figure import new_figure
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastmlp.files import write_whole
+from fastmlp.common.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
 from fastmlp.sklearn._data import as_rows, check_dates, take
 from fastmlp.sklearn._estimator import Estimator

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from fastmlp import losses
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._docs import documented

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 
 __all__ = ["WINDOW", "as_rows", "check_dates", "dense", "r2", "take"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import Progress
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._progress import Progress
 

@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from fastmlp import optimizers
+from fastmlp.common.rows import Rows
 from fastmlp.engine import compiled
-from fastmlp.rows import Rows
 from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._network import Network, Objective

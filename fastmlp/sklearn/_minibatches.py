@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
+from fastmlp.common.trainable import Trainable
 from fastmlp.sklearn._data import WINDOW
-from fastmlp.trainable import Trainable
 from fastmlp.training.batches import Batches
 
 __all__ = ["Window", "minibatches"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import layers
+from fastmlp.common.rows import Rows
 from fastmlp.losses import Loss
 from fastmlp.model import Sequential
-from fastmlp.rows import Rows
 
 __all__ = ["ACTIVATIONS", "Network", "Objective", "Views", "build"]
 

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp import losses
-from fastmlp.rows import Rows
+from fastmlp.common.rows import Rows
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import r2

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from fastmlp.common.trainable import Trainable
 from fastmlp.engine import inference, layerwise
 from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.layers import Linear
 from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
-from fastmlp.trainable import Trainable
 
 __all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
 

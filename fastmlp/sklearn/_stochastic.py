@@ -11,9 +11,9 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import optimizers
+from fastmlp.common.rows import Rows
 from fastmlp.engine import compiled
 from fastmlp.engine.runner import EpochResult
-from fastmlp.rows import Rows
 from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._held_out import HeldOut

@@ -13,14 +13,14 @@ import numpy as np
 
 from fastmlp import layers as known_layers
 from fastmlp import losses
-from fastmlp.errors import printable, unknown
-from fastmlp.files import write_whole
+from fastmlp.common.errors import printable, unknown
+from fastmlp.common.files import write_whole
+from fastmlp.common.validation import is_finite
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.normalization import Normalize
 from fastmlp.layers.stack import Stack
 from fastmlp.storage.header import Entry, RefusedError, check_layout, parse, read_header
-from fastmlp.validation import is_finite
 
 __all__ = ["read", "require_name", "save"]
 

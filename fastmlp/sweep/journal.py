@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from fastmlp import saving
-from fastmlp.files import write_whole
-from fastmlp.messages import note
+from fastmlp.common.files import write_whole
+from fastmlp.common.messages import note
 from fastmlp.sweep.ranges import Settings
 from fastmlp.sweep.result import FAILED, SCORES, score
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastmlp.errors import argument
+from fastmlp.common.errors import argument
 
 __all__ = ["alone_in"]
 

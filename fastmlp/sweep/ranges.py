@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import argument
-from fastmlp.validation import positive_int
+from fastmlp.common.errors import argument
+from fastmlp.common.validation import positive_int
 
 __all__ = ["LogUniform", "Settings", "Uniform", "draw_settings", "grid_settings"]
 

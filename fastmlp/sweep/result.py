@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fastmlp.errors import unknown
-from fastmlp.files import write_whole
+from fastmlp.common.errors import unknown
+from fastmlp.common.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

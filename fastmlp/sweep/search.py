@@ -7,16 +7,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+from fastmlp.common.messages import note
+from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
-from fastmlp.messages import note
 from fastmlp.sweep.journal import Journal
 from fastmlp.sweep.lock import alone_in
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
 from fastmlp.sweep.result import FAILED, SCORES, Result, as_text
 from fastmlp.sweep.run import Failed, Outcome, Train, attempt
 from fastmlp.sweep.workers import outcomes_of_processes
-from fastmlp.validation import positive_int, seed_int
 
 __all__ = ["search"]
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import IO, Any
 
-from fastmlp.errors import argument
+from fastmlp.common.errors import argument
 from fastmlp.sweep.ranges import Settings
 from fastmlp.sweep.run import Failed, Outcome, Train
 

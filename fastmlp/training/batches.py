@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp.common.trainable import Trainable
 from fastmlp.layers.normalization import BatchNorm
-from fastmlp.trainable import Trainable
 
 __all__ = ["Batches", "epoch_order"]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import capacity
+from fastmlp.common import capacity
+from fastmlp.common.errors import argument
+from fastmlp.common.messages import note
+from fastmlp.common.rows import Rows
+from fastmlp.common.trainable import Trainable
 from fastmlp.engine import compiled
 from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.engine.runner import EpochResult, Runner
-from fastmlp.errors import argument
 from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
 from fastmlp.losses import is_built_in as is_our_loss
-from fastmlp.messages import note
 from fastmlp.optimizers import is_built_in as is_our_optimizer
-from fastmlp.rows import Rows
-from fastmlp.trainable import Trainable
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
 from fastmlp.training.history import History

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import unknown
+from fastmlp.common.errors import unknown
 
 __all__ = ["History"]
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from fastmlp.common.validation import is_finite
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.runner import EpochResult
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
 from fastmlp.training.history import History
 from fastmlp.training.stopping import Checkpoint, StoppingRule
-from fastmlp.validation import is_finite
 
 __all__ = ["Epochs", "Loop"]
 

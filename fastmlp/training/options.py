@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp import losses
-from fastmlp.errors import argument, unknown
-from fastmlp.optimizers import Optimizer, is_built_in
-from fastmlp.rows import Rows
-from fastmlp.schedules import SCHEDULES, OneCycle, Schedule, WarmUp, as_schedule
-from fastmlp.training.callbacks import TimeLimit, as_callbacks
-from fastmlp.training.history import COLUMNS
-from fastmlp.training.progress import Progress
-from fastmlp.training.stopping import EarlyStopping, Monitor
-from fastmlp.validation import (
+from fastmlp.common.errors import argument, unknown
+from fastmlp.common.rows import Rows
+from fastmlp.common.validation import (
     as_weights,
     non_negative,
     positive,
@@ -24,6 +18,12 @@ from fastmlp.validation import (
     representable,
     seed_int,
 )
+from fastmlp.optimizers import Optimizer, is_built_in
+from fastmlp.schedules import SCHEDULES, OneCycle, Schedule, WarmUp, as_schedule
+from fastmlp.training.callbacks import TimeLimit, as_callbacks
+from fastmlp.training.history import COLUMNS
+from fastmlp.training.progress import Progress
+from fastmlp.training.stopping import EarlyStopping, Monitor
 
 __all__ = ["PRECISIONS", "FitOptions"]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from fastmlp.messages import note
+from fastmlp.common.messages import note
 from fastmlp.training.callbacks import Callback, TrainingInfo
 from fastmlp.training.history import History
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastmlp.errors import unknown
+from fastmlp.common.errors import unknown
+from fastmlp.common.trainable import Trainable
+from fastmlp.common.validation import non_negative, positive_int
 from fastmlp.optimizers import Optimizer
-from fastmlp.trainable import Trainable
-from fastmlp.validation import non_negative, positive_int
 
 __all__ = ["Checkpoint", "EarlyStopping", "Monitor", "StoppingRule"]
 

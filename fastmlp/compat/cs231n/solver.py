@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.common.errors import unknown
 from fastmlp.compat.cs231n import optim
 from fastmlp.compat.cs231n.lowering import compiled_steps
 from fastmlp.compat.steps import run
-from fastmlp.errors import unknown
 
 __all__ = ["Solver"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.common.errors import unknown
 from fastmlp.compat import arrays
-from fastmlp.errors import unknown
 
 __all__ = [
     "cross_entropy",

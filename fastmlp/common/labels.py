@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.numeric import as_numbers
-from fastmlp.validation import is_finite, native
+from fastmlp.common.numeric import as_numbers
+from fastmlp.common.validation import is_finite, native
 
 __all__ = ["as_binary", "as_labels"]
 

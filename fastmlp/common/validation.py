@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import argument, in_shell
-from fastmlp.numeric import as_numbers
+from fastmlp.common.errors import argument, in_shell
+from fastmlp.common.numeric import as_numbers
 
 __all__ = [
     "as_batch_size",

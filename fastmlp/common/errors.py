@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 
-from fastmlp.aliases import ALIASES
+from fastmlp.common.aliases import ALIASES
 
 __all__ = ["argument", "called", "in_shell", "printable", "unknown"]
 
