@@ -1,7 +1,6 @@
 """What several modules need to word one-sentence error messages."""
 
 import difflib
-import shlex
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 
@@ -31,8 +30,10 @@ def argument(name: str, value: object = None) -> str:
         return option or name
     if not option:
         return f"{name}={value!r}"
+    from shlex import quote
+
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{option} {shlex.quote(text)}"
+    return f"{option} {quote(text)}"
 
 
 def in_shell() -> bool:

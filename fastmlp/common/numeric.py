@@ -1,7 +1,6 @@
 """Conversion of data frames, lists and object arrays to arrays of numbers."""
 
 import numbers
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ import numpy as np
 __all__ = ["as_numbers", "first_strange"]
 
 _WHOLE = (numbers.Integral, np.bool_)
-_NUMBERS = (numbers.Real, np.bool_, Decimal)
 
 
 def as_numbers(values: Any, name: str) -> np.ndarray:
@@ -35,8 +33,8 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
     if array.dtype.kind in "fiub":
         return array
     if array.dtype.kind == "O" and array.size:
-        kinds = set(map(type, array.flat))
-        if all(issubclass(kind, _NUMBERS) for kind in kinds):
+        kinds, known = set(map(type, array.flat)), _number_types()
+        if all(issubclass(kind, known) for kind in kinds):
             whole = all(issubclass(kind, _WHOLE) for kind in kinds)
             return _converted(array, whole)
         raise TypeError(f"{name} must hold real numbers, got {first_strange(values, array, name)}")
@@ -50,7 +48,8 @@ def as_numbers(values: Any, name: str) -> np.ndarray:
 
 def first_strange(values: Any, array: np.ndarray, name: str) -> str:
     """Describe the first object that is not a number: what, where, and what to do about it."""
-    flat = next(i for i, value in enumerate(array.flat) if not isinstance(value, _NUMBERS))
+    known = _number_types()
+    flat = next(i for i, value in enumerate(array.flat) if not isinstance(value, known))
     value, place = array.flat[flat], tuple(int(i) for i in np.unravel_index(flat, array.shape))
     columns = getattr(values, "columns", None)
     where = ""
@@ -94,3 +93,9 @@ def _float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def _number_types() -> tuple[type, ...]:
+    from decimal import Decimal  # not needed for what numpy knows as numbers
+
+    return numbers.Real, np.bool_, Decimal
