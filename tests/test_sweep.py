@@ -73,7 +73,6 @@ def test_the_best_model_is_kept():
 
 
 def test_processes_find_the_same_and_share_the_threads():
-    pytest.importorskip("joblib")
     alone = search(n_threads=2)
     together = search(n_jobs=2, n_threads=2)
 

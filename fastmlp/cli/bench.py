@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
         "bench",
         help="time fastmlp and other libraries on the same work (from a checkout)",
         add_help=False,
-        prefix_chars="\0",  # no argument can begin so: all of them are the benchmark's own
+        prefix_chars="\0",  # no argument starts with it, so all of them reach the benchmark
     )
     parser.add_argument("rest", nargs="*")
     parser.set_defaults(run=run)
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _side_by_side() -> Any:
-    """Import ``bench.side_by_side`` from the working directory, or from beside the package."""
+    """Import ``bench.side_by_side`` from the working directory, or from next to the package."""
     for root in (Path.cwd(), Path(fastmlp.__file__).parents[1]):
         if (root / "bench" / "side_by_side.py").is_file():
             sys.path.append(str(root))

@@ -1,6 +1,6 @@
-"""The datasets that `train` and `sweep` know by name, and what is best for each.
+"""The datasets that `train` and `sweep` know by name, and defaults that suit them better.
 
-What is not here has the default of its row in `fastmlp.cli.options`, as has every table.
+Other options, and all tables, have the default of the row in `fastmlp.cli.options`.
 """
 
 from typing import Any

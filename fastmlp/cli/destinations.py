@@ -1,4 +1,4 @@
-"""Where results go: looked at before the work, written after it."""
+"""Where results go: checked before the work, written after it."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ __all__ = ["check_file", "check_folder", "write_file"]
 
 
 def check_file(option: str, path: Path | None) -> None:
-    """Refuse before the work a file that could not be written after it.
+    """Check, before the work, that a file can be written after it.
 
     Raises
     ------
     ValueError
-        If its folder is not there or cannot be written to, or it is a folder itself.
+        If its folder is missing or not writable, or it is a folder itself.
 
     """
     if path is None:
@@ -29,12 +29,12 @@ def check_file(option: str, path: Path | None) -> None:
 
 
 def check_folder(option: str, path: Path | None) -> None:
-    """Refuse before the work a folder that cannot be made or written to.
+    """Create a folder if need be, and check that files can be written to it.
 
     Raises
     ------
     ValueError
-        If so.
+        If it cannot be created or written to, or is a file.
 
     """
     if path is None:
@@ -51,7 +51,7 @@ def check_folder(option: str, path: Path | None) -> None:
 
 
 def write_file(path: Path, write: Callable[[Path], Any]) -> bool:
-    """Write a file; say so where it cannot be done, and return whether it was."""
+    """Write a file and return whether that worked; if not, say why on standard error."""
     try:
         write(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From data and options to a trained network, for `train` and `sweep` alike."""
+"""From data and options to a trained network, for both `train` and `sweep`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +58,7 @@ def train_network(
 
 
 def _scores(model: Any, task: Task, part: str) -> Scores:
-    """Return loss and accuracy; None where there are no rows or no accuracy."""
+    """Return loss and accuracy; None if there are no rows, or no accuracy."""
     data = task.dataset
     X, y = (data.X_test, data.y_test) if part == "test" else (task.X_val, task.y_val)
     if not len(X):

@@ -15,7 +15,7 @@ _FEATURES = ("avx2", "fma", "avx512f", "avx512bf16", "amx-tile", "amx-bf16", "ne
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("info", help="say what is installed and what this machine can do")
+    parser = commands.add_parser("info", help="show what is installed and what this machine offers")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -50,14 +50,14 @@ def collect() -> dict[str, Any]:
 
 
 def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
-    """Say what each ``matmul_precision`` does here, and where it is nothing else, why.
+    """Say what each ``matmul_precision`` does here, and why if it does nothing special.
 
     Parameters
     ----------
     isa : kernels.machine.isa.Isa
         The instruction set in use.
     features : collection of str
-        What the processor has, by LLVM's names.
+        What the processor supports, by LLVM's names.
 
     """
     products = "float32 products"

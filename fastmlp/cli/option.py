@@ -21,9 +21,9 @@ class Search:
     Attributes
     ----------
     separator : str
-        Stands between two values.
+        Separates two values.
     spread : type, optional
-        What a range ``low:high`` is; None if only single values can be given.
+        How to draw from a range ``low:high``; None if ranges make no sense.
 
     """
 
@@ -40,13 +40,13 @@ class Option:
     name : str
         As in Python: ``batch_size`` is the option ``--batch-size``.
     goes : str
-        Who takes the value: "data" and "table" read rows, "network", "optimizer", "schedule" and
-        "fit" are parts of a training, "search" is the sweep itself, "results" is what is left
-        behind.
+        Where the value is used: "data" and "table" say what to read; "network", "optimizer",
+        "schedule" and "fit" are parts of a training; "search" is the sweep itself; "results" says
+        what to write.
     help : str
         Without the default, which is added.
     parse : callable, optional
-        Turns the text into a value; None for a switch.
+        Turns text into a value; None for a switch.
     metavar : str
         Stands for the value in the help.
     default : object
@@ -54,18 +54,18 @@ class Option:
     by_dataset : bool
         Whether `DATASETS` may have other defaults.
     shown_default : str
-        What the help calls a default of None.
+        What the help shows for a default of None.
     commands : tuple of str
         The commands that take the option.
     search : Search, optional
         How a sweep tries several values; None if it takes only one.
     argument : str
-        What the library calls it, where that is not ``name``.
+        The library's name for it, if that is not ``name``.
     told : str
-        Its part of the printed description, with {} for the value; zero, None and False are not
-        told.
+        Its part of the printed description, with {} for the value; left out if the value is 0,
+        None or False.
     repeated : bool
-        Whether the option may be given several times, each adding to a list.
+        Whether the option may be repeated, each time adding to a list.
 
     """
 

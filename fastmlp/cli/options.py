@@ -1,7 +1,7 @@
-"""The options of `train` and `sweep`: one row for each, from which everything else follows.
+"""The options of `train` and `sweep`, one row each; everything else follows from the row.
 
-A row gives an option its parser and its line of help, its default, its name in error messages,
-its place in ``--json`` and in the printed description, and hands its value to where it belongs.
+A row holds the parser, the help, the default, how a sweep searches the option, what error messages
+call it, how it is described, and where its value goes.
 """
 
 import argparse
@@ -337,7 +337,7 @@ _RESULTS = (
 )
 
 OPTIONS = (*_DATA, *_NETWORK, *_TRAINING, *_SEARCH, *_RESULTS)
-"""All of them, in the order of the help."""
+"""All options, in the order of the help."""
 
 
 def options_of(command: str) -> list[Option]:

@@ -1,4 +1,4 @@
-"""Standard output and error that may fail without taking the work with them."""
+"""Standard output and error whose failure does not lose the work."""
 
 import contextlib
 import os
@@ -14,20 +14,20 @@ __all__ = ["Output", "open_descriptors", "safe_output", "show_warnings_plainly"]
 
 
 class Output:
-    """A stream like the one it stands for, that is given up when it fails.
+    """A wrapper of a stream that goes silent once writing fails.
 
     Parameters
     ----------
     stream : text file
     name : str, optional
-        What to call it when it fails; None for the one where that would be told.
+        What to call it in the message about its failure; None for standard error itself.
 
     Attributes
     ----------
     reader_left : bool
         Whether it was a pipe that nobody reads any more.
     lost : bool
-        Whether it failed in any other way (a full disk); that was told on standard error.
+        Whether it failed in any other way, such as a full disk; standard error says how.
 
     """
 
@@ -48,14 +48,14 @@ class Output:
         self._try(self._stream.flush)
 
     def close_lost(self) -> None:
-        """Let what could not be written go nowhere, where Python would try again at its end."""
+        """Send what could not be written nowhere: Python would try again when it exits."""
         self.flush()
         if self.reader_left or self.lost:
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
-        """Be the stream in everything else."""
+        """Get everything else from the stream."""
         return getattr(self._stream, name)
 
     def _try(self, action: Any) -> None:
@@ -73,17 +73,17 @@ class Output:
 
 
 def open_descriptors() -> None:
-    """Open the null device for standard streams that are closed: no file may take their place."""
+    """Open the null device for closed standard streams, so that no file takes their number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 @contextlib.contextmanager
 def safe_output() -> Generator[Output]:
-    """Put an `Output` in the place of standard output and error; yield the first."""
+    """Replace standard output and error by an `Output`; yield that of standard output."""
     streams = sys.stdout, sys.stderr
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     output = Output(streams[0] or nowhere, "standard output")
@@ -99,7 +99,7 @@ def safe_output() -> Generator[Output]:
 
 
 def show_warnings_plainly() -> None:
-    """Show warnings as a line of ours, without the place in the code that nobody here looks for."""
+    """Show warnings as one line each, without the place in the code."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
         note(printable(str(message).removeprefix("fastmlp: ")))

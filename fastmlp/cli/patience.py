@@ -1,4 +1,4 @@
-"""Ctrl-C from the first step of a training until its results are written."""
+"""Ctrl-C between the first step of a training and the writing of its results."""
 
 import sys
 from typing import Any
@@ -11,12 +11,12 @@ __all__ = ["Patience"]
 
 
 class Patience(Callback):
-    """Lets Ctrl-C end the training, and no further one disturb what is done with its outcome.
+    """Lets one Ctrl-C end the training; later ones do not disturb the writing of its results.
 
     Parameters
     ----------
     nothing_to_keep : bool
-        Whether training has no purpose any more once nobody reads the output.
+        Whether to stop training once nobody reads the output.
 
     """
 
@@ -36,7 +36,7 @@ class Patience(Callback):
         self._interrupt.__enter__()
 
     def on_epoch_end(self, epoch: int, record: Any, model: Any) -> str | None:
-        """Stop when there is nobody left to learn of it."""
+        """Stop if the output is all there is, and nobody reads it."""
         unheard = self.nothing_to_keep and getattr(sys.stdout, "reader_left", False)
         return "nobody reads the output" if unheard else None
 
@@ -45,6 +45,6 @@ class Patience(Callback):
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Let go of Ctrl-C."""
+        """Give Ctrl-C back."""
         if self._interrupt is not None:
             self._interrupt.__exit__(*error)

@@ -1,4 +1,4 @@
-"""What ends the program before its time: Ctrl-C, and like it SIGTERM and SIGHUP."""
+"""What ends the program early: Ctrl-C, and SIGTERM and SIGHUP, which are treated like it."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ __all__ = [
     "take_over",
 ]
 
-INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 
-_ours: list[int] = []  # none where the command line is called by another program
+_ours: list[int] = []  # empty when another program calls the command line
 
 
 def take_over() -> None:
-    """Answer these signals from now on, but those that are ignored (nohup) or another's."""
+    """Handle these signals from now on, except those already ignored (nohup) or handled."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) in (
@@ -33,7 +33,7 @@ def take_over() -> None:
 
 
 def leave_at_once() -> None:
-    """End the program at the next signal: while modules are imported there is nothing to keep."""
+    """End the program at the next signal: during imports there is nothing to keep."""
     _answer(_leave)
 
 
@@ -43,7 +43,7 @@ def raise_interrupts() -> None:
 
 
 def raise_one_interrupt() -> None:
-    """Raise KeyboardInterrupt at the next signal alone: those after it say nothing new."""
+    """Raise KeyboardInterrupt at the next signal only: later ones say nothing new."""
     came = []
 
     def raise_first(number: int, frame: FrameType | None) -> None:
@@ -55,7 +55,7 @@ def raise_one_interrupt() -> None:
 
 
 def ignore_all() -> None:
-    """Let nothing disturb the end of the program."""
+    """Ignore signals while the program ends."""
     _answer(signal.SIG_IGN)
 
 

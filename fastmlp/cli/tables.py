@@ -59,7 +59,7 @@ def read_table(arguments: argparse.Namespace) -> Dataset:
 
 
 def _grouped(columns: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line for each column, or for each kind where they are many."""
+    """Return one line per column, or per kind of column if there are many."""
     if len(columns) <= MAX_LINES:
         return [f"{name}: {description}" for name, description in columns]
     groups: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The finished runs of a search in its folder, from which a search that was broken off goes on."""
+"""The finished runs of a search, kept in its folder so that a search can be resumed."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ _MODEL = ".safetensors"
 
 
 class Journal:
-    """A file of JSON for each finished run, and the model of the best.
+    """A JSON file for each finished run, and the model of the best one.
 
     Attributes
     ----------
     records : dict of int to dict
-        What is known of the runs, by the index of their settings. One that an error ended is here
-        but not in the folder, so that another search tries it again.
+        What is known about the runs, by the index of their settings. A run that ended in an error
+        is here but not in the folder, so that the next search tries it again.
 
     """
 
@@ -52,7 +52,7 @@ class Journal:
         return max(chosen, key=lambda index: score(self.records[index]), default=None)
 
     def add(self, index: int, record: Mapping[str, Any], model: Any, *, keep: bool = False) -> None:
-        """Note a run; its model is kept if it is asked for, or is that of the best so far."""
+        """Record a run; its model is kept if ``keep`` says so, or if it is the best so far."""
         path, before = self._path(index), self.best()
         plain = json.loads(json.dumps(dict(record), default=_plain))  # as it will be read again
         self.records[index] = plain
@@ -69,21 +69,21 @@ class Journal:
             self._models[index] = model
 
     def add_failed(self, index: int, why: str) -> None:
-        """Note in this search alone that a run came to nothing."""
+        """Record a failed run, in this search only."""
         self.records[index] = {FAILED: why}
 
     def has_model(self, index: int) -> bool:
-        """Tell whether the model of a run is still there, whole."""
+        """Tell whether the model of a run is still there and intact."""
         file = self._path(index).with_suffix(_MODEL)
         if index not in self._models and file.exists():
             try:
                 self._models[index] = saving.load(file)
             except (ValueError, TypeError) as error:
-                note(f"{error}: its run is made again")
+                note(f"{error}: the run is repeated")
         return index in self._models
 
     def keep_best_model(self, index: int) -> Any:
-        """Return the model of a run that has one; a copy in the folder is ``best.safetensors``."""
+        """Return the model of a run and save a copy as ``best.safetensors`` in the folder."""
         model = self._models[index]
         if hasattr(model, "save"):
             model.save(self.folder / f"best{_MODEL}")
@@ -95,7 +95,7 @@ class Journal:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return the record of a finished run, None if there is none that can be used."""
+    """Return the record of a finished run, None if it is missing or damaged."""
     try:
         found: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -105,7 +105,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     record: Any = cast("dict[str, Any]", found).get("record") if isinstance(found, dict) else None
     if _is_record(record):
         return record
-    note(f"{path} is damaged: its run is made again")
+    note(f"{path} is damaged: the run is repeated")
     return None
 
 
@@ -118,5 +118,5 @@ def _is_record(found: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold for a numpy number, a tuple or anything else."""
+    """Return what JSON can hold in place of a numpy number or any other object."""
     return cast("Any", value).item() if isinstance(value, np.generic) else repr(value)

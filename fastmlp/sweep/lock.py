@@ -15,7 +15,7 @@ _TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 @contextmanager
 def alone_in(folder: Path) -> Generator[None]:
-    """Hold the folder's lock while the block runs; it ends with the process, however that ends.
+    """Hold the folder's lock while the block runs; the system releases it if the process dies.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def alone_in(folder: Path) -> Generator[None]:
                     f"another search is using the folder {folder}: wait until it has ended, or "
                     f"give another {argument('folder')}"
                 ) from None
-            # a file system without locks: two searches there lose time, but no finished run
+            # a file system without locks: two searches waste time, but lose no finished run
         yield
     finally:
         os.close(descriptor)
@@ -52,7 +52,7 @@ else:
     import fcntl
 
     def _open(folder: Path) -> int:
-        return os.open(folder, os.O_RDONLY)  # the folder itself: no file stays behind
+        return os.open(folder, os.O_RDONLY)  # the folder itself, so that no file is left behind
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What a search tries: every combination of some values, or random draws."""
+"""What a search tries: every combination of values, or random draws."""
 
 import itertools
 import math
@@ -18,25 +18,25 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Uniform:
-    """Numbers to draw from ``low`` to ``high``, all alike."""
+    """Numbers drawn uniformly between ``low`` and ``high``."""
 
     low: float
     high: float
 
     def __call__(self, rng: np.random.Generator) -> float:
-        """Return one."""
+        """Draw a number."""
         return float(rng.uniform(self.low, self.high))
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Numbers to draw from ``low`` to ``high``, alike in their logarithm; 0 < low."""
+    """Numbers between ``low`` and ``high`` whose logarithm is drawn uniformly; 0 < low."""
 
     low: float
     high: float
 
     def __call__(self, rng: np.random.Generator) -> float:
-        """Return one, to four digits."""
+        """Draw a number, rounded to four digits."""
         drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return float(f"{drawn:.3e}")
 
@@ -58,7 +58,7 @@ def grid_settings(parameters: Mapping[str, Any]) -> list[Settings]:
 
 
 def draw_settings(parameters: Mapping[str, Any], n_runs: int, seed: int) -> list[Settings]:
-    """Return random combinations, all different; fewer than n_runs if there are no more."""
+    """Return random combinations; different ones, so maybe fewer, if all values are listed."""
     n_runs, rng = positive_int("n_runs", n_runs), np.random.default_rng(seed)
     if all(_is_list(values) for values in parameters.values()):
         every = grid_settings(parameters)

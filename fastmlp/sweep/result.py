@@ -28,10 +28,10 @@ class Result:
     Attributes
     ----------
     runs : list of dict
-        Settings and results of every run, the best first; of equal ones, the first that was to be
-        made. One that failed says why as ``failed`` and stands at the end.
+        Settings and results of every run, the best first; equal ones in the order of the settings.
+        Failed runs come last and say why as ``failed``.
     parameters : tuple of str
-        Names of what was searched over.
+        Names of the parameters that were searched.
     best : dict
         The first of ``runs``.
     best_model : object
@@ -78,9 +78,9 @@ class Result:
         *,
         title: str | None = None,
     ) -> "Figure":
-        """Draw the validation accuracy over two parameters; of several runs in a cell, the best.
+        """Draw the best validation accuracy for each pair of values of two parameters.
 
-        Where no run has an accuracy, as in a regression, the validation loss is drawn.
+        If no run has an accuracy, as in a regression, the validation loss is drawn.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class Result:
         )
 
     def _columns(self) -> list[str]:
-        """Return what to show: parameters, what a run that did not fail has, why one failed."""
+        """Return the columns: parameters, results, and the reason if a run failed."""
         good = [run for run in self.runs if FAILED not in run]
         told = dict.fromkeys(name for run in good for name in run if run[name] is not None)
         failed = [FAILED] if len(good) < len(self.runs) else []
@@ -145,7 +145,7 @@ class Result:
 
 
 def score(run: Mapping[str, Any]) -> tuple[int, float]:
-    """Return how good a run is, to be compared: by its accuracy, or its loss where it has none."""
+    """Return a sort key for how good a run is: its accuracy, or its loss if it has none."""
     if FAILED in run:
         return 0, 0.0
     accuracy, loss = (_finite(run.get(name)) for name in SCORES)
@@ -166,5 +166,5 @@ def as_text(value: Any) -> str:
 
 
 def _finite(value: Any) -> float | None:
-    """Return a number, None where there is none."""
+    """Return a finite number as a float, None for anything else."""
     return float(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None

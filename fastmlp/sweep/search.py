@@ -1,4 +1,4 @@
-"""The search itself: which runs are left, what comes of them, which was the best."""
+"""The search itself: find out which runs are left, make them, pick the best."""
 
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -42,29 +42,31 @@ def search(
     ----------
     train : callable
         ``train(seed=..., n_threads=..., **settings) -> (model, record)``: ``record`` is a dict of
-        plain values with ``val_accuracy`` or ``val_loss``; a text ``failed`` says that and why the
-        run came to nothing, as does any error. It runs in other processes: a function of a module,
-        or anything else that cloudpickle can send.
+        plain values with ``val_accuracy`` or ``val_loss``. A run fails if the record has a text
+        ``failed`` with the reason, or if ``train`` raises an error. It runs in other processes:
+        give a function of a module, or anything else that cloudpickle can send.
     parameters : dict
         Name -> sequence of values; for a random search also `Uniform`, `LogUniform` or any
         function of a `numpy.random.Generator`.
     n_runs : int, optional
-        Draw so many random combinations; default: all combinations, a grid.
+        Number of random combinations to try; default: a grid of all combinations.
     seed : int, default 0
-        Of the draws, and of every run.
+        Seed of the draws and of every run.
     n_jobs : int, optional
-        Processes. Default: as many as there are threads, but no more than runs; 1 runs here.
+        Number of processes. Default: one per thread, but no more than there are runs. With 1,
+        everything runs in this process.
     n_threads : int, optional
         Threads for all processes together. Default: what this process may use.
     folder : path, optional
-        Where every finished run is noted at once, and the best model kept as ``best.safetensors``.
-        A search that was broken off goes on from there when it is started again; runs that an
-        error ended are tried again. Only one search at a time can use a folder.
+        Where every run is recorded as soon as it finishes, and the best model is kept as
+        ``best.safetensors``. A search that was stopped resumes from there when it is started
+        again; runs that ended in an error are tried again. Only one search at a time can use a
+        folder.
     context : object of plain values, optional
-        What else decides how a run ends (the dataset, fixed parameters): only runs of the same
-        seed, settings and context are taken from the folder.
+        What else decides how a run ends, such as the dataset and fixed parameters. Only runs with
+        the same seed, settings and context are taken from the folder.
     verbose : bool, default True
-        Whether to say on standard error how each run went.
+        Whether to report each run on standard error.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def search(
         If there is nothing to search, a record has neither score, or another search uses the
         folder.
     KeyboardInterrupt
-        After Ctrl-C; the run that it cut off is not noted.
+        After Ctrl-C; the interrupted run is not recorded.
 
     """
     seed = seed_int("seed", seed)
@@ -88,14 +90,14 @@ def search(
         made = _Search(train, journal, seed, n_jobs, available, verbose)
         left = [index for index in range(len(settings)) if index not in journal.records]
         if verbose and len(left) < len(settings):
-            note(f"{len(settings) - len(left)} of {len(settings)} runs were made before")
+            note(f"{len(settings) - len(left)} of {len(settings)} runs are done already")
         made.run(left)
         model = made.best_model()
         return Result(journal.runs(), tuple(parameters), model)
 
 
 class _Search:
-    """Makes runs and notes them."""
+    """Makes runs and records them."""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class _Search:
         self.n_jobs, self.n_threads, self.verbose = n_jobs, n_threads, verbose
 
     def run(self, indices: Sequence[int], *, keep: bool = False) -> None:
-        """Make the runs of some settings, and keep all their models if asked to."""
+        """Make the runs with these indices; ``keep`` keeps all their models."""
         todo = [(index, self.journal.settings[index]) for index in indices]
         n_jobs = min(self.n_jobs, len(todo))
         rest = self.train, todo, self.seed
@@ -129,12 +131,12 @@ class _Search:
                     note(f"run {made} of {len(todo)}: {self._describe(index)}")
 
     def best_model(self) -> Any:
-        """Return the best model; make its run again where its model is not there any more."""
+        """Return the best model; repeat its run if the model was not kept."""
         while (best := self.journal.best()) is not None:
             if self.journal.has_model(best):
                 return self.journal.keep_best_model(best)
             if self.verbose:
-                note("the best model was not kept, so its run is made again")
+                note("the best model was not kept, so its run is repeated")
             self.run([best], keep=True)
         return None
 
@@ -150,7 +152,7 @@ class _Search:
 def _outcomes_here(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_threads: int
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Train in this process; Ctrl-C, by which `fit` only ends early, ends the search."""
+    """Train in this process; Ctrl-C ends the search, although `fit` only stops early."""
     for index, settings in todo:
         with Interrupt() as interrupt:
             outcome = attempt(train, settings, seed, n_threads)
@@ -160,7 +162,7 @@ def _outcomes_here(
 
 
 def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Return model and record, if that is what train returned."""
+    """Return model and record, or raise if train returned anything else."""
     if not isinstance(outcome, tuple | list) or len(cast("Sequence[Any]", outcome)) != 2:
         raise TypeError(f"train must return a tuple (model, record), got {outcome!r}")
     model, record = cast("Sequence[Any]", outcome)
@@ -176,7 +178,7 @@ def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
 
 @contextmanager
 def _lent(folder: str | PathLike[str] | None) -> Generator[Path]:
-    """Lend the folder, made if need be, to one search at a time; or a temporary one."""
+    """Yield the folder, created if need be and locked, or a temporary one."""
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="fastmlp-sweep-") as temporary:
             yield Path(temporary)

@@ -1,4 +1,4 @@
-"""What runs in each process of a search: settings come in, outcomes go out."""
+"""The program of a search's processes: settings come in, outcomes go out."""
 
 import os
 import pickle
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Train with what comes by standard input until that ends."""
+    """Train with the settings that arrive on standard input until it ends."""
     requests, answers = sys.stdin.buffer, _answers()
     train_bytes, seed, n_threads = pickle.load(requests)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -35,7 +35,7 @@ def _read(train: bytes) -> Train | Failed:
 
 
 def _answers() -> IO[bytes]:
-    """Return the standard output; what train prints goes to standard error from now on."""
+    """Return standard output; what train prints goes to standard error from now on."""
     answers = os.fdopen(os.dup(1), "wb")
     try:
         os.dup2(2, 1)
@@ -46,7 +46,7 @@ def _answers() -> IO[bytes]:
 
 
 def _listen(requests: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
-    """Pass tasks on; when the other end is gone, so is this process, whatever it is doing."""
+    """Pass tasks on; end this process at once when the other end is gone."""
     try:
         while True:
             tasks.put(pickle.load(requests))

@@ -1,4 +1,4 @@
-"""The processes of a search, seen from the one that started them."""
+"""The processes of a search, as seen from the one that starts them."""
 
 import os
 import pickle
@@ -27,9 +27,9 @@ _THREADS_OF = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 def outcomes_of_processes(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_jobs: int, n_threads: int
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Hand out what came of each of the settings, with its number, as soon as it is there.
+    """Yield the outcome of each task with its index, in the order in which they finish.
 
-    The processes end with the generator, and with this process, however that ends.
+    The processes end when the generator is closed, or when this process ends in any way.
     """
     hello = _pickled(train), seed, n_threads
     tasks: queue.SimpleQueue[tuple[int, Settings]] = queue.SimpleQueue()
@@ -46,7 +46,7 @@ def outcomes_of_processes(
 
 
 class _Worker:
-    """Gives one process task after task; a process that dies takes only its task with it."""
+    """Gives tasks to one process; if that dies, only its current task fails."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Worker:
         self.end()
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it is doing."""
         with self._changing:
             self._ended, process = True, self._process
             self._process = None
@@ -110,7 +110,7 @@ class _Worker:
         return process
 
     def _why_lost(self, process: "subprocess.Popen[bytes] | None", error: Exception) -> str:
-        """Give up the process and return why it did not answer."""
+        """Give the process up and return why it did not answer."""
         with self._changing:
             self._process = None
         if process is None:
@@ -124,12 +124,12 @@ class _Worker:
         code = process.returncode
         if code < 0:
             killed = f"its process was killed by signal {-code}"
-            return f"{killed}, perhaps for want of memory" if code == -9 else killed
+            return f"{killed}, perhaps because memory ran out" if code == -9 else killed
         return f"its process ended with exit code {code}"
 
 
 def _pickled(train: Train) -> bytes:
-    """Return the function as bytes, by value where another process could not import it."""
+    """Return the function as bytes, by value if another process could not import it."""
     dumps: Callable[[Any], bytes]
     try:
         from cloudpickle import dumps  # type: ignore[import-untyped] # it has no types
@@ -157,7 +157,7 @@ def _send(stream: IO[bytes] | None, value: Any) -> None:
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for a process that has ended, and leave nothing of it open."""
+    """Wait for a process that has ended, and close its pipes."""
     for stream in (process.stdin, process.stdout):
         try:
             if stream is not None:
