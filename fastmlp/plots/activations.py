@@ -1,5 +1,8 @@
 """Activation functions and their derivatives."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

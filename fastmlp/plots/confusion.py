@@ -1,5 +1,8 @@
 """The confusion matrix of a classifier."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,10 @@
 """Learning curves: loss and accuracy against the epoch."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -35,10 +38,12 @@ def learning_curves(runs: Any, *, title: str | None = None) -> "Figure":
 
 def named_runs(runs: Any) -> dict[str, Any]:
     """Return runs by their names; a single one has none."""
+    named: dict[str, Any]
     if isinstance(runs, Mapping):
-        named = dict(runs)
+        named = dict(cast(Mapping[str, Any], runs))
     elif isinstance(runs, list | tuple):
-        named = {f"run {number}": run for number, run in enumerate(runs, start=1)}
+        in_order = cast(Sequence[Any], runs)
+        named = {f"run {number}": run for number, run in enumerate(in_order, start=1)}
     else:
         named = {"": runs}
     if not named:

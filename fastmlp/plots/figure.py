@@ -1,5 +1,8 @@
 """Figures without pyplot, and how they are written to files."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 import io
 from importlib.util import find_spec
 from pathlib import Path

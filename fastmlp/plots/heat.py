@@ -1,6 +1,9 @@
 """Results over two parameters as a heat map."""
 
-from collections.abc import Sequence
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +60,7 @@ def heat_map(
     return figure
 
 
-def _write_cells(axes: "Axes", table: np.ndarray, best: Any) -> None:
+def _write_cells(axes: "Axes", table: np.ndarray, best: Callable[[np.ndarray], Any]) -> None:
     light = 0.4 * np.nanmin(table) + 0.6 * np.nanmax(table)
     for (row, column), value in np.ndenumerate(table):
         if np.isfinite(value):
@@ -70,7 +73,7 @@ def _write_cells(axes: "Axes", table: np.ndarray, best: Any) -> None:
                 va="center",
                 color=color,
             )
-    row, column = np.unravel_index(best(table), table.shape)
+    row, column = divmod(int(best(table)), table.shape[1])
     left, right, low, high = column - 0.5, column + 0.5, row - 0.5, row + 0.5
     frame = [left, right, right, left, left], [low, low, high, high, low]
     axes.plot(*frame, "r", linewidth=3, clip_on=False)

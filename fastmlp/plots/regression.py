@@ -1,5 +1,8 @@
 """How well a regression predicts: predicted against true values, and residuals."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 from typing import TYPE_CHECKING
 
 import numpy as np

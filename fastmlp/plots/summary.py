@@ -1,5 +1,8 @@
 """All about one run in one picture."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 

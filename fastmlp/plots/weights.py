@@ -1,5 +1,8 @@
 """The weights of a first layer as images."""
 
+# matplotlib leaves the keywords of its methods without types
+# pyright: reportUnknownMemberType=false
+
 import math
 from typing import TYPE_CHECKING, Any
 
