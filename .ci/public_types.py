@@ -32,6 +32,7 @@ PUBLIC = (
     "sequential",
     "stopping",
     "sweep",
+    "training",
 )
 """Modules that are imported by name. fastmlp.sklearn stands on scikit-learn, which has no types."""
 

@@ -80,7 +80,7 @@ def mkl() -> Blas | str:
         return reason
     import torch
 
-    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    library = Path(str(torch.__file__)).parent / "lib" / "libtorch_cpu.so"
     if torch.backends.mkl.is_available() and library.exists():
         found = Blas(str(library), [("{}_", np.int32)], torch.set_num_threads)
         if found.symbols:

@@ -138,7 +138,7 @@ class Callbacks:
         self._begun: list[Any] = []
         polls = (getattr(callback, "poll", None) for callback in callbacks)
         self._polls = [p for p in polls if p and getattr(p, "__func__", p) is not Callback.poll]
-        self.polled = bool(self._polls)
+        self.polled: bool = bool(self._polls)
 
     def __len__(self) -> int:
         """How many there are."""

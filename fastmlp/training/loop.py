@@ -77,10 +77,13 @@ class Loop:
         last_good: Checkpoint | None = None,
         copies_every_epoch: bool = False,
     ):
-        self.info, self.callbacks, self.rule = info, callbacks, rule
-        self.best, self.last_good = best, last_good
-        self.steps_between_copies = 0 if copies_every_epoch else _STEPS_BETWEEN_COPIES
-        self.history = History()
+        self.info: TrainingInfo = info
+        self.callbacks: Callbacks = callbacks
+        self.rule: StoppingRule | None = rule
+        self.best: Checkpoint | None = best
+        self.last_good: Checkpoint | None = last_good
+        self.steps_between_copies: int = 0 if copies_every_epoch else _STEPS_BETWEEN_COPIES
+        self.history: History = History()
         self.reason: str | None = None
 
     def run(self, make_epochs: Callable[[], None]) -> None:
