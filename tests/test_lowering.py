@@ -12,7 +12,8 @@ from strategies import dtypes, seeds
 import fastmlp
 from fastmlp.engine import lowering, threads
 from fastmlp.engine.lowering import fuse, useful_threads
-from fastmlp.engine.plan import Elementwise, Operation, Training, write
+from fastmlp.engine.plan import Elementwise, Operation, Training
+from fastmlp.engine.writing import write
 from fastmlp.kernels import cores
 from fastmlp.kernels.plan import op
 

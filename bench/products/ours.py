@@ -17,7 +17,8 @@ from fastmlp.engine.calls import calls_for_training
 from fastmlp.engine.lowering import useful_threads
 from fastmlp.engine.memory import ArrayTable
 from fastmlp.engine.parameters import Slot
-from fastmlp.engine.plan import Operation, Training, write
+from fastmlp.engine.plan import Operation, Training
+from fastmlp.engine.writing import write
 from fastmlp.kernels.engine.step import backward, forward
 from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.plan import calls, op

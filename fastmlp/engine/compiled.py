@@ -25,9 +25,10 @@ from fastmlp.engine.memory import (
     start_epoch,
     training_memory,
 )
-from fastmlp.engine.plan import Training, write
+from fastmlp.engine.plan import Training
 from fastmlp.engine.protocols import Loss, Model, Optimizer
 from fastmlp.engine.runner import EpochResult
+from fastmlp.engine.writing import write
 from fastmlp.kernels.plan import op
 
 __all__ = ["CompiledRunner", "bf16_parts"]

@@ -13,8 +13,9 @@ from fastmlp.engine.memory import (
     expect_dtype,
     plan_memory,
 )
-from fastmlp.engine.plan import Standardise, write
+from fastmlp.engine.plan import Standardise
 from fastmlp.engine.protocols import Loss, Model
+from fastmlp.engine.writing import write
 from fastmlp.kernels.plan import op
 
 __all__ = ["can_infer", "evaluate", "predict"]

@@ -1,7 +1,7 @@
 """The arrays that a plan works on, in training and in inference, and what enters and leaves them.
 
-A plan's header is written by `fastmlp.engine.plan`, except for the few numbers in it that describe
-the rows of a run and how they are standardised: they are written here, with the arrays themselves.
+A plan is written by `fastmlp.engine.writing`, except for the few numbers of its header that
+describe the rows of a run and how they are standardised. They are written here, with the arrays.
 """
 
 from collections.abc import Sequence

@@ -1,19 +1,18 @@
-"""What a plan is: a model's operations, written down as the integers that ``kernels.engine`` reads.
+"""What a plan is made of: the parts that layers describe themselves as, operations, the plan.
 
-A layer describes itself as one of `Core`, `Elementwise`, `Drop`, `Standardise` and `Nothing`.
-`lowering.fuse` combines these into operations, and `write` lays out the memory of a step and writes
-the plan. What a core needs of memory, scratch and threads is in its row of ``kernels.cores``.
+A layer is one of `Core`, `Elementwise`, `Drop`, `Standardise` and `Nothing`. `lowering.fuse`
+combines these into operations, and `writing.write` turns them into the integers that
+``kernels.engine`` reads. What a core needs of memory, scratch and threads is in its row of
+``kernels.cores``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp.engine.parameters import Slot
-from fastmlp.engine.workspace import LINE, Workspace, whole
 from fastmlp.kernels.plan import op
 
 __all__ = [
@@ -30,13 +29,10 @@ __all__ = [
     "activation_row",
     "core_name",
     "core_row",
-    "write",
 ]
 
 RAW_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
 """The code of each dtype that raw input may have."""
-
-_Fields = dict[int, int]  # number of a field, as `op` has it -> value
 
 
 @dataclass(frozen=True)
@@ -200,8 +196,7 @@ class Plan:
     Attributes
     ----------
     header, operations, reals, units, unit_shares : numpy.ndarray
-        As ``op`` describes them. `memory` writes the few numbers of the header that change during
-        a run.
+        As ``op`` describes them.
     workspace_size, scratch_size, packed_size : int
         In elements of the working dtype; scratch is per thread.
     running : tuple of tuple
@@ -233,141 +228,3 @@ def activation_row(name: str) -> Any:
 def core_name(operation: Operation, parts: int) -> str:
     """Return the name of the core that computes an operation with so many bfloat16 parts."""
     return (core_row(operation.core).at_lower_precision if parts else None) or operation.core
-
-
-def write(
-    operations: Sequence[Operation],
-    slots: Sequence[Slot],
-    dtype: np.dtype,
-    batch_size: int,
-    n_threads: int = 1,
-    training: Training | None = None,
-) -> Plan:
-    """Lay out the memory of a step and write its plan.
-
-    Parameters
-    ----------
-    operations : sequence of Operation
-    slots : sequence of Slot
-        Where the parameters are.
-    dtype : numpy.dtype
-        The working dtype.
-    batch_size : int
-        The largest number of rows at once.
-    n_threads : int, default 1
-        Threads that will run the plan.
-    training : Training, optional
-        Default: a plan for inference.
-
-    """
-    memory, packed = Workspace(), Workspace()
-    rows: list[_Fields] = []
-    reals: list[list[float]] = []
-    units: list[tuple[int, ...]] = []
-    running, n_running, gradient_at = [], 0, 0
-    of_layer: dict[int, list[Slot]] = {}
-    for slot in slots:
-        of_layer.setdefault(slot.layer, []).append(slot)
-    parts = training.parts if training else 0
-    names = [core_name(o, parts) for o in operations]
-    grain = int(kernels.machine.isa.current().tile_rows)
-    grain = max(core_row(name).row_grain or grain for name in names)
-    x, ld_x = memory.inputs(batch_size, operations[0].n_in)
-    places = [] if training else memory.turns(batch_size, [o.n_out for o in operations])
-    for index, (name, o) in enumerate(zip(names, operations, strict=True)):
-        core, real_bytes = core_row(name), np.dtype(dtype).itemsize
-        shape = kernels.cores.Shape(
-            o.n_in, o.n_out, batch_size, n_threads, grain, parts, real_bytes
-        )
-        y, ld_y = memory.matrix(batch_size, o.n_out) if training else places[index]
-        offsets = [slot.offset for slot in of_layer.get(o.layer, ())]
-        weight, bias = [*offsets, -1, -1][:2]
-        row: _Fields = {op.CORE: kernels.cores.CODES[name], op.HOOKS: core.hooks}
-        row |= {op.N_IN: o.n_in, op.N_OUT: o.n_out, op.LAYER: o.dropout_layer}
-        if o.activation is not None:
-            row[op.ACTIVATION] = kernels.activations.CODES[o.activation]
-        keep = o.keep if training else int(op.KEEP_NOTHING)
-        row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y, op.KEEP: keep}
-        row[op.SAVED] = memory.take(batch_size * ld_y) if keep else y
-        row[op.DZ] = memory.take(batch_size * ld_y) if training else -1
-        row |= {op.WEIGHT: weight, op.BIAS: bias}
-        row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
-        n_statistics = core.running(shape)
-        if n_statistics:
-            row[op.RUNNING] = n_running
-            running.append((o.layer, n_running, n_statistics))
-            n_running += n_statistics
-        row |= core.places(shape, memory, packed, index == 0)
-        units += [(index, *piece) for piece in core.pieces(shape, weight, bias)]
-        gradient_at = max(gradient_at, core.scratch(shape))
-        rows.append(row)
-        alpha, dropout, *numbers = o.reals
-        reals.append([alpha, dropout if training else 0.0, *numbers])
-        x, ld_x = y, ld_y
-    gradient_at = whole(gradient_at, LINE)
-    largest = max((unit[op.UNIT_SIZE] for unit in units), default=0)
-    header: _Fields = {
-        op.N_THREADS: n_threads,
-        op.BATCH_SIZE: batch_size,
-        op.N_FEATURES: operations[0].n_in,
-        op.ROW_GRAIN: grain,
-        op.N_OPERATIONS: len(rows),
-        op.N_UNITS: len(units),
-        op.GRADIENT_AT: gradient_at,
-        op.SCRATCH_SIZE: whole(gradient_at + largest, LINE),
-        op.REAL_CODE: RAW_CODE_OF[np.dtype(dtype)],
-        op.STANDARDISE: op.AS_THEY_ARE,
-    }
-    if training:
-        header |= _training_fields(training, batch_size, memory)
-    behind = [training.loss_parameter if training else 0.0]
-    reals.append(behind + [0.0] * (int(op.N_REAL_FIELDS) - 1))
-    return Plan(
-        _matrix([header], op.N_HEADER_FIELDS, 0)[0],
-        _matrix(rows, op.N_OPERATION_FIELDS, -1),
-        np.array(reals, dtype),
-        np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
-        _unit_shares([unit[op.UNIT_SIZE] for unit in units], n_threads),
-        memory.size,
-        header[op.SCRATCH_SIZE],
-        packed.size,
-        tuple(running),
-    )
-
-
-def _training_fields(training: Training, batch_size: int, memory: Workspace) -> _Fields:
-    """Return what the header of a plan for training says besides."""
-    targets, row_length = memory.inputs(batch_size, training.n_targets)
-    return {
-        op.STEP_ROWS: training.step_rows or batch_size,
-        op.SEED: training.seed,
-        op.LOSS: kernels.losses.CODES[training.loss],
-        op.OPTIMIZER: kernels.optimizers.CODES[training.optimizer],
-        op.WEIGHTED: training.weighted,
-        op.TARGETS: targets,
-        op.LD_TARGETS: row_length,
-        op.N_TARGETS: training.n_targets,
-        op.ROW_WEIGHTS: memory.take(batch_size),
-        op.STORE_GRADIENT: training.clips,
-        op.PARTS: training.parts,
-    }
-
-
-def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
-    """Return rows of numbered fields as an int64 matrix; making it in one go is faster."""
-    matrix = []
-    for row in rows:
-        numbers = [missing] * int(n_fields)
-        for field, value in row.items():
-            numbers[field] = value
-        matrix.append(numbers)
-    return np.array(matrix, np.int64)
-
-
-def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
-    """Return where each thread's own units begin, so that their parameters are shared evenly."""
-    if n_threads == 1:
-        return np.array([0, len(sizes)], np.int64)
-    done = np.cumsum([0, *sizes])
-    marks = done[-1] * np.arange(n_threads + 1) / n_threads
-    return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)

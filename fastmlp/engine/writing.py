@@ -1,0 +1,177 @@
+"""Writing a plan: the layout of a step's memory, and the integers that ``kernels.engine`` reads.
+
+No other module writes a plan's header and rows, except that `fastmlp.engine.memory` fills in the
+few numbers of the header that describe the rows of a run.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import fastmlp.kernels as kernels
+from fastmlp.engine.parameters import Slot
+from fastmlp.engine.plan import RAW_CODE_OF, Operation, Plan, Training, core_name, core_row
+from fastmlp.engine.workspace import LINE, Workspace, whole
+from fastmlp.kernels.plan import op
+
+__all__ = ["write"]
+
+_Fields = dict[int, int]  # number of a field, as `op` has it -> value
+
+
+def write(
+    operations: Sequence[Operation],
+    slots: Sequence[Slot],
+    dtype: np.dtype,
+    batch_size: int,
+    n_threads: int = 1,
+    training: Training | None = None,
+) -> Plan:
+    """Lay out the memory of a step and write its plan.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+    slots : sequence of Slot
+        Where the parameters are.
+    dtype : numpy.dtype
+        The working dtype.
+    batch_size : int
+        The largest number of rows at once.
+    n_threads : int, default 1
+        Threads that will run the plan.
+    training : Training, optional
+        Default: a plan for inference.
+
+    """
+    parts = training.parts if training else 0
+    cores = [core_row(core_name(o, parts)) for o in operations]
+    tile = int(kernels.machine.isa.current().tile_rows)
+    grain = max(core.row_grain or tile for core in cores)
+    shapes = [
+        kernels.cores.Shape(o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize)
+        for o in operations
+    ]
+    memory, packed = Workspace(), Workspace()
+    rows = _places(operations, batch_size, memory, keeps_all=training is not None)
+    units: list[tuple[int, ...]] = []
+    running, n_running = [], 0
+    for index, (o, core, shape, row) in enumerate(
+        zip(operations, cores, shapes, rows, strict=True)
+    ):
+        offsets = [slot.offset for slot in slots if slot.layer == o.layer]
+        weight, bias = [*offsets, -1, -1][:2]
+        row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks}
+        row |= {op.WEIGHT: weight, op.BIAS: bias}
+        row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
+        row |= core.places(shape, memory, packed, index == 0)
+        units += [(index, *piece) for piece in core.pieces(shape, weight, bias)]
+        n_statistics = core.running(shape)
+        if n_statistics:
+            row[op.RUNNING] = n_running
+            running.append((o.layer, n_running, n_statistics))
+            n_running += n_statistics
+    header: _Fields = {
+        op.N_THREADS: n_threads,
+        op.BATCH_SIZE: batch_size,
+        op.N_FEATURES: operations[0].n_in,
+        op.ROW_GRAIN: grain,
+        op.N_OPERATIONS: len(operations),
+        op.N_UNITS: len(units),
+        op.REAL_CODE: RAW_CODE_OF[dtype],
+        op.STANDARDISE: op.AS_THEY_ARE,
+    }
+    sizes = [unit[op.UNIT_SIZE] for unit in units]
+    needed = max(core.scratch(shape) for core, shape in zip(cores, shapes, strict=True))
+    header[op.GRADIENT_AT] = whole(needed, LINE)
+    header[op.SCRATCH_SIZE] = whole(header[op.GRADIENT_AT] + max(sizes, default=0), LINE)
+    if training:
+        header |= _training_fields(training, batch_size, memory)
+    return Plan(
+        _matrix([header], op.N_HEADER_FIELDS, 0)[0],
+        _matrix(rows, op.N_OPERATION_FIELDS, -1),
+        _reals(operations, training, dtype),
+        np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
+        _unit_shares(sizes, n_threads),
+        memory.size,
+        header[op.SCRATCH_SIZE],
+        packed.size,
+        tuple(running),
+    )
+
+
+def _places(
+    operations: Sequence[Operation], batch_size: int, memory: Workspace, keeps_all: bool
+) -> list[_Fields]:
+    """Return what the rows of operations say of their inputs and outputs, and take the room.
+
+    With ``keeps_all``, everything has a place of its own until the backward pass needs it.
+    """
+    rows: list[_Fields] = []
+    x, ld_x = memory.inputs(batch_size, operations[0].n_in)
+    turns = [] if keeps_all else memory.turns(batch_size, [o.n_out for o in operations])
+    for index, o in enumerate(operations):
+        y, ld_y = memory.matrix(batch_size, o.n_out) if keeps_all else turns[index]
+        row: _Fields = {op.N_IN: o.n_in, op.N_OUT: o.n_out, op.LAYER: o.dropout_layer}
+        if o.activation is not None:
+            row[op.ACTIVATION] = kernels.activations.CODES[o.activation]
+        row |= {op.X: x, op.LD_X: ld_x, op.Y: y, op.LD_Y: ld_y}
+        row |= {op.KEEP: int(op.KEEP_NOTHING), op.SAVED: y}
+        if keeps_all:
+            if o.keep:
+                row |= {op.KEEP: o.keep, op.SAVED: memory.take(batch_size * ld_y)}
+            row[op.DZ] = memory.take(batch_size * ld_y)
+        rows.append(row)
+        x, ld_x = y, ld_y
+    return rows
+
+
+def _reals(
+    operations: Sequence[Operation], training: Training | None, dtype: np.dtype
+) -> np.ndarray:
+    """Return the operations' real numbers, and behind them that of the loss."""
+    reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
+    reals[:-1] = [o.reals for o in operations]
+    if training:
+        reals[-1, 0] = training.loss_parameter
+    else:
+        reals[:, op.DROP] = 0.0
+    return reals
+
+
+def _training_fields(training: Training, batch_size: int, memory: Workspace) -> _Fields:
+    """Return what the header of a plan for training says besides."""
+    targets, row_length = memory.inputs(batch_size, training.n_targets)
+    return {
+        op.STEP_ROWS: training.step_rows or batch_size,
+        op.SEED: training.seed,
+        op.LOSS: kernels.losses.CODES[training.loss],
+        op.OPTIMIZER: kernels.optimizers.CODES[training.optimizer],
+        op.WEIGHTED: training.weighted,
+        op.TARGETS: targets,
+        op.LD_TARGETS: row_length,
+        op.N_TARGETS: training.n_targets,
+        op.ROW_WEIGHTS: memory.take(batch_size),
+        op.STORE_GRADIENT: training.clips,
+        op.PARTS: training.parts,
+    }
+
+
+def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
+    """Return rows of numbered fields as an int64 matrix; making it in one go is faster."""
+    matrix = []
+    for row in rows:
+        numbers = [missing] * int(n_fields)
+        for field, value in row.items():
+            numbers[field] = value
+        matrix.append(numbers)
+    return np.array(matrix, np.int64)
+
+
+def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
+    """Return where each thread's own units begin, so that their parameters are shared evenly."""
+    if n_threads == 1:
+        return np.array([0, len(sizes)], np.int64)
+    done = np.cumsum([0, *sizes])
+    marks = done[-1] * np.arange(n_threads + 1) / n_threads
+    return np.abs(done[:, None] - marks).argmin(axis=0).astype(np.int64)
