@@ -16,6 +16,9 @@ from bench.limits import Limits
 from bench.peers import PEERS
 from bench.progress import status
 from bench.workloads import WORKLOADS, Workload, batch_sweep, width_sweep, workload
+from fastmlp.cli.destinations import check_file
+from fastmlp.cli.parsing import Parser, number, whole_number
+from fastmlp.plots import require_format
 
 __all__ = ["Result", "main"]
 
@@ -112,7 +115,7 @@ def published(document: dict, options: argparse.Namespace) -> int:
     report.show(document)
     keep(document, options.json)
     if options.markdown:
-        Path(options.markdown).write_text(report.markdown(document))
+        options.markdown.write_text(report.markdown(document))
     if options.plot:
         from bench.picture import draw  # imported here since matplotlib is optional
 
@@ -122,17 +125,15 @@ def published(document: dict, options: argparse.Namespace) -> int:
     return 0 if all(row["skipped"] or row["agrees"] for row in rows) else 1
 
 
-def keep(document: dict, path: str | None) -> None:
+def keep(document: dict, path: Path | None) -> None:
     """Write the document, if requested; done after every job, so that a crash loses little."""
     if path:
-        Path(path).write_text(json.dumps(document, indent=1))
+        path.write_text(json.dumps(document, indent=1))
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Time fastmlp and its peers side by side."
-    )
+    parser = Parser(prog="python -m bench", description="Time fastmlp and its peers side by side.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} "
                         "(default: training inference compiling)")  # fmt: skip
     option = parser.add_argument
@@ -144,23 +145,28 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--optimizer", choices=("adam", "sgd"), default="adam")
     option("--dtype", choices=products.DTYPES, help="dtype of products (default: both)")
     option("--shapes", type=listed, metavar="NxDxH,...", help="products to time (default: twenty)")
-    option("--rounds", type=int, default=5, help="turns per contender (default: 5)")
-    option("--seconds", type=float, help="length of a turn (default: 0.5, for products 0.02)")
+    option("--rounds", type=whole_number(1), default=5, help="turns per contender (default: 5)")
+    option("--seconds", type=number(above=True),
+           help="length of a turn (default: 0.5, for products 0.02)")  # fmt: skip
     option("--quick", action="store_true", help="three workloads, few peers, two rounds")
-    option("--json", metavar="FILE", help="save all measurements")
-    option("--markdown", metavar="FILE", help="write the tables as Markdown")
-    option("--plot", metavar="FILE", help="plot the results (PNG, SVG or PDF)")
+    option("--json", type=Path, metavar="FILE", help="save all measurements")
+    option("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    option("--plot", type=Path, metavar="FILE", help="plot the results (PNG, SVG or PDF)")
     options = parser.parse_args(argv)
     options.parts = options.parts or ["training", "inference", "compiling"]
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"unknown part {part!r}: choose from {', '.join(PARTS)}")
     try:
+        for name in ("json", "markdown", "plot"):  # before hours of measuring
+            check_file(f"--{name}", getattr(options, name))
+        if options.plot:
+            require_format(options.plot)
         instructions.is_held(options.isa)
         options.shapes = products.shapes(options.shapes)
         for name in options.workloads or ():
             workload(name)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     for name in options.peers or ():
         if name not in PEERS:

@@ -51,6 +51,12 @@ def test_all_options_go_to_the_benchmark(elsewhere, capsys):
         (["--isa", "sse9"], "sse9"),
         (["products", "--shapes", "8x9"], "write rows, inputs and outputs as 128x784x10"),
         (["products", "--dtype", "float16"], "float16"),
+        (["--rounds", "0"], "--rounds: expected a whole number, 1 or more"),
+        (["--seconds", "nan"], "--seconds: expected a number above 0"),
+        (["--seconds", "-3"], "--seconds: expected a number above 0"),
+        (["--json", "no/such/folder/x.json"], "--json no/such/folder/x.json: the folder"),
+        (["--markdown", "."], "--markdown .: is a folder"),
+        (["--round", "3"], "did you mean '--rounds'?"),
         (["multiplying"], "unknown part 'multiplying': choose from training"),
     ],
 )

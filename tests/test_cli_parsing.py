@@ -41,6 +41,8 @@ WRONG = [
     ("sweep digits --lr 9e-2:1e-3 --random 2", "expected the lower number first"),
     ("sweep digits --lr 1e-4:1e-2", "give --random 20 for a random search"),
     ("train digits --early-stopping 3 --val-fraction 0", "--early-stopping"),
+    ("--verison", "unknown option '--verison': did you mean '--version'?"),
+    ("--epochs 3 train digits", "unknown option '--epochs': use one of --help, --version"),
     ("", "COMMAND"),
 ]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "parser"]
 
 _COMMANDS = ("train", "sweep", "info", "warmup", "bench")
+_OPTIONS = ("--help", "--version")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +89,8 @@ def _parse(argv: Sequence[str]) -> Any:
 
     if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
         raise unknown("command", argv[0], _COMMANDS)
+    if argv and argv[0].startswith("--") and argv[0] not in _OPTIONS:
+        raise unknown("option", argv[0], _OPTIONS)
     return parser().parse_args(argv)
 
 
