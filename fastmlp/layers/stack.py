@@ -1,4 +1,4 @@
-"""Layers in a row, over one flat array of parameters."""
+"""A sequence of layers that share one flat array of parameters."""
 
 import math
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ __all__ = ["Stack"]
 
 
 class Stack:
-    """What `fastmlp.Sequential` is made of: its layers, and the arrays that hold all they learn.
+    """Base class of `fastmlp.Sequential`: its layers, and the flat arrays of their parameters.
 
     Attributes
     ----------
     stages : tuple of Layer
-        The layers; a user's own are wrapped.
+        The layers, with custom ones wrapped.
     seed : int
     dtype : numpy.dtype
 
@@ -45,16 +45,16 @@ class Stack:
         require_widths(self.stages)
         require_settings(self.stages, self.dtype)
         self._store = FlatStore(self.stages, self.dtype, self.seed)
-        self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last shape of a row that fitted
+        self._fits: tuple[tuple[int, ...] | None, int] = None, 0  # last valid shape of a row
 
     @property
     def layers(self) -> tuple[Any, ...]:
-        """The layers as they were given."""
+        """The layers as they were passed."""
         return tuple(s.layer if isinstance(s, Custom) else s for s in self.stages)
 
     @property
     def theta(self) -> np.ndarray:
-        """All parameters in one array, each tensor starting on a multiple of 16 elements."""
+        """All parameters in one array, in which each tensor starts at a multiple of 16 elements."""
         return self._store.theta
 
     @theta.setter
@@ -63,22 +63,22 @@ class Stack:
 
     @property
     def grad(self) -> np.ndarray:
-        """All gradients, laid out like `theta`; made when first asked for."""
+        """All gradients, laid out like `theta`; created at the first access."""
         return self._store.grad
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """Where each tensor lies in `theta` and `grad`."""
+        """The position of each tensor in `theta` and `grad`."""
         return self._store.slots
 
     @property
     def version(self) -> object:
-        """Another object after each change of a layer's settings, such as a slope or eps."""
+        """An object that is replaced whenever a setting of a layer, such as eps, changes."""
         return self._store.version
 
     @property
     def params(self) -> Arrays:
-        """Name (``"0.weight"``: layer index, local name) -> view of `theta`."""
+        """Views of `theta` by name, such as ``"0.weight"`` (layer index and local name)."""
         return self._store.params
 
     @params.setter
@@ -87,23 +87,23 @@ class Stack:
 
     @property
     def grads(self) -> Arrays:
-        """Name -> view of `grad`."""
+        """Views of `grad` by name."""
         return self._store.views(self.grad)
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """Name -> array that is kept but not trained, such as ``"1.running_mean"``."""
+        """Arrays by name that are saved but not trained, such as ``"1.running_mean"``."""
         return {
             f"{i}.{n}": a for i, layer in enumerate(self.stages) for n, a in layer.state.items()
         }
 
     @property
     def n_parameters(self) -> int:
-        """Number of trained values, without padding."""
+        """Number of trainable values, without padding."""
         return self._store.n_parameters
 
     def check_inputs(self, X: np.ndarray) -> int:
-        """Return the number of outputs for rows like X; raise ValueError if they do not fit."""
+        """Return the number of outputs for rows like X; raise ValueError for a wrong shape."""
         if X.shape[1:] == self._fits[0]:
             return self._fits[1]
         if any(isinstance(layer, Custom) for layer in self.stages):
@@ -113,7 +113,7 @@ class Stack:
         first = next((s.input_width for s in self.stages if s.input_width is not None), width)
         if width != first:
             raise ValueError(
-                f"X must have {first} features in a row, as {self.stages[0]!r} expects, got {width}"
+                f"X must have {first} features per row, as {self.stages[0]!r} expects, got {width}"
             )
         for layer in self.stages:
             width = layer.output_width(width)
@@ -121,25 +121,25 @@ class Stack:
         return width
 
     def takes_exactly(self) -> bool:
-        """Tell whether X is standardised first, and loses its content if it is rounded before."""
+        """Tell whether the inputs must not be rounded before the model standardises them."""
         first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
         if not isinstance(first, Normalize):
             return False
         return first.dtype_between(self.dtype) != self.dtype
 
     def summary(self) -> None:
-        """Print a table: layers, outputs, parameters."""
+        """Print a table of the layers, their outputs and their numbers of parameters."""
         sizes = [sum(slot.size for slot in slots) for slots in self._store.slots_of]
         print(table(self.stages, sizes))
         print(f"{self.n_parameters:,} parameters, {self.dtype}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """The layers hold the values; the flat array is built again."""
+        """Leave out the flat arrays, since the layers hold the values."""
         kept = {name: v for name, v in vars(self).items() if name not in self._rebuilt}
         return kept | {"layers": self.layers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Build the flat array from the layers' values."""
+        """Rebuild the flat arrays from the layers' values."""
         state = dict(state)
         layers = state.pop("layers")
         self.__dict__.update(state)

@@ -1,4 +1,4 @@
-"""A model's layers as a table to print."""
+"""The printed table of a model's layers."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["table"]
 
 
 def table(layers: Sequence[Layer], sizes: Sequence[int]) -> str:
-    """Return the layers, a line each, with what they put out and how many parameters they have."""
+    """Return a table with a line per layer: its outputs and its number of parameters."""
     rows: list[tuple[str, str, str, str]] = [("", "layer", "outputs", "parameters")]
     width: int | None = None
     for index, (layer, size) in enumerate(zip(layers, sizes, strict=True)):
