@@ -5,12 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastmlp.engine.protocols import Model
-
 __all__ = ["Trainable"]
 
 
-class Trainable(Model, Protocol):
+class Trainable(Protocol):
     """A model, as optimizers and the training loop see it; `fastmlp.Sequential` is one.
 
     Attributes
@@ -23,6 +21,8 @@ class Trainable(Model, Protocol):
         Whether the user has been told that the model trains layer by layer.
     has_plan : bool
         Whether all of its layers can be compiled.
+    per_thread : threading.local
+        What each thread needs for inference.
 
     """
 
@@ -30,6 +30,33 @@ class Trainable(Model, Protocol):
     loss: Any
     told_layerwise: bool
     has_plan: bool
+    per_thread: Any
+    dtype: np.dtype
+
+    @property
+    def version(self) -> object:
+        """An object that is replaced whenever a layer's setting changes."""
+        ...
+
+    @property
+    def stages(self) -> tuple[Any, ...]:
+        """The layers, with custom ones wrapped."""
+        ...
+
+    @property
+    def theta(self) -> np.ndarray:
+        """All parameters in one flat array."""
+        ...
+
+    @property
+    def grad(self) -> np.ndarray:
+        """All gradients, laid out like `theta`."""
+        ...
+
+    @property
+    def slots(self) -> tuple[Any, ...]:
+        """The position of each tensor in `theta` and `grad`."""
+        ...
 
     @property
     def state(self) -> dict[str, np.ndarray]:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.common.trainable import Trainable
 from fastmlp.engine import inference, layerwise
 from fastmlp.engine.layerwise import LayerRunner
+from fastmlp.engine.protocols import Loss, Model
 from fastmlp.layers import Linear
-from fastmlp.losses import Loss
 from fastmlp.sklearn._data import WINDOW, dense
 
 __all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
@@ -22,7 +21,7 @@ _WIDE = 1 << 18  # bytes per dense row: beyond this, most time would be spent on
 _ROWS = 4096  # largest number of rows that are converted at a time for prediction
 
 
-def outputs(model: Trainable, X: Any, n_threads: int | None) -> np.ndarray:
+def outputs(model: Model, X: Any, n_threads: int | None) -> np.ndarray:
     """Return the outputs (N, C), computed for some rows at a time if they are sparse.
 
     Parameters
@@ -58,7 +57,7 @@ def spreads_out(X: Any, batch_size: int) -> bool:
 
 
 def loss_and_grads(
-    model: Trainable,
+    model: Model,
     loss: Loss,
     X: Any,
     targets: np.ndarray,
@@ -66,6 +65,7 @@ def loss_and_grads(
 ) -> tuple[float, int]:
     """Return the loss, without penalties, and the number of correct rows; write ``model.grad``."""
     first, *rest = model.stages
+    assert isinstance(first, Linear), "an estimator's network starts with a Linear"
     z = layerwise.forward(rest, _first_outputs(model, X), train=True)
     dz = np.empty_like(z)
     value, n_correct = loss.compute(z, targets, weights, dz)
@@ -76,7 +76,7 @@ def loss_and_grads(
     return value, n_correct
 
 
-def _first_outputs(model: Trainable, X: Any) -> np.ndarray:
+def _first_outputs(model: Model, X: Any) -> np.ndarray:
     """Return x W + b of the first layer for sparse rows."""
     first = model.stages[0]
     assert isinstance(first, Linear), "an estimator's network starts with a Linear"
@@ -109,7 +109,7 @@ class SparseRunner(LayerRunner):
         return value, n_correct
 
 
-def add_penalties(model: Trainable, l2: float) -> float:
+def add_penalties(model: Model, l2: float) -> float:
     """Return 0.5 * l2 * sum(W * W) over all weights; add its gradient to ``model.grad``."""
     return sum(
         layerwise.add_penalty(slot.view(model.theta), slot.view(model.grad), l2)
