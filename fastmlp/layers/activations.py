@@ -1,6 +1,7 @@
 """Activation functions as layers; `fastmlp.ops.activation` computes them."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +24,8 @@ __all__ = [
     "Sigmoid",
     "Tanh",
 ]
+
+Lowering: TypeAlias = Callable[..., Elementwise]
 
 
 class Activation(Layer):
@@ -60,7 +63,7 @@ class ReLU(Activation):
     """max(0, x); its derivative at 0 is 0."""
 
     kind = "relu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class LeakyReLU(Activation):
@@ -74,7 +77,7 @@ class LeakyReLU(Activation):
     """
 
     kind = "leaky_relu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
     negative_slope: Setting[float] = Setting(non_negative)
 
     def __init__(self, negative_slope: float = 0.01):
@@ -101,7 +104,7 @@ class ELU(Activation):
     """
 
     kind = "elu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
     alpha: Setting[float] = Setting(non_negative)  # type: ignore[assignment] # reads as a float
 
     def __init__(self, alpha: float = 1.0):
@@ -119,42 +122,42 @@ class SELU(Activation):
     """
 
     kind = "selu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class GELU(Activation):
     """x * Phi(x), with the exact normal CDF Phi, not tanh (Hendrycks and Gimpel, 2016)."""
 
     kind = "gelu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class SiLU(Activation):
     """x * sigmoid(x), also called swish (Elfwing et al., 2018)."""
 
     kind = "silu"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class Mish(Activation):
     """x * tanh(log(1 + exp(x))) (Misra, 2019)."""
 
     kind = "mish"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class Tanh(Activation):
     """tanh(x), the hyperbolic tangent."""
 
     kind = "tanh"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {
