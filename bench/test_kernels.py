@@ -8,6 +8,8 @@ import pytest
 
 from bench.workloads import workload
 from fastmlp import ops
+from fastmlp.kernels.gather import gather_rows
+from fastmlp.kernels.plan import op
 
 N, D, H, C = 128, 3072, 512, 10
 
@@ -84,9 +86,13 @@ def test_update(timed, arrays, kind, n_states):
 def test_gather(timed, stored):
     X = (np.abs(workload("cifar").data()[0]) * 50).astype(stored)
     rows = np.random.default_rng(0).permutation(len(X))[:N]
-    mean, std = np.full(D, 100, np.float32), np.full(D, 50, np.float32)
-    out = np.empty((N, D), np.float32)
-    timed(ops.gather, X, rows, mean, std, out, traffic=N * D * X.itemsize + out.nbytes)
+    shift, scale = np.full(D, 100, np.float32), np.full(D, 0.02, np.float32)
+    unused, out = np.zeros(1), np.empty((N, D), np.float32)
+    raw, code = X.reshape(-1).view(np.uint8), op.RAW_CODES[X.dtype.name]
+    timed(
+        gather_rows, raw, code, rows, 0, shift, scale, unused, unused, op.IN_REAL, out, 0, N, D,
+        traffic=N * D * X.itemsize + out.nbytes,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["batchnorm", "layernorm"])

@@ -34,7 +34,6 @@ __all__ = [
     "dropout",
     "dropout_backward",
     "dropout_key",
-    "gather",
     "hyper",
     "layernorm",
     "layernorm_backward",
@@ -359,23 +358,6 @@ def clip_by_norm(grad: np.ndarray, max_norm: float) -> float:
 def max_norm(weight: np.ndarray, limit: float) -> None:
     """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
     kernels.optimizers.norms.limit_column_norms(weight, float(limit), 0, weight.shape[1])
-
-
-def gather(
-    X: np.ndarray, rows: np.ndarray, mean: ArrayLike | None, std: ArrayLike | None, out: np.ndarray
-) -> None:
-    """Write ``(X[rows] - mean) / std`` to out; with mean and std None, just ``X[rows]``.
-
-    X (N, D) row-major uint8, float32 or float64; rows int64 (n,); out (n, D) float.
-    """
-    how = op.AS_THEY_ARE if mean is None else op.IN_REAL
-    shift, scale, nothing = np.zeros(1, out.dtype), np.ones(1, out.dtype), np.zeros(1)
-    if mean is not None:
-        shift, scale = np.asarray(mean, out.dtype), (1 / np.asarray(std)).astype(out.dtype)
-    raw, code = X.reshape(-1).view(np.uint8), op.RAW_CODES[X.dtype.name]
-    kernels.gather.gather_rows(
-        raw, code, rows, 0, shift, scale, nothing, nothing, how, out, 0, *out.shape
-    )
 
 
 def _row_of(kind: Any, name: str) -> Any:
