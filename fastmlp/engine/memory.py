@@ -164,8 +164,9 @@ def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None
     running = memory[op.RUNNING_STATISTICS]
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
-            running[start : start + array.size] = array
-            start += array.size
+            end = start + array.size
+            running[start:end] = array
+            start = end
 
 
 def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
@@ -173,8 +174,9 @@ def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None
     running = memory[op.RUNNING_STATISTICS]
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
-            array[...] = running[start : start + array.size]
-            start += array.size
+            end = start + array.size
+            array[...] = running[start:end]
+            start = end
 
 
 _RAW_CODE = int(op.RAW_CODE)
