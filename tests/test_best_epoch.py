@@ -36,7 +36,7 @@ def fit(scores, **options):
 def test_without_a_comparable_epoch_the_last_parameters_stay_with_a_warning(value):
     scores = Scores(*[value] * 4)
 
-    with pytest.warns(UserWarning, match="val_auc was finite in no epoch"):
+    with pytest.warns(UserWarning, match="val_auc was not finite in any epoch"):
         model, history = fit(
             scores, early_stopping=EarlyStopping(9, monitor="val_auc"), restore_best=True
         )
@@ -48,7 +48,7 @@ def test_without_a_comparable_epoch_the_last_parameters_stay_with_a_warning(valu
 def test_patience_ends_with_nan_too():
     scores = Scores(*[math.nan] * 9)
 
-    with pytest.warns(UserWarning, match="finite in no epoch"):
+    with pytest.warns(UserWarning, match="not finite in any epoch"):
         model, history = fit(scores, early_stopping=EarlyStopping(3, monitor="val_auc"))
 
     assert history.stopped == "early stopping"

@@ -1,4 +1,4 @@
-"""Training: one loop, and what it is given: options, callbacks, a stopping rule, minibatches."""
+"""Training: the loop, its options, callbacks, stopping rules and minibatches."""
 
 from fastmlp.training.batches import epoch_order
 from fastmlp.training.fitting import fit

@@ -1,4 +1,4 @@
-"""In which order an epoch visits the rows, and how it cuts them into minibatches."""
+"""The order in which an epoch visits the rows, and how it splits them into minibatches."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Batches", "epoch_order"]
 
 @dataclass(frozen=True)
 class Batches:
-    """Minibatches of ``size`` rows; the last has what is left.
+    """Minibatches of ``size`` rows; the last one may be smaller.
 
     Attributes
     ----------
@@ -20,8 +20,8 @@ class Batches:
         N, at least ``size``.
     size : int
     joins : bool, default False
-        Whether one row is left, and joins the batch before it: alone it has no variance for a
-        BatchNorm to divide by.
+        Whether a single leftover row joins the batch before it. A batch of one row has no
+        variance for a BatchNorm to divide by.
 
     """
 
@@ -31,40 +31,40 @@ class Batches:
 
     @classmethod
     def of(cls, model: Trainable, n_rows: int, size: int) -> "Batches":
-        """Return the minibatches for a model."""
+        """Split ``n_rows`` rows for a model; with a BatchNorm, a single leftover row joins."""
         one_left = size > 1 and n_rows > size and n_rows % size == 1
         normalises = any(isinstance(layer, BatchNorm) for layer in model.stages)
         return cls(n_rows, size, one_left and normalises)
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of batches."""
         return -(-self.n_rows // self.size) - self.joins
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each begins: int64, shape (count,)."""
+        """The first row of each batch: int64, shape (count,)."""
         return np.arange(self.count) * self.size
 
     @property
     def rows(self) -> np.ndarray:
-        """How many rows each has: float64, shape (count,)."""
+        """The number of rows in each batch: float64, shape (count,)."""
         rows = np.full(self.count, float(self.size))
         rows[-1] = self.n_rows - (self.count - 1) * self.size
         return rows
 
 
 def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
-    """Return the rows in the order in which an epoch visits them.
+    """Return the row indices in the order an epoch visits them.
 
     Parameters
     ----------
     n_rows : int
     seed : int or None
-        None: as they stand. Otherwise a permutation keyed by (seed, epoch), the same whenever it
-        is asked for.
+        With None the rows keep their order. Otherwise they are permuted; the same seed and epoch
+        always give the same permutation.
     epoch : int
-        Epochs made before this one.
+        The number of epochs trained before this one.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Callbacks: what may watch or stop training."""
+"""Callbacks: objects that watch training and may stop it."""
 
 import difflib
 import inspect
@@ -20,16 +20,16 @@ class TrainingInfo:
     Attributes
     ----------
     model : object
-        The model that is trained.
+        The model being trained.
     epochs : int
-        Epochs that this call of ``fit`` will make if nothing stops it.
+        The number of epochs this call of ``fit`` will run if nothing stops it.
     steps_per_epoch : int
-        Optimizer steps an epoch.
+        Optimizer steps per epoch.
     n_samples : int
-        Training rows N, all visited once an epoch.
+        The number of training rows N; each epoch visits every row once.
     steps_done : callable
-        ``steps_done() -> int``: steps made since this call of ``fit`` began; cheap, may be asked
-        while the workers run.
+        ``steps_done() -> int`` returns the steps taken since this call of ``fit`` began. It is
+        cheap and may be called while the workers run.
 
     """
 
@@ -43,21 +43,20 @@ class TrainingInfo:
 class Callback:
     """Base of all callbacks; override the hooks that you need.
 
-    ``fit`` of a model and of every estimator calls the hooks, in the order of the list of
-    callbacks, on the thread that called ``fit``. All mean the same everywhere:
+    ``fit`` calls the hooks on its caller's thread, in the order in which the callbacks are listed.
+    The rules are the same for models and estimators:
 
-    - What `on_epoch_end` returns decides whether training goes on. A true value stops it, and a
-      string becomes the reason in ``history.stopped`` (``stopped_`` of an estimator). None, False,
-      0 and an empty string let it go on. What other hooks return is ignored.
-    - An error in a hook stops training: all threads end, the model keeps its parameters from the
-      end of the last complete epoch (with ``restore_best``, of the best one), and the error reaches
-      the caller of ``fit``.
-    - KeyboardInterrupt is no error but a way to stop: ``fit`` returns as usual.
-    - `on_train_end` runs for every callback whose `on_train_begin` was called, whatever ended
-      training. If several hooks raise, the first error is the one that the caller gets; it has
-      notes of the others.
+    - The return value of `on_epoch_end` decides whether training continues. A true value stops it;
+      a string also becomes the reason in ``history.stopped`` (an estimator's ``stopped_``). None,
+      False, 0 and an empty string let it continue. Return values of other hooks are ignored.
+    - An error in a hook stops training: all threads end, the model keeps the parameters from the
+      end of the last complete epoch (with ``restore_best``, of the best epoch), and ``fit`` raises
+      the error.
+    - KeyboardInterrupt does not count as an error: it stops training and ``fit`` returns as usual.
+    - `on_train_end` runs for every callback whose `on_train_begin` was called, however training
+      ended. If several hooks raise, ``fit`` raises the first error, with the others added as notes.
 
-    With the solver "lbfgs" an epoch is an iteration, and `poll` is never called.
+    With the solver "lbfgs" each iteration counts as an epoch, and `poll` is never called.
     """
 
     def on_train_begin(self, info: TrainingInfo) -> None:
@@ -71,28 +70,28 @@ class Callback:
         epoch : int
             Counted from 0 in each call of ``fit``.
         record : mapping
-            ``epoch``, ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` (None where there is
-            none), ``seconds`` and ``learning_rate``; with an estimator also ``val_score``. What a
-            callback adds becomes a column of the history.
+            ``epoch``, ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` (None if not
+            available), ``seconds`` and ``learning_rate``; with an estimator also ``val_score``.
+            A key that a callback adds becomes a column of the history.
         model : Sequential
-            It may be evaluated, and its parameters and settings may be changed.
+            A callback may evaluate it, and may change its parameters and settings.
 
         """
 
     def on_train_end(self, history: History) -> None:
-        """Run once at the end, also when training was interrupted or failed."""
+        """Run once at the end, even if training was interrupted or failed."""
 
     def poll(self) -> None:
-        """Run about ten times a second while an epoch is computed; must be quick."""
+        """Run about ten times a second during an epoch; must be quick."""
 
 
 class TimeLimit(Callback):
-    """Stop after the first epoch at whose end the time is up.
+    """Stop at the end of the first epoch that exceeds a time limit.
 
     Parameters
     ----------
     seconds : float
-        Time from the start of training, compilation excluded; > 0.
+        Time since the start of training, without compilation; > 0.
 
     Raises
     ------
@@ -119,7 +118,7 @@ class TimeLimit(Callback):
 
 
 class Callbacks:
-    """The callbacks of one call of ``fit``, told together.
+    """The callbacks of one call of ``fit``; each method calls one hook of them all.
 
     Parameters
     ----------
@@ -129,7 +128,7 @@ class Callbacks:
     Attributes
     ----------
     polled : bool
-        Whether any of them has a `poll` of its own.
+        Whether any of them overrides `poll`.
 
     """
 
@@ -141,17 +140,17 @@ class Callbacks:
         self.polled: bool = bool(self._polls)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of callbacks."""
         return len(self._callbacks)
 
     def begin(self, info: TrainingInfo) -> None:
-        """Call `on_train_begin`."""
+        """Call every callback's `on_train_begin`."""
         for callback in self._callbacks:
             self._begun.append(callback)
             _call(callback, "on_train_begin", info)
 
     def end_epoch(self, record: Mapping[str, Any], model: Any) -> str | None:
-        """Call `on_epoch_end`; return why to stop, as the first one that wants to says it."""
+        """Call every `on_epoch_end`; return the first reason to stop, or None."""
         answers = [
             _reason(_call(callback, "on_epoch_end", record["epoch"], record, model), callback)
             for callback in self._callbacks
@@ -159,13 +158,13 @@ class Callbacks:
         return next((answer for answer in answers if answer), None)
 
     def end(self, history: History, error: BaseException | None) -> BaseException | None:
-        """Call `on_train_end` of all that have begun; return the first error, ``error`` or later.
+        """Call `on_train_end` of each callback that has begun; return the first error, if any.
 
         Parameters
         ----------
         history : History
         error : BaseException, optional
-            What ended training.
+            The error that ended training; it counts as the first.
 
         """
         for callback in self._begun:
@@ -179,7 +178,7 @@ class Callbacks:
         return error
 
     def poll(self) -> None:
-        """Call `poll`."""
+        """Call every overridden `poll`."""
         for poll in self._polls:
             poll()
 
@@ -206,12 +205,12 @@ _HOOKS = ("on_train_begin", "on_epoch_end", "on_train_end", "poll")
 
 
 def as_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """Return the callbacks, checked: each is an object with one of the hooks.
+    """Check that each callback is an object with at least one hook, and return them as a tuple.
 
     Raises
     ------
     TypeError
-        If one is no such object, or has a method that looks like a hook and is none.
+        If a callback has no hook, or has a method that looks like a misspelt hook.
 
     """
     if not isinstance(callbacks, Sequence):
@@ -231,7 +230,7 @@ def as_callbacks(callbacks: Any) -> tuple[Any, ...]:
 
 
 def _is_meant_as_hook(name: str) -> bool:
-    """Tell whether a name is no hook but looks like one."""
+    """Return whether a name looks like a hook but is not one."""
     if name in _HOOKS or name.startswith("_"):
         return False
     return name.startswith("on_") or bool(difflib.get_close_matches(name.lower(), _HOOKS, 1, 0.85))

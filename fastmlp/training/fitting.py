@@ -1,4 +1,4 @@
-"""Training a model: its epochs of minibatch steps, given to the training loop."""
+"""Fitting a model: choose a runner, and train epochs of minibatch steps in the training loop."""
 
 import time
 import warnings
@@ -31,17 +31,17 @@ __all__ = ["fit"]
 
 
 def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions) -> History:
-    """Train a model on rows that fit it; `fastmlp.Sequential.fit` says what is promised.
+    """Train a model; `fastmlp.Sequential.fit` documents the guarantees.
 
-    Everything is checked before anything is changed.
+    All checks run before anything changes.
 
     Parameters
     ----------
     model : Sequential
     rows : Rows
-        To learn from.
+        Training rows, already checked against the model.
     validation : Rows, optional
-        To evaluate after every epoch.
+        Rows to evaluate after every epoch.
     options : FitOptions
 
     """
@@ -69,7 +69,7 @@ def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptio
             monitor,
             best=Checkpoint(model) if options.restore_best else None,
             last_good=Checkpoint(model, optimizer),
-            copies_every_epoch=callbacks.polled or not compiles,  # what may fail within an epoch
+            copies_every_epoch=callbacks.polled or not compiles,  # these may fail mid-epoch
         )
         history = loop.history
         history.compile_seconds = epochs.runner.compile_seconds
@@ -77,15 +77,15 @@ def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptio
     _say_why(history, optimizer.t, any(isinstance(c, Progress) for c in listeners))
     if monitor is not None and monitor.found_none:
         warnings.warn(
-            f"{monitor.column} was finite in no epoch, so none was the best: the model "
-            "keeps the parameters of the last",
+            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
+            "keeps the parameters of the last one",
             stacklevel=3,
         )
     return history
 
 
 def _require_memory(model: Trainable, options: FitOptions) -> None:
-    """Raise a sentence if there is no room for the optimizer's state and the copies to keep."""
+    """Raise if memory cannot hold the optimizer's state and the copies kept during training."""
     optimizer = options.optimizer
     n_states = len(optimizer.state_names)
     n_arrays = n_states - len(optimizer.state) + 1 + n_states + options.restore_best
@@ -97,7 +97,7 @@ def _require_memory(model: Trainable, options: FitOptions) -> None:
 
 
 class _MinibatchEpochs:
-    """The epochs of a model: see `fastmlp.training.loop.Epochs`."""
+    """Trains, records and validates epochs: see `fastmlp.training.loop.Epochs`."""
 
     def __init__(self, model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions):
         self.optimizer, self.schedule = options.optimizer, options.schedule
@@ -109,7 +109,7 @@ class _MinibatchEpochs:
         self.fixed_order: np.ndarray | None = None
         if not options.shuffle or self.batches.count == 1:
             self.fixed_order = epoch_order(len(rows), None, 0)
-            self.fixed_order.flags.writeable = False  # so that a runner need not look at it again
+            self.fixed_order.flags.writeable = False  # lets a runner check it only once
 
     @property
     def validates(self) -> bool:
@@ -157,7 +157,7 @@ class _MinibatchEpochs:
         return rates
 
     def _mean_loss(self, losses: np.ndarray) -> float:
-        """Mean over rows, weighted like each step's own."""
+        """Return the mean loss over rows, weighting each step as the step weighted its rows."""
         if self.rows.weights is None:
             mass = self.batches.rows
         else:
@@ -167,7 +167,7 @@ class _MinibatchEpochs:
 
 
 def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions) -> Runner:
-    """Return what makes the steps: compiled where there is a plan for all of it."""
+    """Return the runner for the steps: compiled if possible, else layer by layer."""
     loss, optimizer = options.loss, options.optimizer
     make: Any = compiled.CompiledRunner
     foreign = _not_ours(model, options)
@@ -193,7 +193,7 @@ def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions)
 
 
 def _not_ours(model: Trainable, options: FitOptions) -> str | None:
-    """Return the first thing that cannot be compiled, in words; None if all can."""
+    """Describe the first part that cannot be compiled; None if everything can."""
     if not is_our_loss(options.loss):
         return f"the loss {options.loss!r}"
     if not is_our_optimizer(options.optimizer):
@@ -206,7 +206,7 @@ def _not_ours(model: Trainable, options: FitOptions) -> str | None:
 
 
 def _say_why(history: History, step: int, shown: bool) -> None:
-    """Say in a line what went wrong, unless a display has."""
+    """Print one line about what went wrong, unless the progress display has shown it."""
     why = history.stopped or ""
     if why == "interrupted" and not shown:
         note("training was interrupted; the model keeps what it learned")

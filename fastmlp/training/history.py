@@ -1,4 +1,4 @@
-"""What a training run leaves behind."""
+"""The record of a training run."""
 
 from typing import Any
 
@@ -22,22 +22,22 @@ COLUMNS = (
 class History:
     """Losses, accuracies and times of one call of ``fit``.
 
-    A column is read by name, ``history["val_loss"]`` or ``history.val_loss``: a list with one
-    value an epoch.
+    Read a column by name, ``history["val_loss"]`` or ``history.val_loss``: a list with one value
+    per epoch.
 
     Attributes
     ----------
     epochs : list of dict
-        A record for each epoch: ``epoch`` (from 0), ``loss`` (mean over the epoch's rows, while
-        they were learned, penalties included), ``accuracy``, ``val_loss``, ``val_accuracy`` (None
-        where there is none), ``seconds`` (training alone) and ``learning_rate`` (of the last step).
+        A record for each epoch: ``epoch`` (from 0), ``loss`` (mean over the epoch's rows, measured
+        during training, penalties included), ``accuracy``, ``val_loss``, ``val_accuracy`` (None if
+        not available), ``seconds`` (training only) and ``learning_rate`` (at the last step).
     compile_seconds : float
         Time spent compiling before the first step.
     stopped : str or None
-        Why training ended before its time: ``"early stopping"``, ``"diverged at step n"``,
-        ``"interrupted"``, ``"time limit"``, or what a callback said.
+        Why training ended early: ``"early stopping"``, ``"diverged at step n"``,
+        ``"interrupted"``, ``"time limit"``, or a callback's reason.
     best_epoch : int or None
-        The epoch with the best monitored value, where one was monitored.
+        The epoch with the best monitored value; None if nothing was monitored.
 
     """
 
@@ -65,7 +65,7 @@ class History:
         return [record.get(column) for record in self.epochs]
 
     def __getattr__(self, name: str) -> list[Any]:
-        """Return a column of the epochs, where there is no attribute of that name."""
+        """Return a column of the epochs if no attribute has that name."""
         if name.startswith("_") or name == "epochs":
             raise AttributeError(name)
         try:
@@ -74,11 +74,11 @@ class History:
             raise AttributeError(f"a history has no attribute or column {name!r}") from None
 
     def __len__(self) -> int:
-        """Return the number of epochs made."""
+        """Return the number of epochs."""
         return len(self.epochs)
 
     def __repr__(self) -> str:
-        """Show how far training came."""
+        """Show the number of epochs and the last values."""
         last = self.epochs[-1] if self.epochs else {}
         values = ", ".join(
             f"{name}={last[name]:.4g}"

@@ -1,4 +1,4 @@
-"""The one training loop: what goes on around and between the epochs, whoever makes them."""
+"""The training loop shared by models and estimators: everything around and between the epochs."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,39 +12,39 @@ from fastmlp.training.stopping import Checkpoint, StoppingRule
 
 __all__ = ["Epochs", "Loop"]
 
-_STEPS_BETWEEN_COPIES = 64  # at least: a copy moves about as much memory as the update of a step
+_STEPS_BETWEEN_COPIES = 64  # at least: a copy moves about as much memory as one step's update
 
 
 class Epochs(Protocol):
-    """Makes epochs of minibatch steps, and knows what to write down of them."""
+    """Trains epochs of minibatch steps and builds their history records."""
 
     @property
     def validates(self) -> bool:
-        """Whether `validate` takes time."""
+        """Whether `validate` has anything to evaluate, which takes time."""
         ...
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
-        """Make the steps of an epoch, counted from 0; call ``poll`` about ten times a second."""
+        """Run the steps of an epoch, counted from 0; call ``poll`` about ten times a second."""
         ...
 
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
-        """Return what the history is to say of the epoch that `train` has just made."""
+        """Return the history record of the epoch that `train` has just run."""
         ...
 
     def validate(self, record: dict[str, Any]) -> None:
-        """Complete the record by the rows that are not learned from."""
+        """Add the validation results to the record."""
         ...
 
     def diverged(self, step: int) -> str:
-        """Return in words that the epoch's step of that index diverged, or raise."""
+        """Return a message that the epoch's step with that index diverged, or raise."""
         ...
 
 
 class Loop:
     """One call of ``fit``, after its checks.
 
-    Ctrl-C, callbacks, the stopping rule, copies to go back to and the history are seen to here, for
-    models and estimators alike. What makes the epochs is given to `run`.
+    It handles Ctrl-C, callbacks, the stopping rule, the copies to roll back to and the history. The
+    function passed to `run` makes the epochs.
 
     Parameters
     ----------
@@ -52,18 +52,19 @@ class Loop:
     callbacks : Callbacks
     rule : StoppingRule, optional
     best : Checkpoint, optional
-        Is given the best epoch's parameters, as the rule has it; training ends with those.
+        Saves the parameters of the epoch that the rule calls the best; they are restored at the
+        end of training.
     last_good : Checkpoint, optional
-        A copy from before the first step. It is renewed between epochs, and put back when an epoch
-        diverges or fails.
+        A copy from before the first step. It is refreshed between epochs, and restored when an
+        epoch diverges or fails.
     copies_every_epoch : bool, default False
-        Whether to renew it before every epoch, and not only after some steps.
+        Whether to refresh it before every epoch, rather than only after a number of steps.
 
     Attributes
     ----------
     history : History
     reason : str or None
-        Why training stopped, if something stopped it, even where no epoch was left to make.
+        Why training stopped, if something stopped it, even after the last epoch.
 
     """
 
@@ -87,9 +88,10 @@ class Loop:
         self.reason: str | None = None
 
     def run(self, make_epochs: Callable[[], None]) -> None:
-        """Call ``make_epochs()`` between the beginning and the end that callbacks are told of.
+        """Call ``make_epochs()`` between the callbacks' `on_train_begin` and `on_train_end`.
 
-        Whatever it raises, but for a KeyboardInterrupt, reaches the caller after the end.
+        An exception from ``make_epochs`` is raised after `on_train_end`; a KeyboardInterrupt only
+        ends training.
         """
         error: BaseException | None = None
         try:
@@ -109,18 +111,18 @@ class Loop:
             del error  # its traceback would keep this frame, and with it the memory of the run
 
     def make(self, epochs: Epochs) -> None:
-        """Make epochs until they are done or something stops them."""
+        """Run epochs until all are done or something stops them."""
         if len(self.callbacks) or epochs.validates:
             self._make(epochs)
             return
-        with Interrupt() as interrupt:  # nothing takes long between epochs: one block will do
+        with Interrupt() as interrupt:  # nothing between epochs takes long, so one block is enough
             self._make(epochs)
         if interrupt.pending:
             raise KeyboardInterrupt
 
     def _make(self, epochs: Epochs) -> None:
         for epoch in range(self.info.epochs):
-            with Interrupt() as interrupt:  # steps and what is written down of them stay one
+            with Interrupt() as interrupt:  # the steps and their record stay in sync
                 record = self._train(epochs, epoch)
             if interrupt.pending:
                 raise KeyboardInterrupt
@@ -131,7 +133,7 @@ class Loop:
                 return
 
     def _train(self, epochs: Epochs, epoch: int) -> dict[str, Any] | None:
-        """Make an epoch and write it down; return its record, None if it diverged."""
+        """Run an epoch and record it; return the record, None if the epoch diverged."""
         result = self._steps(epochs, epoch)
         self.history.add_steps(result.losses)
         if result.interrupted and len(result.losses) < self.info.steps_per_epoch:
@@ -151,13 +153,13 @@ class Loop:
         return record
 
     def _steps(self, epochs: Epochs, epoch: int) -> EpochResult:
-        """Make the steps of an epoch; where they fail, go back to the epoch before."""
+        """Run the steps of an epoch; if they raise, restore the last good copy."""
         good = self.last_good
         if good is not None and good.age >= self.steps_between_copies:
             good.save()
         try:
             return epochs.train(epoch, self.callbacks.poll)
-        except KeyboardInterrupt:  # the second one, which does not wait for the end of a step
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for the end of a step
             raise
         except BaseException:
             if good is not None:
@@ -165,10 +167,10 @@ class Loop:
             raise
 
     def end_epoch(self, record: dict[str, Any]) -> bool:
-        """Tell the callbacks and the rule of a complete epoch; return whether training stops."""
+        """Pass a complete epoch to the callbacks and the rule; return whether training stops."""
         reason = self.callbacks.end_epoch(record, self.info.model)
         if self.rule is not None:
-            with Interrupt() as interrupt:  # which epoch is the best, and its copy, stay one
+            with Interrupt() as interrupt:  # the best epoch and its copy stay in sync
                 if self.rule.update(record) and self.best is not None:
                     self.best.save()
                 self.history.best_epoch = self.rule.best_epoch

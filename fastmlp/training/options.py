@@ -1,4 +1,4 @@
-"""The arguments of ``fit`` that are no data, checked."""
+"""The arguments of ``fit`` other than data, checked."""
 
 import sys
 from collections.abc import Mapping
@@ -32,19 +32,19 @@ PRECISIONS = ("highest", "high", "medium")
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to train; `checked` makes them from what a user passed to `fastmlp.Sequential.fit`.
+    """How to train; `checked` builds them from the arguments of `fastmlp.Sequential.fit`.
 
     Attributes
     ----------
     schedule : Schedule
-        The optimizer's learning rate, step by step.
+        The optimizer's learning rate at each step.
     n_threads : int or None
-        None: as many as the process may use.
+        None means as many threads as the process may use.
     early_stopping : EarlyStopping or None
     time_limit : float or None
         Seconds.
 
-    The others are as they were passed, losses and optimizers as objects.
+    The others are the arguments of ``fit``; the loss and the optimizer are objects.
 
     """
 
@@ -86,7 +86,7 @@ class FitOptions:
         time_limit: float | None,
         verbose: bool | None,
     ) -> "FitOptions":
-        """Return the options; raise one sentence for the first that is wrong by itself."""
+        """Check each option on its own and return them; raise for the first that is wrong."""
         if matmul_precision not in PRECISIONS:
             raise unknown("matmul_precision", matmul_precision, PRECISIONS)
         if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
@@ -111,7 +111,7 @@ class FitOptions:
         )
 
     def require_representable(self, dtype: np.dtype) -> None:
-        """Raise ValueError if l2, or a number of our optimizers, is 0 or infinite in a dtype."""
+        """Raise ValueError if ``l2`` or an optimizer setting becomes 0 or infinite in a dtype."""
         representable(argument("l2"), self.l2, dtype)
         if not is_built_in(self.optimizer):
             return
@@ -123,7 +123,7 @@ class FitOptions:
             representable(whose, value, dtype)
 
     def weighted(self, rows: Rows, n_classes: int, dtype: np.dtype) -> Rows:
-        """Return the rows with weights times those of their classes."""
+        """Return the rows with their weights multiplied by the class weights."""
         if self.class_weight is None:
             return rows
         of_rows = _class_weights(self.class_weight, self.loss, rows.targets, n_classes)
@@ -133,12 +133,12 @@ class FitOptions:
         return replace(rows, weights=weights)
 
     def monitor(self, validates: bool) -> Monitor | None:
-        """Return what follows the column to stop by, None where nothing does.
+        """Return a monitor of the column to stop by, None if nothing is monitored.
 
         Raises
         ------
         ValueError
-            If there will be no such column.
+            If the history will not have that column.
 
         """
         if self.early_stopping is None and not self.restore_best:
@@ -158,7 +158,10 @@ class FitOptions:
         return monitor
 
     def listeners(self) -> list[Any]:
-        """Return the callbacks, the clock and the display; this by default only on a terminal."""
+        """Return the callbacks, with a time limit and progress display if wanted.
+
+        By default progress is shown only on a terminal.
+        """
         limit = [] if self.time_limit is None else [TimeLimit(self.time_limit)]
         verbose = self.verbose
         if verbose is None:
@@ -190,7 +193,7 @@ def _class_weights(
 
 
 def _highest_rate(schedule: Any) -> dict[str, float]:
-    """Return the rate by which one of our schedules is scaled: the others may well fade to 0."""
+    """Return the rate that scales a built-in schedule; rates at single steps may fade to 0."""
     while isinstance(schedule, WarmUp):
         schedule = schedule.schedule
     if type(schedule) not in SCHEDULES.values():

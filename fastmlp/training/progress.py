@@ -1,4 +1,4 @@
-"""The display of progress: a bar on a terminal, elsewhere a line for each epoch."""
+"""The progress display: a bar on a terminal, one line per epoch elsewhere."""
 
 import math
 import sys
@@ -16,14 +16,14 @@ __all__ = ["Progress", "duration", "epoch_line"]
 class Progress(Callback):
     """Show loss, accuracy, samples per second and the time left.
 
-    On a terminal or in a notebook a bar moves while an epoch runs and every finished epoch leaves
-    its line above it; anywhere else (a pipe, a file) there is only the plain line of each epoch.
-    Where that fails (a full disk, a reader that left), training goes on without a display.
+    On a terminal or in a notebook a bar moves while an epoch runs, and each finished epoch leaves a
+    line above it. Elsewhere (a pipe, a file) each epoch prints one plain line. If writing fails (a
+    full disk, a closed pipe), training continues without a display.
 
     Parameters
     ----------
     stream : text file, optional
-        Where to write; default ``sys.stdout`` at the start of training.
+        Where to write; default ``sys.stdout`` as it is when training starts.
 
     """
 
@@ -48,7 +48,7 @@ class Progress(Callback):
             self._show(lambda bar: bar.move(share, state), self._bar)
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
-        """Leave the epoch's line."""
+        """Print the epoch's line."""
         self._clock.end_epoch(self._info.steps_done())
         line = epoch_line(record, self._info.epochs, self._info.n_samples)
         self._show(self._print, line)
@@ -62,17 +62,17 @@ class Progress(Callback):
             self._show(self._print, f"stopped: {history.stopped}")
 
     def _show(self, action: Callable[..., None], *arguments: Any) -> None:
-        """Do something to the display; give it up if that cannot be done."""
+        """Update the display; give up on it if that fails."""
         if self._lost:
             return
         try:
             action(*arguments)
-        except BrokenPipeError:  # nobody is left to be told
+        except BrokenPipeError:  # nobody is reading
             self._lost, self._bar = True, None
         except (OSError, ValueError) as error:
             self._lost, self._bar = True, None
             reason = getattr(error, "strerror", None) or error
-            note(f"progress cannot be shown any more, training goes on: {reason}")
+            note(f"progress can no longer be shown, training continues: {reason}")
 
     def _open(self) -> None:
         self._bar = _Bar.open(self._out, self._info.epochs)
@@ -91,16 +91,16 @@ class Progress(Callback):
 
 
 def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
-    """Return one epoch as one plain line that a terminal of 80 columns does not wrap.
+    """Format an epoch as one plain line that fits a terminal of 80 columns.
 
     Parameters
     ----------
     record : mapping
         The epoch's record, see `Callback`.
     epochs : int
-        Epochs in all.
+        The total number of epochs.
     n_samples : int
-        Training rows an epoch, for samples per second.
+        Training rows per epoch, to compute samples per second.
 
     """
     parts = [f"epoch {record['epoch'] + 1}/{epochs}"]
@@ -114,7 +114,7 @@ def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as ``m:ss`` or ``h:mm:ss``, ``-:--`` where it is not known."""
+    """Format a time as ``m:ss`` or ``h:mm:ss``; ``-:--`` if it is not known."""
     if not math.isfinite(seconds):
         return "-:--"
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -123,21 +123,21 @@ def duration(seconds: float) -> str:
 
 
 class _Clock:
-    """Speed and time left from a counter of steps.
+    """Estimates the speed and the time left from a step counter.
 
-    The first steps say little: code is loaded, memory is touched for the first time. So the clock
-    starts when a step is first seen to be done, and again at the end of the first epoch.
+    The first steps are not typical: code is loaded and memory touched for the first time. So the
+    clock starts once a step is done, and restarts at the end of the first epoch.
     """
 
     def __init__(self, total_steps: int):
         self.total_steps = total_steps
         self.steps = 0
         self.steps_per_second = 0.0  # 0 until it is known
-        self._start: tuple[float, int] | None = None  # when, and the steps made by then
+        self._start: tuple[float, int] | None = None  # the time, and the steps done by then
         self._warm = False
 
     def update(self, steps: int) -> None:
-        """Take in how many steps are done by now."""
+        """Update the speed with the number of steps done so far."""
         now, self.steps = time.monotonic(), steps
         if steps == 0:
             return
@@ -148,7 +148,7 @@ class _Clock:
             self.steps_per_second = made / seconds
 
     def end_epoch(self, steps: int) -> None:
-        """Take in the steps at the end of an epoch, its validation included."""
+        """Update the speed at the end of an epoch, after its validation."""
         self.update(steps)
         if not self._warm:
             self._warm, self._start = True, (time.monotonic(), steps)
@@ -160,7 +160,7 @@ class _Clock:
 
 
 class _Bar:
-    """A bar drawn by rich, refreshed by `move` alone: no thread of its own beside the workers."""
+    """A bar drawn by rich; only `move` refreshes it, so it needs no thread besides the workers."""
 
     def __init__(self, console: Any, epochs: int):
         from rich.progress import BarColumn, TextColumn
@@ -209,7 +209,7 @@ def _loss_text(loss: float) -> str:
 
 
 def _short(number: float) -> str:
-    """Return three digits: 512, 1.24k, 102k, 3.5M."""
+    """Format a number with three digits: 512, 1.24k, 102k, 3.5M."""
     number = float(f"{number:.3g}")
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= factor:

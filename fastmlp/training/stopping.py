@@ -17,18 +17,18 @@ __all__ = ["Checkpoint", "EarlyStopping", "Monitor", "StoppingRule"]
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when a monitored value has not become better for a while.
+    """Stop when a monitored value has not improved for a while.
 
     Attributes
     ----------
     patience : int, default 10
-        Epochs without a better value after which training stops; >= 1.
+        Stop after this many epochs without improvement; >= 1.
     monitor : str, optional
-        A column of the history, one that a callback adds to the record included; default
-        ``"val_loss"``, or ``"loss"`` without validation data. Losses are better when lower, all
-        else when higher.
+        A column of the history, which may be one that a callback adds to the record; default
+        ``"val_loss"``, or ``"loss"`` without validation data. Lower is better for a column whose
+        name ends in "loss", higher for all others.
     min_delta : float, default 0.0
-        By how much a value must be better to count; >= 0.
+        The smallest change that counts as an improvement; >= 0.
 
     """
 
@@ -42,14 +42,14 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """A copy of all that training changes: parameters, layer state, and the optimizer's if given.
+    """A copy of all that training changes: parameters, layer state and any optimizer's state.
 
-    It is made once and filled again by `save`; the model and the optimizer keep their arrays.
+    Its arrays are allocated once; `save` and `restore` copy between them and the model's.
 
     Attributes
     ----------
     step, epoch : int
-        What the optimizer had done when the copy was made; 0 without one.
+        The optimizer's step and epoch counts at the time of the copy; 0 without an optimizer.
 
     """
 
@@ -65,18 +65,18 @@ class Checkpoint:
 
     @property
     def age(self) -> int:
-        """Steps that the optimizer has made since the copy."""
+        """The number of optimizer steps since the copy."""
         return 0 if self.optimizer is None else self.optimizer.t - self.step
 
     def save(self) -> None:
-        """Copy what is there now."""
+        """Copy the current values."""
         for array, copy in zip(self._arrays, self._copies, strict=True):
             copy[...] = array
         if self.optimizer is not None:
             self.step, self.epoch = self.optimizer.t, self.optimizer.epoch
 
     def restore(self) -> None:
-        """Put the copy back."""
+        """Write the copied values back."""
         for array, copy in zip(self._arrays, self._copies, strict=True):
             array[...] = copy
         if self.optimizer is not None:
@@ -84,26 +84,26 @@ class Checkpoint:
 
 
 class StoppingRule(Protocol):
-    """Decides, epoch by epoch, which parameters are the best and when training should stop."""
+    """Decides after each epoch whether it is the best so far and whether training should stop."""
 
     best_epoch: int | None
 
     @property
     def has_best(self) -> bool:
-        """Whether any epoch so far was the best."""
+        """Whether there is a best epoch so far."""
         ...
 
     def update(self, record: Mapping[str, Any]) -> bool:
-        """Take in an epoch; return whether it is the best so far."""
+        """Record an epoch; return whether it is the best so far."""
         ...
 
     def reason(self) -> str | None:
-        """Return why training should stop now, None if it should go on."""
+        """Return why training should stop now, None if it should continue."""
         ...
 
 
 class Monitor:
-    """The stopping rule of a model: follow one column of the records until patience is at an end.
+    """The stopping rule of a model: monitors one column and stops when patience runs out.
 
     A value that is not finite is never the best.
 
@@ -111,9 +111,9 @@ class Monitor:
     ----------
     stopping : EarlyStopping
     default : str
-        The column if ``stopping`` names none.
+        The column to use if ``stopping`` names none.
     patient : bool
-        Whether patience never ends: to find the best epoch alone.
+        Whether patience never runs out, so that the monitor only finds the best epoch.
 
     """
 
@@ -127,7 +127,7 @@ class Monitor:
         self.waited: int = 0
 
     def update(self, record: Mapping[str, Any]) -> bool:
-        """Take in an epoch; return whether it is the best so far."""
+        """Record an epoch; return whether it is the best so far."""
         value = record.get(self.column)
         if value is None:
             known = [name for name, v in record.items() if v is not None and name != "epoch"]
@@ -146,9 +146,9 @@ class Monitor:
 
     @property
     def found_none(self) -> bool:
-        """Whether it saw epochs, but none with a finite value."""
+        """Whether there were epochs, but none with a finite value."""
         return self.best_epoch is None and self.waited > 0
 
     def reason(self) -> str | None:
-        """Return "early stopping" when patience is at an end."""
+        """Return "early stopping" once patience has run out."""
         return "early stopping" if self.waited >= self.patience else None
