@@ -2,55 +2,26 @@
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
-from fastmlp.layers import (
-    ELU,
-    GELU,
-    SELU,
-    BatchNorm,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    Mish,
-    Normalize,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Tanh,
-)
+from fastmlp.layers import Dropout, Flatten, Linear, activations, normalization
+from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.layers.normalization import *  # noqa: F403
 from fastmlp.model import Sequential
-from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from fastmlp.optimizers import SGD, adaptive
+from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.saving import load
 from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
 from fastmlp.training.stopping import EarlyStopping
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
     "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "BatchNorm",
     "Callback",
     "Dropout",
     "EarlyStopping",
     "Flatten",
     "History",
-    "LayerNorm",
-    "LeakyReLU",
     "Linear",
-    "Mish",
-    "Normalize",
-    "RMSprop",
-    "ReLU",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Tanh",
     "TiedAutoencoder",
     "callbacks",
     "gradcheck",
@@ -61,3 +32,6 @@ __all__ = [
     "optimizers",
     "schedules",
 ]
+__all__ += activations.__all__
+__all__ += normalization.__all__
+__all__ += adaptive.__all__

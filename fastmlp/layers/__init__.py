@@ -1,41 +1,23 @@
 """Layers. Each has `forward` and `backward`, and dicts of arrays, `params` and `grads`."""
 
-from fastmlp.layers.activations import (
-    ACTIVATIONS,
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    LeakyReLU,
-    Mish,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Tanh,
-)
+from fastmlp.layers import activations, normalization
+from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.layers.activations import ACTIVATIONS, Activation
 from fastmlp.layers.base import Layer
 from fastmlp.layers.dropout import Dropout
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.linear import Linear
-from fastmlp.layers.normalization import BatchNorm, LayerNorm, Normalize
+from fastmlp.layers.normalization import *  # noqa: F403
+from fastmlp.layers.normalization import NORMALIZATIONS
 
 __all__ = [
     "ACTIVATIONS",
-    "ELU",
-    "GELU",
-    "SELU",
+    "NORMALIZATIONS",
     "Activation",
-    "BatchNorm",
     "Dropout",
     "Flatten",
     "Layer",
-    "LayerNorm",
-    "LeakyReLU",
     "Linear",
-    "Mish",
-    "Normalize",
-    "ReLU",
-    "SiLU",
-    "Sigmoid",
-    "Tanh",
 ]
+__all__ += activations.__all__
+__all__ += normalization.__all__

@@ -11,12 +11,11 @@ from fastmlp.engine.plan import Elementwise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Setting
 
+# What `fastmlp` shows; `fastmlp.layers` shows ACTIVATIONS and Activation too.
 __all__ = [
-    "ACTIVATIONS",
     "ELU",
     "GELU",
     "SELU",
-    "Activation",
     "LeakyReLU",
     "Mish",
     "ReLU",
@@ -163,3 +162,4 @@ class Tanh(Activation):
 ACTIVATIONS: dict[str, type[Activation]] = {
     layer.kind: layer for layer in (ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Sigmoid, Tanh)
 }
+"""Name, as on the command line and in the kernels' table -> the layer."""

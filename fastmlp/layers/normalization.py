@@ -14,6 +14,7 @@ from fastmlp.engine.plan import Core, Standardise
 from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
 
+# What `fastmlp` shows; `fastmlp.layers` shows NORMALIZATIONS too.
 __all__ = ["BatchNorm", "LayerNorm", "Normalize"]
 
 _FAR = 256  # standard deviations: here, rounding x to float32 first costs up to 1.5e-5 of one
@@ -156,6 +157,10 @@ class LayerNorm(_Scaled):
     def lowered(self, width: int) -> Core:
         """Describe the layer to the engine."""
         return Core("layer_norm", self.n_features, (self.eps,))
+
+
+NORMALIZATIONS: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+"""Name, as for the estimators -> the layer, which is created with a number of features."""
 
 
 class Normalize(Layer):

@@ -13,39 +13,33 @@ from functools import partial
 from typing import Any
 
 from fastmlp.common.errors import unknown
-from fastmlp.optimizers.adaptive import Adagrad, Adam, AdamW, RMSprop
+from fastmlp.optimizers import adaptive
+from fastmlp.optimizers.adaptive import *  # noqa: F403
+from fastmlp.optimizers.adaptive import ADAPTIVE
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.optimizers.sgd import SGD
 
 __all__ = [
     "OPTIMIZERS",
     "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
     "Optimizer",
-    "RMSprop",
     "get",
     "is_built_in",
 ]
+__all__ += adaptive.__all__
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": SGD,
     "momentum": partial(SGD, momentum=0.9),
     "nesterov": partial(SGD, momentum=0.9, nesterov=True),
-    "rmsprop": RMSprop,
-    "adam": Adam,
-    "adamw": AdamW,
-    "adagrad": Adagrad,
+    **ADAPTIVE,
 }
 """Name, as for `fit` and the command line -> a function that creates the optimizer."""
-
-_CLASSES = (SGD, RMSprop, Adam, AdamW, Adagrad)
 
 
 def is_built_in(optimizer: Optimizer) -> bool:
     """Tell whether an optimizer is a built-in one rather than of a derived class."""
-    return type(optimizer) in _CLASSES
+    return type(optimizer) in (SGD, *ADAPTIVE.values())
 
 
 def get(optimizer: Any) -> Optimizer:

@@ -1,9 +1,10 @@
-"""Optimizers with a step size for each parameter."""
+"""Optimizers that rescale the gradient of each parameter by what its past gradients were."""
 
 from fastmlp.common.validation import fraction, positive
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.schedules import Schedule
 
+# What `fastmlp` and `fastmlp.optimizers` show; ADAPTIVE is the table behind their names.
 __all__ = ["Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
@@ -139,3 +140,9 @@ class Adagrad(Optimizer):
     def hyper(self) -> dict[str, float]:
         """Return eps by name."""
         return {"eps": self.eps}
+
+
+ADAPTIVE: dict[str, type[Optimizer]] = {
+    kind.__name__.lower(): kind for kind in (RMSprop, Adam, AdamW, Adagrad)
+}
+"""Name, as for `fit` and the command line -> the optimizer."""

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from fastmlp.layers import NORMALIZATIONS
 from fastmlp.sklearn._network import ACTIVATIONS
 from fastmlp.training import PRECISIONS
 
@@ -54,7 +55,7 @@ _SCIKIT_LEARNS: dict[str, Any] = {
 
 _OURS: dict[str, Any] = {
     "dropout": [_BELOW_ONE],
-    "normalization": [StrOptions({"batch", "layer"}), None],
+    "normalization": [StrOptions(set(NORMALIZATIONS)), None],
     "weight_decay": [not_negative()],
     "clip_norm": [positive(), None],
     "scoring": [StrOptions(set(get_scorer_names())), callable, None],

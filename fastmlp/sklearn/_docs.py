@@ -1,7 +1,12 @@
 """The parts of the docstrings that both estimators share."""
 
+from collections.abc import Iterable
 from inspect import cleandoc
+from textwrap import wrap
 from typing import TypeVar
+
+from fastmlp.layers import NORMALIZATIONS
+from fastmlp.sklearn._network import ACTIVATIONS, REGRESSION_LOSSES
 
 __all__ = ["documented"]
 
@@ -9,12 +14,18 @@ _Estimator = TypeVar("_Estimator", bound=type)
 
 
 def documented(estimator: _Estimator) -> _Estimator:
-    """Replace the lines in angle brackets in a class's docstring by the shared parts."""
+    """Replace what is in angle brackets in a class's docstring by the shared parts."""
     text = cleandoc(estimator.__doc__ or "")  # there is none with python -OO
     for name, shared in _SHARED.items():
         text = text.replace(f"<{name}>", cleandoc(shared))
     estimator.__doc__ = text
     return estimator
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names as they are typed, wrapped like the description of an argument."""
+    *others, last = (f'``"{name}"``' for name in names)
+    return "\n    ".join(wrap(f"{', '.join(others)} and {last}", 92))
 
 
 _SHARED = {
@@ -23,8 +34,8 @@ _SHARED = {
             Units of each hidden layer.
         activation : str, default "relu"
             Activation of the hidden layers: ``"identity"``, ``"logistic"``, ``"tanh"`` and
-            ``"relu"`` as in scikit-learn; also ``"leaky_relu"``, ``"elu"``, ``"selu"``,
-            ``"gelu"``, ``"silu"`` and ``"mish"``.
+            ``"relu"`` as in scikit-learn; also
+            <activations that scikit-learn lacks>.
         solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
             ``"adamw"`` is Adam with decoupled ``weight_decay``.
         alpha : float, default 1e-4
@@ -75,10 +86,11 @@ _SHARED = {
     "arguments that both have besides": """
         dropout : float, default 0.0
             Probability of dropping a hidden unit; >= 0 and < 1.
-        normalization : {"batch", "layer"}, optional
-            Normalisation in each hidden layer, before its activation. If minibatches are single
-            rows (batch_size=1, or partial_fit with a row at a time), which have no variance,
-            "batch" normalises with the running statistics, as in prediction, and updates them.
+        normalization : str, optional
+            Normalisation in each hidden layer, before its activation: <normalizations>.
+            If minibatches are single rows (batch_size=1, or partial_fit with a row at a time),
+            which have no variance, "batch" normalises with the running statistics, as in
+            prediction, and updates them.
         weight_decay : float, default 0.01
             Weight decay of the solver adamw.
         clip_norm : float, optional
@@ -122,4 +134,7 @@ _SHARED = {
         feature_names_in_ : numpy.ndarray
             Column names of X, if it had any.
         """,
+    "activations that scikit-learn lacks": _listed(list(ACTIVATIONS)[4:]),
+    "losses that scikit-learn lacks": _listed(list(REGRESSION_LOSSES)[2:]),
+    "normalizations": _listed(NORMALIZATIONS),
 }

@@ -10,24 +10,33 @@ import numpy as np
 
 from fastmlp import layers
 from fastmlp.common.rows import Rows
-from fastmlp.losses import Loss
+from fastmlp.losses import LOSSES, MAE, MSE, Loss, Poisson
 from fastmlp.model import Sequential
 
-__all__ = ["ACTIVATIONS", "Network", "Objective", "Views", "build"]
+__all__ = ["ACTIVATIONS", "REGRESSION_LOSSES", "Network", "Objective", "Views", "build"]
 
 ACTIVATIONS: dict[str, type[layers.Layer] | None] = {
     "identity": None,
     "logistic": layers.Sigmoid,
     "tanh": layers.Tanh,
     "relu": layers.ReLU,
-    "leaky_relu": layers.LeakyReLU,
-    "elu": layers.ELU,
-    "selu": layers.SELU,
-    "gelu": layers.GELU,
-    "silu": layers.SiLU,
-    "mish": layers.Mish,
 }
-_NORMALIZATIONS = {"batch": layers.BatchNorm, "layer": layers.LayerNorm}
+"""scikit-learn's names, then fastmlp's -> the layer, or None for none."""
+ACTIVATIONS |= {
+    name: layer for name, layer in layers.ACTIVATIONS.items() if layer not in ACTIVATIONS.values()
+}
+
+REGRESSION_LOSSES: dict[str, type[Loss]] = {
+    "squared_error": MSE,
+    "poisson": Poisson,
+    "absolute_error": MAE,
+}
+"""Names that scikit-learn has or would have, then fastmlp's -> the loss on numbers."""
+REGRESSION_LOSSES |= {
+    name: loss
+    for name, loss in LOSSES.items()
+    if not (loss.takes_labels or loss.has_accuracy or loss in REGRESSION_LOSSES.values())
+}
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,8 @@ def build(
         Source of the weights; its state advances.
     activation : str
         A key of ``ACTIVATIONS``.
-    normalization : {"batch", "layer"}, optional
-        Normalisation before each hidden layer's activation.
+    normalization : str, optional
+        Normalisation before each hidden layer's activation, a key of ``layers.NORMALIZATIONS``.
     dropout : float
         Probability of dropping a unit after each hidden layer.
 
@@ -176,7 +185,7 @@ def build(
         if index == len(units) - 2:
             break
         if normalization is not None:
-            stack.append(_NORMALIZATIONS[normalization](n_out))
+            stack.append(layers.NORMALIZATIONS[normalization](n_out))
         if make is not None:
             stack.append(make())
         if dropout:

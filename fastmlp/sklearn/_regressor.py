@@ -17,7 +17,7 @@ from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import r2
 from fastmlp.sklearn._docs import documented
-from fastmlp.sklearn._network import Objective
+from fastmlp.sklearn._network import REGRESSION_LOSSES, Objective
 from fastmlp.sklearn._types import MatrixLike, RandomState
 
 __all__ = ["MLPRegressor"]
@@ -35,7 +35,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ----------
     loss : str, default "squared_error"
         ``"squared_error"`` (half of it) and ``"poisson"`` (predictions are exp(z)), as in
-        scikit-learn; also ``"absolute_error"``, ``"huber"`` and ``"quantile"``.
+        scikit-learn; also
+        <losses that scikit-learn lacks>.
     <arguments that scikit-learn has too>
     huber_delta : float, default 1.0
         Error at which the Huber loss turns from quadratic to linear, in units of y.
@@ -57,7 +58,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints = _constraints.COMMON | {
-        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "huber_delta": [_constraints.positive()],
         "quantile": [Interval(_constraints.Real, 0, 1, closed="neither")],
     }
@@ -168,11 +169,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _own_loss(self) -> losses.Loss:
         """Return one of the losses that scikit-learn does not have."""
-        if self.loss == "absolute_error":
-            return losses.MAE()
-        if self.loss == "huber":
-            return losses.Huber(self.huber_delta)
-        return losses.Quantile(self.quantile)
+        settings = {"huber": {"delta": self.huber_delta}, "quantile": {"q": self.quantile}}
+        return REGRESSION_LOSSES[self.loss](**settings.get(self.loss, {}))
 
     def _class_weights(self, y: np.ndarray, incremental: bool) -> None:
         return None

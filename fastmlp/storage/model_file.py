@@ -16,6 +16,7 @@ from fastmlp import losses
 from fastmlp.common.errors import printable, unknown
 from fastmlp.common.files import write_whole
 from fastmlp.common.validation import is_finite
+from fastmlp.layers.activations import Activation
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.normalization import Normalize
@@ -32,15 +33,8 @@ _LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
-    for kind in (
-        *known_layers.ACTIVATIONS.values(),
-        known_layers.BatchNorm,
-        known_layers.Dropout,
-        known_layers.Flatten,
-        known_layers.LayerNorm,
-        known_layers.Linear,
-        known_layers.Normalize,
-    )
+    for kind in (getattr(known_layers, name) for name in known_layers.__all__)
+    if isinstance(kind, type) and issubclass(kind, Layer) and kind not in (Layer, Activation)
 }
 _OTHER_FORMATS = {
     "onnx": "ONNX",
