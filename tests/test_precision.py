@@ -244,7 +244,7 @@ def test_each_kernel_is_compiled_once_per_dtype():
         for precision in PRECISIONS:
             trained(dtype=dtype, matmul_precision=precision)
 
-    called = [link.kernel() for link in calls.ALL.values() if not isinstance(link, Family)]
+    called = [link.kernel() for link in calls.ALL if not isinstance(link, Family)]
     for family, code in (each for each in calls.everything() if isinstance(each, tuple)):
         called.append(family.kernel(code))
     for kernel in called:

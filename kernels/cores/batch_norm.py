@@ -8,6 +8,8 @@ import math
 import numpy as np
 
 from ..machine.jit import inner, kernel
+from ..machine.links import INT as COUNT
+from ..machine.links import MATRIX, REAL, REALS
 from ..machine.maths import one, zero
 from ..machine.simd import array_at, part, row_of, view
 from ..plan import calls, op
@@ -25,6 +27,19 @@ __all__ = [
     "batch_norm_train",
 ]
 
+_VECTORS = (REALS, REALS, REALS, REALS)  # gamma, beta, and two statistics
+_BACKWARD = (MATRIX, MATRIX, REALS, *_VECTORS, MATRIX, COUNT, COUNT)
+_TRAIN = (MATRIX, *_VECTORS, REALS, REALS, MATRIX, REAL, REAL, COUNT, COUNT)
+TRAIN = calls.link("cores.batch_norm", "batch_norm_train", *_TRAIN, COUNT)
+ROW = calls.link("cores.batch_norm", "batch_norm_row", *_TRAIN)
+INFERENCE = calls.link(
+    "cores.batch_norm", "batch_norm_inference", MATRIX, *_VECTORS, MATRIX, REAL, COUNT, COUNT, COUNT
+)
+BACKWARD = calls.link("cores.batch_norm", "batch_norm_backward", *_BACKWARD, COUNT)
+ROW_BACKWARD = calls.link("cores.batch_norm", "batch_norm_row_backward", *_BACKWARD)
+call_train, call_row, call_inference = TRAIN.call, ROW.call, INFERENCE.call
+call_backward, call_row_backward = BACKWARD.call, ROW_BACKWARD.call
+
 ROWS_OF_A_BATCH = np.int64(16)  # trained one by one move the running statistics like one batch
 
 
@@ -41,13 +56,13 @@ def forward(memory, zero, thread, o, step, n_rows, x):
     mean, inv_std, _, _ = _statistics(memory, zero, operation)
     block = own_block(thread, header, operation, n_rows, operation[op.N_OUT])
     if n_rows > 1:
-        calls.batch_norm_train(
+        call_train(
             memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y,
             real[op.NORM_MOMENTUM], real[op.NORM_EPSILON], block.row_end, block.column,
             block.column_end,
         )  # fmt: skip
     else:
-        calls.batch_norm_row(
+        call_row(
             memory, x, gamma, beta, running_mean, running_var, mean, inv_std, y,
             real[op.NORM_MOMENTUM], real[op.NORM_EPSILON], block.column, block.column_end,
         )  # fmt: skip
@@ -65,7 +80,7 @@ def infer(memory, zero, thread, o, step, n_rows, x):
         y_of(memory, zero, operation, n_rows),
         reals_at(memory, o, zero)[op.NORM_EPSILON],
     )
-    calls.batch_norm_inference(
+    call_inference(
         memory, x, gamma, beta, mean, var, y, epsilon, block.row, block.row_end, operation[op.N_OUT]
     )
     finish(memory, zero, o, step, y, block)
@@ -86,12 +101,12 @@ def backward(memory, zero, thread, o, step, n_rows):
     dz, dx = dz_of(memory, zero, operation, n_rows), dz_of(memory, zero, below, n_rows)
     block = own_block(thread, header, operation, n_rows, operation[op.N_OUT])
     if n_rows > 1:
-        calls.batch_norm_backward(
+        call_backward(
             memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, dx, block.row_end, block.column,
             block.column_end,
         )  # fmt: skip
     else:
-        calls.batch_norm_row_backward(
+        call_row_backward(
             memory, dz, x, gamma, mean, inv_std, dgamma, dbeta, dx, block.column, block.column_end
         )
     if o > 0:
@@ -263,13 +278,8 @@ BATCH_NORM = Core(
     infer=infer,
     backward=backward,
     gradient=gradient,
-    training_calls=(
-        calls.BATCH_NORM_TRAIN,
-        calls.BATCH_NORM_ROW,
-        calls.BATCH_NORM_BACKWARD,
-        calls.BATCH_NORM_ROW_BACKWARD,
-    ),
-    inference_calls=(calls.BATCH_NORM_INFERENCE,),
+    training_calls=(TRAIN, ROW, BACKWARD, ROW_BACKWARD),
+    inference_calls=(INFERENCE,),
     backward_first=True,
     split_columns=lambda shape: shape.n_threads,
     grain=lambda shape: 64,

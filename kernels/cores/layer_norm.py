@@ -6,6 +6,8 @@ y = gamma * (x - mean) * inv_std + beta with inv_std = 1 / sqrt(var + eps), var 
 import math
 
 from ..machine.jit import inner, kernel
+from ..machine.links import INT as COUNT
+from ..machine.links import MATRIX, REAL, REALS
 from ..machine.maths import one, zero
 from ..machine.simd import array_at, part, row_of, view
 from ..plan import calls, op
@@ -15,6 +17,20 @@ from .ends import dz_of, finish, unfinish, y_of
 from .vectors import norm_pieces, scale_and_shift
 
 __all__ = ["LAYER_NORM", "layer_norm_backward", "layer_norm_forward", "layer_norm_parameters"]
+
+_VECTORS = (REALS, REALS, REALS, REALS)  # gamma, beta, and two statistics
+FORWARD = calls.link(
+    "cores.layer_norm", "layer_norm_forward", MATRIX, *_VECTORS, MATRIX, REAL, COUNT, COUNT, COUNT
+)
+BACKWARD = calls.link(
+    "cores.layer_norm", "layer_norm_backward", MATRIX, MATRIX, REALS, REALS, REALS, MATRIX, COUNT,
+    COUNT, COUNT,
+)  # fmt: skip
+PARAMETERS = calls.link(
+    "cores.layer_norm", "layer_norm_parameters", MATRIX, MATRIX, *_VECTORS, COUNT, COUNT, COUNT
+)
+call_forward, call_backward = FORWARD.call, BACKWARD.call
+call_parameters = PARAMETERS.call
 
 
 @kernel
@@ -31,7 +47,7 @@ def forward(memory, zero, thread, o, step, n_rows, x):
         y_of(memory, zero, operation, n_rows),
         reals_at(memory, o, zero)[op.NORM_EPSILON],
     )
-    calls.layer_norm_forward(
+    call_forward(
         memory,
         x,
         gamma,
@@ -60,7 +76,7 @@ def backward(memory, zero, thread, o, step, n_rows):
     dz = dz_of(memory, zero, operation, n_rows)
     dx = dz_of(memory, zero, operation_at(memory, o - 1), n_rows)
     block = own_block(thread, header, operation, n_rows, operation[op.N_OUT])
-    calls.layer_norm_backward(
+    call_backward(
         memory, dz, x, gamma, mean, inv_std, dx, block.row, block.row_end, operation[op.N_OUT]
     )
     unfinish(memory, zero, o - 1, step, dx, block)
@@ -75,7 +91,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
     mean, inv_std = _statistics(memory, zero, operation, n_rows)
     for j in range(n, gap):  # between gamma and beta
         out[out0 + j] = 0
-    calls.layer_norm_parameters(
+    call_parameters(
         memory, dz_of(memory, zero, operation, n_rows), x, mean, inv_std, part(out, out0, n),
         part(out, out0 + gap, n), n_rows, NONE, n,
     )  # fmt: skip
@@ -162,12 +178,8 @@ LAYER_NORM = Core(
     infer=forward,
     backward=backward,
     gradient=gradient,
-    training_calls=(
-        calls.LAYER_NORM_FORWARD,
-        calls.LAYER_NORM_BACKWARD,
-        calls.LAYER_NORM_PARAMETERS,
-    ),
-    inference_calls=(calls.LAYER_NORM_FORWARD,),
+    training_calls=(FORWARD, BACKWARD, PARAMETERS),
+    inference_calls=(FORWARD,),
     places=_places,
     pieces=norm_pieces,
 )

@@ -1,7 +1,7 @@
 """What is called by address: every link and family, with its signature.
 
 ``calls.NAME`` is the link or family, ``calls.name(memory, ...)`` how a kernel calls it; of a family
-the code comes next. See ``machine.links``.
+the code comes next. See ``machine.links``. What only one core calls stands in that core's file.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,7 +27,7 @@ from ..machine.links import (
     Link,
 )  # fmt: skip
 
-__all__ = ["ALL", "OPTIONAL", "addresses", "everything"]
+__all__ = ["ALL", "OPTIONAL", "addresses", "everything", "link"]
 
 # One member for each activation, loss and optimizer.
 ACTIVATE = Family("activations", "forward", (REAL, MATRIX, BLOCK))
@@ -65,34 +65,6 @@ WEIGHT_GRADIENT = Link(
     (MATRIX, MATRIX, INT, INT, REALS, INT, REALS, INT, INT, REALS, REALS, REALS, INT),
 )
 BIAS_GRADIENT = Link("products.affine", "bias_gradient", (MATRIX, INT, INT, REALS, INT, REALS))
-_VECTORS = (REALS, REALS, REALS, REALS)
-_NORM_BACKWARD = (MATRIX, MATRIX, REALS, REALS, REALS, REALS, REALS, MATRIX, INT, INT)
-BATCH_NORM_TRAIN = Link(
-    "cores.batch_norm",
-    "batch_norm_train",
-    (MATRIX, *_VECTORS, REALS, REALS, MATRIX, REAL, REAL, INT, INT, INT),
-)
-BATCH_NORM_ROW = Link(
-    "cores.batch_norm",
-    "batch_norm_row",
-    (MATRIX, *_VECTORS, REALS, REALS, MATRIX, REAL, REAL, INT, INT),
-)
-BATCH_NORM_INFERENCE = Link(
-    "cores.batch_norm", "batch_norm_inference", (MATRIX, *_VECTORS, MATRIX, REAL, INT, INT, INT)
-)
-BATCH_NORM_BACKWARD = Link("cores.batch_norm", "batch_norm_backward", (*_NORM_BACKWARD, INT))
-BATCH_NORM_ROW_BACKWARD = Link("cores.batch_norm", "batch_norm_row_backward", _NORM_BACKWARD)
-LAYER_NORM_FORWARD = Link(
-    "cores.layer_norm", "layer_norm_forward", (MATRIX, *_VECTORS, MATRIX, REAL, INT, INT, INT)
-)
-LAYER_NORM_BACKWARD = Link(
-    "cores.layer_norm",
-    "layer_norm_backward",
-    (MATRIX, MATRIX, REALS, REALS, REALS, MATRIX, INT, INT, INT),
-)
-LAYER_NORM_PARAMETERS = Link(
-    "cores.layer_norm", "layer_norm_parameters", (MATRIX, MATRIX, *_VECTORS, INT, INT, INT)
-)
 DROP = Link("dropout", "drop", (MATRIX, REAL, KEY, BLOCK))
 GATHER = Link(
     "gather",
@@ -120,35 +92,39 @@ affine_forward = AFFINE.call
 affine_backward = AFFINE_BACKWARD.call
 weight_gradient = WEIGHT_GRADIENT.call
 bias_gradient = BIAS_GRADIENT.call
-batch_norm_train = BATCH_NORM_TRAIN.call
-batch_norm_row = BATCH_NORM_ROW.call
-batch_norm_inference = BATCH_NORM_INFERENCE.call
-batch_norm_backward = BATCH_NORM_BACKWARD.call
-batch_norm_row_backward = BATCH_NORM_ROW_BACKWARD.call
-layer_norm_forward = LAYER_NORM_FORWARD.call
-layer_norm_backward = LAYER_NORM_BACKWARD.call
-layer_norm_parameters = LAYER_NORM_PARAMETERS.call
 drop = DROP.call
 gather_rows = GATHER.call
 try_train_steps, try_infer_rows = TRAIN_STEPS.attempt, INFER_ROWS.attempt
 
-ALL: dict[str, Link] = {name: link for name, link in globals().items() if isinstance(link, Link)}
-links.number(ALL.values())
+ALL: list[Link] = [link for link in globals().values() if isinstance(link, Link)]
+links.number(ALL)
+
+
+def link(module: str, name: str, *arguments: Any) -> Link:
+    """Add a kernel that only one core calls, and return its link; that core's file does so."""
+    ALL.append(Link(module, name, arguments, place=len(ALL)))
+    return ALL[-1]
 
 
 def addresses(needed: Iterable[Any], dtype: np.dtype) -> np.ndarray:
     """Return the table of addresses, int64, of the needed links and (family, code) pairs."""
-    return links.table_of(list(ALL.values()), needed, dtype)
+    return links.table_of(_all(), needed, dtype)
 
 
 def everything(left_out: Collection[str] = ()) -> list[Any]:
     """Return every link and every member of every family, but those of the rows named."""
     needed: list[Any] = []
-    for link in ALL.values():
-        if not isinstance(link, Family):
-            needed.append(link)
+    for each in _all():
+        if not isinstance(each, Family):
+            needed.append(each)
             continue
-        for code, row in enumerate(link.rows()):
-            if row.name not in left_out and getattr(row, link.name) is not None:
-                needed.append((link, code))
+        for code, row in enumerate(each.rows()):
+            if row.name not in left_out and getattr(row, each.name) is not None:
+                needed.append((each, code))
     return needed
+
+
+def _all() -> list[Link]:
+    """Return every link and family, in the order of their places; cores add theirs first."""
+    FORWARD.rows()
+    return ALL
