@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..machine.jit import inner, pasted
-from ..machine.maths import constant, exp, logistic, one, zero
+from ..machine.jit import pasted
+from ..machine.maths import constant, exp, logistic, one, sign, zero
 from .rows import elementwise
 
 __all__ = ["BINARY_CROSS_ENTROPY", "HUBER", "MAE", "MSE", "POISSON", "QUANTILE"]
@@ -31,7 +31,7 @@ def binary_cross_entropy(z, t, parameter):
 def mae(z, t, parameter):
     """|z - t|."""
     r = z - t
-    return np.float64(abs(r)), _sign(r), 0
+    return np.float64(abs(r)), sign(r), 0
 
 
 @pasted
@@ -40,7 +40,7 @@ def huber(z, t, delta):
     r, half = z - t, constant(z, 0.5, 0.5)
     if abs(r) <= delta:
         return np.float64(half * r * r), r, 0
-    return np.float64(delta * (abs(r) - half * delta)), delta * _sign(r), 0
+    return np.float64(delta * (abs(r) - half * delta)), delta * sign(r), 0
 
 
 @pasted
@@ -56,13 +56,6 @@ def poisson(z, t, parameter):
     """e**z - t z."""
     e = exp(z)
     return np.float64(e - t * z), e - t, 0
-
-
-@inner
-def _sign(x):
-    """-1, 0 or 1 in the type of x, and NaN for NaN."""
-    nought, unit = zero(x), one(x)
-    return unit if x > nought else (-unit if x < nought else x)
 
 
 MSE = elementwise("mse", mse)

@@ -11,7 +11,10 @@ from numba.extending import intrinsic
 from .jit import inner
 from .simd import declare
 
-__all__ = ["constant", "exp", "expm1", "fused_multiply_add", "logistic", "one", "tanh", "zero"]
+__all__ = [
+    "constant", "exp", "expm1", "fused_multiply_add", "log1p", "logistic", "one", "sign", "tanh",
+    "zero",
+]  # fmt: skip
 
 
 @inner
@@ -37,6 +40,39 @@ def expm1(x):
     k, r = _reduce(x)
     scale = power_of_two(k)
     return fused_multiply_add(scale, _series(r), scale - one(x))
+
+
+@inner
+def log1p(x):
+    """log(1 + x) for 0 <= x <= 1: 2 artanh(s) = 2 (s + s**3/3 + s**5/5 + ...), s = x / (2 + x)."""
+    s = x / (constant(x, 2.0, 2.0) + x)
+    q = s * s  # at most 1/9, so that the terms to s**15 (float32) or s**33 (float64) are enough
+    t = constant(x, 1.0 / 33.0, 1.0 / 15.0)
+    if is_double(x):
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 31.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 29.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 27.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 25.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 23.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 21.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 19.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 17.0, 0.0))
+        t = fused_multiply_add(t, q, constant(x, 1.0 / 15.0, 0.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 13.0, 1.0 / 13.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 11.0, 1.0 / 11.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 9.0, 1.0 / 9.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 7.0, 1.0 / 7.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 5.0, 1.0 / 5.0))
+    t = fused_multiply_add(t, q, constant(x, 1.0 / 3.0, 1.0 / 3.0))
+    s += s
+    return fused_multiply_add(s, t * q, s)  # a sum: a product could be contracted with what follows
+
+
+@inner
+def sign(x):
+    """-1, 0 or 1 in the type of x, and NaN for NaN."""
+    nought, unit = zero(x), one(x)
+    return unit if x > nought else (-unit if x < nought else x)
 
 
 @inner
