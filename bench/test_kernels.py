@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.workloads import workload
-from fastmlp import ops
+from fastmlp import kernels, ops
 from fastmlp.kernels.gather import gather_rows
 from fastmlp.kernels.plan import op
 
@@ -42,9 +42,7 @@ def test_affine_relu_backward(timed, arrays):
     timed(backward, flops=4 * N * D * H)
 
 
-@pytest.mark.parametrize(
-    "kind", ["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh"]
-)
+@pytest.mark.parametrize("kind", kernels.activations.CODES)
 def test_activation(timed, arrays, kind):
     x = arrays(N, H)
     timed(ops.activation, kind, x, 0.1, traffic=2 * x.nbytes)
@@ -61,19 +59,9 @@ def test_dropout(timed, arrays):
     timed(ops.dropout, x, 0.5, ops.dropout_key(0, 0, 0), traffic=2 * x.nbytes)
 
 
-@pytest.mark.parametrize(
-    ("kind", "n_states"),
-    [
-        ("sgd", 0),
-        ("momentum", 1),
-        ("nesterov", 1),
-        ("rmsprop", 1),
-        ("adam", 2),
-        ("adamw", 2),
-        ("adagrad", 1),
-    ],
-)
-def test_update(timed, arrays, kind, n_states):
+@pytest.mark.parametrize("rule", kernels.optimizers.TABLE, ids=lambda rule: rule.name)
+def test_update(timed, arrays, rule):
+    kind, n_states = rule.name, rule.n_states
     theta, gradient = arrays(D * H), arrays(D * H)
     states = [np.abs(arrays(D * H)) if i < n_states else None for i in range(2)]
     hyper = ops.hyper(lr=1e-6, beta1=0.9, beta2=0.999)

@@ -1,6 +1,9 @@
 """Networks and data for tests: random architectures, and their conversion for the reference."""
 
+from functools import partial
+
 import numpy as np
+import reference
 from hypothesis import strategies as st
 from strategies import ACTIVATIONS, filled
 
@@ -9,17 +12,41 @@ from fastmlp import layers, optimizers
 
 ACTIVATION_LAYERS = {name: layers.ACTIVATIONS[name] for name in ACTIVATIONS}
 
-OPTIMIZERS = {
-    "sgd": lambda **k: optimizers.SGD(lr=0.05, **k),
-    "momentum": lambda **k: optimizers.SGD(lr=0.02, momentum=0.9, **k),
-    "nesterov": lambda **k: optimizers.SGD(lr=0.02, momentum=0.9, nesterov=True, **k),
-    "rmsprop": lambda **k: optimizers.RMSprop(lr=0.002, eps=1e-2, **k),
-    "rmsprop_in_root": lambda **k: optimizers.RMSprop(lr=0.002, eps=1e-3, eps_in_root=True, **k),
-    "adam": lambda **k: optimizers.Adam(lr=0.003, eps=1e-2, **k),
-    "adamw": lambda **k: optimizers.AdamW(lr=0.003, eps=1e-2, **({"weight_decay": 0.1} | k)),
-    "adagrad": lambda **k: optimizers.Adagrad(lr=0.02, eps=1e-2, **k),
+_BUILDERS = optimizers.OPTIMIZERS | {
+    "rmsprop_in_root": partial(optimizers.RMSprop, eps_in_root=True)
 }
-"""One of each kind. A large eps keeps a gradient that is only rounding from being a full step."""
+_ARGUMENTS = {
+    "momentum": {"beta1": "momentum"},
+    "nesterov": {"beta1": "momentum"},
+    "rmsprop": {"beta2": "decay"},
+    "rmsprop_in_root": {"beta2": "decay"},
+}
+
+
+def _builder(kind):
+    """Return a function that creates an optimizer with the numbers of the reference."""
+    renamed = _ARGUMENTS.get(kind, {})
+    numbers = {renamed.get(name, name): value for name, value in reference.RULES[kind].items()}
+    if kind in reference.DECOUPLED:
+        numbers["weight_decay"] = 0.1
+    return partial(_BUILDERS[kind], **numbers)
+
+
+OPTIMIZERS = {kind: _builder(kind) for kind in reference.RULES}
+"""One of each kind."""
+
+
+def _is_smooth(kind):
+    """Tell whether a gradient that is only rounding, of either sign, makes a step like none."""
+    steps = [
+        reference.update(kind, np.ones(1), np.full(1, g), {}, **reference.RULES[kind])
+        for g in (1e-9, -1e-9)
+    ]
+    return abs(steps[0] - steps[1]) < 1e-6
+
+
+SMOOTH = [kind for kind in OPTIMIZERS if _is_smooth(kind)]
+"""Kinds that can be compared between two ways of computing on any network."""
 
 
 class Identity:
@@ -78,7 +105,7 @@ def architectures(draw, *, max_width=40, dropout=True):
         recipe.append((layers.Normalize, mean, std))
     for _ in range(draw(st.integers(0, 3))):
         H = draw(st.integers(1, max_width))
-        norm = draw(st.sampled_from([None, None, layers.BatchNorm, layers.LayerNorm]))
+        norm = draw(st.sampled_from([None, None, *layers.NORMALIZATIONS.values()]))
         recipe.append((layers.Linear, width, H, "he", draw(st.booleans())))
         activation = draw(st.sampled_from([None, *ACTIVATION_LAYERS.values()]))
         block = [(norm, H)] if norm else []

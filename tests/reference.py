@@ -135,6 +135,13 @@ def layernorm_backward(dy, x, gamma, eps=1e-5):
     return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
 
 
+NORMALIZATIONS = {
+    "batchnorm": (batchnorm, batchnorm_backward),
+    "layernorm": (layernorm, layernorm_backward),
+}
+"""Forward and backward, by the layer's name in small letters. Parameters are gamma and beta."""
+
+
 # --- losses ---------------------------------------------------------------------------------------
 
 
@@ -195,12 +202,42 @@ def loss(kind, z, t, weights=None, parameter=0.0):
 
 # --- optimizers -----------------------------------------------------------------------------------
 
+RULES = {
+    "sgd": {"lr": 0.05},
+    "momentum": {"lr": 0.02, "beta1": 0.9},
+    "nesterov": {"lr": 0.02, "beta1": 0.9},
+    "rmsprop": {"lr": 0.002, "beta2": 0.9, "eps": 1e-2},
+    "rmsprop_in_root": {"lr": 0.002, "beta2": 0.9, "eps": 1e-3},
+    "adam": {"lr": 0.003, "eps": 1e-2},
+    "adamw": {"lr": 0.003, "eps": 1e-2},
+    "adagrad": {"lr": 0.02, "eps": 1e-2},
+}
+"""The numbers of every kind that the tests train with.
+
+A large eps keeps a gradient that is only rounding from being a full step.
+"""
+
+STATES = {
+    "sgd": (),
+    "momentum": ("first",),
+    "nesterov": ("first",),
+    "rmsprop": ("second",),
+    "rmsprop_in_root": ("second",),
+    "adam": ("first", "second"),
+    "adamw": ("first", "second"),
+    "adagrad": ("second",),
+}
+"""Which arrays every kind keeps in its state, in this order."""
+
+DECOUPLED = ("adamw",)
+"""The kinds whose weight decay is no part of the gradient."""
+
 
 def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, decoupled=0.0):
     """Return the new weights, and store the new "first" and "second" arrays in the dict state.
 
     beta1 is the momentum, beta2 the decay of the mean square, t the number of this step, counting
-    from 1, and decoupled the weight decay of AdamW. The caller adds coupled weight decay to g.
+    from 1, and decoupled the weight decay of a DECOUPLED kind. The caller adds that of others to g.
     """
     first = state.setdefault("first", np.zeros_like(w))
     second = state.setdefault("second", np.zeros_like(w))
@@ -224,6 +261,20 @@ def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8,
     raise KeyError(kind)
 
 
+def update_size(kind, g, pull, state, new, *, t, beta1, beta2, eps):
+    """Return the size of the terms of an update, by which its rounding error is measured.
+
+    pull is the size of the gradient's terms. state and new are the states before and after.
+    """
+    if kind in ("sgd", "momentum", "nesterov"):
+        return pull + np.abs(state["first"])
+    floor = eps if kind != "rmsprop_in_root" else np.sqrt(eps)
+    if kind in ("adam", "adamw"):
+        top = (np.abs(state["first"]) + (1 - beta1) * pull) / (1 - beta1**t)
+        return top / (np.sqrt(new["second"] / (1 - beta2**t)) + floor)
+    return pull / (np.sqrt(new["second"]) + floor)
+
+
 def clip_by_norm(gradients, limit):
     """Scale a list of arrays by the same factor so that their joint norm is at most limit."""
     norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
@@ -240,7 +291,7 @@ def max_norm(weight, limit):
 # --- a whole network ------------------------------------------------------------------------------
 #
 # A network is a list of (kind, argument) pairs: ("linear", None), ("batchnorm", None),
-# ("layernorm", None), ("normalize", (mean, std)), or an activation's name with its alpha.
+# or another of NORMALIZATIONS, ("normalize", (mean, std)), or an activation's name with its alpha.
 # Parameters are a dict "index.name" -> array.
 
 
@@ -251,10 +302,9 @@ def forward(network, params, x):
         inputs.append(x)
         if kind == "linear":
             x = affine(x, params[f"{i}.weight"], params.get(f"{i}.bias", 0.0))
-        elif kind == "batchnorm":
-            x = batchnorm(x, params[f"{i}.gamma"], params[f"{i}.beta"])
-        elif kind == "layernorm":
-            x = layernorm(x, params[f"{i}.gamma"], params[f"{i}.beta"])
+        elif kind in NORMALIZATIONS:
+            vectors = [f"{i}.{name}" for name in ("gamma", "beta")]
+            x = NORMALIZATIONS[kind][0](x, *(params[name] for name in vectors if name in params))
         elif kind == "normalize":
             x = (x - argument[0]) / argument[1]
         else:
@@ -271,9 +321,10 @@ def backward(network, params, inputs, dy):
             dy, grads[f"{i}.weight"], dbias = affine_backward(dy, x, params[f"{i}.weight"])
             if f"{i}.bias" in params:
                 grads[f"{i}.bias"] = dbias
-        elif kind in ("batchnorm", "layernorm"):
-            rule = batchnorm_backward if kind == "batchnorm" else layernorm_backward
-            dy, grads[f"{i}.gamma"], grads[f"{i}.beta"] = rule(dy, x, params[f"{i}.gamma"])
+        elif kind in NORMALIZATIONS:
+            dy, *vectors = NORMALIZATIONS[kind][1](dy, x, params[f"{i}.gamma"])
+            for name, gradient in zip(("gamma", "beta"), vectors, strict=False):
+                grads[f"{i}.{name}"] = gradient
         elif kind == "normalize":
             dy = dy / argument[1]
         else:
@@ -310,7 +361,7 @@ def train_step(
     for name, w in params.items():
         is_weight = name.endswith("weight")
         g, decoupled = grads[name], 0.0
-        if is_weight and kind == "adamw":
+        if is_weight and kind in DECOUPLED:
             decoupled = weight_decay
         elif is_weight:
             g = g + weight_decay * w

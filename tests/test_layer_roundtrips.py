@@ -3,13 +3,24 @@
 import copy
 import pickle
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 from networks import ACTIVATION_LAYERS
 
 import fastmlp
-from fastmlp.layers import ELU, BatchNorm, Dropout, Flatten, LayerNorm, LeakyReLU, Linear, Normalize
+from fastmlp.layers import (
+    ELU,
+    NORMALIZATIONS,
+    BatchNorm,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    Normalize,
+)
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((9, 5))
@@ -21,6 +32,7 @@ def thirds(rng, n_in, n_out):
 
 
 LAYERS = ACTIVATION_LAYERS | {
+    **{f"{name} norm": partial(kind, 5) for name, kind in NORMALIZATIONS.items()},
     "slope 0": lambda: LeakyReLU(0),
     "slope 1": lambda: LeakyReLU(1),
     "slope float32": lambda: LeakyReLU(np.float32(0.2)),
@@ -28,10 +40,8 @@ LAYERS = ACTIVATION_LAYERS | {
     "alpha int": lambda: ELU(2),
     "alpha float64": lambda: ELU(np.float64(0.3)),
     "alpha fraction": lambda: ELU(Fraction(1, 3)),
-    "batchnorm": lambda: BatchNorm(5),
     "batchnorm ints": lambda: BatchNorm(np.int64(5), momentum=0, eps=1),
     "batchnorm numpy": lambda: BatchNorm(np.uint8(5), np.float32(0.7), np.float16(0.5)),
-    "layernorm": lambda: LayerNorm(5),
     "layernorm numpy": lambda: LayerNorm(np.int32(5), eps=np.float32(1e-3)),
     "dropout 0": lambda: Dropout(0),
     "dropout float32": lambda: Dropout(np.float32(0.25)),

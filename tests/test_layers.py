@@ -17,8 +17,7 @@ ALPHAS = {"leaky_relu": 0.01, "elu": 1.0}
 
 LEARNING = {
     "linear": lambda D: layers.Linear(D, 5),
-    "batchnorm": layers.BatchNorm,
-    "layernorm": layers.LayerNorm,
+    **{kind.__name__.lower(): kind for kind in layers.NORMALIZATIONS.values()},
 }
 ALL = {
     **LEARNING,

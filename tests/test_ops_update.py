@@ -11,17 +11,6 @@ from tolerance import assert_close
 from fastmlp import ops
 
 HYPER = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-6}
-STATES = {
-    "sgd": (),
-    "momentum": ("first",),
-    "nesterov": ("first",),
-    "rmsprop": ("second",),
-    "rmsprop_in_root": ("second",),
-    "adam": ("first", "second"),
-    "adamw": ("first", "second"),
-    "adagrad": ("second",),
-}
-"""What the arrays state1 and state2 of a kernel hold, in the names of the reference."""
 
 
 @pytest.mark.parametrize("kind", UPDATES)
@@ -30,14 +19,14 @@ def test_three_steps(kind, n, gradient_values, seed, dtype, weight_decay):
     w = filled((n,), "normal", seed)
     theta = w.astype(dtype)
     states = [np.zeros(n, dtype), np.zeros(n, dtype)]
-    l2 = 0.05
+    l2, names = 0.05, reference.STATES[kind]
 
     for t in (1, 2, 3):
         # The reference starts each step from what the kernel has, so that one step's rounding is
         # seen.
         w = theta.astype(np.float64)
         state = {"first": np.zeros(n), "second": np.zeros(n)}
-        state |= {name: a.astype(np.float64) for name, a in zip(STATES[kind], states, strict=False)}
+        state |= {name: a.astype(np.float64) for name, a in zip(names, states, strict=False)}
         g = filled((n,), gradient_values, seed + t)
         before = {name: a.copy() for name, a in state.items()}
         ops.update(
@@ -47,29 +36,20 @@ def test_three_steps(kind, n, gradient_values, seed, dtype, weight_decay):
             *states,
             ops.hyper(**HYPER, weight_decay=weight_decay, l2=l2, t=t),
         )
-        coupled = 0.0 if kind == "adamw" else weight_decay
+        coupled = 0.0 if kind in reference.DECOUPLED else weight_decay
         whole = g + (l2 + coupled) * w
-        decoupled = weight_decay if kind == "adamw" else 0.0
+        decoupled = weight_decay - coupled
         expected = reference.update(kind, w, whole, state, t=t, decoupled=decoupled, **HYPER)
 
         pull = np.abs(g) + np.abs(w)
-        step = np.abs(expected - w) + HYPER["lr"] * conditioning(kind, pull, before, state, t)
+        numbers = {name: value for name, value in HYPER.items() if name != "lr"}
+        size = reference.update_size(kind, whole, pull, before, state, t=t, **numbers)
+        step = np.abs(expected - w) + HYPER["lr"] * size
         assert theta.dtype == dtype
         assert_close(theta, expected, scale=np.abs(w) + step)
         sizes = {"first": pull + np.abs(before["first"]), "second": pull**2 + before["second"]}
-        for name, actual in zip(STATES[kind], states, strict=False):
+        for name, actual in zip(names, states, strict=False):
             assert_close(actual, state[name], scale=sizes[name])
-
-
-def conditioning(kind, pull, before, state, t):
-    """Return the size of an adaptive update's quotient without any cancellation."""
-    if kind in ("sgd", "momentum", "nesterov"):
-        return pull + np.abs(before["first"])
-    floor = HYPER["eps"] if kind != "rmsprop_in_root" else np.sqrt(HYPER["eps"])
-    if kind in ("adam", "adamw"):
-        top = (np.abs(before["first"]) + 0.1 * pull) / (1 - HYPER["beta1"] ** t)
-        return top / (np.sqrt(state["second"] / (1 - HYPER["beta2"] ** t)) + floor)
-    return pull / (np.sqrt(state["second"]) + floor)
 
 
 @pytest.mark.parametrize("kind", UPDATES)

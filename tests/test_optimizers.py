@@ -5,7 +5,6 @@ import pytest
 import reference
 from networks import OPTIMIZERS, blobs, for_reference
 from sentences import refused
-from test_steps import RULES
 from tolerance import assert_close
 
 import fastmlp
@@ -17,8 +16,9 @@ X, Y = blobs(30, 6, 3, dtype="float64")
 
 def network(**options):
     return fastmlp.Sequential(
-        Linear(6, 9), BatchNorm(9), ReLU(), Linear(9, 3), **({"dtype": "float64"} | options)
-    )
+        Linear(6, 9, bias=False),  # the gradient of a bias before BatchNorm would be rounding
+        BatchNorm(9), ReLU(), Linear(9, 3), **({"dtype": "float64"} | options),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -26,15 +26,15 @@ def network(**options):
 def test_steps_by_hand_follow_the_reference(name, limits):
     model, optimizer = network(), OPTIMIZERS[name](**limits)
     plan, params = for_reference(model)
-    state = {}
-    if name == "adamw":
+    state, rule = {}, (name, reference.RULES[name])
+    if name in reference.DECOUPLED:
         limits = {"weight_decay": 0.1} | limits
 
     for _ in range(4):
         model.loss_and_grads(X, Y, train=True, l2=0.01)
         optimizer.step(model)
         _, params = reference.train_step(
-            plan, params, state, X, Y, "cross_entropy", RULES[name], l2=0.01, **limits
+            plan, params, state, X, Y, "cross_entropy", rule, l2=0.01, **limits
         )
 
     assert optimizer.t == 4
@@ -50,8 +50,7 @@ def test_state_is_flat_like_theta_and_made_on_first_use(name):
     model.loss_and_grads(X, Y)
     optimizer.step(model)
 
-    expected = {"sgd": 0, "adam": 2, "adamw": 2}.get(name, 1)
-    assert len(optimizer.state) == expected
+    assert len(optimizer.state) == len(reference.STATES[name])
     for array in optimizer.state.values():
         assert array.shape == model.theta.shape
         assert array.dtype == model.theta.dtype
@@ -59,7 +58,7 @@ def test_state_is_flat_like_theta_and_made_on_first_use(name):
         assert np.any(array)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_weight_decay_spares_biases_and_scales(name):
     model = network()
     model.grads  # noqa: B018 - made on first use

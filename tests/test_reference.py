@@ -41,20 +41,23 @@ def test_loss_gradient_is_its_central_difference(kind):
     assert_gradient_close(gradient, numerical)
 
 
-@pytest.mark.parametrize("kind", ["batchnorm", "layernorm"])
+@pytest.mark.parametrize("kind", reference.NORMALIZATIONS)
 def test_normalisation_backward_is_its_central_difference(kind):
     rng = np.random.default_rng(2)
-    x, gamma, beta, dy = (rng.standard_normal(s) for s in [(6, 5), 5, 5, (6, 5)])
-    forward, backward = getattr(reference, kind), getattr(reference, kind + "_backward")
+    x, dy, gamma = (rng.standard_normal(s) for s in [(6, 5), (6, 5), 5])
+    forward, backward = reference.NORMALIZATIONS[kind]
 
-    dx, dgamma, dbeta = backward(dy, x, gamma)
+    dx, *gradients = backward(dy, x, gamma)
 
-    def value(x, gamma, beta):
-        return (dy * forward(x, gamma, beta)).sum()
+    vectors = [gamma, rng.standard_normal(5)][: len(gradients)]  # without beta where there is none
+    for i, (start, gradient) in enumerate(zip([x, *vectors], [dx, *gradients], strict=True)):
 
-    assert_gradient_close(dx, reference.numerical_gradient(lambda a: value(a, gamma, beta), x))
-    assert_gradient_close(dgamma, reference.numerical_gradient(lambda a: value(x, a, beta), gamma))
-    assert_gradient_close(dbeta, reference.numerical_gradient(lambda a: value(x, gamma, a), beta))
+        def value(a, i=i):
+            arguments = [x, *vectors]
+            arguments[i] = a
+            return (dy * forward(*arguments)).sum()
+
+        assert_gradient_close(gradient, reference.numerical_gradient(value, start))
 
 
 def test_whole_network_gradient_is_its_central_difference():

@@ -8,7 +8,9 @@ pytest.importorskip("sklearn")
 from sklearn_support import SMALL, numbers, three_classes
 
 from fastmlp import Callback
+from fastmlp.layers import ACTIVATIONS, NORMALIZATIONS
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
+from fastmlp.sklearn._network import REGRESSION_LOSSES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -17,8 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
     "arguments",
     [
         {"dropout": 0.2},
-        {"normalization": "batch"},
-        {"normalization": "layer"},
+        *({"normalization": name} for name in NORMALIZATIONS),
         {"solver": "adamw", "weight_decay": 0.1},
         {"clip_norm": 0.5},
         {"label_smoothing": 0.1},
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
         {"class_weight": {"a": 2.0}},
         {"matmul_precision": "medium"},
         {"n_threads": 1},
-        *({"activation": a} for a in ("leaky_relu", "elu", "selu", "gelu", "silu", "mish")),
+        *({"activation": name} for name in ACTIVATIONS if name != "sigmoid"),
     ],
     ids=str,
 )
@@ -59,6 +60,16 @@ def test_each_loss_finds_its_own_centre_of_the_targets(arguments, expected):
         assert regressor.predict(np.zeros((1, 1)))[0, column] == pytest.approx(
             expected(y[:, column]), rel=0.1
         )
+
+
+@pytest.mark.parametrize("loss", REGRESSION_LOSSES)
+def test_it_learns_with_every_loss(loss):
+    X, y = numbers()
+    arguments = SMALL | {"max_iter": 100, "learning_rate_init": 0.01}
+
+    regressor = MLPRegressor(loss, **arguments).fit(X, np.exp(y / 2))
+
+    assert regressor.score(X, np.exp(y / 2)) > 0.5
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -1,11 +1,8 @@
 """Training and prediction work with every row of every table of kernels."""
 
-import networks
 import numpy as np
 import pytest
 import reference
-import test_ops_update
-import test_steps
 from networks import OPTIMIZERS, blobs, targets
 from strategies import LOSSES
 
@@ -21,10 +18,8 @@ TABLES = [kernels.activations, kernels.losses, kernels.optimizers, kernels.cores
 CORES = {
     "affine": lambda n: layers.Linear(n, n),
     "affine_bf16": lambda n: layers.Linear(n, n),
-    "batch_norm": layers.BatchNorm,
-    "layer_norm": layers.LayerNorm,
     "copy": lambda n: layers.Dropout(0.1),
-}
+} | {norm(1).lowered(1).name: norm for norm in layers.NORMALIZATIONS.values()}
 
 
 def names(table):
@@ -78,9 +73,11 @@ def test_each_row_has_its_reference():
     for row in kernels.losses.TABLE:
         value, _ = reference.loss(row.name, z, np.array([1]) if row.takes_labels else y, None, 0.5)
         assert np.isfinite(value)
-    assert test_steps.RULES.keys() == networks.OPTIMIZERS.keys()
     for row in kernels.optimizers.TABLE:
-        assert len(test_ops_update.STATES[row.name]) == row.n_states
+        assert row.name in reference.RULES
+        assert len(reference.STATES[row.name]) == row.n_states
+    for norm in layers.NORMALIZATIONS.values():
+        assert norm.__name__.lower() in reference.NORMALIZATIONS
 
 
 @pytest.mark.parametrize("name", kernels.activations.CODES)
