@@ -56,6 +56,8 @@ def activation(kind, x, alpha=0.0):
         return x * sigmoid(x)
     if kind == "mish":
         return x * np.tanh(softplus(x))
+    if kind == "softplus":
+        return softplus(x)
     if kind == "sigmoid":
         return sigmoid(x)
     if kind == "tanh":
@@ -83,6 +85,8 @@ def activation_derivative(kind, x, alpha=0.0):
     if kind == "mish":
         t = np.tanh(softplus(x))
         return t + x * (1.0 - t * t) * sigmoid(x)
+    if kind == "softplus":
+        return sigmoid(x)
     if kind == "sigmoid":
         s = sigmoid(x)
         return s * (1.0 - s)

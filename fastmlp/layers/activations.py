@@ -21,6 +21,7 @@ __all__ = [
     "ReLU",
     "SiLU",
     "Sigmoid",
+    "Softplus",
     "Tanh",
 ]
 
@@ -152,6 +153,13 @@ class Sigmoid(Activation):
     lowered: Lowering = Activation.elementwise
 
 
+class Softplus(Activation):
+    """log(1 + exp(x)), a smooth ReLU (Dugas et al., 2001)."""
+
+    kind = "softplus"
+    lowered = Activation.elementwise
+
+
 class Tanh(Activation):
     """tanh(x), the hyperbolic tangent."""
 
@@ -160,6 +168,7 @@ class Tanh(Activation):
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {
-    layer.kind: layer for layer in (ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Sigmoid, Tanh)
+    layer.kind: layer
+    for layer in (ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus, Sigmoid, Tanh)
 }
 """Name, as on the command line and in the kernels' table -> the layer."""
