@@ -29,6 +29,7 @@ __all__ = [
     "CrossEntropy",
     "Hinge",
     "Huber",
+    "LogCosh",
     "Loss",
     "Poisson",
     "Quantile",
@@ -227,6 +228,15 @@ class Huber(Loss):
         return self.delta
 
 
+class LogCosh(Loss):
+    """log(cosh(z - t)), averaged over the C outputs too: smooth, and close to Huber's loss.
+
+    It is about r**2 / 2 for a small error r = z - t, and |r| - log(2) for a large one.
+    """
+
+    kind = "log_cosh"
+
+
 class Quantile(Loss):
     """max(q (t - z), (q - 1) (t - z)), minimal at the q-quantile (Koenker and Bassett, 1978).
 
@@ -270,7 +280,17 @@ class Poisson(Loss):
 
 LOSSES: dict[str, type[Loss]] = {
     loss.kind: loss
-    for loss in (CrossEntropy, Hinge, MSE, BinaryCrossEntropy, MAE, Huber, Quantile, Poisson)
+    for loss in (
+        CrossEntropy,
+        Hinge,
+        MSE,
+        BinaryCrossEntropy,
+        MAE,
+        Huber,
+        LogCosh,
+        Quantile,
+        Poisson,
+    )
 }
 
 

@@ -185,6 +185,8 @@ def row_losses(kind, z, t, parameter=0.0):
         inside = np.abs(error) <= parameter
         value = np.where(inside, 0.5 * error**2, parameter * (np.abs(error) - 0.5 * parameter))
         slope = np.where(inside, error, parameter * np.sign(error))
+    elif kind == "log_cosh":
+        value, slope = np.logaddexp(error, -error) - np.log(2.0), np.tanh(error)
     elif kind == "quantile":
         value = np.where(error < 0, -parameter * error, (1.0 - parameter) * error)
         slope = np.where(error < 0, -parameter, 1.0 - parameter)

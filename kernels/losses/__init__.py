@@ -2,10 +2,11 @@
 
 from ..machine.tables import codes_of
 from .classes import CROSS_ENTROPY, HINGE
+from .log_cosh import LOG_COSH
 from .numbers import BINARY_CROSS_ENTROPY, HUBER, MAE, MSE, POISSON, QUANTILE
 from .rows import Loss
 
 __all__ = ["CODES", "TABLE", "Loss"]
 
-TABLE = (CROSS_ENTROPY, HINGE, MSE, BINARY_CROSS_ENTROPY, MAE, HUBER, QUANTILE, POISSON)
+TABLE = (CROSS_ENTROPY, HINGE, MSE, BINARY_CROSS_ENTROPY, MAE, HUBER, QUANTILE, POISSON, LOG_COSH)
 CODES = codes_of(TABLE)
