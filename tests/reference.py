@@ -217,6 +217,7 @@ RULES = {
     "adam": {"lr": 0.003, "eps": 1e-2},
     "adamw": {"lr": 0.003, "eps": 1e-2},
     "adagrad": {"lr": 0.02, "eps": 1e-2},
+    "lion": {"lr": 0.002, "beta1": 0.9, "beta2": 0.98},
 }
 """The numbers of every kind that the tests train with.
 
@@ -232,10 +233,11 @@ STATES = {
     "adam": ("first", "second"),
     "adamw": ("first", "second"),
     "adagrad": ("second",),
+    "lion": ("first",),
 }
 """Which arrays every kind keeps in its state, in this order."""
 
-DECOUPLED = ("adamw",)
+DECOUPLED = ("adamw", "lion")
 """The kinds whose weight decay is no part of the gradient."""
 
 
@@ -255,6 +257,9 @@ def update(kind, w, g, state, *, t=1, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8,
     if kind == "adagrad":
         state["second"] = c = second + g * g
         return w - lr * g / (np.sqrt(c) + eps)
+    if kind == "lion":
+        state["first"] = beta2 * first + (1.0 - beta2) * g
+        return w - lr * (np.sign(beta1 * first + (1.0 - beta1) * g) + decoupled * w)
     state["second"] = c = beta2 * second + (1.0 - beta2) * g * g
     if kind == "rmsprop":
         return w - lr * g / (np.sqrt(c) + eps)
@@ -274,6 +279,9 @@ def update_size(kind, g, pull, state, new, *, t, beta1, beta2, eps):
     """
     if kind in ("sgd", "momentum", "nesterov"):
         return pull + np.abs(state["first"])
+    if kind == "lion":  # rounding may give a sum near 0 any sign
+        total, terms = beta1 * state["first"] + (1 - beta1) * g, np.abs(state["first"]) + pull
+        return np.where(np.abs(total) > 1e-5 * terms, 1.0, np.inf)
     floor = eps if kind != "rmsprop_in_root" else np.sqrt(eps)
     if kind in ("adam", "adamw"):
         top = (np.abs(state["first"]) + (1 - beta1) * pull) / (1 - beta1**t)

@@ -5,7 +5,7 @@ from fastmlp.optimizers.base import Optimizer
 from fastmlp.schedules import Schedule
 
 # What `fastmlp` and `fastmlp.optimizers` show; ADAPTIVE is the table behind their names.
-__all__ = ["Adagrad", "Adam", "AdamW", "RMSprop"]
+__all__ = ["Adagrad", "Adam", "AdamW", "Lion", "RMSprop"]
 
 
 class RMSprop(Optimizer):
@@ -142,7 +142,44 @@ class Adagrad(Optimizer):
         return {"eps": self.eps}
 
 
+class Lion(Optimizer):
+    """w -= lr (sign(b1 m + (1 - b1) g) + weight_decay w); m = b2 m + (1 - b2) g.
+
+    Every parameter moves by the learning rate, up or down (Chen et al., 2023, algorithm 2). The
+    authors advise a rate 3 to 10 times smaller than for `AdamW`, and a weight decay, which is
+    decoupled here too, larger by the same factor.
+
+    Parameters
+    ----------
+    lr : float or Schedule, default 1e-4
+    beta1, beta2 : float, default 0.9, 0.99
+        b1 and b2, the share of the average m in the step, and its decay rate; both >= 0 and < 1.
+
+    """
+
+    kind: str = "lion"
+    state_names: tuple[str, ...] = ("m",)
+
+    def __init__(
+        self,
+        lr: float | Schedule = 1e-4,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        max_norm: float | None = None,
+    ):
+        super().__init__(lr, weight_decay, clip_norm, max_norm)
+        self.beta1: float = fraction("beta1", beta1)
+        self.beta2: float = fraction("beta2", beta2)
+
+    def hyper(self) -> dict[str, float]:
+        """Return both betas by name."""
+        return {"beta1": self.beta1, "beta2": self.beta2}
+
+
 ADAPTIVE: dict[str, type[Optimizer]] = {
-    kind.__name__.lower(): kind for kind in (RMSprop, Adam, AdamW, Adagrad)
+    kind.__name__.lower(): kind for kind in (RMSprop, Adam, AdamW, Adagrad, Lion)
 }
 """Name, as for `fit` and the command line -> the optimizer."""
