@@ -145,6 +145,22 @@ def test_options_have_an_effect(options, capsys):
     assert report["test_accuracy"] > 0.3
 
 
+def test_an_l2_penalty_keeps_weights_small_and_is_reported(capsys, tmp_path):
+    norms = []
+    for l2 in (0, 0.05):
+        out = tmp_path / f"{l2}.safetensors"
+        options = ["--epochs", 2, "--hidden", 16, "--l2", l2, "--out", out]
+        code, lines, report = train(capsys, "digits", *options)
+
+        assert code == 0
+        assert report["options"]["l2"] == l2
+        assert any(f"l2 {l2}" in line for line in lines) is (l2 > 0)
+        weights = [p for name, p in fastmlp.load(out).params.items() if name.endswith("weight")]
+        norms.append(sum(float((w**2).sum()) for w in weights))
+
+    assert norms[1] < 0.9 * norms[0]
+
+
 def test_without_validation_rows_its_accuracy_is_null(capsys):
     _, _, report = train(capsys, "digits", "--epochs", 1, "--val-fraction", 0)
 

@@ -200,7 +200,6 @@ _TRAINING = (
         "RATE",
         default=0.0,
         by_dataset=True,
-        commands=("sweep",),
         search=Search(spread=LogUniform),
         told="l2 {}",
     ),
