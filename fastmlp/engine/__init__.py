@@ -1,6 +1,6 @@
-"""How a model runs: from layers to a plan, and the runners that train and predict with it.
+"""How a model runs: the engine turns layers into a plan, and trains and predicts with it.
 
-The engine stands between what a user combines (layers, losses, optimizers) and the kernels. It
-imports nothing from above: layers describe themselves in the terms of `plan`, and models, losses
-and optimizers are known by the protocols in `protocols`.
+The engine sits between the kernels and the layers, losses and optimizers that a user combines. It
+imports nothing from above: layers describe themselves with the types in `plan`, and `protocols`
+defines what models, losses and optimizers must provide.
 """

@@ -1,4 +1,4 @@
-"""Which kernels a plan calls by address: only these are compiled."""
+"""The kernels that a plan calls by address; only these are compiled."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,6 +1,6 @@
-"""Compiled training: a model, a loss and an optimizer as one plan that ``kernels.engine`` runs.
+"""Compiled training: ``kernels.engine`` runs a model, a loss and an optimizer as one plan.
 
-`CompiledRunner` owns all the memory that the kernels use; they are given addresses.
+`CompiledRunner` owns all the memory that the kernels use, and passes them addresses.
 """
 
 import math
@@ -40,8 +40,8 @@ _SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
 class CompiledRunner:
     """Trains an epoch in one compiled call per thread; see `fastmlp.engine.runner.Runner`.
 
-    The model must have a plan, and the loss and the optimizer must be built-in ones. With
-    ``joins``, a single row that is left at the end joins the minibatch before it.
+    The model must have a plan, and the loss and the optimizer must be built in. With ``joins``, a
+    single row left over at the end joins the minibatch before it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CompiledRunner:
         joins: bool = False,
     ):
         states = list(optimizer.state.values())
-        if len(states) != len(optimizer.state_names):  # kernels would write where nothing is
+        if len(states) != len(optimizer.state_names):  # kernels would write to a missing array
             raise RuntimeError("the optimizer lost its state to another model before it began")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         X = X.reshape(len(X), -1)
@@ -98,13 +98,13 @@ class CompiledRunner:
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])
         started = time.perf_counter()
-        self._run_kernel(0)  # no steps: it only has to be compiled
+        self._run_kernel(0)  # no steps: this only compiles the kernel
         self.compile_seconds = compiling + time.perf_counter() - started
 
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
-        """Make one step for each rate; ``order`` may be any rows, ``len(X)`` at most."""
+        """Run one step per rate; ``order`` may hold any rows, at most ``len(X)`` of them."""
         with Interrupt() as interrupt:  # the steps and their record must agree
             return self._make_steps(order, rates, poll, interrupt)
 
@@ -135,7 +135,7 @@ class CompiledRunner:
         return EpochResult(losses_made, hits, interrupted=interrupt.pending)
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
-        """Give each minibatch a penalty of its own, instead of that of the constructor.
+        """Scale the penalty by each minibatch's rows, instead of using the constructor's ``l2``.
 
         Parameters
         ----------
@@ -152,11 +152,11 @@ class CompiledRunner:
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
     ) -> tuple[float, float | None]:
-        """Return loss, without penalties, and accuracy in inference mode."""
+        """Return the loss without penalties and the accuracy, in inference mode."""
         return evaluate(self.model, self.loss, X, y, weights, self.n_threads)
 
     def steps_done(self) -> int:
-        """Return the number of steps made."""
+        """Return the number of steps done."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
 
     def _enter_settings(self) -> None:
@@ -166,9 +166,10 @@ class CompiledRunner:
         self._plan.reals[: len(operations)] = [o.reals for o in operations]
 
     def _run(self, poll: Callable[[], None], interrupt: Interrupt) -> None:
-        """Run the threads to their end, or to the end of this step if there is an interrupt.
+        """Run the threads until they finish, or until the end of the step on an interrupt.
 
-        Usually this thread only watches. In a short epoch it works too, and sees Ctrl-C at the end.
+        Usually this thread only watches. In a short epoch it also works, and sees Ctrl-C at the
+        end.
         """
         works_too = self._expected_seconds < _SHORT_EPOCH
         first = 1 if works_too else 0
@@ -196,7 +197,7 @@ class CompiledRunner:
                 raise
 
     def _divide_among(self, n_threads: int) -> None:
-        """Divide the work among fewer threads, since no more can be started."""
+        """Redistribute the work over fewer threads because no more can be started."""
         self.n_threads, divided = n_threads, self._write(n_threads=n_threads)
         self._plan.header[op.N_THREADS] = n_threads
         columns = int(op.SPLIT_COLUMNS)

@@ -1,4 +1,4 @@
-"""How much processor time this process may use in its control groups (containers, systemd)."""
+"""The CPU quota that control groups (containers, systemd) set for this process."""
 
 import math
 import os
@@ -11,15 +11,15 @@ __all__ = ["cpu_quota"]
 
 @cache
 def cpu_quota(root: str | os.PathLike[str] = "/") -> int | None:
-    """Return the quota of this process in processors, rounded up; None if it has none.
+    """Return this process's quota in processors, rounded up; None if it has none.
 
-    The smallest quota of its control group and of all groups around it counts. Versions 1 and 2 of
-    control groups are understood.
+    The result is the smallest quota of its control group and all parent groups. Both cgroup v1 and
+    v2 are supported.
 
     Parameters
     ----------
     root : path, default "/"
-        Where ``proc`` and ``sys`` are.
+        The folder that contains ``proc`` and ``sys``.
 
     """
     quotas = [share for folder in _groups(Path(root)) if (share := _quota(folder)) is not None]

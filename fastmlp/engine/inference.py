@@ -1,4 +1,4 @@
-"""Compiled inference: the forward half of a plan. Each thread has memory of its own."""
+"""Compiled inference: the forward half of a plan. Each thread has its own memory."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fastmlp.kernels.plan import op
 
 __all__ = ["can_infer", "evaluate", "predict"]
 
-_ROWS_AT_ONCE = 256  # per thread, at most: their memory stays in the second-level cache
+_ROWS_AT_ONCE = 256  # at most, per thread: their memory stays in the L2 cache
 _ROWS_WORTH_A_THREAD = 32
 _FLOPS_WORTH_A_HELPER = 4_000_000  # per thread
 _GRAIN = 8  # rows
@@ -28,14 +28,14 @@ _RAW, _OUTPUTS = (int(op.RAW), 0), (int(op.OUTPUTS), 0)
 
 
 def can_infer(model: Model) -> bool:
-    """Tell whether a plan can be made of the model's layers."""
+    """Return whether the model's layers can be turned into a plan."""
     return fuse(model.stages, 1) is not None
 
 
 def predict(model: Model, X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
-    """Return outputs (N, C) in inference mode; several threads may do so at once.
+    """Return outputs (N, C) in inference mode; safe to call from several threads at once.
 
-    X is a row-major uint8, float32 or float64 array of rows that fit the model.
+    X is a row-major uint8, float32 or float64 array whose rows have the model's input size.
     """
     width = X.size // len(X)
     predictor = getattr(model.per_thread, "predictor", None)
@@ -52,20 +52,20 @@ def evaluate(
     weights: np.ndarray | None,
     n_threads: int | None = None,
 ) -> tuple[float, float | None]:
-    """Return loss, without penalties, and accuracy in inference mode."""
+    """Return the loss without penalties and the accuracy, in inference mode."""
     outputs = predict(model, X, n_threads)
     value, n_correct = loss.compute(outputs, y, weights)
     return value, loss.accuracy(n_correct, *outputs.shape)
 
 
 class _Predictor:
-    """What one Python thread needs to run one model on rows of one width.
+    """One Python thread's state for running one model on rows of one width.
 
-    A single row takes microseconds, so all that can be prepared is prepared once.
+    A single row takes microseconds, so everything possible is prepared only once.
     """
 
     def __init__(self, model: Model, width: int):
-        self.width, self.version = width, model.version  # read before the settings are
+        self.width, self.version = width, model.version  # the version is read before the settings
         self.operations, self.standardise = fused(model, width)
         self.plan = write(self.operations, model.slots, model.dtype, _ROWS_AT_ONCE)
         self.n_outputs = self.operations[-1].n_out
@@ -111,7 +111,7 @@ class _Predictor:
         return outputs
 
     def _infer_together(self, n_rows: int, n_threads: int) -> None:
-        """Infer on this thread, and on helpers if they are free in time."""
+        """Infer on this thread, and on any helpers that become free in time."""
         share = -(-n_rows // (n_threads * _GRAIN)) * _GRAIN
         self.job[op.NEXT_ROW], self.job[op.N_JOB_ROWS], self.job[op.FAILED] = 0, n_rows, 0
         self.job[op.ROWS_AT_ONCE] = min(share, _ROWS_AT_ONCE)
@@ -131,7 +131,7 @@ class _Predictor:
             threads.give_back(helpers, self.zero)
 
     def _infer_row(self, model: Model, X: np.ndarray) -> None:
-        """Infer one row, into an array that is always the same."""
+        """Infer one row, always into the same array."""
         table = self.row_table
         table.addresses[_RAW] = X.__array_interface__["data"][0]
         if X.dtype is not self.raw_dtype:
@@ -141,7 +141,7 @@ class _Predictor:
         self.infer_rows(table.addresses, self.zero, 0, 1)
 
     def _expect(self, dtype: np.dtype) -> None:
-        """Tell the plan the dtype of the rows that follow."""
+        """Set the dtype of the next rows in the plan."""
         self.raw_dtype = dtype
         expect_dtype(self.plan, dtype)
 
@@ -154,7 +154,7 @@ class _Predictor:
         return table
 
     def _follow_scaling(self, standardise: Standardise) -> None:
-        """Copy mean and std in again if they have changed.
+        """Copy mean and std again if they have changed.
 
         Comparing their bytes is ten times faster than preparing them again.
         """
@@ -166,5 +166,5 @@ class _Predictor:
 
 
 def _locations(*arrays: np.ndarray) -> np.ndarray:
-    """Return the addresses and lengths of arrays, a row each."""
+    """Return the address and length of each array, one array per row."""
     return np.array([(a.__array_interface__["data"][0], a.size) for a in arrays], np.int64)

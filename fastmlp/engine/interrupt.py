@@ -1,6 +1,6 @@
-"""Ctrl-C and its kind: what a signal's handler raises waits until a step is complete."""
+"""Ctrl-C and other signals: exceptions from signal handlers wait until a step is complete."""
 
-import _signal  # `signal` without its enums: with them, an epoch's block takes 40 microseconds
+import _signal  # `signal` without its enums, which would add 40 microseconds to each epoch's block
 import signal
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["Interrupt"]
 
-_SIGNALS = [  # those that ask a program to stop, as far as the system has them
+_SIGNALS = [  # signals that ask a program to stop, if the system has them
     getattr(signal, name)
     for name in (
         "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK", "SIGALRM", "SIGVTALRM", "SIGUSR1",
@@ -19,17 +19,17 @@ _SIGNALS = [  # those that ask a program to stop, as far as the system has them
 
 
 class Interrupt:
-    """Holds back what a signal's handler raises until a step is complete.
+    """Holds back exceptions from signal handlers until a step is complete.
 
-    Python handlers, including Python's own for Ctrl-C, are still called at once, but what they
-    raise is kept. Training then stops at the end of a step, and an error other than
-    KeyboardInterrupt is raised when the outermost block ends. A second error comes through at once.
-    Signals that are ignored, that end the process or that are not handled in Python are left alone.
+    Python handlers, including Python's own for Ctrl-C, still run at once, but their exceptions are
+    held back. Training then stops at the end of a step, and an exception other than
+    KeyboardInterrupt is raised when the outermost block ends. A second exception is raised at once.
+    Signals that are ignored, end the process or have no Python handler are left alone.
 
-    Nested blocks share what the outermost one knows. Look at ``pending`` after the block too.
+    Nested blocks share the state of the outermost one. Check ``pending`` after the block too.
     """
 
-    _outermost: "Interrupt | None" = None  # receives the signals, also for those inside it
+    _outermost: "Interrupt | None" = None  # receives the signals, also for blocks inside it
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
@@ -41,7 +41,7 @@ class Interrupt:
 
     @property
     def pending(self) -> bool:
-        """Whether a handler raised an error, as Python's own does on Ctrl-C."""
+        """Whether a handler raised an exception, as Python's own does on Ctrl-C."""
         return self._holder._error is not None
 
     def __enter__(self) -> "Interrupt":
@@ -63,14 +63,14 @@ class Interrupt:
             raise self._error
 
     def _install(self) -> None:
-        """Take over the signals; if one interrupts that is not ours yet, undo everything."""
+        """Take over the signals; undo everything if a signal not yet taken over interrupts."""
         try:
             for number in _SIGNALS:
                 found = _signal.getsignal(number)
                 if not callable(found):
                     continue
                 owner = getattr(found, "__self__", None)
-                if isinstance(owner, Interrupt):  # of a block that was never left
+                if isinstance(owner, Interrupt):  # a block that was never exited
                     found = owner._theirs[number]
                 self._theirs[number] = found
                 _signal.signal(number, self._ours)
@@ -80,7 +80,7 @@ class Interrupt:
             raise
 
     def _put_back(self) -> None:
-        """Give all signals back, Ctrl-C last, since it is the likeliest to come."""
+        """Restore all handlers, Ctrl-C last, since it is the most likely signal."""
         try:
             for number in reversed(self._theirs):
                 if _signal.getsignal(number) is self._ours:  # a handler may have installed another
@@ -92,7 +92,8 @@ class Interrupt:
     def _may_be_around(self, other: "Interrupt") -> bool:
         """Return False if this block may never end.
 
-        Its thread may be gone after a fork in another one, or a second error came in ``__exit__``.
+        A fork in another thread may have lost its thread, or a second exception may have been
+        raised in ``__exit__``.
         """
         return self._thread == other._thread and not self._came_through
 
@@ -105,4 +106,4 @@ class Interrupt:
                 raise
             self._error = error
             if isinstance(error, KeyboardInterrupt):
-                error.__traceback__ = None  # it would keep the memory of the run
+                error.__traceback__ = None  # it would keep the run's memory alive

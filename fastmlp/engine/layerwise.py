@@ -1,4 +1,4 @@
-"""Layer by layer: the readable way to run a model, and the only one for models without a plan."""
+"""Running a model layer by layer: readable, and the only way for models without a plan."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ def forward(layers: Sequence[Layer], x: np.ndarray, train: bool = False) -> np.n
 
 
 def backward(layers: Sequence[Layer], dy: np.ndarray) -> None:
-    """Write every layer's gradients; the first layer need not compute that of its input."""
+    """Write every layer's gradients; the first layer need not compute its input gradient."""
     for layer in reversed(layers[1:]):
         dy = layer.backward(dy)
     layers[0].backward_first(dy)
@@ -45,7 +45,7 @@ def loss_and_grads(
     l2: float,
     train: bool,
 ) -> tuple[float, int]:
-    """Return the loss with its penalty, and the number of right answers; write ``model.grad``."""
+    """Return the loss with its penalty and the number correct; write ``model.grad``."""
     outputs = forward(model.stages, x, train)
     rows = np.ascontiguousarray(outputs, model.dtype).reshape(len(outputs), -1)
     doutputs = np.empty_like(rows)
@@ -65,7 +65,7 @@ def add_penalty(weight: np.ndarray, gradient: np.ndarray, l2: float) -> float:
 
 
 def predict(model: Model, X: np.ndarray, batch_size: int) -> np.ndarray:
-    """Return outputs in inference mode; several threads may do so at once."""
+    """Return outputs in inference mode; safe to call from several threads at once."""
     layers = [layer.twin() for layer in model.stages]
     out: np.ndarray | None = None
     for start in range(0, len(X), batch_size):
@@ -85,7 +85,7 @@ def evaluate(
     weights: np.ndarray | None,
     batch_size: int,
 ) -> tuple[float, float | None]:
-    """Return loss, without penalties, and accuracy in inference mode."""
+    """Return the loss without penalties and the accuracy, in inference mode."""
     layers = [layer.twin() for layer in model.stages]
     total, mass, n_correct, n_outputs = 0.0, 0.0, 0, 1
     for start in range(0, len(X), batch_size):
@@ -95,7 +95,7 @@ def evaluate(
         part = None if weights is None else weights[rows]
         share = len(outputs) if part is None else float(part.sum(dtype=np.float64))
         if share == 0.0:
-            part = None  # rows of no weight still count for the accuracy
+            part = None  # rows with zero weight still count for the accuracy
         value, hits = loss.compute(outputs, y[rows], part)
         total += value * share
         mass += share
@@ -135,7 +135,7 @@ class LayerRunner:
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
-        """Make one step for each rate."""
+        """Run one step per rate."""
         losses, n_correct = np.empty(len(rates)), 0
         step, next_poll = 0, 0.0
         try:
@@ -158,7 +158,7 @@ class LayerRunner:
         return EpochResult(losses, n_correct, interrupted=interrupt.pending)
 
     def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
-        """Return loss and right answers of these rows; update unless the loss is not finite."""
+        """Return these rows' loss and number correct; update if the loss is finite."""
         for layer in self.model.stages:
             layer.begin_step(self.seed, self.optimizer.t)
         weights = None if self.weights is None else self.weights[rows]
@@ -173,9 +173,9 @@ class LayerRunner:
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
     ) -> tuple[float, float | None]:
-        """Return loss, without penalties, and accuracy in inference mode."""
+        """Return the loss without penalties and the accuracy, in inference mode."""
         return evaluate(self.model, self.loss, X, y, weights, max(self.batch_size, 1024))
 
     def steps_done(self) -> int:
-        """Return the number of steps made."""
+        """Return the number of steps done."""
         return self._done

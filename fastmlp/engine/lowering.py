@@ -1,9 +1,8 @@
-"""From layers to operations: what can be computed together, and on how many threads.
+"""Lowering layers to operations: which layers to fuse, and how many threads to use.
 
-A layer that has kernels says so in a method ``lowered(width)``, which returns one of the parts in
-`fastmlp.engine.plan`; ``width`` is the number of its input features. The method counts only in the
-class that defines it. A class derived from that one may compute something else, so it has no
-lowering unless it defines its own.
+A layer with kernels has a method ``lowered(width)``, which returns one of the parts in
+`fastmlp.engine.plan`; ``width`` is the number of its input features. The method is not inherited: a
+derived class may compute something else, so it has no lowering unless it defines its own.
 """
 
 from collections.abc import Sequence
@@ -29,16 +28,16 @@ _Fused = tuple[list[Operation], Standardise | None]
 
 
 def fused(model: Model, width: int) -> _Fused:
-    """Return `fuse` of the layers of a model that has a plan."""
+    """Return `fuse` for the layers of a model that has a plan."""
     found = fuse(model.stages, width)
     assert found is not None, "a model without a plan is run layer by layer"
     return found
 
 
 def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
-    """Return the operations of layers, and what standardises their input.
+    """Return the layers' operations and the standardisation of their input, if any.
 
-    Returns None if a layer has no lowering, or stands where it has none.
+    Returns None if a layer has no lowering, or none in its position.
     """
     operations: list[Operation] = []
     standardise: Standardise | None = None
@@ -74,7 +73,7 @@ def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
 def useful_threads(
     operations: Sequence[Operation], batch_size: int, n_threads: int | None = None
 ) -> int:
-    """Return how many threads a step is worth; a small one is over before a thread has woken up.
+    """Return how many threads a step can use; a small step ends before a thread has woken up.
 
     At most ``n_threads`` (default: as many as the process may use) and `threads.MOST`.
     """
@@ -87,12 +86,12 @@ def useful_threads(
 
 
 def _part_of(layer: Layer, width: int) -> Part | None:
-    """Return what a layer says of itself, None if its own class says nothing."""
+    """Return a layer's part, None if its own class does not define ``lowered``."""
     lowered = vars(type(layer)).get("lowered")
     return None if lowered is None else lowered(layer, width)
 
 
 def _pass(operations: list[Operation], width: int) -> Operation:
-    """Add an operation without a product, for what cannot go into the one before it."""
+    """Add an operation without a product, for a part that cannot join the one before it."""
     operations.append(Operation("copy", -1, width, width))
     return operations[-1]

@@ -1,7 +1,7 @@
-"""The arrays that a plan works on, in training and in inference, and what enters and leaves them.
+"""The arrays of a plan, in training and inference, and copying data into and out of them.
 
-A plan is written by `fastmlp.engine.writing`, except for the few numbers of its header that
-describe the rows of a run and how they are standardised. They are written here, with the arrays.
+`fastmlp.engine.writing` writes a plan, except for the few header fields that describe the rows of a
+run and their standardisation. This module sets those along with the arrays.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,21 @@ __all__ = [
 
 
 class ArrayTable:
-    """The addresses of a run's arrays, as kernels read them; it keeps the arrays alive."""
+    """The addresses of a run's arrays, in the form kernels read; keeps the arrays alive."""
 
     def __init__(self) -> None:
         self.addresses = np.zeros((op.N_ARRAYS, 2), np.int64)
         self._arrays: dict[int, np.ndarray] = {}
 
     def __setitem__(self, place: int, array: np.ndarray) -> None:
-        """Put a contiguous array at one of the places that ``op`` names."""
+        """Store a contiguous array at an index defined in ``op``."""
         if not array.flags.c_contiguous:
             raise ValueError("an array of a run must be contiguous")
         self._arrays[place] = array
         self.addresses[place] = array.__array_interface__["data"][0], array.size
 
     def __getitem__(self, place: int) -> np.ndarray:
-        """Return the array at a place."""
+        """Return the array at an index."""
         return self._arrays[place]
 
 
@@ -87,15 +87,15 @@ def training_memory(
     Parameters
     ----------
     plan, theta, calls
-        As `plan_memory` takes them.
+        As in `plan_memory`.
     rows : tuple
         X, targets, and weights or None.
     states : sequence of numpy.ndarray
-        Those of the optimizer, at most two, laid out like theta.
+        The optimizer's state arrays, at most two, laid out like theta.
     hyper : numpy.ndarray
-        Its numbers, see `fastmlp.ops.hyper`.
+        The optimizer's hyperparameters, see `fastmlp.ops.hyper`.
     gradient : numpy.ndarray or None
-        Room for the whole gradient, where the plan stores it.
+        An array for the whole gradient, if the plan stores it.
 
     """
     dtype, header, (X, targets, weights) = theta.dtype, plan.header, rows
@@ -127,7 +127,7 @@ def training_memory(
 
 
 def start_epoch(memory: ArrayTable, first_step: int, rates: np.ndarray) -> None:
-    """Say which steps come next, and their learning rates."""
+    """Set the next steps and their learning rates."""
     header, n_steps = memory[op.HEADER], len(rates)
     header[op.FIRST_STEP], header[op.N_STEPS] = first_step, n_steps
     if n_steps > memory[op.RATES].size:
@@ -137,7 +137,7 @@ def start_epoch(memory: ArrayTable, first_step: int, rates: np.ndarray) -> None:
 
 
 def enter_order(memory: ArrayTable, order: np.ndarray) -> None:
-    """Say which rows to visit; kernels take an empty array for all rows in their own order."""
+    """Set which rows to visit; an empty array tells kernels to visit all rows in order."""
     n = len(order)
     memory[op.HEADER][op.N_ROWS] = n
     order = np.ascontiguousarray(order, np.int64)
@@ -146,12 +146,12 @@ def enter_order(memory: ArrayTable, order: np.ndarray) -> None:
 
 
 def expect_dtype(plan: Plan, dtype: np.dtype) -> None:
-    """Say which dtype the rows have."""
+    """Set the dtype of the rows."""
     plan.header[_RAW_CODE] = RAW_CODE_OF[dtype]
 
 
 def enter_scaling(memory: ArrayTable, standardise: Standardise, width: int) -> None:
-    """Say how to standardise rows of that width, and write what to subtract and multiply by."""
+    """Set how to standardise rows of that width, and write the shift and scale arrays."""
     dtype = memory[op.THETA].dtype
     between = standardise.dtype_between(dtype)
     memory[op.HEADER][op.STANDARDISE] = op.IN_REAL if between == dtype else op.IN_DOUBLE
@@ -160,7 +160,7 @@ def enter_scaling(memory: ArrayTable, standardise: Standardise, width: int) -> N
 
 
 def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
-    """Copy the running statistics of the layers in."""
+    """Copy the layers' running statistics in."""
     running = memory[op.RUNNING_STATISTICS]
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
@@ -183,12 +183,12 @@ _RAW_CODE = int(op.RAW_CODE)
 
 
 def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
-    """Make the arrays that have a value for each step of an epoch."""
+    """Allocate the arrays that hold a value for each step of an epoch."""
     for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT):
         memory[place] = np.empty(n_steps)
     memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 
 
 def _nothing(dtype: np.dtype) -> np.ndarray:
-    """Return an array for a place that the plan does not read."""
+    """Return a placeholder for an array that the plan does not read."""
     return np.zeros(1, dtype)

@@ -17,17 +17,17 @@ _STRIDE = 16  # every tensor starts on a multiple of this many elements
 
 
 class Arrays(dict[str, np.ndarray]):
-    """Named arrays. Assignment copies into the array of that name, so that a view stays a view.
+    """Named arrays. Assignment copies values into the existing array, so a view stays a view.
 
     Raises
     ------
     ValueError
-        On assignment to an unknown name, or of an array of a different shape.
+        If an assigned name is unknown, or an assigned array has a different shape.
 
     """
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Copy the value into the array of that name."""
+        """Copy the value into the array with that name."""
         if name not in self:
             raise unknown("array", name, self)
         array, target = np.asarray(value), self[name]
@@ -36,14 +36,14 @@ class Arrays(dict[str, np.ndarray]):
         target[...] = array
 
     def assign(self, values: Mapping[str, Any]) -> None:
-        """Copy each value into the array of its name."""
+        """Copy each value into the array with its name."""
         for name, value in values.items():
             self[name] = value
 
     update = assign  # type: ignore[assignment]
 
     def __ior__(self, values: Mapping[str, Any]) -> "Arrays":  # type: ignore[override]
-        """Copy each value into the array of its name."""
+        """Copy each value into the array with its name."""
         self.assign(values)
         return self
 
@@ -54,7 +54,7 @@ class Arrays(dict[str, np.ndarray]):
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one tensor lies in the flat arrays.
+    """The position of one tensor in the flat arrays.
 
     Attributes
     ----------
@@ -75,17 +75,17 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """Its name in the model, ``"0.weight"``."""
+        """The tensor's name in the model, ``"0.weight"``."""
         return f"{self.layer}.{self.local}"
 
     @property
     def size(self) -> int:
-        """Number of elements, without padding."""
+        """The number of elements, without padding."""
         return math.prod(self.shape)
 
     @property
     def end(self) -> int:
-        """The element after its last."""
+        """The index just past its last element."""
         return self.offset + self.size
 
     @property
@@ -94,12 +94,12 @@ class Slot:
         return len(self.shape) >= 2
 
     def view(self, flat: np.ndarray) -> np.ndarray:
-        """Return its part of a flat array in its shape, without a copy."""
+        """Return its part of a flat array as a view with its shape."""
         return flat[self.offset : self.end].reshape(self.shape)
 
 
 class FlatLayer(Protocol):
-    """What the store needs to know of a layer."""
+    """What the store needs from a layer."""
 
     @property
     def params(self) -> Arrays:
@@ -108,7 +108,7 @@ class FlatLayer(Protocol):
 
     @property
     def in_model(self) -> bool:
-        """Whether it belongs to a store already."""
+        """Whether it already belongs to a store."""
         ...
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -116,23 +116,23 @@ class FlatLayer(Protocol):
         ...
 
     def ensure_values(self, seed: int | tuple[int, ...]) -> None:
-        """Draw the parameters, unless it has them already."""
+        """Initialise the parameters unless it already has them."""
         ...
 
     def bind(self, store: "FlatStore", index: int, views: Arrays) -> None:
-        """Switch to views of the store's arrays."""
+        """Replace its parameters with views of the store's arrays."""
         ...
 
 
 class FlatStore:
     """One 64-byte-aligned array of all parameters and, on demand, one of all gradients.
 
-    Building it moves the parameters of the layers in; from then on, the layers hold views.
+    The constructor copies the layers' parameters in; from then on, the layers hold views.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Layer i draws its values from the seed (seed, i), unless it has some already.
+        Layer i is initialised with the seed (seed, i), unless it already has values.
     dtype : numpy.dtype
         float32 or float64.
     seed : int
@@ -140,11 +140,11 @@ class FlatStore:
     Attributes
     ----------
     slots : tuple of Slot
-        In the order of the layers.
+        In layer order.
     slots_of : tuple of list of Slot
         The slots of each layer.
     theta : numpy.ndarray, shape (n,)
-        All parameters; the padding between tensors is and stays zero.
+        All parameters; the padding between tensors is always zero.
     params : Arrays
         Name -> view of theta.
     version : object
@@ -190,20 +190,20 @@ class FlatStore:
 
     @property
     def n_parameters(self) -> int:
-        """Number of parameters, without padding."""
+        """The number of parameters, without padding."""
         return sum(slot.size for slot in self.slots)
 
     def views(self, flat: np.ndarray) -> Arrays:
-        """Return name -> view of an array laid out like theta."""
+        """Return views of an array laid out like theta, by parameter name."""
         return Arrays({slot.name: slot.view(flat) for slot in self.slots})
 
     def local_views(self, flat: np.ndarray, index: int) -> Arrays:
-        """Return local name -> view for the layer of that index."""
+        """Return views for the layer with that index, by local name."""
         return Arrays({slot.local: slot.view(flat) for slot in self.slots_of[index]})
 
 
 def _require_free(layers: tuple[FlatLayer, ...]) -> None:
-    """Raise if a layer is in another model, or twice in this one."""
+    """Raise if a layer is in another model, or appears twice in this one."""
     seen: set[int] = set()
     for index, layer in enumerate(layers):
         if layer.in_model or id(layer) in seen:

@@ -1,9 +1,9 @@
-"""What a plan is made of: the parts that layers describe themselves as, operations, the plan.
+"""The types behind a plan: the parts that describe layers, operations and the plan itself.
 
-A layer is one of `Core`, `Elementwise`, `Drop`, `Standardise` and `Nothing`. `lowering.fuse`
-combines these into operations, and `writing.write` turns them into the integers that
-``kernels.engine`` reads. What a core needs of memory, scratch and threads is in its row of
-``kernels.cores``.
+A layer describes itself as a `Core`, `Elementwise`, `Drop`, `Standardise` or `Nothing`.
+`lowering.fuse` combines these into operations, and `writing.write` encodes them as the integers
+that ``kernels.engine`` reads. A core's row in ``kernels.cores`` says what memory, scratch and
+threads it needs.
 """
 
 from collections.abc import Callable
@@ -32,12 +32,12 @@ __all__ = [
 ]
 
 RAW_CODE_OF = {np.dtype(name): int(code) for name, code in op.RAW_CODES.items()}
-"""The code of each dtype that raw input may have."""
+"""The code of each dtype allowed for raw input."""
 
 
 @dataclass(frozen=True)
 class Core:
-    """A product or a normalisation. Its parameters, at most two, are those of the layer.
+    """A product or a normalisation. It uses the layer's parameters, at most two.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Core:
     n_out : int
         Output features.
     numbers : tuple of float
-        At most two, which its kernels find from ``op.NORM_EPSILON`` on.
+        At most two; its kernels read them starting at ``op.NORM_EPSILON``.
 
     """
 
@@ -72,14 +72,14 @@ class Drop:
 
 @dataclass(frozen=True)
 class Standardise:
-    """(x - mean) / std on raw inputs.
+    """(x - mean) / std, applied to raw inputs.
 
     Attributes
     ----------
     mean, std : numpy.ndarray, float64, shape (D,) or ()
-        The layer's own arrays: their contents may change after the plan was made.
+        The layer's own arrays; their contents may change after the plan is made.
     dtype_between : callable
-        Returns the dtype in which to compute, given that of the model.
+        Returns the dtype to compute in, given the model's dtype.
 
     """
 
@@ -90,7 +90,7 @@ class Standardise:
 
 @dataclass(frozen=True)
 class Nothing:
-    """A layer that leaves rows as they are."""
+    """A layer that leaves rows unchanged."""
 
 
 Part = Core | Elementwise | Drop | Standardise | Nothing
@@ -100,23 +100,23 @@ Part = Core | Elementwise | Drop | Standardise | Nothing
 class Operation:
     """A core (product, normalisation or copy), then an activation, then dropout.
 
-    Only the layers' kinds and sizes decide which operations a model has. Settings (alpha, dropout,
-    numbers) are real numbers of the plan and may change later.
+    Only the kinds and sizes of its layers determine a model's operations. The settings (alpha,
+    dropout, numbers) are stored as the plan's real numbers and may change later.
 
     Attributes
     ----------
     core : str
         Its name in ``kernels.cores``.
     layer : int
-        Index of the layer that the core came from, -1 for "copy".
+        Index of the core's layer, -1 for "copy".
     n_in, n_out : int
         Input and output features.
     activation, alpha : str or None, float
         A name in ``kernels.activations``, and its parameter.
     dropout, dropout_layer : float, int
-        Probability of dropping, and index of the layer that keys the mask, -1 if nothing drops.
+        Probability of dropping, and index of the layer that keys the mask, -1 without dropout.
     numbers : tuple of float
-        The core's.
+        The core's numbers, see `Core`.
 
     """
 
@@ -132,7 +132,7 @@ class Operation:
 
     @property
     def keep(self) -> int:
-        """What the backward pass needs of the activation, besides the output."""
+        """What the backward pass needs from the activation, besides the output."""
         if self.activation is None:
             return int(op.KEEP_NOTHING)
         elementwise, row = kernels.activations.elementwise, activation_row(self.activation)
@@ -143,7 +143,7 @@ class Operation:
 
     @property
     def drops(self) -> bool:
-        """Whether it ends in dropout, even with a probability of 0 for now."""
+        """Whether it ends in dropout, even if the probability is currently 0."""
         return self.dropout_layer >= 0
 
     @property
@@ -155,19 +155,19 @@ class Operation:
 
 @dataclass(frozen=True)
 class Training:
-    """What a plan for training has, and one for inference has not.
+    """The settings that only a training plan has.
 
     Attributes
     ----------
     loss, loss_parameter : str, float
-        Its name in ``kernels.losses``, and its one number.
+        The loss's name in ``kernels.losses``, and its single parameter.
     optimizer : str
         Its name in ``kernels.optimizers``.
     n_targets : int, default 0
-        Columns of the targets; 0 for labels.
+        The number of target columns; 0 for labels.
     step_rows : int, optional
-        Rows of a step; default the batch size. What is left at the end is one step if the batch
-        has room for it.
+        Rows per step; default the batch size. The last step takes all remaining rows if they fit
+        in a batch.
     parts : int, default 0
         How many bfloat16 numbers represent each float32 in a product, 1 or 2; 0 for products in
         the working dtype.
@@ -191,7 +191,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan and the sizes of the memory that it works on.
+    """A plan and the sizes of the memory that it needs.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class Plan:
     workspace_size, scratch_size, packed_size : int
         In elements of the working dtype; scratch is per thread.
     running : tuple of tuple
-        For each layer with running statistics: its index, their offset, and how many there are.
+        For each layer with running statistics: the layer's index, their offset and their number.
 
     """
 
@@ -226,5 +226,5 @@ def activation_row(name: str) -> Any:
 
 
 def core_name(operation: Operation, parts: int) -> str:
-    """Return the name of the core that computes an operation with so many bfloat16 parts."""
+    """Return the name of the core that computes an operation with this many bfloat16 parts."""
     return (core_row(operation.core).at_lower_precision if parts else None) or operation.core

@@ -1,4 +1,4 @@
-"""What the engine needs to know of the things above it: layers, models, losses and optimizers."""
+"""The interfaces the engine needs from the code above it: layers, models, losses, optimizers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,11 +11,11 @@ __all__ = ["Layer", "Loss", "Model", "Optimizer"]
 
 
 class Layer(FlatLayer, Protocol):
-    """A layer. Built-in ones also have a method ``lowered``, see `fastmlp.engine.lowering`."""
+    """A layer. Built-in layers also have a method ``lowered``, see `fastmlp.engine.lowering`."""
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
-        """Arrays by name that are kept but not trained."""
+        """Arrays that are stored but not trained, by name."""
         ...
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
@@ -27,7 +27,7 @@ class Layer(FlatLayer, Protocol):
         ...
 
     def backward_first(self, dy: np.ndarray) -> Any:
-        """Store the gradients of the parameters; nobody needs dL/dx."""
+        """Store the gradients of the parameters; dL/dx is not needed."""
         ...
 
     def begin_step(self, seed: int, step: int) -> None:
@@ -35,15 +35,15 @@ class Layer(FlatLayer, Protocol):
         ...
 
     def twin(self) -> "Layer":
-        """Return a layer for another thread that shares the arrays."""
+        """Return a layer for use in another thread, sharing the arrays."""
         ...
 
 
 class Model(Protocol):
-    """Layers in a row over one flat array of parameters."""
+    """A sequence of layers over one flat array of parameters."""
 
     dtype: np.dtype
-    per_thread: Any  # a threading.local, which the engine fills
+    per_thread: Any  # a threading.local that the engine fills
 
     @property
     def stages(self) -> Sequence[Layer]:
@@ -62,7 +62,7 @@ class Model(Protocol):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """Where each tensor lies in both."""
+        """The position of each tensor in both arrays."""
         ...
 
     @property
@@ -72,16 +72,16 @@ class Model(Protocol):
 
 
 class Loss(Protocol):
-    """A loss. ``kind`` is its name in ``kernels.losses``, if it is a built-in one."""
+    """A loss."""
 
     @property
     def kind(self) -> str:
-        """Its name."""
+        """The name of a built-in loss in ``kernels.losses``."""
         ...
 
     @property
     def parameter(self) -> float:
-        """Its one number."""
+        """The loss's single parameter."""
         ...
 
     @property
@@ -96,41 +96,41 @@ class Loss(Protocol):
         weights: np.ndarray | None = None,
         doutputs: np.ndarray | None = None,
     ) -> tuple[float, int]:
-        """Return the loss and the number of right answers; fill doutputs."""
+        """Return the loss and the number correct; fill doutputs if given."""
         ...
 
     def accuracy(self, n_correct: int, n_rows: int, n_outputs: int) -> float | None:
-        """Return the share of right answers, or None if there is no right or wrong."""
+        """Return the fraction correct, or None if the loss has no notion of it."""
         ...
 
 
 class Optimizer(Protocol):
-    """An optimizer. ``kind`` is its name in ``kernels.optimizers``, if it is a built-in one."""
+    """An optimizer."""
 
-    t: int  # steps made
+    t: int  # steps done
     weight_decay: float
     clip_norm: float | None
     max_norm: float | None
 
     @property
     def kind(self) -> str:
-        """Its name."""
+        """The name of a built-in optimizer in ``kernels.optimizers``."""
         ...
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of the states that it keeps."""
+        """The names of its state arrays."""
         ...
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
-        """Those that it has made, flat arrays laid out like ``theta``."""
+        """The state arrays allocated so far, flat and laid out like ``theta``."""
         ...
 
     def hyper(self) -> dict[str, float]:
-        """Return the numbers of its update, as `fastmlp.ops.hyper` takes them."""
+        """Return the hyperparameters of its update as arguments of `fastmlp.ops.hyper`."""
         ...
 
     def step(self, model: Any, *, lr: float | None = None) -> None:
-        """Make one step with the gradients in ``model.grad``."""
+        """Take one step using the gradients in ``model.grad``."""
         ...

@@ -1,4 +1,4 @@
-"""What trains an epoch: the interface of the compiled and the layer-by-layer runner."""
+"""The interface for training an epoch, shared by the compiled and the layer-by-layer runner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class EpochResult:
     Attributes
     ----------
     losses : numpy.ndarray, float64
-        The loss of each step that was made, the diverged one included.
+        The loss of each step, including a step that diverged.
     n_correct : int
-        Right answers in those steps.
+        The number of correct answers in those steps.
     diverged_step : int or None
-        Index in the epoch of the step whose loss was not finite; training stopped there.
+        The index within the epoch of the step whose loss was not finite; training stopped there.
     interrupted : bool
-        Whether Ctrl-C was pressed, or another signal's handler raised an error. If that ended the
-        epoch early, there are fewer losses than steps.
+        Whether Ctrl-C was pressed, or another signal handler raised an exception. If that ended
+        the epoch early, there are fewer losses than steps.
 
     """
 
@@ -41,20 +41,20 @@ class Runner(Protocol):
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
-        """Make one step for each rate.
+        """Run one step per rate.
 
-        Advances ``optimizer.t`` by the steps made; calls ``poll`` about ten times a second.
-        ``order`` holds the rows to visit, int64: a permutation, or any rows, also repeatedly.
-        ``rates`` is float64, (n_steps,).
+        Advances ``optimizer.t`` by the number of steps, and calls ``poll`` about ten times a
+        second. ``order`` holds the int64 row indices to visit: a permutation, or any rows, with or
+        without repeats. ``rates`` is float64, (n_steps,).
         """
         ...
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
     ) -> tuple[float, float | None]:
-        """Return loss, without penalties, and accuracy in inference mode."""
+        """Return the loss without penalties and the accuracy, in inference mode."""
         ...
 
     def steps_done(self) -> int:
-        """Return the steps made since the runner was built. Cheap, and safe from any thread."""
+        """Return the steps done since the runner was built. Cheap, and safe from any thread."""
         ...

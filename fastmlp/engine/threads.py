@@ -1,4 +1,4 @@
-"""How many threads to use, and the threads that kernels run on: ordinary Python threads."""
+"""The number of threads to use, and the Python threads that kernels run on."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ from fastmlp.kernels.plan import op
 __all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
 
 MOST = max(16, os.cpu_count() or 1)
-"""The most threads of one call; more than there are processors only wait for each other."""
+"""The most threads one call may use; more threads than processors only wait for each other."""
 
 _LOOKS = 5000  # about 200 microseconds
 _IDLE_SECONDS = 3.0  # after that, a thread without work ends
@@ -28,8 +28,9 @@ _IDLE_SECONDS = 3.0  # after that, a thread without work ends
 def available() -> int:
     """Return how many threads this process may use.
 
-    The smallest of the processors in its affinity mask, the quotas of its control group and the
-    groups around it, and ``OMP_NUM_THREADS``, which joblib sets for its workers. At least 1.
+    This is the smallest of the number of processors in its affinity mask, the quotas of its control
+    group and the parent groups, and ``OMP_NUM_THREADS``, which joblib sets for its workers. At
+    least 1.
     """
     if hasattr(os, "sched_getaffinity"):
         limits = [len(os.sched_getaffinity(0))]
@@ -40,14 +41,14 @@ def available() -> int:
 
 
 def _environment_limit() -> int | None:
-    """Return what OMP_NUM_THREADS asks for, None if it says nothing usable."""
+    """Return the value of OMP_NUM_THREADS, None if it is not a positive integer."""
     value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
 @dataclass
 class _Task:
-    """A call for a thread to make."""
+    """A call for a thread to run."""
 
     work: Callable[[int], None] | None
     number: int
@@ -56,7 +57,7 @@ class _Task:
 
 
 class _Worker:
-    """A thread that makes calls, and ends after a while without any."""
+    """A thread that runs calls, and ends when it has been idle for a while."""
 
     def __init__(self) -> None:
         self.tasks: SimpleQueue[_Task] = SimpleQueue()
@@ -72,16 +73,16 @@ class _Worker:
                     return
                 continue
             task.team._make(task)
-            del task  # and what it refers to
+            del task  # it keeps the call's objects alive
 
 
 class Team:
-    """Threads that run the same work side by side.
+    """Threads that run the same work in parallel.
 
     Parameters
     ----------
     workers : sequence
-        Threads that `team` lends.
+        Threads lent by `team`.
 
     """
 
@@ -96,9 +97,9 @@ class Team:
     def start(
         self, work: Callable[[int], None], on_error: Callable[[], None] | None = None
     ) -> None:
-        """Call ``work(i)`` in thread i, for every thread, and return at once.
+        """Call ``work(i)`` in every thread i and return at once.
 
-        If the work raises, the thread calls ``on_error()``, which should make the others end too.
+        If the work raises, the thread calls ``on_error()``, which should make the others stop too.
         """
         self._on_error, self._error, self._tasks = on_error, None, []
         for number, worker in enumerate(self._workers):
@@ -123,13 +124,13 @@ class Team:
             except Empty:
                 if poll is not None:
                     poll()
-        self._on_error = None  # and what it refers to
+        self._on_error = None  # it keeps the caller's objects alive
         if self._error is not None:
             error, self._error = self._error, None
             raise error
 
     def wait_whatever_comes(self) -> None:
-        """Do the same, even through Ctrl-C: memory must outlive the threads that work on it."""
+        """Wait even through Ctrl-C: memory must outlive the threads that use it."""
         came = None
         while True:
             try:
@@ -146,7 +147,7 @@ class Team:
         return all(task.done for task in self._tasks)
 
     def _make(self, task: _Task) -> None:
-        """Make a call; this runs in the worker's thread."""
+        """Run a task's call; this runs in the worker's thread."""
         try:
             assert task.work is not None, "a task is done once"
             task.work(task.number)
@@ -162,9 +163,9 @@ class Team:
 
 @contextmanager
 def team(size: int) -> Iterator[Team]:
-    """Lend a team of that size, or a smaller or even empty one if no thread can be started.
+    """Lend a team of that size, or a smaller or even empty one if threads cannot be started.
 
-    Nobody else gets its threads in the meantime.
+    Its threads are not shared with other callers in the meantime.
     """
     workers = _take(size, _idle_workers, _Worker)
     mine = Team(workers)
@@ -176,20 +177,20 @@ def team(size: int) -> Iterator[Team]:
 
 
 class Helper:
-    """A thread that takes part in predictions without waiting for the interpreter lock.
+    """A thread that helps with predictions without waiting for the interpreter lock.
 
     After each job it spins for a fifth of a millisecond, watching for the next offer, because
-    waking a thread takes longer than many predictions. Then it sleeps, and after a while it ends.
+    waking a thread takes longer than many predictions. Then it sleeps, and eventually it ends.
 
     Parameters
     ----------
     zero : numpy.float32 or numpy.float64
-        A zero in the dtype of the models that it helps with.
+        A zero in the dtype of the models that it runs.
 
     Attributes
     ----------
     location : tuple of int
-        Address and length of its mailbox, as a row of a table.
+        Address and length of its mailbox, in the form of a table row.
 
     """
 
@@ -200,22 +201,22 @@ class Helper:
         threading.Thread(target=self._serve, args=(zero,), daemon=True).start()
 
     def offer(self, job: np.ndarray) -> None:
-        """Let the thread take part in a job; it is written to the mailbox as `op` describes."""
+        """Offer the thread a job by writing it to the mailbox; `op` describes the format."""
         self._mailbox[op.TABLE :] = job
         kernels.engine.inference.make_offer(self._mailbox)
         if self._asleep:
             self._wake.put(None)
 
     def withdraw(self) -> None:
-        """Take the offer back, or wait until the thread is done with it."""
+        """Withdraw the offer, or wait until the thread is done with it."""
         kernels.engine.inference.withdraw(self._mailbox)
 
     def _serve(self, zero: np.floating) -> None:
         while True:
             kernels.engine.inference.take_part(self._mailbox, zero, _LOOKS)
             self._asleep = True
-            # Either this thread sees the offer, or the one that makes it sees that this thread is
-            # asleep, because only one of them runs Python at a time.
+            # Only one thread runs Python at a time, so either this thread sees the offer, or the
+            # thread that makes the offer sees that this one is asleep.
             while self._mailbox[op.OFFER, 0] == op.NOTHING:
                 try:
                     self._wake.get(timeout=_IDLE_SECONDS)
@@ -228,7 +229,7 @@ class Helper:
 def borrow_helpers(size: int, zero: np.floating) -> list[Helper]:
     """Lend that many helpers, idle ones first, or fewer if no more threads can be started.
 
-    Nobody else gets them until they are given back.
+    They are not shared with other callers until they are given back.
     """
     return _take(size, _idle_helpers[zero.dtype.name], lambda: Helper(zero))
 
@@ -239,7 +240,7 @@ def give_back(helpers: list[Helper], zero: np.floating) -> None:
 
 
 def _take(size: int, idle: list[Any], new: Callable[[], Any]) -> list[Any]:
-    """Return threads that nobody else has: idle ones first, then as many new ones as possible."""
+    """Return threads that no other caller has: idle ones first, then new ones if they start."""
     taken: list[Any] = []
     while len(taken) < size:
         try:
@@ -254,7 +255,7 @@ def _take(size: int, idle: list[Any], new: Callable[[], Any]) -> list[Any]:
 
 
 def _leaves(idle: list[Any], who: Any) -> bool:
-    """Take a thread off the list of idle ones; return False if it has just been borrowed."""
+    """Remove a thread from the idle list; return False if it has just been borrowed."""
     try:
         idle.remove(who)
     except ValueError:
@@ -276,14 +277,14 @@ def _tell_of_too_few() -> None:
 
 
 def _forget() -> None:
-    """Forget all threads; a forked process has none of them."""
+    """Forget all threads; a forked process does not inherit them."""
     _idle_workers.clear()
     for idle in _idle_helpers.values():
         idle.clear()
 
 
 _told = False
-# Threads join and leave these lists in single steps of the interpreter, so no lock is needed.
+# Every change to these lists is a single step of the interpreter, so no lock is needed.
 _idle_workers: list[_Worker] = []
 _idle_helpers: dict[str, list[Helper]] = {"float32": [], "float64": []}
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""Compiling ahead of time."""
+"""Compiling kernels ahead of time."""
 
 import time
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
     Returns
     -------
     float
-        Seconds it took.
+        The time taken, in seconds.
 
     """
     started = time.perf_counter()
@@ -31,7 +31,7 @@ def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
         memory, zero = ArrayTable(), np.dtype(dtype).type(0)
         for place in range(op.N_ARRAYS):
             memory[place] = np.zeros(64, np.int64)
-        memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan of no steps and no rows
+        memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan without steps or rows
         rounded = {row.at_lower_precision for row in kernels.cores.TABLE} - {None}
         left_out = set() if bf16_parts("medium", np.dtype(dtype)) else rounded
         calls = kernels.plan.calls

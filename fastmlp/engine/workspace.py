@@ -9,12 +9,12 @@ _LINES_WORTH_SPREADING = 8  # per row
 
 
 class Workspace:
-    """Hands out the offsets of one block of memory.
+    """Allocates offsets within one block of memory.
 
     Attributes
     ----------
     size : int
-        Elements handed out so far.
+        The number of elements allocated so far.
 
     """
 
@@ -22,37 +22,37 @@ class Workspace:
         self.size = 0
 
     def take(self, n_elements: int) -> int:
-        """Return the offset of an array."""
+        """Allocate an array; return its offset."""
         start = self.size
         self.size += whole(n_elements, LINE)
         return start
 
     def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return the offset and the row length of a matrix."""
+        """Allocate a matrix; return its offset and row length."""
         length = row_length(n_columns)
         return self.take(n_rows * length), length
 
     def turns(self, n_rows: int, widths: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the same for matrices that are each needed only until the next one is written.
+        """Allocate matrices that are each needed only until the next one is written.
 
-        They take turns in two places, so that many layers need no more memory than two.
+        They alternate between two places, so many layers need no more memory than two.
         """
         lengths = [row_length(width) for width in widths]
         places = [self.take(n_rows * max(lengths[i::2], default=0)) for i in (0, 1)]
         return [(places[i % 2], length) for i, length in enumerate(lengths)]
 
     def inputs(self, n_rows: int, n_columns: int) -> tuple[int, int]:
-        """Return the same for the input of the first operation; narrow rows have no gaps."""
+        """Allocate the input of the first operation; narrow rows are stored without gaps."""
         if n_columns >= LINE:
             return self.matrix(n_rows, n_columns)
         return self.take(n_rows * n_columns), n_columns
 
 
 def row_length(n_columns: int) -> int:
-    """Return the number of elements from one row to the next, in whole cache lines.
+    """Return the row stride in elements, a whole number of cache lines.
 
-    Long rows get an odd number of lines: rows that are a power of two apart would all compete for
-    the same few sets of a cache.
+    Long rows get an odd number of lines: rows a power of two apart would all compete for the same
+    few cache sets.
     """
     lines = -(-n_columns // LINE)
     if lines >= _LINES_WORTH_SPREADING:

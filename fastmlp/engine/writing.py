@@ -1,7 +1,7 @@
 """Writing a plan: the layout of a step's memory, and the integers that ``kernels.engine`` reads.
 
-No other module writes a plan's header and rows, except that `fastmlp.engine.memory` fills in the
-few numbers of the header that describe the rows of a run.
+Only this module writes a plan's header and rows, except for the few header fields that describe the
+rows of a run, which `fastmlp.engine.memory` sets.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from fastmlp.kernels.plan import op
 
 __all__ = ["write"]
 
-_Fields = dict[int, int]  # number of a field, as `op` has it -> value
+_Fields = dict[int, int]  # field number from `op` -> value
 
 
 def write(
@@ -33,15 +33,15 @@ def write(
     ----------
     operations : sequence of Operation
     slots : sequence of Slot
-        Where the parameters are.
+        The positions of the parameters.
     dtype : numpy.dtype
         The working dtype.
     batch_size : int
-        The largest number of rows at once.
+        The largest number of rows to process at once.
     n_threads : int, default 1
-        Threads that will run the plan.
+        The number of threads that will run the plan.
     training : Training, optional
-        Default: a plan for inference.
+        Without it, the plan is for inference.
 
     """
     parts = training.parts if training else 0
@@ -103,9 +103,9 @@ def write(
 def _places(
     operations: Sequence[Operation], batch_size: int, memory: Workspace, keeps_all: bool
 ) -> list[_Fields]:
-    """Return what the rows of operations say of their inputs and outputs, and take the room.
+    """Allocate the operations' inputs and outputs; return the fields that describe them.
 
-    With ``keeps_all``, everything has a place of its own until the backward pass needs it.
+    With ``keeps_all``, each array has its own memory, so that the backward pass can read it.
     """
     rows: list[_Fields] = []
     x, ld_x = memory.inputs(batch_size, operations[0].n_in)
@@ -129,7 +129,7 @@ def _places(
 def _reals(
     operations: Sequence[Operation], training: Training | None, dtype: np.dtype
 ) -> np.ndarray:
-    """Return the operations' real numbers, and behind them that of the loss."""
+    """Return the operations' real numbers, followed by the loss's."""
     reals = np.zeros((len(operations) + 1, op.N_REAL_FIELDS), dtype)
     reals[:-1] = [o.reals for o in operations]
     if training:
@@ -140,7 +140,7 @@ def _reals(
 
 
 def _training_fields(training: Training, batch_size: int, memory: Workspace) -> _Fields:
-    """Return what the header of a plan for training says besides."""
+    """Return the additional header fields of a training plan."""
     targets, row_length = memory.inputs(batch_size, training.n_targets)
     return {
         op.STEP_ROWS: training.step_rows or batch_size,
@@ -158,7 +158,7 @@ def _training_fields(training: Training, batch_size: int, memory: Workspace) -> 
 
 
 def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
-    """Return rows of numbered fields as an int64 matrix; making it in one go is faster."""
+    """Return rows of numbered fields as an int64 matrix; building it from lists is faster."""
     matrix = []
     for row in rows:
         numbers = [missing] * int(n_fields)
@@ -169,7 +169,7 @@ def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:
 
 
 def _unit_shares(sizes: Sequence[int], n_threads: int) -> np.ndarray:
-    """Return where each thread's own units begin, so that their parameters are shared evenly."""
+    """Return where each thread's units begin, dividing the parameters evenly."""
     if n_threads == 1:
         return np.array([0, len(sizes)], np.int64)
     done = np.cumsum([0, *sizes])
