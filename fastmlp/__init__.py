@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is public when it is first asked for: the command line starts without it."""
+    """Load public names on first use, so that the command line starts without them."""
     from importlib import import_module
 
     if name.startswith("__") and name != "__all__":
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):  # it exists, and lacks another one
+        if not f"{module}.".startswith(f"{error.name}."):  # it exists but lacks another one
             raise
     api = import_module("fastmlp.api")
     shown = globals()
@@ -45,7 +45,7 @@ def __dir__() -> list[str]:
 
 
 def _no_such(name: str) -> str:
-    """Return the message for a name that does not exist, with the nearest one that does."""
+    """Return the message for a name that does not exist, suggesting the nearest one that does."""
     from pathlib import Path
     from pkgutil import iter_modules
 
@@ -53,6 +53,6 @@ def _no_such(name: str) -> str:
     from fastmlp.common.errors import nearest
 
     modules = [module.name for module in iter_modules([str(Path(__file__).parent)])]
-    near = nearest("name", name, [*modules, *public])  # of equal ones, the last
+    near = nearest("name", name, [*modules, *public])  # the last wins a tie
     hint = f": did you mean {near!r}?" if near else ""
     return f"module 'fastmlp' has no attribute {name!r}{hint}"

@@ -1,4 +1,4 @@
-"""What ``import fastmlp`` shows."""
+"""The public names of ``import fastmlp``."""
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder

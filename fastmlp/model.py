@@ -27,27 +27,27 @@ __all__ = ["Sequential"]
 
 
 class Sequential(Stack):
-    """Layers in a row, over one flat array of parameters, trained by `fit`.
+    """A sequence of layers with one flat array of parameters, trained by `fit`.
 
     Parameters
     ----------
     *layers : Layer or object
-        Ours, or a user's own with ``forward(x, train=False)`` and ``backward(dy)``.
+        Built-in layers, or your own with ``forward(x, train=False)`` and ``backward(dy)``.
     seed : int, default 0
-        Of the starting weights. A layer that holds values already keeps them.
+        Seed of the initial weights. A layer that already has values keeps them.
     dtype : {"float32", "float64"}, default "float32"
-        Of parameters and arithmetic.
+        The dtype of parameters and arithmetic.
 
     Attributes
     ----------
     loss : Loss or None
-        Of the last call of `fit`; `evaluate` and `loss_and_grads` take it where they are given
-        none. Kept in copies, pickles and files, unless it is of a class of the user's own.
+        The loss of the last call of `fit`; the default in `evaluate` and `loss_and_grads`. Copies,
+        pickles and files keep it, unless its class is your own.
 
     Raises
     ------
     TypeError, ValueError
-        If something is no layer, two neighbours do not fit, or a layer is in another model.
+        If an argument is not a layer, adjacent layers do not fit, or a layer is in another model.
 
     Examples
     --------
@@ -61,23 +61,23 @@ class Sequential(Stack):
     _rebuilt = (*Stack._rebuilt, "_training", "has_plan", "per_thread")
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
-        self.key: str = os.urandom(8).hex()  # by which an optimizer knows the model again
-        self.told_layerwise: bool = False  # whether the user knows that there is no plan for it
+        self.key: str = os.urandom(8).hex()  # lets an optimizer recognise the model
+        self.told_layerwise: bool = False  # whether the user was told it has no plan
         self.loss: losses.Loss | None = None
         super().__init__(layers, seed, dtype)
         warn_of_unlearned(self.stages)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Take any attribute but those by which other libraries freeze weights."""
+        """Set any attribute except those that other libraries use to freeze weights."""
         refuse_fixing(self, name)
         object.__setattr__(self, name, value)
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         super()._build(layers)
         self.has_plan: bool = inference.can_infer(self)
-        self.per_thread: threading.local = threading.local()  # for inference, see compiled
+        self.per_thread: threading.local = threading.local()  # used by inference
         self._training = Exclusive(
-            "this model is being trained already: wait for that call of fit to return, or train "
+            "this model is already being trained: wait for that call of fit to return, or train "
             "copy.deepcopy(model)"
         )
 
@@ -107,77 +107,79 @@ class Sequential(Stack):
     ) -> History:
         """Train on rows X with targets y.
 
-        Every epoch visits each row once, the last, short minibatch included. The same seed gives
-        the same bits, for any number of threads. Calling it again with the same model and
-        optimizer continues: n times one epoch is one time n epochs, bit for bit.
+        Every epoch visits each row once, including those of a smaller last minibatch. The same seed
+        gives the same bits with any number of threads. Calling fit again with the same model and
+        optimizer continues training: n calls of one epoch equal one call of n epochs, bit for bit.
 
         Parameters
         ----------
         X : array_like, shape (N, ...)
-            Any real dtype, finite; uint8 is read where it is, see `fastmlp.layers.Normalize`.
+            Any real dtype, finite; uint8 is read without a copy, see `fastmlp.layers.Normalize`.
         y : array_like
             Labels, int (N,), for cross_entropy and hinge; numbers (N, C) or (N,) for the others.
-            For binary_cross_entropy from 0 to 1; labels coded 0 and another number mean 0 and 1.
+            For binary_cross_entropy they lie between 0 and 1; labels coded as 0 and some other
+            number are read as 0 and 1.
         loss : str or Loss, default "cross_entropy"
-            A name in `fastmlp.losses.LOSSES`, one of its classes' objects, or a user's object with
-            ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers it, label
-            smoothing included: `evaluate` takes it where it is given none.
+            A name in `fastmlp.losses.LOSSES`, an instance of one of those classes, or your own
+            object with ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers
+            it with its label smoothing, as the default in `evaluate`.
         optimizer : str or Optimizer, default "adam"
-            ``Adam(lr=1e-3)`` and so on. A name in `fastmlp.optimizers.OPTIMIZERS` (``"sgd"``,
-            ``"momentum"``, ``"adamw"`` ...) means one with its defaults, kept with the model while
-            the name is given, so that training continues. An object serves one call of fit at a
-            time.
+            An object such as ``Adam(lr=1e-3)``, or a name in `fastmlp.optimizers.OPTIMIZERS`
+            (``"sgd"``, ``"momentum"``, ``"adamw"`` ...) for one with default settings. The model
+            keeps a named optimizer as long as each call gives the same name, so training continues.
+            Only one call of fit can use an object at a time.
         epochs : int, default 10
         batch_size : int, default 128
-            Rows a step; all rows where there are fewer. In a model with BatchNorm, a last
+            Rows per step; all rows if there are fewer. In a model with BatchNorm, a last
             minibatch of one row joins the one before it; with ``batch_size=1``, see
             `fastmlp.layers.BatchNorm`.
         validation_data : tuple, optional
             (X, y) or (X, y, sample_weight), evaluated after every epoch.
         sample_weight : array_like, shape (N,), optional
-            >= 0. A step's loss is sum(w * l) / sum(w), so that only their ratios matter.
+            >= 0. A step's loss is sum(w * l) / sum(w), so only their ratios matter.
         class_weight : dict or "balanced", optional
-            Label -> weight (1 where not named), times the sample weight; "balanced" is
+            Label -> weight (default 1), multiplied by the sample weight; "balanced" is
             N / (number of classes * rows of the class).
         l2 : float, default 0.0
             Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
         label_smoothing : float, default 0.0
             s in [0, 1), for cross_entropy: the target is (1 - s) onehot + s / C.
         shuffle : bool, default True
-            Whether each epoch has its own order, keyed by (seed, epoch).
+            Whether each epoch visits the rows in a new order, keyed by (seed, epoch).
         seed : int, default 0
-            Of the order and of Dropout.
+            Seed of the row order and of Dropout.
         n_threads : int, optional
-            Default: what the process may use.
+            Default: as many as the process may use.
         matmul_precision : {"highest", "high", "medium"}, default "highest"
-            float32 products; float32 from two bfloat16 parts; bfloat16 products. The lower ones
-            where the processor makes them faster, otherwise as "highest".
+            "highest" uses float32 products, "high" represents each float32 by two bfloat16 parts,
+            "medium" uses bfloat16 products. On a processor that does not make them faster, the
+            lower precisions run as "highest".
         callbacks : sequence of Callback, default ()
-            See `fastmlp.callbacks`; run between epochs only.
+            See `fastmlp.callbacks`.
         early_stopping : int or EarlyStopping, optional
             An int is the patience in epochs.
         restore_best : bool, default False
-            Whether to end with the parameters of the best epoch (by the column that
-            ``early_stopping`` monitors; the validation loss, or else the loss) instead of the last.
-            A value that is not finite is never the best; where all are, a warning says so and the
-            last stay.
+            Whether to end with the parameters of the best epoch instead of the last. The best is
+            decided by the column that ``early_stopping`` monitors; by default the validation loss,
+            or the loss without validation data. A value that is not finite is never the best; if no
+            value is finite, the model keeps the last parameters and a warning says so.
         time_limit : float, optional
-            Seconds after which no further epoch begins.
+            No new epoch starts after this many seconds.
         verbose : bool, optional
-            Whether to show progress: a bar on a terminal, elsewhere a line an epoch. Default: only
-            on a terminal.
+            Whether to show progress: a bar on a terminal, one line per epoch elsewhere. Default:
+            only on a terminal.
 
         Returns
         -------
         History
-            A loss that is not finite ends training at once; parameters and optimizer go back to a
-            copy made between two epochs (a new one is made after 64 steps or more). Ctrl-C ends
-            training cleanly. ``history.stopped`` says so.
+            A loss that is not finite ends training at once, and restores parameters and optimizer
+            from the last copy; copies are made between epochs, at least 64 steps apart. Ctrl-C ends
+            training cleanly. ``history.stopped`` gives the reason.
 
         Raises
         ------
         TypeError, ValueError
-            In one sentence, for whatever does not fit; the model is then unchanged.
+            If an argument is invalid; the model is then unchanged.
 
         """
         options = FitOptions.checked(
@@ -204,7 +206,7 @@ class Sequential(Stack):
         return training.fit(self, rows, validation, options)
 
     def _resolve(self, optimizer: str | Optimizer) -> Optimizer:
-        """Return the optimizer; the same one for the same name as last time."""
+        """Return the optimizer; the previous one if its name has not changed."""
         if self._named_optimizer is not None and optimizer == self._named_optimizer[0]:
             return self._named_optimizer[1]
         found = optimizers.get(optimizer)
@@ -221,15 +223,19 @@ class Sequential(Stack):
         Parameters
         ----------
         X : array_like, shape (N, ...)
-            Any real dtype. NaN and infinity come through as they are.
+            Any real dtype. NaN and infinity are allowed.
         batch_size : int, default 1024
             Rows computed at a time.
 
         Returns
         -------
         numpy.ndarray, shape (N, C), the model's dtype
-            Logits or predictions. May be called from several threads at once. Arrays and settings
-            of the layers, such as a slope or eps, may change between calls.
+            Logits or predictions.
+
+        Notes
+        -----
+        Safe to call from several threads at once. The layers' arrays and settings, such as a slope
+        or eps, may change between calls.
 
         Raises
         ------
@@ -254,15 +260,15 @@ class Sequential(Stack):
         batch_size: int = 1024,
         sample_weight: Any = None,
     ) -> tuple[float, float | None]:
-        """Return loss and accuracy in inference mode.
+        """Return the loss and accuracy in inference mode.
 
         Parameters
         ----------
         X : array_like, shape (N, ...)
         y : array_like
-            Labels (N,) or targets (N, C), as the loss takes them.
+            Labels (N,) or targets (N, C), depending on the loss.
         loss : str or Loss, optional
-            Default: that of the last call of `fit`, "cross_entropy" before the first.
+            Default: the loss of the last call of `fit`, or "cross_entropy" before the first.
         batch_size : int, default 1024
             Rows computed at a time.
         sample_weight : array_like, shape (N,), optional
@@ -272,7 +278,7 @@ class Sequential(Stack):
         loss : float
             Without penalties.
         accuracy : float or None
-            Share of right answers; None where the loss knows no right and wrong.
+            Fraction of correct answers; None if the loss does not define correct answers.
 
         """
         loss = self._loss(loss)
@@ -292,27 +298,28 @@ class Sequential(Stack):
         sample_weight: Any = None,
         train: bool = False,
     ) -> tuple[float, dict[str, np.ndarray]]:
-        """Return the loss of some rows and its gradient on every parameter.
+        """Return the loss of some rows and its gradient with respect to every parameter.
 
         Parameters
         ----------
         X : array_like, shape (N, ...)
         y : array_like
-            Labels (N,) or targets (N, C), as the loss takes them.
+            Labels (N,) or targets (N, C), depending on the loss.
         loss : str or Loss, optional
-            Default: that of the last call of `fit`, "cross_entropy" before the first.
+            Default: the loss of the last call of `fit`, or "cross_entropy" before the first.
         l2 : float, default 0.0
             Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
         sample_weight : array_like, shape (N,), optional
         train : bool, default False
-            Whether Dropout drops and BatchNorm uses, and follows, the statistics of these rows.
+            Whether to run in training mode: Dropout drops units, and BatchNorm normalises by these
+            rows' statistics and updates its running ones.
 
         Returns
         -------
         loss : float
         grads : dict of numpy.ndarray
-            Name -> gradient, a copy; ``model.grad`` holds the same until the next call, which is
-            where ``optimizer.step(model)`` reads it.
+            Name -> copy of the gradient. ``model.grad`` holds the same values until the next call;
+            ``optimizer.step(model)`` reads them there.
 
         """
         loss = self._loss(loss)
@@ -326,7 +333,7 @@ class Sequential(Stack):
     def check_data(
         self, loss: losses.Loss, X: Any, y: Any, weights: Any = None, suffix: str = ""
     ) -> Rows:
-        """Return X, targets and weights, checked, in the form that training takes."""
+        """Check X, targets and weights, and return them in the form used for training."""
         X = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
         n_outputs = self.check_inputs(X)
         loss.require_dtype(self.dtype)
@@ -348,41 +355,41 @@ class Sequential(Stack):
         return losses.get(loss)
 
     def being_trained(self) -> AbstractContextManager[None]:
-        """Keep another thread from training the model at the same time.
+        """Prevent other threads from training the model at the same time.
 
         Raises
         ------
         RuntimeError
-            If one does already.
+            If the model is already being trained.
 
         """
         return self._training.held()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to a safetensors file, whole or not at all; see `fastmlp.load`.
+        """Write the model atomically to a safetensors file; see `fastmlp.load`.
 
         Raises
         ------
         TypeError
-            If it has a layer of the user's own.
+            If the model has a custom layer.
         ValueError
-            If the name ends like that of another format, such as .onnx or .pt.
+            If the file name has the extension of another format, such as .onnx or .pt.
         OSError
-            If the file cannot be written; an older file of that name is then untouched.
+            If the file cannot be written; an existing file of that name is left untouched.
 
         Warns
         -----
         RuntimeWarning
-            If weights are NaN or infinite; the file is written all the same.
+            If weights are NaN or infinite; the file is still written.
 
         """
         model_file.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what is built again, and a loss of the user's own, which may not pickle."""
+        """Return the state to pickle, without rebuilt parts or a custom loss, which may not pickle."""
         state = super().__getstate__()
         return state if losses.is_built_in(self.loss) else state | {"loss": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state; older pickles have no loss."""
+        """Restore the state; older pickles have no loss."""
         super().__setstate__({"loss": None} | state)
