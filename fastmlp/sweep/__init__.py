@@ -1,4 +1,4 @@
-"""Search over training parameters: a grid or random draws, run in parallel processes.
+"""Search over training parameters: a grid or random combinations, run in parallel processes.
 
 ::
 

@@ -26,8 +26,8 @@ class Journal:
     Attributes
     ----------
     records : dict of int to dict
-        What is known about the runs, by the index of their settings. A run that ended in an error
-        is here but not in the folder, so that the next search tries it again.
+        The runs' records, by the index of their settings. A run that raised an error is kept here
+        but not in the folder, so that the next search tries it again.
 
     """
 
@@ -43,18 +43,18 @@ class Journal:
         self._models: dict[int, Any] = {}
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return settings and record of each run as one dict, in the order of the settings."""
+        """Return each run's settings and record as one dict, in the order of the settings."""
         return [self.settings[index] | self.records[index] for index in sorted(self.records)]
 
     def best(self) -> int | None:
-        """Return the index of the best run, the first of equal ones; None if none succeeded."""
+        """Return the index of the best run; the first wins a tie. None if no run succeeded."""
         chosen = [index for index in sorted(self.records) if FAILED not in self.records[index]]
         return max(chosen, key=lambda index: score(self.records[index]), default=None)
 
     def add(self, index: int, record: Mapping[str, Any], model: Any, *, keep: bool = False) -> None:
-        """Record a run; its model is kept if ``keep`` says so, or if it is the best so far."""
+        """Record a run; keep its model if ``keep`` is true or it is the best so far."""
         path, before = self._path(index), self.best()
-        plain = json.loads(json.dumps(dict(record), default=_plain))  # as it will be read again
+        plain = json.loads(json.dumps(dict(record), default=_plain))  # as it will be when read back
         self.records[index] = plain
         best = self.best() == index
         if best and hasattr(model, "save"):
@@ -69,11 +69,11 @@ class Journal:
             self._models[index] = model
 
     def add_failed(self, index: int, why: str) -> None:
-        """Record a failed run, in this search only."""
+        """Record a failed run for this search only."""
         self.records[index] = {FAILED: why}
 
     def has_model(self, index: int) -> bool:
-        """Tell whether the model of a run is still there and intact."""
+        """Return whether a run's model is still available and intact."""
         file = self._path(index).with_suffix(_MODEL)
         if index not in self._models and file.exists():
             try:
@@ -83,7 +83,7 @@ class Journal:
         return index in self._models
 
     def keep_best_model(self, index: int) -> Any:
-        """Return the model of a run and save a copy as ``best.safetensors`` in the folder."""
+        """Return a run's model, and save a copy as ``best.safetensors`` in the folder."""
         model = self._models[index]
         if hasattr(model, "save"):
             model.save(self.folder / f"best{_MODEL}")
@@ -118,5 +118,5 @@ def _is_record(found: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold in place of a numpy number or any other object."""
+    """Convert a numpy number or any other object to a value that JSON can hold."""
     return cast("Any", value).item() if isinstance(value, np.generic) else repr(value)

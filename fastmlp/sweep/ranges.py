@@ -1,4 +1,4 @@
-"""What a search tries: every combination of values, or random draws."""
+"""The combinations that a search tries: all of them, or random draws."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Numbers between ``low`` and ``high`` whose logarithm is drawn uniformly; 0 < low."""
+    """Numbers between ``low`` and ``high``, drawn uniformly in their logarithm; 0 < low."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class LogUniform:
 
 
 def grid_settings(parameters: Mapping[str, Any]) -> list[Settings]:
-    """Return every combination of the values, the last parameter changing fastest."""
+    """Return every combination of the values; the last parameter changes fastest."""
     for name, values in parameters.items():
         if not _is_list(values):
             raise TypeError(
@@ -58,7 +58,7 @@ def grid_settings(parameters: Mapping[str, Any]) -> list[Settings]:
 
 
 def draw_settings(parameters: Mapping[str, Any], n_runs: int, seed: int) -> list[Settings]:
-    """Return random combinations; different ones, so maybe fewer, if all values are listed."""
+    """Return random combinations; if all values are listed, without repeats, so maybe fewer."""
     n_runs, rng = positive_int("n_runs", n_runs), np.random.default_rng(seed)
     if all(_is_list(values) for values in parameters.values()):
         every = grid_settings(parameters)

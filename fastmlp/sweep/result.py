@@ -1,4 +1,4 @@
-"""What a search found: its runs in order, as a table, a file and a picture."""
+"""The results of a search: its runs, best first, as a table, a CSV file and a heat map."""
 
 import csv
 import io
@@ -23,19 +23,19 @@ FAILED = "failed"
 
 
 class Result:
-    """What a search found.
+    """The results of a search.
 
     Attributes
     ----------
     runs : list of dict
-        Settings and results of every run, the best first; equal ones in the order of the settings.
-        Failed runs come last and say why as ``failed``.
+        Settings and results of every run, best first; ties keep the order of the settings. Failed
+        runs come last, with the reason as ``failed``.
     parameters : tuple of str
         Names of the parameters that were searched.
     best : dict
         The first of ``runs``.
     best_model : object
-        Its model; None if every run failed.
+        The best run's model; None if every run failed.
 
     """
 
@@ -52,11 +52,11 @@ class Result:
 
     @property
     def all_failed(self) -> bool:
-        """Whether there is no run to choose."""
+        """Whether every run failed."""
         return all(FAILED in run for run in self.runs)
 
     def table(self) -> str:
-        """Return all runs as a table of text."""
+        """Return all runs as a text table."""
         names = self._columns()
         rows = [names, *([as_text(run.get(name)) for name in names] for run in self.runs)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
@@ -64,7 +64,7 @@ class Result:
         return "\n".join(lines)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the table to a CSV file, whole or not at all."""
+        """Write the table atomically to a CSV file."""
         stream = io.StringIO(newline="")
         writer = csv.DictWriter(stream, self._columns(), restval="", extrasaction="ignore")
         writer.writeheader()
@@ -80,19 +80,19 @@ class Result:
     ) -> "Figure":
         """Draw the best validation accuracy for each pair of values of two parameters.
 
-        If no run has an accuracy, as in a regression, the validation loss is drawn.
+        If no run has an accuracy, as in a regression, it draws the validation loss.
 
         Parameters
         ----------
         row_name, column_name : str, optional
-            Default: the first two that take more than one value, or else the first two.
+            Default: the first two parameters with more than one value, or else the first two.
         title : str, optional
             Title of the figure, such as the name of the data.
 
         Raises
         ------
         ValueError
-            If there are not two parameters, or one of the names is not among them.
+            If there are fewer than two parameters, or one of the names is unknown.
 
         """
         from fastmlp import plots
@@ -126,7 +126,7 @@ class Result:
         )
 
     def _columns(self) -> list[str]:
-        """Return the columns: parameters, results, and the reason if a run failed."""
+        """Return the columns: parameters, results, and ``failed`` if a run failed."""
         good = [run for run in self.runs if FAILED not in run]
         told = dict.fromkeys(name for run in good for name in run if run[name] is not None)
         failed = [FAILED] if len(good) < len(self.runs) else []
@@ -145,7 +145,7 @@ class Result:
 
 
 def score(run: Mapping[str, Any]) -> tuple[int, float]:
-    """Return a sort key for how good a run is: its accuracy, or its loss if it has none."""
+    """Return a sort key, higher for better runs: the accuracy, or without one the loss."""
     if FAILED in run:
         return 0, 0.0
     accuracy, loss = (_finite(run.get(name)) for name in SCORES)
@@ -155,7 +155,7 @@ def score(run: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as a table shows it."""
+    """Format a value for a table."""
     if value is None:
         return "-"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""One run of a search: call train, and turn whatever happens into an outcome."""
+"""One run of a search: call train, and return the result or the error as an outcome."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Train = Callable[..., tuple[Any, Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Failed:
-    """A run that failed, and why."""
+    """A failed run and the reason."""
 
     why: str
 
@@ -24,7 +24,7 @@ _SELF_EXPLAINING = (ValueError, ArithmeticError, OSError, MemoryError)
 
 
 def attempt(train: Train, settings: Mapping[str, Any], seed: int, n_threads: int) -> Outcome:
-    """Return what train returns, or why it failed."""
+    """Return the result of train, or the reason it failed."""
     try:
         return train(seed=seed, n_threads=n_threads, **settings)
     except (Exception, SystemExit) as error:
@@ -32,7 +32,7 @@ def attempt(train: Train, settings: Mapping[str, Any], seed: int, n_threads: int
 
 
 def reason(error: BaseException) -> str:
-    """Return the error as one line, with its place if it looks like a bug in the code."""
+    """Return the error as one line, with its location if it looks like a bug in the code."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError):
         return text or "not enough memory"

@@ -1,4 +1,4 @@
-"""The search itself: find out which runs are left, make them, pick the best."""
+"""The search itself: find the runs that are left, run them, pick the best."""
 
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -35,16 +35,16 @@ def search(
 ) -> Result:
     """Train once for each combination of parameters, and keep the best model.
 
-    The best is the run with the highest ``val_accuracy``, or where there are no accuracies the
-    lowest ``val_loss``; of equal ones, the first in the order of the settings.
+    The best run has the highest ``val_accuracy``, or without accuracies the lowest ``val_loss``.
+    The first in the order of the settings wins a tie.
 
     Parameters
     ----------
     train : callable
         ``train(seed=..., n_threads=..., **settings) -> (model, record)``: ``record`` is a dict of
-        plain values with ``val_accuracy`` or ``val_loss``. A run fails if the record has a text
-        ``failed`` with the reason, or if ``train`` raises an error. It runs in other processes:
-        give a function of a module, or anything else that cloudpickle can send.
+        plain values with ``val_accuracy`` or ``val_loss``. A run fails if the record has a reason
+        under ``failed``, or if ``train`` raises an error. It runs in other processes: pass a
+        module-level function, or anything else that cloudpickle can send.
     parameters : dict
         Name -> sequence of values; for a random search also `Uniform`, `LogUniform` or any
         function of a `numpy.random.Generator`.
@@ -56,15 +56,14 @@ def search(
         Number of processes. Default: one per thread, but no more than there are runs. With 1,
         everything runs in this process.
     n_threads : int, optional
-        Threads for all processes together. Default: what this process may use.
+        Total threads over all processes. Default: as many as this process may use.
     folder : path, optional
-        Where every run is recorded as soon as it finishes, and the best model is kept as
-        ``best.safetensors``. A search that was stopped resumes from there when it is started
-        again; runs that ended in an error are tried again. Only one search at a time can use a
-        folder.
+        A folder that records every run as soon as it finishes, and keeps the best model as
+        ``best.safetensors``. A stopped search resumes from there when you start it again, and
+        retries runs that raised an error. Only one search at a time can use a folder.
     context : object of plain values, optional
-        What else decides how a run ends, such as the dataset and fixed parameters. Only runs with
-        the same seed, settings and context are taken from the folder.
+        Anything else that affects the results, such as the dataset and fixed parameters. A search
+        reuses a run in the folder only if its seed, settings and context are the same.
     verbose : bool, default True
         Whether to report each run on standard error.
 
@@ -75,7 +74,7 @@ def search(
     Raises
     ------
     TypeError, ValueError
-        If there is nothing to search, a record has neither score, or another search uses the
+        If there is nothing to search, a record has neither score, or another search is using the
         folder.
     KeyboardInterrupt
         After Ctrl-C; the interrupted run is not recorded.
@@ -90,14 +89,14 @@ def search(
         made = _Search(train, journal, seed, n_jobs, available, verbose)
         left = [index for index in range(len(settings)) if index not in journal.records]
         if verbose and len(left) < len(settings):
-            note(f"{len(settings) - len(left)} of {len(settings)} runs are done already")
+            note(f"{len(settings) - len(left)} of {len(settings)} runs are already done")
         made.run(left)
         model = made.best_model()
         return Result(journal.runs(), tuple(parameters), model)
 
 
 class _Search:
-    """Makes runs and records them."""
+    """Executes runs and records them."""
 
     def __init__(
         self,
@@ -112,7 +111,7 @@ class _Search:
         self.n_jobs, self.n_threads, self.verbose = n_jobs, n_threads, verbose
 
     def run(self, indices: Sequence[int], *, keep: bool = False) -> None:
-        """Make the runs with these indices; ``keep`` keeps all their models."""
+        """Execute the runs with these indices; ``keep`` keeps all their models."""
         todo = [(index, self.journal.settings[index]) for index in indices]
         n_jobs = min(self.n_jobs, len(todo))
         rest = self.train, todo, self.seed
@@ -152,7 +151,7 @@ class _Search:
 def _outcomes_here(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_threads: int
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Train in this process; Ctrl-C ends the search, although `fit` only stops early."""
+    """Train in this process; Ctrl-C ends the search, not just the current `fit`."""
     for index, settings in todo:
         with Interrupt() as interrupt:
             outcome = attempt(train, settings, seed, n_threads)
@@ -162,7 +161,7 @@ def _outcomes_here(
 
 
 def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Return model and record, or raise if train returned anything else."""
+    """Return the model and record, or raise if train returned anything else."""
     if not isinstance(outcome, tuple | list) or len(cast("Sequence[Any]", outcome)) != 2:
         raise TypeError(f"train must return a tuple (model, record), got {outcome!r}")
     model, record = cast("Sequence[Any]", outcome)
@@ -178,7 +177,7 @@ def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
 
 @contextmanager
 def _lent(folder: str | PathLike[str] | None) -> Generator[Path]:
-    """Yield the folder, created if need be and locked, or a temporary one."""
+    """Yield the folder, created if missing and locked, or a temporary one."""
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="fastmlp-sweep-") as temporary:
             yield Path(temporary)

@@ -1,4 +1,4 @@
-"""The program of a search's processes: settings come in, outcomes go out."""
+"""The program that a search's worker processes run: it reads settings and writes outcomes."""
 
 import os
 import pickle
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Train with the settings that arrive on standard input until it ends."""
+    """Train with each settings object read from standard input, until it closes."""
     requests, answers = sys.stdin.buffer, _answers()
     train_bytes, seed, n_threads = pickle.load(requests)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -35,7 +35,7 @@ def _read(train: bytes) -> Train | Failed:
 
 
 def _answers() -> IO[bytes]:
-    """Return standard output; what train prints goes to standard error from now on."""
+    """Return standard output, and redirect anything train prints to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     try:
         os.dup2(2, 1)
@@ -46,7 +46,7 @@ def _answers() -> IO[bytes]:
 
 
 def _listen(requests: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
-    """Pass tasks on; end this process at once when the other end is gone."""
+    """Queue incoming tasks; end this process at once when the pipe closes."""
     try:
         while True:
             tasks.put(pickle.load(requests))

@@ -1,4 +1,4 @@
-"""The processes of a search, as seen from the one that starts them."""
+"""Starting, feeding and ending the worker processes of a search."""
 
 import os
 import pickle
@@ -27,9 +27,9 @@ _THREADS_OF = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 def outcomes_of_processes(
     train: Train, todo: Sequence[tuple[int, Settings]], seed: int, n_jobs: int, n_threads: int
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Yield the outcome of each task with its index, in the order in which they finish.
+    """Yield the outcome of each task with its index, in the order they finish.
 
-    The processes end when the generator is closed, or when this process ends in any way.
+    The processes end when the generator is closed, or when this process ends for any reason.
     """
     hello = _pickled(train), seed, n_threads
     tasks: queue.SimpleQueue[tuple[int, Settings]] = queue.SimpleQueue()
@@ -46,7 +46,7 @@ def outcomes_of_processes(
 
 
 class _Worker:
-    """Gives tasks to one process; if that dies, only its current task fails."""
+    """Feeds tasks to one process; if it dies, only its current task fails."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class _Worker:
 
     def _serve(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
-            # the processes inherit this: Ctrl-C and its like reach all of a terminal's processes,
-            # but what is to be done about it is for this one to say
+            # the worker processes inherit this mask: a terminal sends Ctrl-C and the like to all
+            # its processes, but only this one should react
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         while not self._ended:
             try:
@@ -88,7 +88,7 @@ class _Worker:
             process = self._at_work()
             _send(process.stdin, settings)
             return pickle.load(process.stdout)  # type: ignore[arg-type]
-        except Exception as error:  # the pipe broke, the answer is cut off, or cannot be read here
+        except Exception as error:  # the pipe broke, or the answer is cut off or unreadable
             return Failed(self._why_lost(process, error))
 
     def _at_work(self) -> "subprocess.Popen[bytes]":
@@ -110,7 +110,7 @@ class _Worker:
         return process
 
     def _why_lost(self, process: "subprocess.Popen[bytes] | None", error: Exception) -> str:
-        """Give the process up and return why it did not answer."""
+        """Give up on the process and return why it did not answer."""
         with self._changing:
             self._process = None
         if process is None:
@@ -120,7 +120,7 @@ class _Worker:
             process.kill()
         _close(process)
         if not broke:
-            return f"its model could not be brought here: {error}"
+            return f"its model could not be received: {error}"
         code = process.returncode
         if code < 0:
             killed = f"its process was killed by signal {-code}"
@@ -129,7 +129,7 @@ class _Worker:
 
 
 def _pickled(train: Train) -> bytes:
-    """Return the function as bytes, by value if another process could not import it."""
+    """Pickle the function, by value if another process could not import it."""
     dumps: Callable[[Any], bytes]
     try:
         from cloudpickle import dumps  # type: ignore[import-untyped] # it has no types
@@ -162,6 +162,6 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
         try:
             if stream is not None:
                 stream.close()
-        except OSError:  # what was still to be sent has no reader
+        except OSError:  # nobody reads the unsent data any more
             pass
     process.wait()
