@@ -139,9 +139,23 @@ def layernorm_backward(dy, x, gamma, eps=1e-5):
     return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
 
 
+def rmsnorm(x, gamma, eps=1e-5):
+    """Divide each row by its root mean square (Zhang and Sennrich, 2019)."""
+    return gamma * x / np.sqrt((x**2).mean(axis=1, keepdims=True) + eps)
+
+
+def rmsnorm_backward(dy, x, gamma, eps=1e-5):
+    """Return dx, dgamma."""
+    inv_rms = 1.0 / np.sqrt((x**2).mean(axis=1, keepdims=True) + eps)
+    x_hat, dx_hat = x * inv_rms, dy * gamma
+    dx = inv_rms * (dx_hat - x_hat * (dx_hat * x_hat).mean(axis=1, keepdims=True))
+    return dx, (dy * x_hat).sum(axis=0)
+
+
 NORMALIZATIONS = {
     "batchnorm": (batchnorm, batchnorm_backward),
     "layernorm": (layernorm, layernorm_backward),
+    "rmsnorm": (rmsnorm, rmsnorm_backward),
 }
 """Forward and backward, by the layer's name in small letters. Parameters are gamma and beta."""
 

@@ -1,4 +1,4 @@
-"""BatchNorm and LayerNorm against the reference."""
+"""BatchNorm, LayerNorm and RMSNorm against the reference."""
 
 import numpy as np
 import pytest
@@ -127,6 +127,55 @@ def test_layernorm_backward(x, seed, dtype):
     assert_close(dbeta, expected_dbeta, K=N, scale=np.abs(dy).max(axis=0))
 
 
+@given(matrices(), seeds, dtypes)
+def test_rmsnorm_forward(x, seed, dtype):
+    D = x.shape[1]
+    gamma, _ = parameters(D, seed)
+
+    y, inv_rms = ops.rmsnorm(x.astype(dtype), gamma.astype(dtype), EPS)
+
+    expected = reference.rmsnorm(x, gamma)
+    assert y.dtype == inv_rms.dtype == dtype
+    assert_close(y, expected, K=D, scale=np.abs(expected))
+    expected = 1 / np.sqrt((x**2).mean(axis=1) + EPS)
+    assert_close(inv_rms, expected, K=D, scale=expected)
+
+
+@given(matrices(), seeds, dtypes)
+def test_rmsnorm_backward(x, seed, dtype):
+    N, D = x.shape
+    gamma, _ = parameters(D, seed)
+    dy = filled(x.shape, "normal", seed + 2)
+    x_, gamma_ = x.astype(dtype), gamma.astype(dtype)
+    _, inv_rms = ops.rmsnorm(x_, gamma_, EPS)
+    dgamma = np.full(D, np.nan, dtype)
+
+    dx = ops.rmsnorm_backward(dy.astype(dtype), x_, gamma_, inv_rms, dgamma)
+
+    expected_dx, expected_dgamma = reference.rmsnorm_backward(dy, x, gamma)
+    exact = 1.0 / np.sqrt((x**2).mean(axis=1, keepdims=True) + EPS)
+    x_hat = np.abs(x) * exact
+    steep = np.abs(dy * gamma).max(axis=1, keepdims=True)
+    along = (np.abs(dy * gamma) * x_hat).mean(axis=1, keepdims=True)
+    assert_close(dx, expected_dx, K=D, scale=exact * (steep + x_hat * along))
+    assert_close(dgamma, expected_dgamma, K=N * D, scale=(np.abs(dy) * x_hat).max(axis=0))
+
+
+def test_rmsnorm_backward_is_the_central_difference():
+    x, dy = filled((7, 6), "normal", 8), filled((7, 6), "normal", 9)
+    gamma, _ = parameters(6, 10)
+    dgamma = np.empty(6)
+
+    dx = ops.rmsnorm_backward(dy, x, gamma, ops.rmsnorm(x, gamma, EPS)[1], dgamma)
+
+    def value(x, gamma):
+        return float((dy * ops.rmsnorm(x, gamma, EPS)[0]).sum())
+
+    numerical = reference.numerical_gradient
+    assert_gradient_close(dx, numerical(lambda a: value(a, gamma), x), scale=10.0)
+    assert_gradient_close(dgamma, numerical(lambda a: value(x, a), gamma), scale=10.0)
+
+
 @pytest.mark.parametrize("kind", ["batchnorm", "layernorm"])
 def test_backward_is_the_central_difference(kind):
     x, dy = filled((7, 6), "normal", 8), filled((7, 6), "normal", 9)
@@ -160,9 +209,12 @@ def test_nan_stays_visible_and_in_its_column_or_row(dtype):
 
     by_column, _, _ = ops.batchnorm(x, ones, zeros, running_mean, running_var, 0.9, EPS, True)
     by_row, _, _ = ops.layernorm(x, ones, zeros, EPS)
+    by_size, _ = ops.rmsnorm(x, ones, EPS)
 
     assert np.isnan(by_column[:, 20]).all()
     assert np.isfinite(by_column[:, :20]).all()
     assert np.isnan(running_mean[20])
     assert np.isnan(by_row[18]).all()
     assert np.isfinite(by_row[:18]).all()
+    assert np.isnan(by_size[18]).all()
+    assert np.isfinite(by_size[:18]).all()

@@ -1,4 +1,4 @@
-"""Normalisation layers: batch norm, layer norm, and fixed scaling of the inputs."""
+"""Normalisation layers: batch norm, layer norm, RMS norm, and fixed scaling of the inputs."""
 
 # X is a matrix, not a constant.
 # pyright: reportConstantRedefinition=false
@@ -15,7 +15,7 @@ from fastmlp.layers.base import Layer
 from fastmlp.layers.settings import Fixed, Setting
 
 # What `fastmlp` shows; `fastmlp.layers` shows NORMALIZATIONS too.
-__all__ = ["BatchNorm", "LayerNorm", "Normalize"]
+__all__ = ["BatchNorm", "LayerNorm", "Normalize", "RMSNorm"]
 
 _FAR = 256  # standard deviations: here, rounding x to float32 first costs up to 1.5e-5 of one
 
@@ -159,7 +159,49 @@ class LayerNorm(_Scaled):
         return Core("layer_norm", self.n_features, (self.eps,))
 
 
-NORMALIZATIONS: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+class RMSNorm(_Scaled):
+    """y = gamma * x / sqrt(mean(x**2) + eps), with each row's mean; there is no beta.
+
+    Training and inference compute the same (Zhang and Sennrich, 2019).
+
+    Parameters
+    ----------
+    n_features : int
+        D.
+    eps : float, default 1e-5
+        Added to the mean square; must be > 0.
+
+    """
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of gamma, (D,)."""
+        return {"gamma": (self.n_features,)}
+
+    def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
+        """Return gamma = 1."""
+        return {"gamma": np.ones(self.n_features)}
+
+    def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
+        """Return x normalised, in its own shape."""
+        self._x = self._enter(x, self.n_features)
+        y, self._inv_rms = ops.rmsnorm(self._x, self.params["gamma"], self.eps)
+        return self._leave(y)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dL/dx, through the row's mean square too."""
+        dy, gamma, dgamma = self._enter_gradient(dy), self.params["gamma"], self.grads["gamma"]
+        return self._leave(ops.rmsnorm_backward(dy, self._x, gamma, self._inv_rms, dgamma))
+
+    def lowered(self, width: int) -> Core:
+        """Describe the layer to the engine."""
+        return Core("rms_norm", self.n_features, (self.eps,))
+
+
+NORMALIZATIONS: dict[str, type[BatchNorm | LayerNorm | RMSNorm]] = {
+    "batch": BatchNorm,
+    "layer": LayerNorm,
+    "rms": RMSNorm,
+}
 """Name, as for the estimators -> the layer, which is created with a number of features."""
 
 

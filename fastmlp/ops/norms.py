@@ -19,6 +19,8 @@ __all__ = [
     "batchnorm_row_backward",
     "layernorm",
     "layernorm_backward",
+    "rmsnorm",
+    "rmsnorm_backward",
 ]
 
 
@@ -141,4 +143,21 @@ def layernorm_backward(
     dx, (n, d) = np.empty_like(x), x.shape
     kernels.cores.layer_norm.layer_norm_parameters(dy, x, mean, inv_std, dgamma, dbeta, n, 0, d)
     kernels.cores.layer_norm.layer_norm_backward(dy, x, gamma, mean, inv_std, dx, 0, n, d)
+    return dx
+
+
+def rmsnorm(x: np.ndarray, gamma: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``(y, inv_rms)``, the latter for each row."""
+    y, inv_rms, (n, d) = np.empty_like(x), np.empty(len(x), x.dtype), x.shape
+    kernels.cores.rms_norm.rms_norm_forward(x, gamma, inv_rms, y, x.dtype.type(eps), 0, n, d)
+    return y, inv_rms
+
+
+def rmsnorm_backward(
+    dy: np.ndarray, x: np.ndarray, gamma: np.ndarray, inv_rms: np.ndarray, dgamma: np.ndarray
+) -> np.ndarray:
+    """Return dx and overwrite dgamma."""
+    dx, (n, d) = np.empty_like(x), x.shape
+    kernels.cores.rms_norm.rms_norm_parameters(dy, x, inv_rms, dgamma, 0, d, n)
+    kernels.cores.rms_norm.rms_norm_backward(dy, x, gamma, inv_rms, dx, 0, n, d)
     return dx

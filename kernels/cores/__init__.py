@@ -7,8 +7,9 @@ from .batch_norm import BATCH_NORM
 from .copy import COPY
 from .core import Core, Shape
 from .layer_norm import LAYER_NORM
+from .rms_norm import RMS_NORM
 
 __all__ = ["CODES", "TABLE", "Core", "Shape"]
 
-TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY)
+TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY, RMS_NORM)
 CODES = codes_of(TABLE)
