@@ -386,7 +386,7 @@ class Sequential(Stack):
         model_file.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, without rebuilt parts or a custom loss, which may not pickle."""
+        """Return the state to pickle, without what is rebuilt and without a custom loss."""
         state = super().__getstate__()
         return state if losses.is_built_in(self.loss) else state | {"loss": None}
 
