@@ -1,12 +1,12 @@
 """The three matrix products of a layer on bfloat16 tiles; the same contracts as in ``affine``.
 
-Every operand is rounded and packed once, right after it was computed and while it is hot, in the
-two forms in which products will read it: a layer's input by ``prepare_factor``, the gradient at
-its product by ``prepare_gradient``, its weight, after the update, by ``pack_weight_bf16``.
+Every operand is rounded and packed once, right after it was computed and while it is still in the
+cache, in the two forms that products read: a layer's input by ``prepare_factor``, the gradient at
+its product by ``prepare_gradient``, and its updated weight by ``pack_weight_bf16``.
 
-A packed matrix consists of tiles (see ``bf16``); those of 16 rows of A, or 16 columns of B, lie one
-after the other in k. Edges are padded with zeros to whole tiles, and across k to whole blocks of
-two. Its low parts (``parts`` 2) lie behind it in the same way.
+A packed matrix consists of tiles (see ``packing``). The tiles of 16 rows of A, or of 16 columns of
+B, lie one after the other in k. Edges are padded with zeros to whole tiles, and k to whole blocks
+of two. With two ``parts``, the low parts lie behind the high ones in the same way.
 """
 
 import numpy as np
@@ -14,16 +14,8 @@ import numpy as np
 from ..machine.jit import inner, kernel
 from ..machine.maths import zero
 from ..machine.simd import flat, part
-from .tiles import (
-    TILE,
-    begin_tiles,
-    end_tiles,
-    multiply_tiles,
-    pack_columns_tile,
-    pack_pairs_tile,
-    pack_rows_tile,
-    round_row,
-)
+from .packing import TILE, pack_columns_tile, pack_pairs_tile, pack_rows_tile, round_row
+from .tiles import begin_tiles, end_tiles, multiply_tiles
 
 __all__ = [
     "affine_backward_bf16",
