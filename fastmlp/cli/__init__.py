@@ -1,6 +1,6 @@
 """The command `fastmlp`: one module per subcommand, each with `add_parser` and `run`.
 
-Only what answers Ctrl-C is imported here, so that one during the other imports is quiet too.
+Only the signal handling is imported here, so that Ctrl-C during the other imports is quiet too.
 """
 
 import sys
@@ -24,14 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments. Default: ``sys.argv[1:]``; the process then belongs to the command, and SIGTERM
-        and SIGHUP end it like Ctrl-C.
+        Arguments. Default: ``sys.argv[1:]``; the command then owns the process, and SIGTERM and
+        SIGHUP end it like Ctrl-C.
 
     Returns
     -------
     int
         Exit code: 0 for success, 1 if the loss diverged or a result could not be written, 2 for
-        a bad value, 130 after Ctrl-C.
+        an invalid value, 130 after Ctrl-C.
 
     """
     if argv is not None:
@@ -66,7 +66,7 @@ def _answered(argv: Sequence[str]) -> int:
             arguments = _parse(argv)
             signals.raise_interrupts()
             return arguments.run(arguments)
-    except SystemExit as end:  # argparse: --help, or an error that it has told
+    except SystemExit as end:  # argparse: --help, or an error it has already printed
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
         print("fastmlp: interrupted", file=sys.stderr)

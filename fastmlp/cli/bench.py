@@ -1,4 +1,4 @@
-"""`fastmlp bench`: fastmlp and its peers side by side, run from a checkout."""
+"""`fastmlp bench`: compare fastmlp with its peers, from a checkout."""
 
 import argparse
 import sys
@@ -24,12 +24,12 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Hand the options to the benchmark's own command line."""
+    """Pass the options to the benchmark's own command line."""
     return _side_by_side().main(arguments.rest) or 0
 
 
 def _side_by_side() -> Any:
-    """Import ``bench.side_by_side`` from the working directory, or from next to the package."""
+    """Import ``bench.side_by_side`` from the working directory or the package's parent folder."""
     for root in (Path.cwd(), Path(fastmlp.__file__).parents[1]):
         if (root / "bench" / "side_by_side.py").is_file():
             sys.path.append(str(root))

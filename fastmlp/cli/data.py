@@ -1,4 +1,4 @@
-"""What to train on: a dataset by name or a CSV file, split in three."""
+"""The training data: a dataset by name or a CSV file, split into three parts."""
 
 import argparse
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ __all__ = ["Task", "load_task"]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Rows to train, validate and test on, and what to learn from them.
+    """The rows to train, validate and test on, and the kind of targets.
 
     Attributes
     ----------
     dataset : Dataset
         All rows, with the names of classes and columns.
     X_train, y_train, X_val, y_val : ndarray
-        The dataset's training rows, split; without validation rows for ``--val-fraction 0``.
+        The dataset's training rows, split; no validation rows with ``--val-fraction 0``.
     target_mean, target_std : float
-        Mean and standard deviation of a regression's training targets: the network learns
+        Mean and standard deviation of a regression's training targets, because the network learns
         standardised targets. 0 and 1 for classes.
 
     """
@@ -42,12 +42,12 @@ class Task:
 
     @property
     def n_outputs(self) -> int:
-        """Width of the network's output."""
+        """The number of network outputs."""
         return self.dataset.n_classes or 1
 
     @property
     def loss(self) -> str:
-        """Name of the loss."""
+        """The name of the loss that fits the targets."""
         return "mse" if self.dataset.classes is None else "cross_entropy"
 
     @property
@@ -56,7 +56,7 @@ class Task:
         return len(self.X_val) > 0
 
     def to_learn(self, y: np.ndarray) -> np.ndarray:
-        """Return targets as the network learns them: classes as they are, values standardised."""
+        """Return the targets for the network: classes unchanged, values standardised."""
         if self.dataset.classes is not None:
             return y
         return ((y.astype(np.float64) - self.target_mean) / self.target_std).astype(np.float32)
@@ -72,7 +72,7 @@ class Task:
 
 
 def load_task(arguments: argparse.Namespace, settings: Settings) -> Task:
-    """Read the data that the command line names and split it; the seed decides how.
+    """Read the data named on the command line, and split it using the seed.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def load_task(arguments: argparse.Namespace, settings: Settings) -> Task:
         return Task(dataset, *rows)
     values = y[train].astype(np.float64)
     mean, std = float(values.mean()), float(values.std())
-    # Equal values differ from their mean by a rounding error, which is no deviation.
+    # Equal values may differ from their mean by a rounding error, which must not count as spread.
     constant = std <= 4 * np.finfo(np.float64).eps * abs(mean)
     return Task(dataset, *rows, mean, 1.0 if constant else std)
 

@@ -1,6 +1,6 @@
-"""The datasets that `train` and `sweep` know by name, and defaults that suit them better.
+"""The datasets that `train` and `sweep` know by name, with defaults tuned for them.
 
-Other options, and all tables, have the default of the row in `fastmlp.cli.options`.
+Other options, and all tables, use the defaults in `fastmlp.cli.options`.
 """
 
 from typing import Any
@@ -41,4 +41,4 @@ DATASETS: dict[str, dict[str, Any]] = {
         "batch_size": 256,
     },
 }
-"""Dataset -> option -> its default there."""
+"""Dataset -> option -> default."""

@@ -1,4 +1,4 @@
-"""Where results go: checked before the work, written after it."""
+"""Output files and folders: checked before the work, written after it."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ __all__ = ["check_file", "check_folder", "write_file"]
 
 
 def check_file(option: str, path: Path | None) -> None:
-    """Check, before the work, that a file can be written after it.
+    """Check before the work that a file can be written afterwards.
 
     Raises
     ------
     ValueError
-        If its folder is missing or not writable, or it is a folder itself.
+        If its folder is missing or not writable, or the path is itself a folder.
 
     """
     if path is None:
@@ -29,7 +29,7 @@ def check_file(option: str, path: Path | None) -> None:
 
 
 def check_folder(option: str, path: Path | None) -> None:
-    """Create a folder if need be, and check that files can be written to it.
+    """Create a folder if it does not exist, and check that files can be written to it.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_folder(option: str, path: Path | None) -> None:
 
 
 def write_file(path: Path, write: Callable[[Path], Any]) -> bool:
-    """Write a file and return whether that worked; if not, say why on standard error."""
+    """Write a file and return whether it worked; if not, print the reason to standard error."""
     try:
         write(path)
     except OSError as error:

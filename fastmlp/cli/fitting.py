@@ -1,4 +1,4 @@
-"""From data and options to a trained network, for both `train` and `sweep`."""
+"""Training a network from data and options, for both `train` and `sweep`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +23,10 @@ def train_network(
     verbose: bool = False,
     score: Sequence[str] = ("val",),
 ) -> tuple[Any, Any, dict[str, Scores]]:
-    """Train a network; return it in the data's own units, with its history and its scores.
+    """Train a network; return it in the data's own units, with its history and scores.
 
-    ``score`` says which rows, "val" or "test", it is scored on. That is done while its outputs are
-    still standardised: in their own units, targets such as 1e6 +- 0.1 are all the same float32.
+    ``score`` names the rows to score it on, "val" or "test". Scoring uses the standardised outputs:
+    in the data's units, targets such as 1e6 +- 0.1 would all be the same float32.
     """
     network, optimizer, fit = (
         for_library(settings, place) for place in ("network", "optimizer", "fit")
@@ -50,7 +50,7 @@ def train_network(
         **fit,
     )
     scores = {part: _scores(model, task, part) for part in score}
-    outputs = model.layers[-1].params  # from standardised targets back to the data's own units
+    outputs = model.layers[-1].params  # convert standardised outputs to the data's own units
     outputs["weight"] *= task.target_std
     outputs["bias"] *= task.target_std
     outputs["bias"] += task.target_mean
@@ -68,7 +68,7 @@ def _scores(model: Any, task: Task, part: str) -> Scores:
 
 
 def r2(mean_squared_error: float, y: np.ndarray) -> float | None:
-    """Return R2, the share of the targets' variance that is explained; None if they have none."""
+    """Return R2, the explained share of the targets' variance; None if they do not vary."""
     if y.size == 0 or y.min() == y.max():
         return None
     return 1 - mean_squared_error / float(np.var(y, dtype=np.float64))

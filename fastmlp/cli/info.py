@@ -1,4 +1,4 @@
-"""`fastmlp info`: versions, processor, threads, folders, and what each precision does here."""
+"""`fastmlp info`: versions, processor, threads, folders, and the effect of each precision."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a table, or one JSON object."""
+    """Print the facts as a table or as one JSON object."""
     facts = collect()
     if arguments.json:
         print(json.dumps(facts))
@@ -50,14 +50,14 @@ def collect() -> dict[str, Any]:
 
 
 def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
-    """Say what each ``matmul_precision`` does here, and why if it does nothing special.
+    """Describe what each ``matmul_precision`` does here, or why it has no effect.
 
     Parameters
     ----------
     isa : kernels.machine.isa.Isa
         The instruction set in use.
     features : collection of str
-        What the processor supports, by LLVM's names.
+        The processor's features, by their LLVM names.
 
     """
     products = "float32 products"

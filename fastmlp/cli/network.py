@@ -1,4 +1,4 @@
-"""From names on the command line to layers, an optimizer and a schedule."""
+"""Building layers, an optimizer and a schedule from their names on the command line."""
 
 from typing import Any
 
@@ -23,18 +23,18 @@ def build_model(
     dropout: float,
     batch_norm: bool,
 ) -> Sequential:
-    """Return a new network that standardises its inputs as the training rows need it.
+    """Return a new network that standardises its inputs with the training rows' statistics.
 
     Parameters
     ----------
     X : array, shape (N, D)
         Training rows.
     n_outputs : int
-        Number of classes, or of target columns in a regression.
+        The number of classes, or of target columns in a regression.
     seed : int
         Seed of the initial weights.
     hidden, activation, dropout, batch_norm
-        Values of the options that go to the network.
+        The values of the network options.
 
     """
     stack: list[Any] = [Normalize.from_data(X)]
@@ -52,7 +52,7 @@ def build_model(
 
 
 def build_schedule(schedule: str, lr: float, epochs: int, steps_per_epoch: int) -> Schedule:
-    """Return the schedule of that name for a training of known length.
+    """Return the schedule of that name for a training run of known length.
 
     Raises
     ------
@@ -66,5 +66,5 @@ def build_schedule(schedule: str, lr: float, epochs: int, steps_per_epoch: int) 
 
 
 def build_optimizer(schedule: Schedule, optimizer: str, **settings: Any) -> Optimizer:
-    """Return the optimizer of that name, with the schedule of its learning rate."""
+    """Return the optimizer of that name, with a schedule for its learning rate."""
     return OPTIMIZERS[optimizer](lr=schedule, **settings)

@@ -1,4 +1,4 @@
-"""What one option of the command line is, and how a parser takes it."""
+"""The description of a command line option, and how to add it to a parser."""
 
 import argparse
 from collections.abc import Callable
@@ -16,14 +16,14 @@ Place = Literal["data", "table", "network", "optimizer", "schedule", "fit", "sea
 
 @dataclass(frozen=True)
 class Search:
-    """How a sweep reads what to try for an option.
+    """How a sweep reads the values to try for an option.
 
     Attributes
     ----------
     separator : str
-        Separates two values.
+        The text between two values.
     spread : type, optional
-        How to draw from a range ``low:high``; None if ranges make no sense.
+        How to draw from a range ``low:high``; None if the option takes no range.
 
     """
 
@@ -38,34 +38,34 @@ class Option:
     Attributes
     ----------
     name : str
-        As in Python: ``batch_size`` is the option ``--batch-size``.
+        A Python name: ``batch_size`` is the option ``--batch-size``.
     goes : str
-        Where the value is used: "data" and "table" say what to read; "network", "optimizer",
-        "schedule" and "fit" are parts of a training; "search" is the sweep itself; "results" says
-        what to write.
+        Where the value is used: "data" and "table" for what to read; "network", "optimizer",
+        "schedule" and "fit" for training; "search" for the sweep itself; "results" for what to
+        write.
     help : str
-        Without the default, which is added.
+        The help without the default, which is added automatically.
     parse : callable, optional
-        Turns text into a value; None for a switch.
+        Converts text to a value; None for a switch.
     metavar : str
-        Stands for the value in the help.
+        The placeholder for the value in the help.
     default : object
         The value if the option is not given.
     by_dataset : bool
-        Whether `DATASETS` may have other defaults.
+        Whether `DATASETS` may override the default.
     shown_default : str
-        What the help shows for a default of None.
+        The text that the help shows for a default of None.
     commands : tuple of str
         The commands that take the option.
     search : Search, optional
         How a sweep tries several values; None if it takes only one.
     argument : str
-        The library's name for it, if that is not ``name``.
+        The library's name for it, if different from ``name``.
     told : str
-        Its part of the printed description, with {} for the value; left out if the value is 0,
-        None or False.
+        Its part of the printed description, with {} for the value; omitted if the value is 0, None
+        or False.
     repeated : bool
-        Whether the option may be repeated, each time adding to a list.
+        Whether the option may be repeated; each use extends a list.
 
     """
 
@@ -85,7 +85,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The option as it is typed."""
+        """The option as typed in a shell."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
@@ -94,7 +94,7 @@ class Option:
         return self.argument or self.name
 
     def help_text(self) -> str:
-        """Return the help with the default, and those of the datasets where they differ."""
+        """Return the help with the default, and any different defaults of the datasets."""
         default = self.shown_default
         if not default and (self.by_dataset or (self.parse and self.default is not None)):
             default = value_text(self.default)
@@ -106,7 +106,7 @@ class Option:
         return f"{self.help} [{'; '.join(shown)}]" if default else self.help
 
     def add_to(self, parser: "argparse._ActionsContainer", command: str) -> None:
-        """Add the option to a command's parser; with `by_dataset`, None means not given."""
+        """Add the option to a command's parser; with `by_dataset`, it is None if not given."""
         settings: dict[str, Any] = {
             "help": self.help_text(),
             "default": None if self.by_dataset else self.default,
@@ -125,7 +125,7 @@ class Option:
 def _values(
     parse: Callable[[str], Any] | None, search: Search
 ) -> Callable[[str], list[Any] | Uniform | LogUniform]:
-    """Return the parser of several values, or of a range of numbers."""
+    """Return a parser for a list of values or a range of numbers."""
     assert parse is not None, "a switch cannot be searched"
 
     def read(text: str) -> list[Any] | Uniform | LogUniform:

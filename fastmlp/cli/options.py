@@ -1,7 +1,7 @@
-"""The options of `train` and `sweep`, one row each; everything else follows from the row.
+"""The options of `train` and `sweep`, one row each; everything else is derived from the row.
 
-A row holds the parser, the help, the default, how a sweep searches the option, what error messages
-call it, how it is described, and where its value goes.
+A row holds the option's parser, help and default, how a sweep searches it, its name in error
+messages, its text in the printed description, and where its value is used.
 """
 
 import argparse
@@ -336,7 +336,7 @@ _RESULTS = (
 )
 
 OPTIONS = (*_DATA, *_NETWORK, *_TRAINING, *_SEARCH, *_RESULTS)
-"""All options, in the order of the help."""
+"""All options, in the order in which the help lists them."""
 
 
 def options_of(command: str) -> list[Option]:
@@ -345,7 +345,7 @@ def options_of(command: str) -> list[Option]:
 
 
 def add_options(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the dataset and all options of a command to its parser, under headings."""
+    """Add the dataset argument and all options of a command to its parser, under headings."""
     parser.add_argument(
         "dataset", metavar="DATASET", help=f"{_listed(DATASETS)}, or the path of a CSV file"
     )

@@ -1,4 +1,4 @@
-"""Standard output and error whose failure does not lose the work."""
+"""Standard output and error streams that do not lose the work when writing fails."""
 
 import contextlib
 import os
@@ -14,20 +14,21 @@ __all__ = ["Output", "open_descriptors", "safe_output", "show_warnings_plainly"]
 
 
 class Output:
-    """A wrapper of a stream that goes silent once writing fails.
+    """A stream wrapper that goes silent once writing fails.
 
     Parameters
     ----------
     stream : text file
     name : str, optional
-        What to call it in the message about its failure; None for standard error itself.
+        The stream's name in the message about a failure; None for standard error itself.
 
     Attributes
     ----------
     reader_left : bool
-        Whether it was a pipe that nobody reads any more.
+        Whether the reader of a pipe has closed it.
     lost : bool
-        Whether it failed in any other way, such as a full disk; standard error says how.
+        Whether it failed in any other way, such as a full disk; a message on standard error gives
+        the reason.
 
     """
 
@@ -36,10 +37,10 @@ class Output:
         self.lost: bool = False
         self._stream, self._name = stream, name
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")  # for names the terminal cannot show
 
     def write(self, text: str) -> int:
-        """Write, or do nothing once that has failed."""
+        """Write, or do nothing once writing has failed."""
         self._try(lambda: self._stream.write(text))
         return len(text)
 
@@ -48,7 +49,7 @@ class Output:
         self._try(self._stream.flush)
 
     def close_lost(self) -> None:
-        """Send what could not be written nowhere: Python would try again when it exits."""
+        """Discard unwritten output; otherwise Python would try again when it exits."""
         self.flush()
         if self.reader_left or self.lost:
             with contextlib.suppress(OSError, ValueError):
@@ -73,7 +74,7 @@ class Output:
 
 
 def open_descriptors() -> None:
-    """Open the null device for closed standard streams, so that no file takes their number."""
+    """Open the null device for closed standard streams, so no file reuses their descriptors."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -83,7 +84,7 @@ def open_descriptors() -> None:
 
 @contextlib.contextmanager
 def safe_output() -> Generator[Output]:
-    """Replace standard output and error by an `Output`; yield that of standard output."""
+    """Wrap standard output and error in an `Output`; yield the one for standard output."""
     streams = sys.stdout, sys.stderr
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     output = Output(streams[0] or nowhere, "standard output")
@@ -99,7 +100,7 @@ def safe_output() -> Generator[Output]:
 
 
 def show_warnings_plainly() -> None:
-    """Show warnings as one line each, without the place in the code."""
+    """Show each warning as one line, without its location in the code."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
         note(printable(str(message).removeprefix("fastmlp: ")))

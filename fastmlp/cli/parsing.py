@@ -1,4 +1,4 @@
-"""A command line parser whose every error is one sentence, and parsers of its values."""
+"""A command line parser that reports every error in one sentence, and parsers for values."""
 
 import argparse
 import csv
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, without its usage block and with the nearest name for an unknown one."""
+    """argparse's parser, with one-line errors that suggest the nearest name for an unknown one."""
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse unknown options here, where the known ones can be named."""
+        """Parse, and reject unknown options here, where the known ones can be suggested."""
         parsed, extra = super().parse_known_args(args, namespace)
         options = [text for text in extra if text.startswith("--")]
         if options:
@@ -46,14 +46,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
-    """Return the parser of one of the known names.
+    """Return a parser that accepts only the known names.
 
     Parameters
     ----------
     kind : str
-        What the names are called in the error message: ``"optimizer"``.
+        What error messages call such a name: ``"optimizer"``.
     known : iterable of str
-        The names. Capitals do not matter, and ``-`` is the same as ``_``.
+        The names. Case is ignored, and ``-`` is the same as ``_``.
 
     """
     names = list(known)
@@ -68,7 +68,7 @@ def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """Return the parser of a whole number, ``least`` or more."""
+    """Return a parser for a whole number, ``least`` or more."""
 
     def parse(text: str) -> int:
         try:
@@ -85,7 +85,7 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 
 def number(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]:
-    """Return the parser of a finite number, ``least`` or more (or above it)."""
+    """Return a parser for a finite number, at least (or above) ``least``."""
 
     def parse(text: str) -> float:
         value = _float(text)
@@ -98,7 +98,7 @@ def number(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]
 
 
 def fraction(text: str) -> float:
-    """Parse a number from 0 to below 1."""
+    """Parse a number >= 0 and < 1."""
     value = _float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
@@ -127,7 +127,7 @@ def names(text: str) -> list[str]:
 
 
 def one_character(text: str) -> str:
-    """Parse a character; the word ``tab`` is one too."""
+    """Parse a single character, or the word ``tab``."""
     found = {"tab": "\t", "\\t": "\t"}.get(text.lower(), text)
     if len(found) != 1:
         raise argparse.ArgumentTypeError(
@@ -137,7 +137,7 @@ def one_character(text: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a value as it would be typed; switches are on or off."""
+    """Format a value as a user would type it; switches are on or off."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple | list):

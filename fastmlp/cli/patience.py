@@ -1,4 +1,4 @@
-"""Ctrl-C between the first step of a training and the writing of its results."""
+"""Handling Ctrl-C from the first training step until the results are written."""
 
 import sys
 from typing import Any
@@ -11,12 +11,12 @@ __all__ = ["Patience"]
 
 
 class Patience(Callback):
-    """Lets one Ctrl-C end the training; later ones do not disturb the writing of its results.
+    """Lets one Ctrl-C end training; later ones do not interrupt writing the results.
 
     Parameters
     ----------
     nothing_to_keep : bool
-        Whether to stop training once nobody reads the output.
+        Whether to stop training if nobody reads the output any more.
 
     """
 
@@ -26,25 +26,25 @@ class Patience(Callback):
 
     @property
     def pending(self) -> bool:
-        """Whether Ctrl-C came."""
+        """Whether Ctrl-C was pressed."""
         return self._interrupt is not None and self._interrupt.pending
 
     def on_train_begin(self, info: TrainingInfo) -> None:
-        """Hold Ctrl-C back from now on."""
+        """Start to hold back Ctrl-C."""
         signals.raise_one_interrupt()
         self._interrupt = Interrupt()
         self._interrupt.__enter__()
 
     def on_epoch_end(self, epoch: int, record: Any, model: Any) -> str | None:
-        """Stop if the output is all there is, and nobody reads it."""
+        """Stop if the output is the only result and nobody reads it."""
         unheard = self.nothing_to_keep and getattr(sys.stdout, "reader_left", False)
         return "nobody reads the output" if unheard else None
 
     def __enter__(self) -> "Patience":
-        """Wait for the training to begin."""
+        """Return itself; it takes effect when training begins."""
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Give Ctrl-C back."""
+        """Restore the handling of Ctrl-C."""
         if self._interrupt is not None:
             self._interrupt.__exit__(*error)

@@ -1,4 +1,4 @@
-"""How results are printed: as lines of text and as JSON."""
+"""Formatting results for printing, as text and as JSON."""
 
 import math
 import textwrap
@@ -10,7 +10,7 @@ WIDTH = 80
 
 
 def finite_only(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not have, by None."""
+    """Replace NaN and infinity, which JSON lacks, with None."""
     if isinstance(value, dict):
         return {key: finite_only(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -21,14 +21,14 @@ def finite_only(value: Any) -> Any:
 
 
 def wrapped(line: str) -> str:
-    """Return a line broken between words into lines of at most 80 characters."""
+    """Wrap a line between words, to lines of at most 80 characters."""
     return textwrap.fill(
         line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
 
 
 def r2_text(r2: float | None) -> str:
-    """Return R2 with three decimals; as a short number if it is far below zero."""
+    """Format R2 with three decimals, or with three digits if it is far below zero."""
     if r2 is None:
         return "undefined (all targets are the same)"
     return f"{r2:.3f}" if abs(r2) < 1000 else f"{r2:.3g}"

@@ -1,4 +1,4 @@
-"""The values of a training's options: what was given, and defaults for the rest."""
+"""The values of the training options: those given, and defaults for the rest."""
 
 import argparse
 from typing import Any
@@ -11,13 +11,13 @@ from fastmlp.cli.parsing import value_text
 __all__ = ["Settings", "defaults_for", "describe", "for_library", "of_dataset", "resolve"]
 
 Settings = dict[str, Any]
-"""Name of an option -> its value."""
+"""Option name -> value."""
 
 TRAINING: tuple[Place, ...] = ("network", "optimizer", "schedule", "fit")
 
 
 def defaults_for(dataset: str) -> Settings:
-    """Return the value of every option that decides how a dataset is trained on."""
+    """Return the default of every option that affects training on a dataset."""
     own = DATASETS.get(dataset, {})
     return {
         option.name: own.get(option.name, option.default)
@@ -27,26 +27,26 @@ def defaults_for(dataset: str) -> Settings:
 
 
 def resolve(arguments: argparse.Namespace) -> Settings:
-    """Return the dataset's defaults, overridden by what was given on the command line."""
+    """Return the dataset's defaults, overridden by the values on the command line."""
     settings = defaults_for(arguments.dataset)
     given = {name: getattr(arguments, name, None) for name in settings}
     return settings | {name: value for name, value in given.items() if value is not None}
 
 
 def for_library(settings: Settings, place: Place) -> dict[str, Any]:
-    """Return the values that go to one place, by the names that the library has for them."""
+    """Return the values used in one place, by the library's argument names."""
     return {
         option.library_name: settings[option.name] for option in OPTIONS if option.goes == place
     }
 
 
 def of_dataset(settings: Settings, command: str) -> Settings:
-    """Return the values that a command could be given and whose defaults a dataset decides."""
+    """Return the values of a command's options whose defaults depend on the dataset."""
     return {o.name: settings[o.name] for o in options_of(command) if o.by_dataset}
 
 
 def describe(settings: Settings) -> str:
-    """Return one line that says what is trained and how."""
+    """Describe the network and its training in one line."""
     network, training = (
         ", ".join(
             option.told.format(value_text(settings[option.name]))

@@ -1,4 +1,4 @@
-"""What ends the program early: Ctrl-C, and SIGTERM and SIGHUP, which are treated like it."""
+"""Signals that end the program early: Ctrl-C, and SIGTERM and SIGHUP, which act like it."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ __all__ = [
     "take_over",
 ]
 
-INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+INTERRUPTED = 130  # a shell's exit code for a process ended by Ctrl-C
 
 _ours: list[int] = []  # empty when another program calls the command line
 
@@ -33,7 +33,7 @@ def take_over() -> None:
 
 
 def leave_at_once() -> None:
-    """End the program at the next signal: during imports there is nothing to keep."""
+    """End the program at the next signal: during imports there is nothing to save."""
     _answer(_leave)
 
 
@@ -43,7 +43,7 @@ def raise_interrupts() -> None:
 
 
 def raise_one_interrupt() -> None:
-    """Raise KeyboardInterrupt at the next signal only: later ones say nothing new."""
+    """Raise KeyboardInterrupt at the next signal only, and ignore later ones."""
     came = []
 
     def raise_first(number: int, frame: FrameType | None) -> None:
@@ -55,7 +55,7 @@ def raise_one_interrupt() -> None:
 
 
 def ignore_all() -> None:
-    """Ignore signals while the program ends."""
+    """Ignore signals while the program exits."""
     _answer(signal.SIG_IGN)
 
 

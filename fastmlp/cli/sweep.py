@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, write what was asked for, print the table."""
+    """Search, write the requested files and print the table."""
     parameters, settings = _parameters(arguments)
     for option in ("csv", "plot"):
         check_file(f"--{option}", getattr(arguments, option))
@@ -91,14 +91,14 @@ def train_once(task: Task, settings: Settings) -> tuple[Any, dict[str, Any]]:
 
 
 def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
-    """Return what to search over, and the values that all runs share."""
+    """Return the parameters to search over and the values that all runs share."""
     settings, defaults = resolve(arguments), defaults_for(arguments.dataset)
     searchable = [option.name for option in options_of("sweep") if option.search]
     given = {name: settings[name] for name in searchable if getattr(arguments, name) is not None}
     if not given:
         raise ValueError("a sweep needs values to try: for example --lr 1e-3,2e-3")
     single = {n: v[0] for n, v in given.items() if isinstance(v, list) and len(v) == 1}
-    if len(single) == len(given):  # nothing to compare, but still a search: of one run
+    if len(single) == len(given):  # nothing to compare, but still a search with one run
         single = {}
     parameters = {name: values for name, values in given.items() if name not in single}
     return parameters, settings | {name: defaults[name] for name in parameters} | single
@@ -106,7 +106,7 @@ def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], Settings
 
 @dataclasses.dataclass(frozen=True)
 class _Trainer:
-    """`train_once` with what all runs share, to be sent to other processes."""
+    """`train_once` with the values that all runs share; sent to other processes."""
 
     task: Task
     settings: Settings
@@ -136,7 +136,7 @@ def _describe_best(report: dict[str, Any]) -> str:
 
 
 def _write_results(result: sweep.Result, arguments: argparse.Namespace, name: str) -> bool:
-    """Write the table and the heat map to where they were asked for; return whether that worked."""
+    """Write the table and heat map to the requested paths; return whether all were written."""
     tables, pictures = [arguments.csv], [arguments.plot]
     if arguments.out is not None:
         tables.append(arguments.out / "results.csv")

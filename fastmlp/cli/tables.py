@@ -1,4 +1,4 @@
-"""A table on the command line: how it is read, and what is said about its columns."""
+"""Reading a table named on the command line, and reporting how its columns were read."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ MAX_WIDTH = 60
 
 
 def is_table(name: str) -> bool:
-    """Tell whether an argument means a file: one that exists, or is named like a table."""
+    """Return whether an argument is a file: one that exists, or has the name of a table."""
     path = Path(name)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED:
@@ -28,7 +28,7 @@ def is_table(name: str) -> bool:
 
 
 def require_no_table_options(arguments: argparse.Namespace) -> None:
-    """Refuse options that only tables have."""
+    """Reject options that only apply to tables."""
     for option in OPTIONS:
         if option.goes == "table" and getattr(arguments, option.name) is not None:
             what = "names a column of a CSV file" if option.name == "target" else "is for CSV files"
@@ -36,7 +36,7 @@ def require_no_table_options(arguments: argparse.Namespace) -> None:
 
 
 def read_table(arguments: argparse.Namespace) -> Dataset:
-    """Return the table; say on standard error how its columns were read."""
+    """Return the table; print how its columns were read to standard error."""
     from fastmlp import datasets
 
     if arguments.target is None:

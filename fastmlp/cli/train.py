@@ -1,4 +1,4 @@
-"""`fastmlp train`: data in, a trained, evaluated and saved network out."""
+"""`fastmlp train`: train a network on a dataset, evaluate it and save it."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, save, draw and report, in this order: printing may fail."""
+    """Train, save, draw and report, in this order because printing may fail."""
     settings = resolve(arguments)
     check_file("--out", arguments.out)
     check_file("--plot", arguments.plot)
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)
     with Patience(nothing_to_keep=arguments.out is None and arguments.plot is None) as patience:
-        signals.leave_at_once()  # until the first step: modules and kernels are loaded first
+        signals.leave_at_once()  # until the first step, while modules and kernels load
         model, history, scores = train_network(
             task,
             settings,
@@ -80,7 +80,7 @@ def build_report(
     scores: dict[str, Any],
     settings: Settings,
 ) -> dict[str, Any]:
-    """Return what `--json` prints, as a dict of plain values."""
+    """Return the contents of the `--json` output, as a dict of plain values."""
     data = task.dataset
     (test_loss, test_accuracy), (val_loss, val_accuracy) = scores["test"], scores["val"]
     seconds = float(sum(history["seconds"]))
@@ -127,7 +127,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def _write_results(model: Any, task: Task, history: Any, arguments: argparse.Namespace) -> list:
-    """Save and draw what was asked for; return the paths that could be written."""
+    """Write the requested files; return the paths that were written."""
     wanted = (
         (arguments.out, model.save),
         (arguments.plot, lambda path: _draw(model, task, history, path)),

@@ -1,4 +1,4 @@
-"""`fastmlp warmup`: compile and keep every kernel, for images and continuous integration."""
+"""`fastmlp warmup`: compile and cache every kernel, for container images and CI."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compile what plans can call, then train and predict; 1 if kernels cannot be kept."""
+    """Compile all kernels that plans can call, then train and predict; 1 if they cannot be kept."""
     from fastmlp.engine.warmup import warm_up
     from fastmlp.kernels.machine import cache, jit
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def compile_kernels(dtype: str, precision: str) -> None:
-    """Train and evaluate on made-up rows: as pixels and as numbers, classes and values."""
+    """Train and evaluate on random rows, with pixels and numbers, classes and values."""
     from fastmlp import BatchNorm, Dropout, LayerNorm, Linear, Normalize, ReLU, Sequential
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What the command line calls the library's arguments, for messages that name one."""
+"""The command line names of the library's arguments, for error messages."""
 
 from fastmlp.cli.options import OPTIONS
 
