@@ -1,6 +1,6 @@
-"""Pictures of training: each function returns a `matplotlib.figure.Figure`; `save` writes it.
+"""Plots of training: each function returns a `matplotlib.figure.Figure`; `save` writes it.
 
-matplotlib is imported on first use (extra ``plot``), and never pyplot: no display is needed.
+matplotlib (extra ``plot``) is imported on first use. pyplot is not used, so no display is needed.
 """
 
 from fastmlp.plots.activations import activation_functions

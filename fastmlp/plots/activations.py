@@ -20,7 +20,7 @@ __all__ = ["activation_functions"]
 
 
 def activation_functions(names: Sequence[str] = tuple(ACTIVATIONS)) -> "Figure":
-    """Draw activation functions with their derivatives, computed by the layers themselves.
+    """Draw activation functions and their derivatives, as the layers compute them.
 
     Parameters
     ----------

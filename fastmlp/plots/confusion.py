@@ -26,7 +26,7 @@ def confusion_matrix(
     Parameters
     ----------
     confusion : array of int, shape (C, C)
-        Counts by true class (row) and predicted class (column); the colour is the share of the
+        Counts by true class (row) and predicted class (column); the colour shows the share of the
         row.
     class_names : sequence of length C, optional
         Default 0 to C - 1.
@@ -47,7 +47,7 @@ def confusion_matrix(
 
 
 def draw_confusion(axes: "Axes", counts: np.ndarray, class_names: Sequence[Any] | None) -> None:
-    """Draw the counts into existing axes."""
+    """Draw the counts in existing axes."""
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(
             f"a confusion matrix is square, got shape {counts.shape}: count true classes in rows "

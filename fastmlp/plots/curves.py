@@ -18,13 +18,13 @@ __all__ = ["curve_names", "draw_curves", "learning_curves", "named_runs"]
 
 
 def learning_curves(runs: Any, *, title: str | None = None) -> "Figure":
-    """Draw loss and accuracy against the epoch, for one run or several in one figure.
+    """Draw loss and accuracy against the epoch, for one or several runs in one figure.
 
     Parameters
     ----------
     runs : History or mapping of str to History or sequence of History
-        What `Sequential.fit` returned; the keys of a mapping name the runs. Training is drawn
-        dashed, validation solid.
+        Return values of `Sequential.fit`; the keys of a mapping name the runs. Training curves are
+        dashed, validation curves solid.
     title : str, optional
         Title of the figure, such as the name of the data.
 
@@ -37,7 +37,7 @@ def learning_curves(runs: Any, *, title: str | None = None) -> "Figure":
 
 
 def named_runs(runs: Any) -> dict[str, Any]:
-    """Return runs by their names; a single one has none."""
+    """Return the runs by name; a single run has an empty name."""
     named: dict[str, Any]
     if isinstance(runs, Mapping):
         named = dict(cast(Mapping[str, Any], runs))
@@ -52,14 +52,14 @@ def named_runs(runs: Any) -> dict[str, Any]:
 
 
 def curve_names(named: Mapping[str, Any]) -> list[str]:
-    """Return what there is to draw: the loss, and the accuracy if any run has one."""
+    """Return the columns to draw: the loss, and the accuracy if any run has one."""
     return ["loss"] + ["accuracy"] * any(_finite(run["accuracy"]) for run in named.values())
 
 
 def draw_curves(
     part: "Figure | SubFigure", named: Mapping[str, Any], columns: Sequence[str]
 ) -> None:
-    """Draw each column of the runs' histories into axes of its own, side by side."""
+    """Draw each column of the runs' histories in its own axes, side by side."""
     row = part.subplots(1, len(columns), squeeze=False)[0]
     for axes, column in zip(row, columns, strict=True):
         _draw_curve(axes, named, column)
@@ -77,7 +77,7 @@ def _draw_curve(axes: "Axes", named: Mapping[str, Any], what: str) -> None:
             if _finite(run[column]):
                 values = _numbers(run[column])
                 epochs = np.arange(1, len(values) + 1)
-                # A run of one epoch is a point, which a line alone would not show.
+                # With one epoch a line would be invisible, so draw a marker.
                 marker = "o" if len(values) == 1 else None
                 axes.plot(
                     epochs,

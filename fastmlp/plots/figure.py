@@ -1,4 +1,4 @@
-"""Figures without pyplot, and how they are written to files."""
+"""Creating figures without pyplot, and writing them to files."""
 
 # matplotlib leaves the keywords of its methods without types
 # pyright: reportUnknownMemberType=false
@@ -17,21 +17,21 @@ __all__ = ["is_available", "new_figure", "require_format", "save"]
 
 
 def save(figure: "Figure", path: str | Path) -> None:
-    """Write a figure in the format that the file's ending names, whole or not at all.
+    """Write a figure atomically, in the format given by the file extension.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What a function of this module returned.
+        A figure returned by a function in `fastmlp.plots`.
     path : str or Path
-        ``.png``, ``.svg``, ``.pdf`` …
+        A file name ending in ``.png``, ``.svg``, ``.pdf`` …
 
     Raises
     ------
     ValueError
-        If the ending names no picture format.
+        If the extension is not a picture format.
     OSError
-        If the file cannot be written; an older file of that name is then left as it was.
+        If the file cannot be written; an existing file of that name is left unchanged.
 
     """
     kind = require_format(path)
@@ -41,7 +41,7 @@ def save(figure: "Figure", path: str | Path) -> None:
 
 
 def require_format(path: str | Path) -> str:
-    """Return the picture format that a file name ends in, or raise what `save` would raise."""
+    """Return the picture format of a file name, or raise the error that `save` would raise."""
     _require_matplotlib()
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -56,12 +56,12 @@ def require_format(path: str | Path) -> str:
 
 
 def is_available() -> bool:
-    """Tell whether matplotlib is installed."""
+    """Return whether matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 
 def new_figure(figsize: tuple[float, float], title: str | None = None) -> "Figure":
-    """Return an empty figure, ``figsize`` inches wide and high, under a title."""
+    """Return an empty figure with a title; ``figsize`` is its width and height in inches."""
     _require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -72,7 +72,7 @@ def new_figure(figsize: tuple[float, float], title: str | None = None) -> "Figur
 
 
 def literal(text: object) -> str:
-    """Return a text in which matplotlib sees no formula: names of files may hold dollar signs."""
+    """Escape dollar signs, as in file names, so that matplotlib does not parse them as maths."""
     return str(text).replace("$", r"\$")
 
 

@@ -29,18 +29,18 @@ def heat_map(
     least_is_best: bool = False,
     title: str | None = None,
 ) -> "Figure":
-    """Draw a table of results over two training parameters, the best cell framed.
+    """Draw a table of results over two training parameters, with a frame around the best cell.
 
     Parameters
     ----------
     values : array of float, shape (R, S)
-        One number per cell; NaN where there is no result.
+        One number per cell; NaN for a cell without a result.
     row_values, column_values : sequences of length R and S
-        What was tried.
+        The parameter values of the rows and columns.
     row_name, column_name, value_name : str
         Axis and colour labels.
     least_is_best : bool, default False
-        Whether small values are good: a loss instead of an accuracy.
+        Whether lower values are better, as for a loss.
     title : str, optional
         Title of the figure, such as the name of the data.
 

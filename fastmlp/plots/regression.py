@@ -1,4 +1,4 @@
-"""How well a regression predicts: predicted against true values, and residuals."""
+"""Regression predictions: predicted against true values, and residuals."""
 
 # matplotlib leaves the keywords of its methods without types
 # pyright: reportUnknownMemberType=false
@@ -27,14 +27,14 @@ def regression_predictions(
     targets : array, shape (N,) or (N, 1)
         True values.
     predicted : array, shape (N,) or (N, 1)
-        What the model predicts for the same rows.
+        The model's predictions for the same rows.
     title : str, optional
         Title of the figure, such as the name of the data.
 
     Raises
     ------
     ValueError
-        If the two have different numbers of rows, or several columns.
+        If the two differ in their number of rows, or have several columns.
 
     """
     figure = new_figure((9.2, 4.2), title)
@@ -43,7 +43,7 @@ def regression_predictions(
 
 
 def draw_predictions(part: "Figure | SubFigure", targets: ArrayLike, predicted: ArrayLike) -> None:
-    """Draw both pictures side by side into an existing figure."""
+    """Draw both plots side by side in an existing figure."""
     true, guess = _column("targets", targets), _column("predicted", predicted)
     if len(true) != len(guess):
         raise ValueError(
@@ -79,7 +79,7 @@ def _draw_residuals(axes: "Axes", true: np.ndarray, guess: np.ndarray) -> None:
 
 
 def _draw_points(axes: "Axes", x: np.ndarray, y: np.ndarray) -> None:
-    # The more points, the fainter, so that dense places stand out; as pixels also in a PDF file.
+    # More points are drawn fainter so that dense regions stand out, and rasterised even in a PDF.
     alpha = float(np.clip(60 / np.sqrt(max(len(x), 1)), 0.05, 0.7))
     axes.scatter(x, y, s=12, alpha=alpha, linewidths=0, rasterized=True)
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""All about one run in one picture."""
+"""A summary of one training run in one figure."""
 
 # matplotlib leaves the keywords of its methods without types
 # pyright: reportUnknownMemberType=false
@@ -29,12 +29,12 @@ def training_summary(
     predicted: ArrayLike | None = None,
     title: str | None = None,
 ) -> "Figure":
-    """Draw the learning curves of one run, and next to them how well it predicts test rows.
+    """Draw the learning curves of one run next to its predictions for the test rows.
 
     Parameters
     ----------
     history : History
-        What `Sequential.fit` returned.
+        The return value of `Sequential.fit`.
     confusion : array of int, shape (C, C), optional
         For a classifier: number of test rows by true class (row) and predicted class (column).
     class_names : sequence of length C, optional
@@ -48,7 +48,8 @@ def training_summary(
     Raises
     ------
     ValueError
-        If only one of ``targets`` and ``predicted`` is given, or there is a confusion matrix too.
+        If only one of ``targets`` and ``predicted`` is given, or if a confusion matrix is given
+        with them.
 
     """
     if (targets is None) != (predicted is None):
@@ -59,7 +60,7 @@ def training_summary(
     columns = curve_names(named)
     widths = [4.6 * len(columns)] + [4.8] * (confusion is not None) + [9.2] * (targets is not None)
     figure = new_figure((sum(widths), 4.4 if title else 4.2), title)
-    # Parts of their own, so that long class names do not make the curves smaller.
+    # Separate subfigures, so that long class names do not shrink the curves.
     parts = figure.subfigures(1, len(widths), squeeze=False, width_ratios=widths)[0]
     draw_curves(parts[0], named, columns)
     if confusion is not None:

@@ -26,30 +26,30 @@ def first_layer_weights(
     *,
     title: str | None = None,
 ) -> "Figure":
-    """Draw what each unit of the first layer looks for, as a grid of pictures.
+    """Draw the weights of each unit in the first layer, as a grid of images.
 
     Parameters
     ----------
     source : Sequential or array, shape (D, H)
-        A model, whose first weight matrix is drawn, or that matrix.
+        A weight matrix, or a model, whose first weight matrix is drawn.
     image_shape : tuple of int, optional
-        ``(height, width)``, ``(3, height, width)`` or ``(height, width, 3)``; by default known for
+        ``(height, width)``, ``(3, height, width)`` or ``(height, width, 3)``; may be omitted for
         D = 64, 784 and 3072 (digits, MNIST, CIFAR-10).
     max_images : int
-        Draw at most this many units, the first ones; default 100.
+        Draw at most the first ``max_images`` units; default 100.
     title : str, optional
         Title of the figure, such as the name of the data.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One-channel pictures are red where a bright pixel excites the unit and blue where it
-        inhibits it; pictures in colour are stretched to their own range.
+        One-channel images are red where a bright pixel excites the unit and blue where it inhibits
+        it; each colour image is scaled to its own range.
 
     Raises
     ------
     ValueError
-        If D is not the number of pixels of ``image_shape``, or no shape is known for it.
+        If ``image_shape`` does not have D values, or is omitted for any other D.
 
     """
     weight = _first_weight(source)
