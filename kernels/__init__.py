@@ -1,19 +1,18 @@
-"""Hot kernels of fastmlp: numba functions over arrays; they check nothing and allocate nothing.
+"""The hot kernels of fastmlp: numba functions over arrays, without checks or allocation.
 
-The rooms, from the ground up; each knows only those before it:
+The subpackages from the bottom up; each imports only those above it in this list:
 
-``machine``      how a kernel is made and called: instruction sets, compilation, vectors, calls by
+``machine``      compiling and calling kernels: instruction sets, compilation, vectors, calls by
                  address
-``plan``         what a training step consists of: names of its numbers, where its arrays are, what
-                 is called by address
-``products``     the matrix products, in float32 and float64, and of bfloat16 tiles
+``plan``         the encoding of a training step: its fields, its arrays, its calls by address
+``products``     matrix products in float32, float64 and bfloat16 tiles
 ``activations``, ``losses``, ``optimizers``
-                 a table each, and a file for each few members; ``dropout`` and ``gather`` besides
-``cores``        what an operation begins with: a product, a normalisation, or nothing; a table
+                 one table each; ``dropout`` and ``gather`` are single modules
+``cores``        the first part of an operation: a product, a normalisation, or nothing; a table
 ``engine``       whole epochs of training, and inference
 
-A room, or a file in one, is imported when it is first asked for, as an attribute: importing fastmlp
-must not cost the time that importing numba takes.
+Subpackages and their modules are imported on first use, as attributes, so that importing fastmlp
+does not take the time of importing numba.
 """
 
 from .lazily import modules_of

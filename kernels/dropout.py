@@ -1,8 +1,8 @@
 """Dropout with masks that are computed, not stored.
 
 Bit (row, column) of a mask is a hash of (key, row, column), and the key is a hash of
-(seed, step, layer). So the backward pass draws the same mask again, and any thread can draw any
-part of it.
+(seed, step, layer). So the backward pass can recompute the same mask, and any thread can compute
+any part of it.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Minibatch gather: pick rows, convert them and standardise them in one pass."""
+"""Minibatch gather: select, convert and standardise rows in one pass."""
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -25,16 +25,16 @@ def gather_rows(
 ):  # fmt: skip
     """out[i, j] = (X[order[first + i], j] - shift[j]) * scale[j] for rows [row, row_end).
 
-    ``raw`` holds the bytes of X, a row-major matrix of n_columns columns whose type ``code`` names
-    (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. An empty ``order``
-    stands for the rows as they lie. ``standardise`` says how: AS_THEY_ARE, out = X and no shift or
-    scale is read; IN_REAL, in the dtype of out; IN_DOUBLE, with shift64 and scale64, rounded once
-    at the end.
+    ``raw`` holds the bytes of X, a row-major matrix with n_columns columns of the type ``code``
+    (UINT8, FLOAT32, FLOAT64); it is never copied or converted as a whole. An empty ``order`` means
+    all rows in order. ``standardise`` is one of: AS_THEY_ARE, out = X without reading shift or
+    scale; IN_REAL, computed in the dtype of out; IN_DOUBLE, computed with shift64 and scale64 and
+    rounded once at the end.
     Reads raw, order, shift, scale, shift64, scale64. Writes out. May destroy nothing else.
     """
     n_items, scaled = n_columns, standardise != op.AS_THEY_ARE
     if order.size == 0 and out.shape[1] == n_columns and standardise == op.AS_THEY_ARE:
-        n_items, row_end = (row_end - row) * n_columns, min(row + 1, row_end)  # all in one stretch
+        n_items, row_end = (row_end - row) * n_columns, min(row + 1, row_end)  # contiguous
     for i in range(row, row_end):
         source = (order[first + i] if order.size > 0 else first + i) * n_columns
         target = i * out.shape[1]
@@ -46,7 +46,7 @@ def gather_rows(
 
 @inner
 def _convert_from(code, raw, start, out, out0, size, shift, scale, standardise):
-    """`_convert` from the type that ``code`` names."""
+    """Call `_convert` with the type that ``code`` stands for."""
     if code == op.UINT8:
         _convert(raw, types.uint8, start, out, out0, size, shift, scale, standardise)
     elif code == op.FLOAT32:
@@ -59,10 +59,10 @@ def _convert_from(code, raw, start, out, out0, size, shift, scale, standardise):
 
 @intrinsic
 def _convert(typingctx, raw, dtype, start, out, out0, size, shift, scale, standardise):
-    """Convert ``size`` elements of type ``dtype`` from raw[start] on to out[out0] on.
+    """Convert ``size`` elements of type ``dtype``, from raw[start:] to out[out0:].
 
-    They are standardised in the type of shift and scale, then rounded to that of out.
-    A vector at a time, the last one under a mask, so that short rows cost little.
+    Standardises in the type of shift and scale, then rounds to the type of out. Processes one
+    vector at a time and masks the last one, so short rows cost little.
     """
 
     def emit(context, builder, signature, arguments):
@@ -101,7 +101,7 @@ def _convert(typingctx, raw, dtype, start, out, out0, size, shift, scale, standa
 
 
 def _as_vector(builder, x, vector):
-    """Convert the elements of x to those of a type of vectors."""
+    """Convert x to a vector type."""
     if isinstance(x.type.element, ir.IntType):
         return builder.uitofp(x, vector)
     if x.type.element == vector.element:

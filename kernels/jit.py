@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: the one address in here that other programs ask for."""
+"""The folder of compiled kernels, at a stable import path for other programs."""
 
 from .machine.jit import cache_folder
 

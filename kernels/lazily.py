@@ -1,4 +1,4 @@
-"""Packages whose modules are imported when they are first asked for, as attributes."""
+"""Packages that import their modules on first use, as attributes."""
 
 from collections.abc import Callable
 from importlib import import_module

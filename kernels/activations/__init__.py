@@ -1,4 +1,4 @@
-"""Activation functions: the table of all there are."""
+"""The table of activation functions."""
 
 from ..machine.tables import codes_of
 from .elementwise import Activation

@@ -1,4 +1,4 @@
-"""How an activation becomes two kernels over a block of a matrix."""
+"""Making the two kernels of an activation, which run over a block of a matrix."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from ..machine.simd import row_of, wide_vectors
 
 __all__ = ["INPUT", "OUTPUT", "SIGN", "Activation"]
 
-# What the derivative is computed from: z, y = f(z), or whether y > 0.
+# The input of the derivative: z, y = f(z), or whether y > 0.
 INPUT, OUTPUT, SIGN = "input", "output", "sign"
 
 
@@ -24,10 +24,10 @@ class Activation:
     pull : callable
         ``pull(dy, saved, alpha)`` is dL/dz = dy * f'(z).
     derivative_from : str
-        What ``saved`` is: INPUT, OUTPUT, or SIGN: an output whose sign is enough, so that dropout
-        in between does no harm.
+        The kind of ``saved``: INPUT, OUTPUT, or SIGN. SIGN is an output of which only the sign
+        matters, so dropout may have scaled it.
     forward, backward : kernel
-        Made from the two.
+        Kernels made from ``value`` and ``pull``.
 
     """
 

@@ -1,4 +1,4 @@
-"""max(0, z), and its relative with a slope below 0 (Maas et al., 2013)."""
+"""ReLU, max(0, z), and leaky ReLU, with a slope below 0 (Maas et al., 2013)."""
 
 from ..machine.jit import inner
 from ..machine.maths import one, zero

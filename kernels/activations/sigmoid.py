@@ -1,4 +1,4 @@
-"""The logistic function, the hyperbolic tangent, and SiLU, which is z times the former."""
+"""The logistic function, the hyperbolic tangent, and SiLU, z times the logistic function."""
 
 from ..machine.jit import inner
 from ..machine.maths import logistic, one

@@ -1,4 +1,4 @@
-"""Cores, what operations begin with: the table of all there are. `core` says what a core is."""
+"""The table of cores, the first parts of operations; `core` documents them."""
 
 from ..machine.tables import codes_of
 from .affine import AFFINE

@@ -13,18 +13,18 @@ from .ends import dz_of, finish, unfinish, y_of
 
 __all__ = ["AFFINE", "pieces", "split_columns", "vector_gradient"]
 
-NORM_GRAIN = 64  # columns whose norms one thread limits
-ROWS_WORTH_PACKING = 128  # with so many rows a thread, packing all of a large weight costs little
+NORM_GRAIN = 64  # columns are divided among threads in multiples of this to limit their norms
+ROWS_WORTH_PACKING = 128  # with this many rows per thread, packing a whole large weight is cheap
 LARGE_WEIGHT = 1 << 20  # elements
-ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends its time on packing weights
-PARAMETERS_OF_A_PIECE = 1024  # at least, of an update: each piece walks over the whole batch
+ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends most of its time packing weights
+PARAMETERS_OF_A_PIECE = 1024  # at least, per update piece: each piece reads the whole batch
 
 
 @kernel
 def forward(memory, zero, thread, o, step, n_rows, x):
     """y = dropout(f(x W + b)) for this thread's rows and columns.
 
-    Reads x, theta. Writes y, and what the plan keeps of f. May destroy scratch.
+    Reads x, theta. Writes y, and the values saved for f'. May destroy scratch.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     theta, scratch = array_at(memory, op.THETA, zero), scratch_of(thread, memory, zero)
@@ -32,7 +32,7 @@ def forward(memory, zero, thread, o, step, n_rows, x):
     weight = view(theta, operation[op.WEIGHT], n_in, n_out)
     biases, y = part(theta, max(NONE, bias), n_out), y_of(memory, zero, operation, n_rows)
     mine = own_block(thread, header, operation, n_rows, n_out)
-    width = BLOCK_COLUMNS  # a single row is one stretch: nothing of it has to stay in a cache
+    width = BLOCK_COLUMNS  # for a single row, nothing has to stay in a cache
     if mine.row_end - mine.row == 1:
         width = n_out
     for row in range(mine.row, mine.row_end, BLOCK_ROWS):
@@ -51,7 +51,7 @@ def forward(memory, zero, thread, o, step, n_rows, x):
 def backward(memory, zero, thread, o, step, n_rows):
     """dz_below = dz W' * mask * f'(below) for this thread's rows and columns.
 
-    Reads dz, theta, what was kept of f below. Writes dz of the operation below. May destroy
+    Reads dz, theta, the values saved for f' below. Writes dz of the operation below. May destroy
     scratch.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
@@ -111,16 +111,16 @@ def limit_norms(memory, zero, thread, o, max_norm):
 
 
 def split_columns(shape: Shape) -> int:
-    """Return over how many threads columns are shared out; rows take the rest."""
+    """Return the number of threads to split columns over; the rest split rows."""
     n_threads, rows = shape.n_threads, shape.batch_size // shape.n_threads
     if rows < ROWS_WORTH_PACKING and shape.n_in * shape.n_out >= LARGE_WEIGHT:
-        return n_threads  # each thread then packs only the weights that it multiplies with
+        return n_threads  # each thread then packs only the weights it uses
     by_rows = max(1, shape.batch_size // ROWS_WORTH_SPLITTING)
     return 1 if by_rows >= n_threads else max(1, n_threads // by_rows)
 
 
 def pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, int]]:
-    """Cut the weight into ranges of inputs, whole tiles each; the bias is one piece."""
+    """Cut the weight into ranges of inputs, in whole tiles; the bias is one piece."""
     n_in, n_out, tile = shape.n_in, shape.n_out, shape.row_grain
     step = max(-(-n_in // (4 * tile)), -(-PARAMETERS_OF_A_PIECE // (n_out * tile))) * tile
     step = min(step, BLOCK_ROWS // 2 // tile * tile)
@@ -134,7 +134,7 @@ def pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, in
 
 
 def _panel(shape: Shape) -> int:
-    """Return the width of a panel, which is what columns are multiplied by."""
+    """Return the width of a panel, the unit in which products process columns."""
     level = isa.current()
     return level.tile_vectors * level.vector_bytes // shape.real_bytes
 

@@ -1,7 +1,7 @@
-"""A fully connected layer whose products are of bfloat16 tiles.
+"""A fully connected layer whose products use bfloat16 tiles.
 
-Input, gradient and weight are rounded once, right after they were computed, in the forms in which
-the products read them (``products.affine_bf16``).
+Input, gradient and weight are rounded once, right after they are computed, to the layouts that the
+products read (``products.affine_bf16``).
 """
 
 from ..machine.jit import kernel
@@ -30,7 +30,7 @@ __all__ = ["AFFINE_BF16"]
 def forward(memory, zero, thread, o, step, n_rows, x):
     """y = dropout(f(x W + b)) for this thread's rows and columns; x was rounded beforehand.
 
-    Reads workspace, theta. Writes y, and what the plan keeps of f. May destroy scratch.
+    Reads workspace, theta. Writes y, and the values saved for f'. May destroy scratch.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     theta, scratch = array_at(memory, op.THETA, zero), scratch_of(thread, memory, zero)
@@ -122,7 +122,7 @@ def follow_update(memory, zero, u):
 
 
 def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> dict[int, int]:
-    """Return where the rounded forms lie; the first operation needs no backward product."""
+    """Allocate the rounded matrices; the first operation needs no backward product."""
     n_in, n_out, n_rows = shape.n_in, shape.n_out, shape.batch_size
     places = {
         op.X_ROUNDED: _tiles(workspace, n_rows, n_in, shape.parts),
@@ -137,7 +137,7 @@ def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> 
 
 
 def _tiles(memory: Memory, n: int, m: int, parts: int) -> int:
-    """Take room for a matrix in tiles."""
+    """Allocate a matrix in tiles."""
     return memory.take(parts * _whole(n) * _whole(m) // 2)
 
 

@@ -40,14 +40,14 @@ ROW_BACKWARD = calls.link("cores.batch_norm", "batch_norm_row_backward", *_BACKW
 call_train, call_row, call_inference = TRAIN.call, ROW.call, INFERENCE.call
 call_backward, call_row_backward = BACKWARD.call, ROW_BACKWARD.call
 
-ROWS_OF_A_BATCH = np.int64(16)  # trained one by one move the running statistics like one batch
+ROWS_OF_A_BATCH = np.int64(16)  # this many single rows move the running statistics like one batch
 
 
 @kernel
 def forward(memory, zero, thread, o, step, n_rows, x):
     """y = dropout(f(batch_norm(x))) for this thread's columns, with the batch's statistics.
 
-    Reads x, theta. Writes y, statistics, running statistics, and what the plan keeps of f.
+    Reads x, theta. Writes y, statistics, running statistics, and the values saved for f'.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     real, y = reals_at(memory, o, zero), y_of(memory, zero, operation, n_rows)
@@ -90,8 +90,8 @@ def infer(memory, zero, thread, o, step, n_rows, x):
 def backward(memory, zero, thread, o, step, n_rows):
     """dz_below, and the gradients of gamma and beta, for this thread's columns.
 
-    Reads dz, x, theta, statistics. Writes dz of the operation below (of its own, where there is
-    none), statistics.
+    Reads dz, x, theta, statistics. Writes dz of the operation below (its own dz if there is none),
+    statistics.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     x = view(array_at(memory, op.WORKSPACE, zero), operation[op.X], n_rows, operation[op.LD_X])
@@ -115,7 +115,7 @@ def backward(memory, zero, thread, o, step, n_rows):
 
 @kernel
 def gradient(memory, zero, thread, u, n_rows, out, out0):
-    """Bring the gradients of gamma and beta, which `backward` made, to where they belong.
+    """Copy the gradients of gamma and beta, which `backward` computed, to out.
 
     Reads statistics. Writes out.
     """
@@ -178,7 +178,7 @@ def batch_norm_row(
 ):  # fmt: skip
     """Normalise a batch of one row, which has no variance, with the running statistics.
 
-    They follow it then: mean += r d, var = (1 - r) (var + r d**2), d = x - mean (West, 1979).
+    Then update them: mean += r d, var = (1 - r) (var + r d**2), d = x - mean (West, 1979).
     Reads x, gamma, beta. Writes y, mean, inv_std, running_mean, running_var in columns
     [column, column_end). y may be x, which is then destroyed.
     """

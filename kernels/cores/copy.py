@@ -1,4 +1,4 @@
-"""No core: an activation or dropout on its own."""
+"""The identity core, for an activation or dropout on its own."""
 
 from ..machine.jit import kernel
 from ..machine.simd import array_at
@@ -12,7 +12,7 @@ __all__ = ["COPY"]
 
 @kernel
 def forward(memory, zero, thread, o, step, n_rows, x):
-    """y = dropout(f(x)) for this thread's rows. Reads x. Writes y, and what is kept of f."""
+    """y = dropout(f(x)) for this thread's rows. Reads x. Writes y, and the values saved for f'."""
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     block = own_block(thread, header, operation, n_rows, operation[op.N_OUT])
     y = y_of(memory, zero, operation, n_rows)

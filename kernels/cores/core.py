@@ -1,21 +1,21 @@
-"""What a core is, and what the engine asks of one.
+"""The interface between the engine and a core.
 
-A core is what an operation begins with: a product, a normalisation, or nothing. The engine calls
-its kernels by address and knows nothing else of it. ``o`` is the number of the operation. Every
-thread calls the same kernel and takes its own share of the work.
+A core is the first part of an operation: a product, a normalisation, or nothing. The engine calls
+its kernels by address and needs nothing else from it. ``o`` is the number of the operation. Every
+thread calls the same kernel and does its own share of the work.
 
-    forward(memory, zero, thread, o, step, n_rows, x)     y from x, in training mode, to the very
-                                                          end: activation and dropout included
+    forward(memory, zero, thread, o, step, n_rows, x)     compute y from x in training mode,
+                                                          including activation and dropout
     infer(memory, zero, thread, o, step, n_rows, x)       the same in inference mode
-    backward(memory, zero, thread, o, step, n_rows)       from dz of this operation that of the one
-                                                          below, its activation and dropout included
-    gradient(memory, zero, thread, u, n_rows, out, out0)  the gradient of piece u of its parameters,
-                                                          to out[out0:]
+    backward(memory, zero, thread, o, step, n_rows)       compute dz of the operation below from
+                                                          this dz, including activation and dropout
+    gradient(memory, zero, thread, u, n_rows, out, out0)  write the gradient of piece u of its
+                                                          parameters to out[out0:]
 
-and, where the core has them:
+and, if the core has them:
 
-    take_input(memory, zero, o, block)       a block of its input is there
-    take_gradient(memory, zero, o, block)    a block of its dz is there
+    take_input(memory, zero, o, block)       a block of its input is ready
+    take_gradient(memory, zero, o, block)    a block of its dz is ready
     follow_update(memory, zero, u)           piece u of its parameters has changed
     limit_norms(memory, zero, thread, o, max_norm)
                                              scale each unit's incoming weights down to max_norm
@@ -32,7 +32,7 @@ __all__ = ["Core", "Memory", "Shape", "nothing", "one"]
 
 
 class Shape(NamedTuple):
-    """What an operation's needs depend on."""
+    """The sizes that determine an operation's memory and its division among threads."""
 
     n_in: int
     n_out: int
@@ -44,10 +44,10 @@ class Shape(NamedTuple):
 
 
 class Memory(Protocol):
-    """Hands out places in a block of memory."""
+    """Allocates offsets within a block of memory."""
 
     def take(self, n_elements: int) -> int:
-        """Return where so many elements begin."""
+        """Allocate that many elements; return their offset."""
         ...
 
 
@@ -69,30 +69,30 @@ class Core:
     ----------
     name : str
     forward, infer, backward, gradient, take_input, take_gradient, follow_update, limit_norms
-        Its kernels, None where it has none.
+        Its kernels; None for one that it lacks.
     training_calls, inference_calls : tuple of Link
-        What its kernels call by address.
+        The kernels that its own kernels call by address.
     backward_first : bool
-        Whether its backward pass makes the gradients of its parameters too, so that it is needed
-        even where nothing lies below.
+        Whether its backward pass also computes the gradients of its parameters, so that it must
+        run even in the first operation.
     is_product : bool
-        Whether it takes n_in * n_out multiply-adds a row.
+        Whether it takes n_in * n_out multiply-adds per row.
     at_lower_precision : str or None
-        The core that takes its place where products are of bfloat16 parts.
+        The core that replaces it when products use bfloat16 parts.
     row_grain : int
-        Rows that it needs to stay together when a batch is divided; 0 for any number.
+        Rows are divided among threads in multiples of this; 0 if any number will do.
     split_columns : callable
-        How many threads share its columns.
+        The number of threads that its columns are split over.
     grain : callable
-        Columns are shared out by so many.
+        Columns are divided among threads in multiples of this.
     running, scratch : callable
-        How many running statistics it has, and how much scratch a thread needs.
+        The number of its running statistics, and the scratch elements that a thread needs.
     places : callable
-        ``places(shape, workspace, packed, is_first)``: take what it needs of the two memories and
-        return it as fields of the operation.
+        ``places(shape, workspace, packed, is_first)``: allocate what it needs in the two memories
+        and return the offsets as fields of the operation.
     pieces : callable
         ``pieces(shape, weight, bias)``: cut its parameters, which begin at ``weight`` and ``bias``,
-        into the pieces of the update, (first input, last input, start, size) each.
+        into update pieces (first input, last input, start, size).
 
     """
 
@@ -120,7 +120,7 @@ class Core:
 
     @property
     def hooks(self) -> int:
-        """Which of the optional calls it wants, as the plan has it."""
+        """The optional calls that it uses, as bits of ``op.HOOKS``."""
         wanted = (
             (op.TAKES_INPUT, self.take_input),
             (op.TAKES_GRADIENT, self.take_gradient),

@@ -1,7 +1,7 @@
-"""How every core's forward pass ends and what its gradient goes through first.
+"""The end of every core's forward pass, and the start of its backward pass.
 
 An operation's y is dropout(f(core(x))). f and dropout are applied while a block is still in a
-cache; so is what the next operation wants to do with its input, and the same holds for gradients.
+cache, followed by the next operation's `take_input`; gradients are handled in the same way.
 """
 
 from ..machine.jit import inner
@@ -14,7 +14,7 @@ __all__ = ["dz_of", "finish", "input_is_there", "unfinish", "y_of"]
 
 @inner
 def y_of(memory, zero, operation, n_rows):
-    """Return the output of an operation, of which N_OUT columns count."""
+    """Return the output of an operation; only its first N_OUT columns are used."""
     workspace = array_at(memory, op.WORKSPACE, zero)
     return view(workspace, operation[op.Y], n_rows, operation[op.LD_Y])
 
@@ -30,7 +30,7 @@ def dz_of(memory, zero, operation, n_rows):
 def finish(memory, zero, o, step, y, block):
     """y = dropout(f(y)) in a block of the output of operation ``o``.
 
-    Reads y. Writes y, and what the plan keeps for `unfinish`. May destroy nothing else.
+    Reads y. Writes y, and the values saved for `unfinish`. May destroy nothing else.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     real, keep = reals_at(memory, o, zero), operation[op.KEEP]
@@ -52,7 +52,7 @@ def finish(memory, zero, o, step, y, block):
 def unfinish(memory, zero, o, step, dz, block):
     """dz = dz * mask * f'(saved) in a block: the gradient at the input of `finish`.
 
-    Reads dz, and what `finish` kept. Writes dz. May destroy nothing else.
+    Reads dz, and the values that `finish` saved. Writes dz. May destroy nothing else.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     real, workspace = reals_at(memory, o, zero), array_at(memory, op.WORKSPACE, zero)
@@ -67,7 +67,7 @@ def unfinish(memory, zero, o, step, dz, block):
 
 @inner
 def input_is_there(memory, zero, o, block):
-    """Tell operation ``o`` that a block of its input is there."""
+    """Notify operation ``o`` that a block of its input is ready."""
     operation = operation_at(memory, o)
     if operation[op.HOOKS] & op.TAKES_INPUT:
         calls.take_input(memory, operation[op.CORE], memory, zero, o, block)

@@ -37,7 +37,7 @@ call_parameters = PARAMETERS.call
 def forward(memory, zero, thread, o, step, n_rows, x):
     """y = dropout(f(layer_norm(x))) for this thread's rows.
 
-    Reads x, theta. Writes y, statistics, and what the plan keeps of f.
+    Reads x, theta. Writes y, statistics, and the values saved for f'.
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     gamma, beta = scale_and_shift(memory, zero, operation)

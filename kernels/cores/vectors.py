@@ -1,4 +1,4 @@
-"""The two vectors of a normalisation, gamma and beta, which lie one behind the other in theta."""
+"""The two vectors of a normalisation, gamma and beta, which are adjacent in theta."""
 
 from ..machine.jit import inner
 from ..machine.simd import array_at, part

@@ -1,7 +1,7 @@
-"""Plans at work.
+"""Running plans.
 
-``epoch`` trains whole epochs, each step in two parts: ``step`` and ``update``. ``inference`` is the
-forward half.
+``epoch`` trains whole epochs; each step has two parts, ``step`` and ``update``. ``inference`` runs
+the forward half.
 """
 
 from ..lazily import modules_of

@@ -1,17 +1,17 @@
 """Whole epochs in one call: an interpreter of plans (``plan.op`` says what a plan is).
 
 Every thread runs ``train_epoch`` with its own number and the same memory. A step has two parts,
-and a barrier behind each:
+each followed by a barrier:
 
-1. gather, forward, loss, backward. Rows of a batch do not depend on each other, so each thread
-   takes its own rows through all operations. Only where an operation splits its columns over
-   threads (few rows, or large weights) or sums over rows (BatchNorm) do threads wait in between.
-2. weight gradients and update, piece by piece (``units``): a few rows of a weight's gradient are
-   computed into scratch that stays in the second cache, and the optimizer consumes them there.
-   A thread has its own pieces and then helps the others with theirs.
+1. Gather, forward, loss, backward. Rows of a batch are independent, so each thread takes its own
+   rows through all operations. Threads wait in between only if an operation splits its columns
+   over threads (few rows, or large weights) or sums over rows (BatchNorm).
+2. Weight gradients and update, piece by piece (``units``): a few rows of a weight's gradient are
+   computed into scratch that stays in the L2 cache, and the optimizer uses them from there. A
+   thread first processes its own pieces and then helps the others.
 
-Each element is computed by one thread in a fixed order of its sums, so the bits do not depend on
-the number of threads.
+One thread computes each element, with its sums in a fixed order, so the bits do not depend on the
+number of threads.
 """
 
 import math
@@ -33,13 +33,13 @@ __all__ = ["train_epoch", "train_steps"]
 def train_epoch(thread, memory, zero, clip_norm, max_norm):
     """Train ``N_STEPS`` minibatches as thread number ``thread`` of ``N_THREADS``.
 
-    Step s trains the rows order[s * B : (s + 1) * B], B = ``STEP_ROWS``, or all that are left where
-    they are no more than ``BATCH_SIZE``, at rate rates[s]. losses[s] is the mean loss of its rows,
-    penalties[s] that of the weights before it, hits[s] how many answers were right. ``clip_norm``
-    and ``max_norm``: 0 is none. All threads return after the same step: the last, or the one in
-    which control[STOP] was set or the loss was not finite; control[STEPS_DONE] counts the finished
-    ones. With control[ABORT] they return as soon as they can, and what they computed is of no use.
-    Where a kernel raises, so does this.
+    Step s trains on rows order[s * B : (s + 1) * B] with B = ``STEP_ROWS``, or on all remaining
+    rows if they are at most ``BATCH_SIZE``, at rate rates[s]. losses[s] is the mean loss of its
+    rows, penalties[s] the penalty of the weights before the step, hits[s] the number of correct
+    answers. A ``clip_norm`` or ``max_norm`` of 0 means no limit. All threads return after the same
+    step: the last, or the one in which control[STOP] was set or the loss was not finite;
+    control[STEPS_DONE] counts the finished steps. With control[ABORT] they return as soon as
+    possible, and their results are not usable. An error in a kernel is raised here too.
     Reads the plan, the data. Writes theta, states, running statistics, losses, penalties, hits,
     control. May destroy workspace, scratch, gradient.
     """
@@ -51,7 +51,7 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
 
 @kernel
 def train_steps(thread, memory, zero, clip_norm, max_norm):
-    """`train_epoch` in whatever mode the processor is."""
+    """Do the work of `train_epoch`, without changing how denormals are treated."""
     header = array_at(memory, op.HEADER, INT)
     control = array_at(memory, op.CONTROL, INT)
     hyper, rates = hyper_of(thread, memory), array_at(memory, op.RATES, REAL64)
@@ -93,7 +93,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
 
 @inner
 def _record(step, n_rows, memory):
-    """Sum the rows' losses in their order; decide here, between two barriers, whether to go on."""
+    """Sum the rows' losses in order; decide here, between two barriers, whether to continue."""
     row_losses, row_hits = (
         array_at(memory, op.ROW_LOSSES, REAL64),
         array_at(memory, op.ROW_HITS, INT),
@@ -111,7 +111,7 @@ def _record(step, n_rows, memory):
 
 @inner
 def _finish_record(step, memory):
-    """Note the penalty 0.5 * l2 * sum(W**2) of the weights before the update; count the step."""
+    """Record the penalty 0.5 * l2 * sum(W**2) of the weights before the update; count the step."""
     hyper, sums = hyper_of(NONE, memory), array_at(memory, op.UNIT_SUMS, REAL64)
     penalty = 0.0
     if hyper[op.L2] > 0.0:

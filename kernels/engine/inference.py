@@ -24,7 +24,7 @@ __all__ = [
     "withdraw",
 ]
 
-NO_ERROR = (NONE, NONE)  # what `attempt` returns where nothing went wrong
+NO_ERROR = (NONE, NONE)  # what `attempt` returns if there was no error
 
 
 @kernel
@@ -32,7 +32,7 @@ def infer_rows(memory, zero, first, last):
     """outputs[i] = the model's output for row i of X, for i in [first, last), in inference mode.
 
     Any number of threads may run this at once, each with its own workspace, scratch and rows.
-    A row's bits do not depend on what other rows are computed with it.
+    A row's bits do not depend on which other rows are computed with it.
     Reads the plan, theta, running statistics, X. Writes outputs. May destroy workspace, scratch.
     """
     header, workspace = array_at(memory, op.HEADER, INT), array_at(memory, op.WORKSPACE, zero)
@@ -62,11 +62,11 @@ def infer_rows(memory, zero, first, last):
 
 @kernel
 def infer_together(memory, zero, job, mailboxes):
-    """Infer block after block of rows until all are taken, then withdraw what was offered.
+    """Infer blocks of rows until all are taken, then withdraw the offers.
 
-    ``mailboxes`` is a table of those that the job was offered to. It is one call, so that nothing
-    can come between: a thread that took part must be done before its memory goes. Where a kernel
-    raises, on whatever thread, so does this.
+    ``mailboxes`` is a table of the mailboxes that hold an offer of the job. This is a single call
+    so that nothing can interrupt it: a thread that takes part must finish before its memory is
+    freed. An error in a kernel on any thread is raised here too.
     Reads what ``infer_rows`` reads. Writes outputs, job, mailboxes. May destroy workspace, scratch.
     """
     outcome = _infer_blocks(memory, zero, job)
@@ -79,7 +79,7 @@ def infer_together(memory, zero, job, mailboxes):
 
 @kernel
 def make_offer(mailbox):
-    """Let the thread that looks into a mailbox see all that was written there before.
+    """Publish an offer: the thread that watches the mailbox then sees its contents.
 
     Writes mailbox.
     """
@@ -88,7 +88,7 @@ def make_offer(mailbox):
 
 @kernel
 def withdraw(mailbox):
-    """Take an offer back; where it was accepted, return when the thread is done with it.
+    """Withdraw an offer; if a thread has accepted it, wait until the thread is done.
 
     Reads and writes mailbox.
     """
@@ -97,7 +97,7 @@ def withdraw(mailbox):
 
 @kernel
 def take_part(mailbox, zero, looks):
-    """Take part in every job that is offered; return after so many looks in vain.
+    """Take part in every job that is offered; return after ``looks`` looks without an offer.
 
     Reads mailbox. Writes mailbox, and what ``infer_together`` writes.
     """
@@ -115,9 +115,9 @@ def take_part(mailbox, zero, looks):
 
 @inner
 def _infer_blocks(memory, zero, job):
-    """Take blocks of rows from a job that others may share in, until there are no more.
+    """Take blocks of rows from a job, which other threads may share, until none are left.
 
-    Returns how it went. After an error nobody takes another block.
+    Returns the status. After an error no thread takes another block.
     """
     outcome = NO_ERROR
     while atomic_load(job, op.FAILED) == 0:

@@ -1,6 +1,6 @@
 """The first part of a training step: gather, forward, loss, backward.
 
-Each function is what one thread does; where it needs what another one computes, it waits.
+Each function does one thread's share, and waits if it needs the results of other threads.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ __all__ = ["backward", "forward", "gather", "gather_inputs", "loss_gradient", "w
 
 @inner
 def gather(thread, first, n_rows, memory, zero):
-    """Bring this thread's rows of the batch, and their targets and weights, together."""
+    """Gather this thread's rows of the batch with their targets and weights."""
     header, workspace = array_at(memory, op.HEADER, INT), array_at(memory, op.WORKSPACE, zero)
     order, operation = array_at(memory, op.ORDER, INT), operation_at(memory, NONE)
     row, row_end = share_of(n_rows, header[op.ROW_GRAIN], thread, header[op.N_THREADS])
@@ -54,7 +54,7 @@ def gather(thread, first, n_rows, memory, zero):
 
 @inner
 def gather_inputs(first, n_rows, row, row_end, operation, header, memory, zero):
-    """Bring rows of X together, converted and standardised, as x of the first operation."""
+    """Gather, convert and standardise rows of X as the first operation's x."""
     workspace = array_at(memory, op.WORKSPACE, zero)
     x = view(workspace, operation[op.X], n_rows, operation[op.LD_X])
     calls.gather_rows(
@@ -84,7 +84,7 @@ def forward(thread, step, n_rows, memory, zero):
 
 @inner
 def weight_of_rows(first, n_rows, memory, zero):
-    """Return how much the rows of the batch count together: their number, or their weights.
+    """Return the total weight of the batch's rows, which is their number if they have no weights.
 
     It is summed from the data, since other threads may still be gathering.
     """
@@ -101,7 +101,7 @@ def weight_of_rows(first, n_rows, memory, zero):
 def loss_gradient(thread, step, n_rows, total, memory, zero):
     """Compute the loss of this thread's rows, and the gradient at the last operation's core.
 
-    The rows of the batch weigh ``total`` together.
+    ``total`` is the total weight of the batch's rows.
     """
     header, workspace = array_at(memory, op.HEADER, INT), array_at(memory, op.WORKSPACE, zero)
     last = header[op.N_OPERATIONS] - 1
@@ -122,7 +122,7 @@ def loss_gradient(thread, step, n_rows, total, memory, zero):
 
 @inner
 def backward(thread, step, n_rows, memory, zero):
-    """From the gradient at each operation's core, compute that at the core of the one below."""
+    """Compute the gradient at each operation's core from the one above, from the last down."""
     header, split_before = array_at(memory, op.HEADER, INT), NONE
     for o in range(header[op.N_OPERATIONS] - 1, -1, -1):
         operation = operation_at(memory, o)

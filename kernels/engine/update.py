@@ -22,9 +22,9 @@ __all__ = ["clipped_update", "follow_updates", "limit_norms", "update_parameters
 
 @inner
 def update_parameters(thread, step, n_rows, memory, zero):
-    """Compute the gradients of the parameters piece by piece, and update each.
+    """Compute the gradient of each piece of the parameters, and update the piece.
 
-    Where the plan stores the gradient (it is to be clipped), the update is left for later.
+    If the plan stores the gradient, to clip it, the update comes later.
     """
     header, hyper = array_at(memory, op.HEADER, INT), hyper_of(thread, memory)
     theta, scratch = array_at(memory, op.THETA, zero), scratch_of(thread, memory, zero)
@@ -32,12 +32,12 @@ def update_parameters(thread, step, n_rows, memory, zero):
     control, n_units = array_at(memory, op.CONTROL, INT), header[op.N_UNITS]
     shares, n_threads = array_at(memory, op.UNIT_SHARES, INT), header[op.N_THREADS]
     out, out0 = scratch, header[op.GRADIENT_AT]
-    # first the thread's own pieces, always the same, whose parameters are in its caches; then
-    # what the others have not begun
+    # first the thread's own pieces, always the same ones, with parameters in its caches; then the
+    # pieces that other threads have not begun
     for turn in range(n_threads):
         owner = (thread + turn) % n_threads
         ticket, n_own = op.N_CONTROL + 8 * owner + 1, shares[owner + 1] - shares[owner]
-        base = step * (n_own + n_threads)  # every thread draws one ticket too many
+        base = step * (n_own + n_threads)  # every thread takes one ticket too many
         while True:
             u = fetch_add(control, ticket, ONE) - base
             if u >= n_own:
@@ -64,8 +64,8 @@ def update_parameters(thread, step, n_rows, memory, zero):
 def clipped_update(thread, memory, zero, clip_norm):
     """Scale all gradients so that their norm is at most clip_norm, then update.
 
-    g *= min(1, clip_norm / ||g||). Pascanu et al., 2013, algorithm 1. The stored gradient has the
-    penalty's part already.
+    g *= min(1, clip_norm / ||g||). Pascanu et al., 2013, algorithm 1. The stored gradient already
+    includes the penalty's.
     """
     header, hyper = array_at(memory, op.HEADER, INT), hyper_of(thread, memory)
     gradient = array_at(memory, op.GRADIENT, zero)
@@ -86,7 +86,7 @@ def clipped_update(thread, memory, zero, clip_norm):
 
 @inner
 def follow_updates(thread, memory, zero):
-    """Tell the cores of this thread's pieces that all parameters have changed."""
+    """Notify the cores of this thread's pieces that all parameters have changed."""
     shares = array_at(memory, op.UNIT_SHARES, INT)
     for u in range(shares[thread], shares[thread + 1]):
         _follow_update(u, unit_at(memory, u), memory, zero)
@@ -114,7 +114,7 @@ def _update(u, unit, gradient, gradient_start, hyper, memory, zero):
 
 @inner
 def _follow_update(u, unit, memory, zero):
-    """Tell a core that a piece of its parameters has changed, if it wants to know."""
+    """Notify a core that a piece of its parameters has changed, if it has that hook."""
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     if operation[op.HOOKS] & op.FOLLOWS_UPDATES:
         calls.follow_update(memory, operation[op.CORE], memory, zero, u)

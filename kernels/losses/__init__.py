@@ -1,4 +1,4 @@
-"""Losses: the table of all there are."""
+"""The table of losses."""
 
 from ..machine.tables import codes_of
 from .classes import CROSS_ENTROPY, HINGE

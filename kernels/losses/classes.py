@@ -1,4 +1,4 @@
-"""Losses on labels: the class of each row, as a number."""
+"""Losses on labels, the class number of each row."""
 
 import math
 
@@ -67,7 +67,7 @@ def hinge_rows(
         loss, n_above = 0.0, nought
         for c in range(n_classes):
             margin = z[c] - at_label + unit
-            above = not margin <= nought  # a NaN counts, so that it is seen
+            above = not margin <= nought  # a NaN counts, so that it shows in the loss
             if c != label and above:
                 loss += np.float64(margin)
                 n_above += unit
@@ -80,7 +80,7 @@ def hinge_rows(
 
 @inner
 def _largest(z, n):
-    """Return where the largest of n numbers is, and the number."""
+    """Return the index and value of the largest of n numbers."""
     best = 0
     top = z[0]
     for c in range(1, n):

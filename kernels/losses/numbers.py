@@ -20,7 +20,7 @@ def mse(z, t, parameter):
 
 @pasted
 def binary_cross_entropy(z, t, parameter):
-    """max(z, 0) - z t + log(1 + e**-|z|); right where z > 0 just when t > 1/2."""
+    """max(z, 0) - z t + log(1 + e**-|z|); correct if z > 0 exactly when t > 1/2."""
     nought = zero(z)
     positive = nought if z < nought else z
     value = np.float64(positive - z * t) + np.float64(math.log1p(exp(-abs(z))))

@@ -1,6 +1,6 @@
-"""What a loss is: a kernel over rows of outputs, and how one on single numbers becomes that.
+"""The loss kernel over rows of outputs, and how to make one from a function of single numbers.
 
-Every loss kernel has the same arguments; the first is its one number, in the working dtype:
+Every loss kernel has the same arguments; the first is its parameter, in the working dtype:
 
     rows(parameter, outputs, labels, targets, weights, scale, gradient, row_losses, row_hits, row,
          row_end, n_outputs)
@@ -8,8 +8,8 @@ Every loss kernel has the same arguments; the first is its one number, in the wo
 It computes the loss of rows [row, row_end) and its gradient. outputs, gradient: (>= N, >= C);
 labels: int64 (N,), for losses on classes; targets: (N, C), for the others; weights: (N,). A row's
 loss and gradient are multiplied by weights[i] * scale: with scale = 1 / (sum of weights) the sum
-of the row losses is the mean. row_losses: float64 (N,); row_hits: int64 (N,), how many outputs of
-the row are right.
+of the row losses is the mean. row_losses: float64 (N,); row_hits: int64 (N,), the number of
+correct outputs in the row.
 Reads outputs, weights, and labels or targets. Writes gradient, row_losses, row_hits. gradient may
 be outputs, which is then destroyed.
 """
@@ -35,7 +35,7 @@ class Loss:
     ----------
     name : str
     takes_labels : bool
-        Whether targets are class numbers; otherwise an array as wide as the outputs.
+        Whether targets are class numbers, rather than an array as wide as the outputs.
     rows : kernel
         See above.
 
@@ -50,7 +50,7 @@ def elementwise(name, term):
     """Return the loss that is the mean over a row's outputs of a function of output and target.
 
     ``term(z, t, parameter)`` returns the function's value in float64, its derivative in the working
-    dtype, and whether the output is right, 0 or 1.
+    dtype, and 1 if the output is correct, else 0.
     """
 
     @kernel(name=f"losses.{name}.rows")

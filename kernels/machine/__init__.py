@@ -1,8 +1,9 @@
-"""How a kernel is made and called.
+"""Compiling and calling kernels.
 
-``isa`` what the processor offers; ``jit`` the one compilation policy, ``cache`` keeps what it
-compiles, ``compiling`` shows that it does; ``simd`` and ``maths`` the building blocks; ``atomics``
-what threads need; ``denormals``; ``links`` calls by address; ``tables`` of kinds.
+``isa``: the instruction set; ``jit``: the compilation policy; ``cache``: compiled kernels on disk;
+``compiling``: the progress of compilation; ``simd`` and ``maths``: building blocks; ``atomics``:
+synchronisation of threads; ``denormals``: flushing them to 0; ``links``: calls by address;
+``tables``: codes for the rows of a table.
 """
 
 from ..lazily import modules_of

@@ -1,7 +1,7 @@
-"""What threads need inside a kernel: an atomic counter and a barrier that spins.
+"""Synchronising threads inside a kernel: atomic counters and a spinning barrier.
 
-The threads are ordinary Python threads, each inside one kernel call without the interpreter lock.
-Counters lie in an int64 array; they only grow, so that nobody has to reset them.
+The threads are ordinary Python threads, each in one kernel call without the interpreter lock.
+Counters are elements of an int64 array; they only grow, so they never need a reset.
 """
 
 import sys
@@ -22,15 +22,15 @@ __all__ = [
     "wait_for_all",
 ]
 
-SPINS = 1000  # about 40 microseconds; after that a thread lets others run
+SPINS = 1000  # about 40 microseconds; then a thread yields to others
 
 
 @inner
 def wait_for_all(control, place, arrivals, abort):
-    """Return when ``arrivals`` threads in total have called this with the same place.
+    """Wait until this has been called ``arrivals`` times in total with the same place.
 
-    ``arrivals`` counts all calls since the counter was 0: k-th barrier of n threads: k * n. Returns
-    at once when control[abort] is set: a thread is missing and will never come.
+    ``arrivals`` counts all calls since the counter was 0: k * n at the k-th barrier of n threads.
+    Returns at once if control[abort] is set, since then some thread will never arrive.
     """
     fetch_add(control, place, 1)
     spins = 0
@@ -40,7 +40,7 @@ def wait_for_all(control, place, arrivals, abort):
 
 @inner
 def keep_waiting(spins):
-    """Pass a moment, as a waiting loop that has done so ``spins`` times; return spins + 1."""
+    """Pause once in a waiting loop that has paused ``spins`` times; return spins + 1."""
     if spins < SPINS:
         relax()
     else:
@@ -50,7 +50,7 @@ def keep_waiting(spins):
 
 @intrinsic
 def fetch_add(typingctx, counters, index, amount):
-    """``fetch_add(counters, index, amount)``: add, and return the value before."""
+    """``fetch_add(counters, index, amount)``: add, and return the previous value."""
 
     def emit(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature, arguments)
@@ -61,9 +61,9 @@ def fetch_add(typingctx, counters, index, amount):
 
 @intrinsic
 def exchange_if(typingctx, counters, index, expected, value):
-    """``exchange_if(counters, index, expected, value)``: write value if what is there is expected.
+    """``exchange_if(counters, index, expected, value)``: write value if the element is expected.
 
-    Returns whether it was; nobody else can write in between.
+    Returns whether it was written; no other thread can write in between.
     """
 
     def emit(context, builder, signature, arguments):
@@ -76,7 +76,7 @@ def exchange_if(typingctx, counters, index, expected, value):
 
 @intrinsic
 def atomic_load(typingctx, counters, index):
-    """``atomic_load(counters, index)``: the value, and all that was written before it."""
+    """``atomic_load(counters, index)``: load with acquire ordering."""
 
     def emit(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature, arguments)
@@ -87,7 +87,7 @@ def atomic_load(typingctx, counters, index):
 
 @intrinsic
 def atomic_store(typingctx, counters, index, value):
-    """``atomic_store(counters, index, value)``: publish all that was written before."""
+    """``atomic_store(counters, index, value)``: store with release ordering."""
 
     def emit(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature, arguments)
@@ -99,7 +99,7 @@ def atomic_store(typingctx, counters, index, value):
 
 @intrinsic
 def relax(typingctx):
-    """``relax()``: tell the processor that this is a waiting loop."""
+    """``relax()``: tell the processor that this is a spin loop."""
 
     def emit(context, builder, signature, arguments):
         triple = builder.module.triple
@@ -116,7 +116,7 @@ def relax(typingctx):
 
 @intrinsic
 def yield_processor(typingctx):
-    """``yield_processor()``: let another thread of this processor run."""
+    """``yield_processor()``: let another thread run on this processor."""
 
     def emit(context, builder, signature, arguments):
         name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"

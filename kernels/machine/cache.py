@@ -1,7 +1,7 @@
-"""Files of compiled kernels: read only where nobody else could have written them.
+"""Files of compiled kernels: read only if nobody else could have written them.
 
-Compiled code is run as it is, so a file is taken only from this user's or root's hands. Whatever is
-wrong with the folder costs time, not results: work goes on, and one warning says what to do.
+Compiled code runs unchecked, so a file is used only if it belongs to this user or root. A problem
+with the folder costs time, not results: work continues, and one warning says what to do.
 """
 
 import errno
@@ -25,7 +25,7 @@ _told: dict[str, str] = {}  # subject of a warning -> its text
 
 
 def read(file: Path) -> bytes | None:
-    """Return what `write` kept, or None where there is nothing sound that can be trusted."""
+    """Return the payload that `write` stored; None if it is missing, damaged or not trusted."""
     try:
         if not file.parent.exists() or not is_trusted(file.parent):
             return None
@@ -51,7 +51,7 @@ def read(file: Path) -> bytes | None:
 
 
 def write(file: Path, payload: bytes) -> None:
-    """Keep compiled code in a file that is complete before it is visible."""
+    """Write compiled code atomically to a file."""
     temporary = file.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         _make(file.parent)
@@ -75,7 +75,7 @@ def write(file: Path, payload: bytes) -> None:
 
 
 def is_trusted(folder: Path) -> bool:
-    """Tell whether nobody but this user and root can put files into the folder; if not, warn."""
+    """Return whether only this user and root can write to the folder; if not, warn."""
     status, above = folder.stat(), folder.parent.stat()
     if _belongs_to_others(status):
         culprit = folder
@@ -96,21 +96,21 @@ def is_trusted(folder: Path) -> bool:
 
 
 def tell(subject: str, text: str) -> None:
-    """Warn about a subject once in a process."""
+    """Warn about a subject, once per process."""
     if subject not in _told:
         _told[subject] = text
         warnings.warn(f"fastmlp: {text}", RuntimeWarning, stacklevel=2)
 
 
 def trouble() -> str | None:
-    """Return why kernels are not kept, if that has turned out."""
+    """Return why kernels cannot be kept, None if no problem is known."""
     return _told.get("folder")
 
 
 def remove_old(current: Path) -> None:
-    """Remove folders of other versions, unused for a month, and what killed processes left.
+    """Remove folders of other versions that were unused for a month, and files of killed processes.
 
-    A process whose folder goes would only compile again.
+    A process that loses its folder only has to compile again.
     """
     try:
         for folder in current.parent.glob("kernels-*"):
@@ -120,7 +120,7 @@ def remove_old(current: Path) -> None:
         for file in current.glob(f"{_TEMPORARY}*"):
             if time.time() - file.stat().st_mtime > _DAY:
                 file.unlink()
-    except OSError:  # another process was quicker, or may and this one may not
+    except OSError:  # another process was faster, or this one lacks permission
         pass
 
 
@@ -133,29 +133,29 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _last_use(folder: Path) -> float:
-    """When it was last marked, written to or, where the system notes that, read from."""
+    """Return when it was last marked, written to or, if the system records that, read."""
     statuses = [folder.stat(), *(file.stat() for file in folder.iterdir())]
     return max(max(status.st_mtime, status.st_atime) for status in statuses)
 
 
 def _mark_used(folder: Path) -> None:
-    """Let no other version take the folder for an old one."""
+    """Mark the folder as used, so that no other version removes it as old."""
     try:
         if time.time() - folder.stat().st_mtime > _DAY:
             os.utime(folder)
-    except OSError:  # another user's, who only lets us read
+    except OSError:  # another user's folder, which is read-only to us
         pass
 
 
 def _belongs_to_others(status: os.stat_result) -> bool:
-    """Tell whether somebody but this user and root could have written it."""
+    """Return whether anybody but this user and root could have written it."""
     if os.name != "posix":
         return False
     return status.st_uid not in (0, os.geteuid()) or bool(status.st_mode & _OTHERS_WRITE)
 
 
 def _make(folder: Path) -> None:
-    """Make a folder, and those above it, that others may read as the umask says."""
+    """Create a folder and its parents, readable by others as far as the umask allows."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(mode=0o755, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What is shown while kernels are compiled: that takes half a minute, but once per machine.
+"""Showing that kernels are being compiled, which takes half a minute once per machine.
 
-On a terminal a line counts the kernels and goes away; elsewhere there is one plain line. Both only
-after a second, always on standard error, and never from a worker process.
+On a terminal a line counts the kernels and then disappears; elsewhere one plain line is printed.
+Either appears only after a second, on standard error, and never in a worker process.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ _TEXT = "compiling kernels, once per machine"
 
 
 def is_disabled() -> bool:
-    """Tell whether numba is told not to compile."""
+    """Return whether compilation is disabled in numba."""
     return bool(getattr(config, "DISABLE_JIT", 0))
 
 
@@ -35,14 +35,14 @@ def enabled() -> Iterator[None]:
 
 
 class Watch(event.Listener):
-    """Counts the kernels that numba compiles, and tells.
+    """Counts the kernels that numba compiles, and shows the count.
 
-    It lets numba compile where ``NUMBA_DISABLE_JIT`` is set, see `jit`.
+    It lets numba compile even if ``NUMBA_DISABLE_JIT`` is set, see `jit`.
     """
 
     def __init__(self) -> None:
         self.n_done = self.n_expected = 0
-        self._depth = 0  # a kernel that calls others compiles them meanwhile
+        self._depth = 0  # compiling a kernel also compiles those it calls
         self._began = self._spent = 0.0
         self._told = False
         self._enabled = enabled()
@@ -53,11 +53,11 @@ class Watch(event.Listener):
         self._functions.add(function)
 
     def expect(self, n_kernels: int) -> None:
-        """Say that so many will be needed next."""
+        """Set the number of kernels needed next."""
         self.n_expected = self.n_done + n_kernels
 
     def on_start(self, event: event.Event) -> None:
-        """Note that a kernel is compiled from now on."""
+        """Note that compiling a kernel has started."""
         if event.data["dispatcher"].py_func not in self._functions:
             return
         if self._depth == 0:
@@ -68,7 +68,7 @@ class Watch(event.Listener):
         self._show()
 
     def on_end(self, event: event.Event) -> None:
-        """Note that it is done, or has failed."""
+        """Note that compiling a kernel has finished or failed."""
         if event.data["dispatcher"].py_func not in self._functions:
             return
         self._depth -= 1
@@ -97,16 +97,16 @@ event.register("numba:compile", watch)
 
 
 def _is_worker() -> bool:
-    """Tell whether this process works for another one, which talks to the user."""
+    """Return whether this is a worker process, whose parent talks to the user."""
     return multiprocessing.parent_process() is not None
 
 
 def _can_move() -> bool:
-    """Tell whether standard error is a terminal, and no bar of rich is drawn around it."""
+    """Return whether standard error is a terminal without a rich progress bar around it."""
     stream = sys.stderr
     try:
         return stream.isatty() and not type(stream).__module__.startswith("rich.")
-    except (AttributeError, ValueError):  # none, or closed
+    except (AttributeError, ValueError):  # no stream, or closed
         return False
 
 
@@ -116,5 +116,5 @@ def _write(text: str, moving: bool = False) -> None:
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # closed, full or not there: nobody looks
+    except (OSError, ValueError, AttributeError):  # closed, full or missing: nobody reads it
         pass

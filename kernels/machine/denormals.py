@@ -1,7 +1,7 @@
-"""Numbers too small to be normal count as 0 while a thread trains.
+"""Flushing denormal numbers to 0 while a thread trains.
 
-A network that has learned its data has gradients near 0, whose squares are denormal; processors
-compute with those many times slower. Every thread has its own setting; it is put back at the end.
+A network that fits its data has gradients near 0 with denormal squares, and arithmetic on denormals
+is many times slower. The setting is per thread, and is restored at the end.
 """
 
 from llvmlite import ir
@@ -10,12 +10,12 @@ from numba.extending import intrinsic
 
 __all__ = ["flush_denormals", "restore_denormals"]
 
-FLUSH_TO_ZERO, DENORMALS_ARE_ZERO = 0x8000, 0x0040  # of the x86 register MXCSR
+FLUSH_TO_ZERO, DENORMALS_ARE_ZERO = 0x8000, 0x0040  # bits of the x86 register MXCSR
 
 
 @intrinsic
 def flush_denormals(typingctx):
-    """``flush_denormals()``: from now on denormals are 0; return the setting there was."""
+    """``flush_denormals()``: treat denormals as 0 from now on; return the previous setting."""
 
     def emit(context, builder, signature, arguments):
         if not _has_mxcsr(builder):
@@ -33,7 +33,7 @@ def flush_denormals(typingctx):
 
 @intrinsic
 def restore_denormals(typingctx, setting):
-    """``restore_denormals(setting)``: put back what ``flush_denormals`` returned."""
+    """``restore_denormals(setting)``: restore the setting that ``flush_denormals`` returned."""
 
     def emit(context, builder, signature, arguments):
         if _has_mxcsr(builder):

@@ -1,7 +1,7 @@
-"""Which vector width and which tile unit the kernels are compiled for.
+"""The vector width and tile unit that kernels are compiled for.
 
-The choice is made once per process, from the processor or from the environment variable
-``FASTMLP_ISA``, because every compiled kernel depends on it.
+They are chosen once per process, from the processor or the environment variable ``FASTMLP_ISA``,
+because every compiled kernel depends on them.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ class Isa:
     tile_rows, tile_vectors : int
         A block of C held in registers has ``tile_rows`` rows of ``tile_vectors`` vectors.
     bf16_tiles : bool
-        Whether there is a tile unit for bfloat16 products, and the system lets this process use it.
+        Whether there is a tile unit for bfloat16 products that the system lets this process use.
 
     """
 
@@ -47,23 +47,23 @@ def processor_features() -> frozenset[str]:
     """Return LLVM's names of the features that this processor has."""
     try:
         return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
-    except RuntimeError:  # LLVM cannot tell on every platform
+    except RuntimeError:  # LLVM does not support this on every platform
         return frozenset()
 
 
 @cache
 def current() -> Isa:
-    """Return the instruction set in use: the best one here, or what ``FASTMLP_ISA`` names.
+    """Return the instruction set in use: the one in ``FASTMLP_ISA``, or else the best one here.
 
     Raises
     ------
     ValueError
-        If ``FASTMLP_ISA`` names no known level, or one that this processor does not have.
+        If ``FASTMLP_ISA`` is not a known level, or this processor does not support it.
 
     """
     features = processor_features()
     best = _best_level(features)
-    level = os.environ.get("FASTMLP_ISA") or best  # an empty variable is as none
+    level = os.environ.get("FASTMLP_ISA") or best  # an empty variable counts as unset
     if level not in LEVELS:
         raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
     if LEVELS.index(level) > LEVELS.index(best):
@@ -86,7 +86,7 @@ def _best_level(features: frozenset[str]) -> str:
 
 @cache
 def _tiles_permitted() -> bool:
-    """Ask Linux, once per process, for the tile unit's state; other systems: no.
+    """Ask Linux once per process for permission to use the tile unit; False on other systems.
 
     (Linux, Documentation/arch/x86/xstate.rst: ARCH_REQ_XCOMP_PERM of feature 18, XTILEDATA.)
     """

@@ -1,13 +1,13 @@
-"""The one compilation policy: the flags of every kernel, and where compiled code is kept.
+"""The compilation policy: the flags of every kernel, and the cache of compiled code.
 
-Compiled kernels are cached on disk, one file for each function and signature, in a folder whose
-name carries a hash of all kernels, the versions and the instruction set. numba's own cache looks
-only at the file that holds the function, so it would miss an edit in a function that was inlined
-from another file; and its shared index file can be torn by processes that start together.
+Compiled kernels are cached on disk, one file per function and signature, in a folder whose name
+contains a hash of all kernels, the versions and the instruction set. numba's own cache checks only
+the file that holds the function, so it would miss an edit in a function inlined from another file;
+and processes that start together can corrupt its shared index file.
 
-``NUMBA_DISABLE_JIT`` is for stepping through Python code. Kernels are made of vector instructions,
-which Python cannot run, so they are compiled all the same: whatever else a program or a layer of
-its own compiles with numba runs as Python, and fastmlp goes on giving the same numbers.
+``NUMBA_DISABLE_JIT`` is for stepping through Python code. Kernels contain vector instructions,
+which Python cannot run, so they are compiled anyway. Other code that uses numba, such as a user's
+own layer, then runs as Python, and fastmlp still gives the same numbers.
 """
 
 import hashlib
@@ -47,23 +47,23 @@ if compiling.is_disabled():
 def kernel(function=None, *, name=None):
     """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
 
-    A function that another one makes is only cached under a ``name`` that no other kernel has.
+    A function created by another function is cached only if it has a unique ``name``.
     """
     return _decorate(function, name, no_cpython_wrapper=False)
 
 
 def inner(function=None, *, name=None):
-    """Do the same for a function that only kernels call: it gets no wrapper for Python.
+    """Compile a function that only kernels call, without a wrapper for Python.
 
-    That saves a good part of the time to compile.
+    That saves a good part of the compile time.
     """
     return _decorate(function, name, no_cpython_wrapper=True)
 
 
 def pasted(function):
-    """Do the same for a short function that becomes part of the text of the kernels that call it.
+    """Compile a short function that numba inlines into the source of the kernels that call it.
 
-    Where the order of a sum matters to the last bit, this is what writing it out there would be.
+    The result has the same bits as writing the code out there, even if the order of a sum matters.
     """
     return _compile(function, None, no_cpython_wrapper=True, inline="always")
 
@@ -113,7 +113,7 @@ def cache_folder() -> Path | None:
 
 
 def _fingerprint() -> str:
-    """Hash all that compiled code depends on, apart from a function's name and signature."""
+    """Hash everything that compiled code depends on, except a function's name and signature."""
     digest = hashlib.sha256()
     folder = Path(__file__).parents[1]
     sources = sorted(folder.rglob("*.py"))
@@ -129,7 +129,7 @@ def _fingerprint() -> str:
 
 
 def _compiled_sources() -> Iterator[str]:
-    """Yield what the bytecode of each module of kernels consists of."""
+    """Yield the name and bytecode parts of each kernel module."""
     package = import_module(str(__package__).rpartition(".")[0])
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         finder: Any = module.module_finder
@@ -138,19 +138,19 @@ def _compiled_sources() -> Iterator[str]:
 
 
 def _parts_of(code: CodeType) -> Iterator[str]:
-    """Yield what makes a piece of bytecode what it is; `marshal` would not repeat itself."""
+    """Yield the parts that identify a code object; `marshal` output is not reproducible."""
     yield repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _parts_of(constant)
-        else:  # the order in a set changes from process to process
+        else:  # the order of a set differs between processes
             yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
 
 
 class _DiskCache(NullCache):
     """One file per function and signature.
 
-    Where one is missing or cannot be used, the function is compiled again.
+    If a file is missing or unusable, the function is compiled again.
     """
 
     def __init__(self, name):
@@ -182,5 +182,5 @@ class _DiskCache(NullCache):
 
 @cache
 def _tidy(folder: Path) -> None:
-    """Make place for new kernels, once in a process."""
+    """Remove old kernels, once per process."""
     files.remove_old(folder)

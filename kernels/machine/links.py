@@ -1,19 +1,18 @@
 """Calling kernels by address, through a table in memory.
 
-A kernel that another one calls in the usual way becomes part of the caller's machine code: it is
-compiled again for each of its callers, and all variants between which a switch chooses are compiled
-even if a network needs one of them. What is called by address is compiled once, when a plan first
-needs it.
+A kernel called in the usual way becomes part of the caller's machine code: it is compiled again for
+each caller, and a switch compiles all its variants even if a network needs only one. A kernel
+called by address is compiled once, when a plan first needs it.
 
-A `Link` is one kernel. A `Family` is a kind of kernels that share a signature, such as the updates
+A `Link` is one kernel. A `Family` is a set of kernels with the same signature, such as the updates
 of all optimizers: ``FAMILY.call(memory, code, ...)`` calls the one at position ``code`` of its
 table. An error in a called kernel ends the caller with the same error, and a code without a kernel
-is an error too.
+is also an error.
 
-A call takes the table of arrays that a run works on (see ``plan.op``); its first row says where the
-table of addresses is. That begins with two numbers for each link or family: for a link, its
-address; for a family, where the addresses of its members begin and how many there are. An address
-of 0 means that the plan did not ask for the kernel.
+A call takes the table of a run's arrays (see ``plan.op``), whose first row locates the table of
+addresses. That table begins with two numbers for each link or family: for a link, its address; for
+a family, the position of its members' addresses and their number. An address of 0 means that the
+plan did not request the kernel.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,10 +48,10 @@ INT, BOOL, KEY, DOUBLE = types.int64, types.boolean, types.uint64, types.float64
 INTS, BYTES = types.Array(types.int64, 1, "C"), types.Array(types.uint8, 1, "C")
 DOUBLES, MEMORY = types.Array(types.float64, 1, "C"), types.Array(types.int64, 2, "C")
 BLOCK = types.NamedUniTuple(types.int64, 4, Block)
-# Stand for a number, a flat array and a matrix in the working dtype.
+# Placeholders for a number, a flat array and a matrix in the working dtype.
 REAL, REALS, MATRIX = "real", "reals", "matrix"
 
-OUTCOME = types.UniTuple(types.int64, 2)  # the status of a call, and where its error is described
+OUTCOME = types.UniTuple(types.int64, 2)  # a call's status, and the address of its error
 
 
 @dataclass(eq=False)
@@ -62,15 +61,15 @@ class Link:
     Attributes
     ----------
     module, name : str
-        Where it is: ``fastmlp.kernels.<module>.<name>``.
+        Its location: ``fastmlp.kernels.<module>.<name>``.
     arguments : tuple
-        The types it is compiled for; REAL, REALS and MATRIX follow the working dtype.
+        The types it is compiled for; REAL, REALS and MATRIX depend on the working dtype.
     place : int
         Its row in the table of addresses, see `number`.
     call : intrinsic
         ``call(memory, *arguments)``.
     attempt : intrinsic
-        The same, but an error is returned: pass it to `propagate` to raise it after all.
+        Like ``call``, but returns any error; pass it to `propagate` to raise it.
 
     """
 
@@ -85,12 +84,12 @@ class Link:
         self.call, self.attempt = _make_call(self), _make_attempt(self)
 
     def signature(self, real: types.Type) -> tuple[types.Type, ...]:
-        """Return the types of the arguments for a working dtype."""
+        """Return the argument types for a working dtype."""
         array = {REAL: real, REALS: types.Array(real, 1, "C"), MATRIX: types.Array(real, 2, "C")}
         return tuple(array.get(a, a) if isinstance(a, str) else a for a in self.arguments)
 
     def kernel(self, code: int = 0) -> Any:
-        """Return the kernel, of a family that with this code."""
+        """Return the kernel; a family returns the one with this code."""
         return getattr(_module(self.module), self.name)
 
 
@@ -116,7 +115,7 @@ class Family(Link):
 
 
 def number(links: Iterable[Link]) -> None:
-    """Give each of all links and families its place, in their order."""
+    """Number all links and families in order, setting their ``place``."""
     for place, link in enumerate(links):
         link.place = place
 
@@ -127,9 +126,9 @@ def table_of(links: Sequence[Link], needed: Iterable[Any], dtype: np.dtype) -> n
     Parameters
     ----------
     links : sequence of Link
-        All there are, in the order of their places.
+        All links and families, in the order of their places.
     needed : iterable of Link or (Family, int)
-        What a plan calls; of a family, the member with that code.
+        The kernels that a plan calls: links, and members of a family by code.
     dtype : numpy.dtype
         The working dtype.
 
@@ -161,7 +160,7 @@ _known: dict[Any, int] = {}  # kernel and signature -> address
 
 
 def address_of(kernel: Any, signature: tuple[types.Type, ...]) -> int:
-    """Compile a kernel, or load it from the cache, and return where it is."""
+    """Compile a kernel, or load it from the cache, and return its address."""
     if (kernel, signature) not in _known:
         kernel.compile(signature)
         compiled = kernel.overloads[signature]
@@ -173,7 +172,7 @@ def address_of(kernel: Any, signature: tuple[types.Type, ...]) -> int:
 
 
 def _make_call(link: Link):
-    """Make the intrinsic that calls a kernel and raises what it raises."""
+    """Return an intrinsic that calls a kernel and raises its errors."""
 
     @intrinsic
     def call(typingctx, memory, *arguments):
@@ -190,7 +189,7 @@ def _make_call(link: Link):
 
 
 def _make_attempt(link: Link):
-    """Make the intrinsic that calls a kernel and returns how it went."""
+    """Return an intrinsic that calls a kernel and returns its status."""
 
     @intrinsic
     def attempt(typingctx, memory, *arguments):
@@ -211,7 +210,7 @@ def _make_attempt(link: Link):
 
 @intrinsic
 def propagate(typingctx, outcome):
-    """``propagate(outcome)``: raise the error that ``attempt`` returned, if it did."""
+    """``propagate(outcome)``: raise the error that ``attempt`` returned, if any."""
 
     def emit(context, builder, signature, values):
         code, where = cgutils.unpack_tuple(builder, values[0])
@@ -232,7 +231,7 @@ def propagate(typingctx, outcome):
 
 
 def _check_types(link: Link, arguments: Sequence[Any]) -> None:
-    """Raise unless a call fits its link; a code comes first where it is a family."""
+    """Raise unless a call's types match its link; a family's code comes first."""
     given = tuple(types.unliteral(a) for a in arguments)
     code = (INT,) if isinstance(link, Family) else ()
     expected = {(*code, *link.signature(real)) for real in (types.float32, types.float64)}

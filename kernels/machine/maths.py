@@ -1,7 +1,7 @@
-"""Elementary functions that LLVM can turn into vector instructions.
+"""Elementary functions that LLVM can vectorise.
 
-The C library's ``exp`` and ``tanh`` are scalar calls. Those below are plain arithmetic, good to a
-few units in the last place for float32 and float64, so a loop over them becomes vector code.
+The C library's ``exp`` and ``tanh`` are scalar calls. The functions below are plain arithmetic,
+accurate to a few units in the last place in float32 and float64, so LLVM vectorises loops of them.
 """
 
 import llvmlite.ir as ir
@@ -27,7 +27,7 @@ def exp(x):
     x = highest if x > highest else x
     x = lowest if x < lowest else x
     k, r = _reduce(x)
-    # two factors, because 2**k itself overflows or is denormal at the ends of the range
+    # two factors, because 2**k itself overflows or is denormal at the ends of its range
     half = round_to_even(k * constant(x, 0.5, 0.5))
     return (one(x) + _series(r)) * power_of_two(half) * power_of_two(k - half)
 
@@ -93,7 +93,7 @@ def logistic(x):
 
 @inner
 def _reduce(x):
-    """Split x = k * ln 2 + r; ln 2 in two parts, so that r keeps all its bits."""
+    """Split x = k * ln 2 + r, with ln 2 in two parts so that r keeps all its bits."""
     k = round_to_even(x * constant(x, 1.4426950408889634, 1.4426950408889634))
     r = fused_multiply_add(-k, constant(x, 6.93147180369123816490e-01, 0.693359375), x)
     return k, fused_multiply_add(-k, constant(x, 1.90821492927058770002e-10, -2.12194440e-4), r)
@@ -121,7 +121,7 @@ def _series(r):
 
 @intrinsic
 def is_double(typingctx, x):
-    """``is_double(x)``: a constant, so that the branch not taken is never compiled."""
+    """``is_double(x)``: a compile-time constant, so the branch not taken is never compiled."""
 
     def emit(context, builder, signature, arguments):
         return context.get_constant(types.boolean, signature.args[0] == types.float64)
@@ -151,7 +151,7 @@ def zero(typingctx, x):
 
 @intrinsic
 def constant(typingctx, x, double, single):
-    """``constant(x, double, single)``: one of the two, in the type of x."""
+    """``constant(x, double, single)``: the constant for float64 or float32, in the type of x."""
 
     def emit(context, builder, signature, arguments):
         if signature.args[0] == types.float64:
@@ -163,7 +163,7 @@ def constant(typingctx, x, double, single):
 
 @intrinsic
 def fused_multiply_add(typingctx, a, b, c):
-    """``fused_multiply_add(a, b, c)``: a * b + c, which no optimisation takes apart."""
+    """``fused_multiply_add(a, b, c)``: a * b + c, which no optimisation splits."""
 
     def emit(context, builder, signature, arguments):
         function = declare(builder, "llvm.fmuladd", arguments[0].type, 3)

@@ -1,4 +1,4 @@
-"""Tables of kinds: a member's code is its position, its name is unique."""
+"""Tables of cores, activations and the like: a row's code is its position, its name is unique."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,12 +11,12 @@ class Row(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that users write."""
         ...
 
 
 def codes_of(table: Sequence[Row]) -> dict[str, int]:
-    """Return name -> code."""
+    """Return the code of each row by name."""
     codes = {row.name: code for code, row in enumerate(table)}
     if len(codes) != len(table):
         raise ValueError(f"a name is twice in {[row.name for row in table]}")

@@ -1,4 +1,4 @@
-"""Optimizers: the table of all there are."""
+"""The table of optimizers."""
 
 from ..machine.tables import codes_of
 from .adagrad import ADAGRAD

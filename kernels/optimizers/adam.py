@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba, 2015), and AdamW, whose decay is its own (Loshchilov and Hutter, 2019)."""
+"""Adam (Kingma and Ba, 2015), and AdamW with decoupled decay (Loshchilov and Hutter, 2019)."""
 
 import math
 
@@ -23,7 +23,7 @@ def adam(theta, gradient, state1, state2, start, gradient_start, size, hyper, is
 
 @kernel
 def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, is_weight):
-    """Adam, but the weight decay is no part of g: w -= lr weight_decay w. Algorithm 2."""
+    """Adam with weight decay outside g: w -= lr weight_decay w. Algorithm 2 of the paper."""
     w, g = part(theta, start, size), part(gradient, gradient_start, size)
     m, v = part(state1, start, size), part(state2, start, size)
     l2 = like(theta, hyper[op.L2] if is_weight else 0.0)
@@ -33,7 +33,7 @@ def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, i
 
 @inner
 def _step(w, g, m, v, hyper, l2, keep):
-    """One step; w is multiplied by ``keep`` first."""
+    """Take one step, after multiplying w by ``keep``."""
     lr, beta1, beta2 = hyper[op.LEARNING_RATE], hyper[op.BETA1], hyper[op.BETA2]
     correction1 = 1.0 - beta1 ** hyper[op.STEP]
     root2 = math.sqrt(1.0 - beta2 ** hyper[op.STEP])

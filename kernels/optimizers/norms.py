@@ -1,4 +1,4 @@
-"""What is done to gradients and weights besides the update: their norms, and limits to these."""
+"""Norms of gradients and weights, and limiting them."""
 
 import math
 

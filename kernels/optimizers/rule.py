@@ -1,13 +1,13 @@
-"""What an optimizer is: a kernel that updates a stretch of the parameters.
+"""The update kernel of an optimizer, which updates a range of the parameters.
 
 Every update kernel has the same arguments:
 
     update(theta, gradient, state1, state2, start, gradient_start, size, hyper, is_weight)
 
-It updates theta[start : start + size] by one step. gradient[gradient_start : gradient_start + size]
-belongs to it; the optimizer's states lie at the same place as theta. ``hyper`` holds the numbers
-that ``plan.op`` names, in float64; they are brought to the working dtype once for a call. Penalties
-and weight decay act only where ``is_weight``: g = gradient + (l2 + weight_decay) * w.
+It updates theta[start : start + size] by one step, using gradient[gradient_start : gradient_start +
+size]; the optimizer's states have the same range as theta. ``hyper`` holds the hyperparameters
+named in ``plan.op``, in float64; each call converts them to the working dtype once. Penalties and
+weight decay apply only if ``is_weight``: g = gradient + (l2 + weight_decay) * w.
 Reads all. Writes theta and states in that range. May destroy nothing else.
 """
 
@@ -28,7 +28,7 @@ class Rule:
     ----------
     name : str
     n_states : int
-        How many states it keeps for each parameter, 0 to 2.
+        The number of states per parameter, 0 to 2.
     update : kernel
         See above.
 
@@ -41,12 +41,12 @@ class Rule:
 
 @inner
 def like(array, value):
-    """Return a float64 number in the dtype of an array."""
+    """Convert a float64 number to the dtype of an array."""
     return array.dtype.type(value)
 
 
 @inner
 def penalty(theta, hyper, is_weight):
-    """Return l2 + weight_decay, or 0 where it does not act."""
+    """Return l2 + weight_decay, or 0 unless ``is_weight``."""
     both = hyper[op.L2] + hyper[op.WEIGHT_DECAY]
     return like(theta, both if is_weight else 0.0)

@@ -1,4 +1,4 @@
-"""Gradient descent: plain, with momentum, and with Nesterov's (Sutskever et al., 2013)."""
+"""Gradient descent: plain, with momentum, and with Nesterov momentum (Sutskever et al., 2013)."""
 
 from ..machine.jit import kernel
 from ..machine.simd import part

@@ -1,6 +1,6 @@
-"""What a training step consists of.
+"""The encoding of a training step.
 
-``op`` names its numbers; ``memory`` says where its arrays are; ``calls`` is what is called by
+``op`` names its fields; ``memory`` locates its arrays; ``calls`` lists the kernels called by
 address.
 """
 

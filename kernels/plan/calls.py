@@ -1,4 +1,4 @@
-"""What is called by address: every link and family, with its signature.
+"""The kernels that are called by address: every link and family, with its signature.
 
 ``calls.NAME`` is the link or family, ``calls.name(memory, ...)`` how a kernel calls it; of a family
 the code comes next. See ``machine.links``. What only one core calls stands in that core's file.
@@ -39,7 +39,7 @@ LOSE = Family(
 )
 UPDATE = Family("optimizers", "update", (REALS, REALS, REALS, REALS, INT, INT, INT, DOUBLES, BOOL))
 
-# One member for each core; `cores.core` says what they do.
+# One member for each core; `cores.core` documents them.
 _PASS = (MEMORY, REAL, INT, INT, INT, INT, MATRIX)  # memory, zero, thread, o, step, n_rows, x
 FORWARD = Family("cores", "forward", _PASS)
 INFER = Family("cores", "infer", _PASS)
@@ -107,12 +107,12 @@ def link(module: str, name: str, *arguments: Any) -> Link:
 
 
 def addresses(needed: Iterable[Any], dtype: np.dtype) -> np.ndarray:
-    """Return the table of addresses, int64, of the needed links and (family, code) pairs."""
+    """Return the int64 table of addresses of the needed links and (family, code) pairs."""
     return links.table_of(_all(), needed, dtype)
 
 
 def everything(left_out: Collection[str] = ()) -> list[Any]:
-    """Return every link and every member of every family, but those of the rows named."""
+    """Return every link and every member of every family, except those of the rows left out."""
     needed: list[Any] = []
     for each in _all():
         if not isinstance(each, Family):

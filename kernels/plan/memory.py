@@ -1,7 +1,7 @@
-"""Where things are: the arrays of a run, the parts of a plan, what a thread has to itself.
+"""Locating the arrays of a run, the parts of a plan, and a thread's share of them.
 
-``memory`` is the table of arrays that ``op`` describes; ``zero`` is a 0 in the working dtype, from
-which kernels know that type.
+``memory`` is the table of arrays that ``op`` describes; ``zero`` is a 0 in the working dtype, which
+tells kernels that type.
 """
 
 import numpy as np
@@ -32,14 +32,14 @@ __all__ = [
     "wait",
 ]
 
-# Numbers that tell array_at and the kernels a type.
+# Numbers that pass a type to array_at and the kernels.
 INT, REAL64, BYTE = np.int64(0), np.float64(0), np.uint8(0)
 NONE, ONE = np.int64(0), np.int64(1)
 
 
 @inner
 def wait(thread, memory):
-    """Wait until all threads are here; each counts its own barriers."""
+    """Wait until all threads arrive; each counts its own barriers."""
     n_threads = array_at(memory, op.HEADER, INT)[op.N_THREADS]
     if n_threads > 1:
         control = array_at(memory, op.CONTROL, INT)
@@ -50,8 +50,8 @@ def wait(thread, memory):
 
 @inner
 def share_of(n, grain, number, n_parts):
-    """Return the range of [0, n) that is part ``number`` of n_parts, in whole grains."""
-    if n_parts == 1:  # as it often is; divisions take their time
+    """Divide [0, n) into n_parts ranges of whole grains; return range ``number``."""
+    if n_parts == 1:  # the usual case; divisions are slow
         return NONE, n
     grains = (n + grain - 1) // grain
     return (
@@ -77,7 +77,7 @@ def own_block(thread, header, operation, n_rows, n_columns):
 
 @inner
 def source_row(order, i):
-    """Return which row of the data comes i-th."""
+    """Return the data row at position i of the order."""
     return order[i] if order.size > 0 else i
 
 
@@ -100,7 +100,7 @@ def operation_at(memory, o):
 
 @inner
 def reals_at(memory, o, zero):
-    """Return the real numbers of operation ``o``; behind the last one come the loss's."""
+    """Return the real numbers of operation ``o``; the loss's follow those of the last one."""
     return part(array_at(memory, op.REALS, zero), o * op.N_REAL_FIELDS, op.N_REAL_FIELDS)
 
 
@@ -112,13 +112,13 @@ def unit_at(memory, u):
 
 @inner
 def hyper_of(thread, memory):
-    """Return a thread's own copy of the optimizer's numbers."""
+    """Return a thread's own copy of the optimizer's hyperparameters."""
     return part(array_at(memory, op.HYPER, REAL64), thread * op.N_HYPER, op.N_HYPER)
 
 
 @inner
 def scratch_of(thread, memory, zero):
-    """Return a thread's own scratch."""
+    """Return a thread's own scratch memory."""
     size = array_at(memory, op.HEADER, INT)[op.SCRATCH_SIZE]
     return part(array_at(memory, op.SCRATCH, zero), thread * size, size)
 
