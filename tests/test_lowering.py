@@ -81,12 +81,11 @@ def test_an_unused_field_of_an_operation_is_minus_one():
 
 LAYERS = [
     fastmlp.Linear(4, 3),
-    fastmlp.BatchNorm(4),
-    fastmlp.LayerNorm(4),
     fastmlp.Normalize(0.0, 2.0),
     fastmlp.Dropout(0.3),
     fastmlp.Flatten(),
     *(activation() for activation in fastmlp.layers.ACTIVATIONS.values()),
+    *(norm(4) for norm in fastmlp.layers.NORMALIZATIONS.values()),
 ]
 
 
