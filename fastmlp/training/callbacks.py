@@ -15,7 +15,7 @@ __all__ = ["Callback", "Callbacks", "TimeLimit", "TrainingInfo", "as_callbacks"]
 
 @dataclass(frozen=True)
 class TrainingInfo:
-    """What a callback is told when training begins.
+    """Facts about the training run, passed to `on_train_begin`.
 
     Attributes
     ----------
