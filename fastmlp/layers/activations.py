@@ -157,7 +157,7 @@ class Softplus(Activation):
     """log(1 + exp(x)), a smooth ReLU (Dugas et al., 2001)."""
 
     kind = "softplus"
-    lowered = Activation.elementwise
+    lowered: Lowering = Activation.elementwise
 
 
 class Tanh(Activation):
