@@ -51,7 +51,7 @@ def is_held(level: str) -> bool:
         If it is more than the processor offers.
 
     """
-    best = isa._best_level(isa.processor_features())
+    best = isa.best_level(isa.processor_features())
     if level == "best":
         return False
     if isa.LEVELS.index(level) > isa.LEVELS.index(best):

@@ -11,7 +11,7 @@ from bench import evidence, instructions, limits, report
 from bench.evidence import Evidence
 from fastmlp.kernels.machine import isa
 
-HERE = isa._best_level(isa.processor_features())
+HERE = isa.best_level(isa.processor_features())
 LESS = [level for level in isa.LEVELS if instructions.LEVELS.index(level) < isa.LEVELS.index(HERE)]
 
 

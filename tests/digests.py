@@ -211,7 +211,7 @@ def made_with():
 
 def levels():
     """Return the instruction sets that this processor offers."""
-    best = isa._best_level(isa.processor_features())
+    best = isa.best_level(isa.processor_features())
     return isa.LEVELS[: isa.LEVELS.index(best) + 1]
 
 

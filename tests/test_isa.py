@@ -1,7 +1,6 @@
 """All instruction sets that this processor offers give right results."""
 
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +8,12 @@ from pathlib import Path
 import pytest
 from sentences import refused
 
-from fastmlp.kernels.machine import isa, simd
+from fastmlp.kernels.machine import caches, isa
 
 TESTS = Path(__file__).parent
 OTHERS = [
     level
-    for level in isa.LEVELS[: isa.LEVELS.index(isa._best_level(isa.processor_features())) + 1]
+    for level in isa.LEVELS[: isa.LEVELS.index(isa.best_level(isa.processor_features())) + 1]
     if level != isa.current().name
 ]
 
@@ -143,14 +142,102 @@ def test_without_permission_there_are_no_tiles(monkeypatch):
     assert not found.bf16_tiles
 
 
-@pytest.mark.parametrize(("rows", "vectors"), [(4, 4), (8, 1), (1, 2)])
-def test_a_register_block_that_there_is_no_code_for_is_refused(rows, vectors, monkeypatch):
-    monkeypatch.setattr(simd, "TILE_ROWS", rows)
-    monkeypatch.setattr(simd, "TILE_VECTORS", vectors)
-    monkeypatch.delitem(sys.modules, "fastmlp.kernels.products.panels", raising=False)
+def described(**changes):
+    """Return an instruction set with 16 registers of 32 bytes, but for the changes."""
+    usual = {"name": "avx2", "n_registers": 16, "vector_bytes": 32, "heights": (12, 6, 4)}
+    return isa.Isa(**usual | {"first_cache": 1 << 15, "second_cache": 1 << 19} | changes)
 
-    with refused(ValueError, str(rows), str(vectors), "2 or 3 vectors"):
-        runpy.run_module("fastmlp.kernels.products.panels")
+
+@pytest.mark.parametrize("level", isa.LEVELS)
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_block_of_every_level_fits_into_its_registers(level, machine, monkeypatch):
+    monkeypatch.setattr(isa.platform, "machine", lambda: machine)
+
+    found = chosen(monkeypatch, AMX, level)
+
+    assert found.tile_rows == found.heights[found.tile_vectors - 1]
+
+
+@pytest.mark.parametrize(
+    ("heights", "words"),
+    [((12, 7), ("17 registers", "16")), ((12, 6, 5), ("19 registers",)), ((16, 6), ("18",))],
+)
+def test_a_block_that_does_not_fit_into_the_registers_is_refused(heights, words):
+    with refused(ValueError, "avx2", *words):
+        described(heights=heights)
+
+
+@pytest.mark.parametrize("heights", [(), (8,), (2, 2, 2, 2, 2)])
+def test_blocks_of_a_width_that_there_is_no_code_for_are_refused(heights):
+    with refused(ValueError, f"{len(heights)} vectors", "from 2 to 4"):
+        described(heights=heights)
+
+
+def test_a_block_of_a_single_row_is_refused():
+    with refused(ValueError, "a block of 1 rows"):
+        described(heights=(8, 1))
+
+
+@pytest.mark.parametrize(
+    ("level", "processor"), [("generic", "nehalem"), ("avx2", "haswell"), ("avx512", None)]
+)
+def test_less_than_the_processor_has_is_compiled_for_a_lesser_processor(
+    level, processor, monkeypatch
+):
+    monkeypatch.setattr(isa.platform, "machine", lambda: "x86_64")
+
+    assert chosen(monkeypatch, AVX512, level).processor == processor
+
+
+HELD = """
+import numpy as np
+from fastmlp import ops
+x = np.ones((9, 40), np.float32)
+ops.affine(x, np.ones((40, 50), np.float32), np.ones(50, np.float32))
+from fastmlp.kernels.machine.jit import kernel
+@kernel
+def double(x):
+    for i in range(x.size):
+        x[i] *= 2
+double(x[0])
+[code] = double.inspect_asm().values()
+print("zmm" in code, "ymm" in code)
+"""
+
+
+@pytest.mark.parametrize("level", [level for level in OTHERS if level in ("generic", "avx2")])
+def test_at_a_lower_level_no_higher_instruction_is_compiled(level):
+    if isa.processor_features() and not isa.processor_features() & {"sse2"}:
+        pytest.skip("levels of x86")
+    done = run_with(level, "-c", HELD)
+
+    assert done.stdout.split() == ["False", str(level == "avx2")], done.stderr
+
+
+FOLDER = {"type": "Data", "level": "1", "size": "48K"}
+
+
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [
+        (FOLDER, 48 << 10),
+        (FOLDER | {"type": "Instruction"}, 32 << 10),
+        (FOLDER | {"level": "2", "type": "Unified"}, 32 << 10),
+        (FOLDER | {"size": "16K"}, 32 << 10),
+        (FOLDER | {"size": "1M"}, 128 << 10),
+        (FOLDER | {"size": "strange"}, 32 << 10),
+        ({}, 32 << 10),
+    ],
+)
+def test_the_first_cache_is_what_linux_tells_within_reason(files, size, tmp_path, monkeypatch):
+    folder = tmp_path / "index0"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text + "\n")
+    monkeypatch.setattr(caches.sys, "platform", "linux")
+    monkeypatch.setattr(caches, "_DEVICES", tmp_path)
+
+    assert caches._size.__wrapped__(1) == size
 
 
 class RefusingSystem:

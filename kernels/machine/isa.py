@@ -1,4 +1,4 @@
-"""The vector width and tile unit that kernels are compiled for.
+"""Which instructions the kernels are compiled for, and what belongs to each set of instructions.
 
 They are chosen once per process, from the processor or the environment variable ``FASTMLP_ISA``,
 because every compiled kernel depends on them.
@@ -10,36 +10,80 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
 
-__all__ = ["LEVELS", "Isa", "current", "processor_features"]
+from . import caches
+
+__all__ = ["LEVELS", "Isa", "best_level", "current", "processor_features"]
 
 LEVELS = ("generic", "avx2", "avx512", "amx")
 
 
 @dataclass(frozen=True)
 class Isa:
-    """The shape of a register block.
+    """A set of instructions, and the register blocks that are fastest with it.
 
     Attributes
     ----------
     name : str
         One of ``LEVELS``.
-    vector_bytes : int
-        Bytes in a vector register.
-    tile_rows, tile_vectors : int
-        A block of C held in registers has ``tile_rows`` rows of ``tile_vectors`` vectors.
+    n_registers, vector_bytes : int
+        How many vector registers there are, and how many bytes each has.
+    heights : tuple of int
+        A block of C held in registers has ``heights[v - 1]`` rows of ``v`` vectors.
+    first_cache, second_cache : int
+        Bytes of these caches.
+    processor : str or None
+        LLVM's name of a processor with these instructions and no more, where this one has more.
     bf16_tiles : bool
         Whether there is a tile unit for bfloat16 products that the system lets this process use.
+
+    Raises
+    ------
+    ValueError
+        If a block does not fit into the registers, or has a size that there is no code for.
 
     """
 
     name: str
+    n_registers: int
     vector_bytes: int
-    tile_rows: int
-    tile_vectors: int
+    heights: tuple[int, ...]
+    first_cache: int
+    second_cache: int
+    processor: str | None = None
     bf16_tiles: bool = False
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.tile_vectors <= MOST_VECTORS:
+            raise ValueError(
+                f"blocks of up to {self.tile_vectors} vectors: from 2 to {MOST_VECTORS} are "
+                "provided for"
+            )
+        for n_vectors, n_rows in enumerate(self.heights, start=1):
+            if n_rows < 2:  # a block of half the height is used for the last rows
+                raise ValueError(f"a block of {n_rows} rows: there must be at least 2")
+            needed = n_rows * n_vectors + n_vectors + 1  # C, a row of B, one number of A
+            if needed > self.n_registers:
+                raise ValueError(
+                    f"a block of {n_rows} rows and {n_vectors} vectors needs {needed} registers, "
+                    f"but {self.name} has {self.n_registers}"
+                )
+
+    @property
+    def tile_vectors(self) -> int:
+        """Vectors in a row of the widest block."""
+        return len(self.heights)
+
+    @property
+    def tile_rows(self) -> int:
+        """Rows of the widest block."""
+        return self.heights[-1]
+
+
+MOST_VECTORS = 4  # in a row of a block
 
 
 @cache
@@ -62,7 +106,7 @@ def current() -> Isa:
 
     """
     features = processor_features()
-    best = _best_level(features)
+    best = best_level(features)
     level = os.environ.get("FASTMLP_ISA") or best  # an empty variable counts as unset
     if level not in LEVELS:
         raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
@@ -70,18 +114,42 @@ def current() -> Isa:
         raise ValueError(
             f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most"
         )
-    if level == "generic":
-        many_registers = platform.machine().lower() in ("arm64", "aarch64")
-        return Isa(level, 16, 8, 3) if many_registers else Isa(level, 16, 4, 3)
-    if level == "avx2":
-        return Isa(level, 32, 6, 2)
-    return Isa(level, 64, 8, 3, bf16_tiles=level == "amx" and _tiles_permitted())
+    described = _described(level)
+    if level == best:
+        described["processor"] = None
+    tiles = level == "amx" and _tiles_permitted()
+    return Isa(
+        level,
+        first_cache=caches.first_level(),
+        second_cache=caches.second_level(),
+        bf16_tiles=tiles,
+        **described,
+    )
 
 
-def _best_level(features: frozenset[str]) -> str:
+def best_level(features: frozenset[str]) -> str:
+    """Return the highest level that a processor with these features offers."""
     if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
         return "amx" if {"amx-tile", "amx-bf16", "avx512bf16"} <= features else "avx512"
     return "avx2" if {"avx2", "fma"} <= features else "generic"
+
+
+def _described(level: str) -> dict[str, Any]:
+    """Return the registers of a level, and the blocks measured to be fastest there."""
+    if level in ("avx512", "amx"):
+        registers, vector_bytes, heights, processor = 32, 64, (16, 12), "cooperlake"
+    elif level == "avx2":
+        registers, vector_bytes, heights, processor = 16, 32, (12, 6, 4), "haswell"
+    elif platform.machine().lower() in ("arm64", "aarch64"):  # NEON
+        registers, vector_bytes, heights, processor = 32, 16, (16, 12, 8), None
+    else:  # SSE
+        registers, vector_bytes, heights, processor = 16, 16, (12, 6, 4), "nehalem"
+    return {
+        "n_registers": registers,
+        "vector_bytes": vector_bytes,
+        "heights": heights,
+        "processor": processor,
+    }
 
 
 @cache

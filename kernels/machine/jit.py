@@ -26,8 +26,9 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
-from numba.core import compiler
+from numba.core import compiler, config
 from numba.core.caching import NullCache
+from numba.core.registry import cpu_target
 
 from . import cache as files
 from . import compiling, isa
@@ -38,6 +39,26 @@ __all__ = ["cache_folder", "inner", "kernel", "pasted"]
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 
 
+def _hold_back() -> None:
+    """Compile for no more than the instruction set asked for, where the processor has more.
+
+    numba knows one processor per process, so this holds back whatever else is compiled with it; a
+    ``NUMBA_CPU_NAME`` of the user's own goes first.
+    """
+    processor = isa.current().processor
+    if processor is None or config.CPU_NAME is not None:
+        return
+    if "_toplevel_target_context" in vars(cpu_target):
+        files.tell(
+            "held",
+            "numba has compiled for this processor already, so FASTMLP_ISA sets only the width of "
+            "vectors: import fastmlp.ops before other code that numba compiles",
+        )
+        return
+    config.CPU_NAME, config.CPU_FEATURES = processor, ""
+
+
+_hold_back()
 if compiling.is_disabled():
     files.tell(
         "jit", "NUMBA_DISABLE_JIT is set, but fastmlp's own kernels are compiled all the same"

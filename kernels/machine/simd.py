@@ -11,22 +11,25 @@ from numba.extending import intrinsic
 from . import isa
 
 __all__ = [
-    "TILE_ROWS",
-    "TILE_VECTORS",
     "array_at",
     "broadcast",
+    "copy_part",
     "copy_vector",
     "data_pointer",
     "declare",
     "flat",
     "full_vector",
     "lines_in",
-    "make_multiply_block",
+    "load",
+    "make_copy",
     "masked_load",
     "masked_store",
     "n_lanes",
     "part",
+    "prefetch",
     "row_of",
+    "some_lanes",
+    "store",
     "transpose_block",
     "transposed",
     "vector_type",
@@ -34,8 +37,6 @@ __all__ = [
     "wide_vectors",
 ]
 
-TILE_ROWS = isa.current().tile_rows
-TILE_VECTORS = isa.current().tile_vectors
 CACHE_LINE = 64  # bytes
 _INDEX = ir.IntType(64)
 _INT = types.int64
@@ -115,72 +116,6 @@ def lines_in(typingctx, array, n_lines):
     return types.int64(array, _INT), emit
 
 
-def make_multiply_block(n_rows: int, n_vectors: int):
-    """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k,
-    soon, soon0, due, due0)``.
-
-    The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
-
-        C[i, :] = start[i, :] + sum over k, in order, of A[i, k] * B[k, :]
-
-    ``a``, ``b``, ``start`` and ``c`` are arrays, taken as flat memory; ``x0`` is the first element
-    of the block in it and ``x_row``, ``x_k`` how far the next row and the next k are. Every
-    element of C is one chain of multiply-adds in the order of k, so its bits do not depend on the
-    shape of the block, on the vector width, or on how the work is shared out.
-
-    Meanwhile k cache lines from ``soon[soon0]`` on are prefetched into the second cache to be read,
-    and as many from ``due[due0]`` on to be written. Any address is allowed there.
-    """
-
-    @intrinsic
-    def block(
-        typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, k,
-        soon, soon0, due, due0,
-    ):  # fmt: skip
-        def emit(context, builder, signature, arguments):
-            vector = vector_type(context, signature.args[0].dtype)
-            a, b, start, c, soon, due = (
-                builder.gep(
-                    data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]]
-                )
-                for i in (0, 4, 7, 10, 14, 16)
-            )
-            a_row, a_k, b_k, start_row, c_row, k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
-            multiply_add = declare(builder, "llvm.fmuladd", vector, 3)
-            sums = {}
-            for row in range(n_rows):
-                base = builder.gep(start, [builder.mul(start_row, _INDEX(row))])
-                for column in range(n_vectors):
-                    sums[row, column] = cgutils.alloca_once_value(
-                        builder, _load(builder, base, vector, column)
-                    )
-            with cgutils.for_range(builder, k, intp=_INDEX) as loop:
-                _prefetch(builder, soon, loop.index, write=False)
-                _prefetch(builder, due, loop.index, write=True)
-                b_now = builder.gep(b, [builder.mul(loop.index, b_k)])
-                vectors = [_load(builder, b_now, vector, column) for column in range(n_vectors)]
-                a_now = builder.gep(a, [builder.mul(loop.index, a_k)])
-                for row in range(n_rows):
-                    pointer = builder.gep(a_now, [builder.mul(a_row, _INDEX(row))])
-                    factor = broadcast(builder, builder.load(pointer), vector)
-                    for column in range(n_vectors):
-                        place = sums[row, column]
-                        total = builder.call(
-                            multiply_add, [factor, vectors[column], builder.load(place)]
-                        )
-                        builder.store(total, place)
-            for row in range(n_rows):
-                base = builder.gep(c, [builder.mul(c_row, _INDEX(row))])
-                for column in range(n_vectors):
-                    _store(builder, builder.load(sums[row, column]), base, vector, column)
-            return context.get_dummy_value()
-
-        where = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT)
-        return types.void(*where, _INT, soon, _INT, due, _INT), emit
-
-    return block
-
-
 @intrinsic
 def array_at(typingctx, memory, index, like):
     """``array_at(memory, index, like)``: the flat array whose address and length stand in a row.
@@ -224,35 +159,91 @@ def copy_vector(typingctx, source, source0, target, target0):
             builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
             for i in (0, 2)
         )
-        _store(builder, _load(builder, source, vector, 0), target, vector, 0)
+        store(builder, load(builder, source, vector, 0), target, vector, 0)
         return context.get_dummy_value()
 
     return types.void(source, _INT, target, _INT), emit
 
 
 @intrinsic
-def transpose_block(typingctx, source, source0, source_row, target, target0, target_row):
-    """Write the transpose of a square block of ``n_lanes`` rows and columns.
+def copy_part(typingctx, source, source0, size, target, target0):
+    """Copy ``size`` elements, fewer than a vector has, and zeros up to a whole vector."""
 
-    ``target[j, i] = source[i, j]``; arrays are taken as flat memory, as in ``make_multiply_block``.
+    def emit(context, builder, signature, arguments):
+        vector = vector_type(context, signature.args[0].dtype)
+        source, target = (
+            builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[j]])
+            for i, j in ((0, 1), (3, 4))
+        )
+        found = masked_load(builder, source, some_lanes(builder, arguments[2], vector))
+        store(builder, found, target, vector, 0)
+        return context.get_dummy_value()
+
+    return types.void(source, _INT, _INT, target, _INT), emit
+
+
+@intrinsic
+def transpose_block(
+    typingctx, source, source0, source_row, n_rows, n_columns, target, target0, target_row
+):
+    """Write the transpose of a square block of ``n_lanes`` rows and columns, or of a part of one.
+
+    ``target[j, i] = source[i, j]``; arrays are taken as flat memory. Where the source has fewer
+    rows or columns, there are zeros in the target, which is always written as a whole.
     """
 
     def emit(context, builder, signature, arguments):
         vector = vector_type(context, signature.args[0].dtype)
         source, target = (
             builder.gep(data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]])
-            for i in (0, 3)
+            for i in (0, 5)
         )
-        rows = [
-            _load(builder, builder.gep(source, [builder.mul(arguments[2], _INDEX(i))]), vector, 0)
-            for i in range(vector.count)
+        source_row, n_rows, n_columns, target_row = (arguments[i] for i in (2, 3, 4, 7))
+        bases = [
+            builder.gep(source, [builder.mul(source_row, _INDEX(i))]) for i in range(vector.count)
         ]
-        for i, column in enumerate(transposed(builder, rows)):
-            base = builder.gep(target, [builder.mul(arguments[5], _INDEX(i))])
-            _store(builder, column, base, vector, 0)
+        slots = [cgutils.alloca_once(builder, vector) for _ in bases]
+        lanes = _INDEX(vector.count)
+        is_whole = builder.and_(
+            builder.icmp_signed(">=", n_rows, lanes), builder.icmp_signed(">=", n_columns, lanes)
+        )
+        with builder.if_else(is_whole) as (whole, some):
+            with whole:
+                for base, slot in zip(bases, slots, strict=True):
+                    builder.store(load(builder, base, vector, 0), slot)
+            with some:
+                for i, (base, slot) in enumerate(zip(bases, slots, strict=True)):
+                    there = builder.icmp_signed("<", _INDEX(i), n_rows)
+                    left = builder.select(there, n_columns, _INDEX(0))
+                    found = masked_load(builder, base, some_lanes(builder, left, vector))
+                    builder.store(found, slot)
+        for i, column in enumerate(transposed(builder, [builder.load(slot) for slot in slots])):
+            base = builder.gep(target, [builder.mul(target_row, _INDEX(i))])
+            store(builder, column, base, vector, 0)
         return context.get_dummy_value()
 
-    return types.void(source, _INT, _INT, target, _INT, _INT), emit
+    return types.void(source, _INT, _INT, _INT, _INT, target, _INT, _INT), emit
+
+
+def make_copy(size: int):
+    """Make ``copy(source, source0, target, target0)``, which copies ``size`` elements at once."""
+
+    @intrinsic
+    def copy(typingctx, source, source0, target, target0):
+        def emit(context, builder, signature, arguments):
+            vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), size)
+            source, target = (
+                builder.gep(
+                    data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]]
+                )
+                for i in (0, 2)
+            )
+            store(builder, load(builder, source, vector, 0), target, vector, 0)
+            return context.get_dummy_value()
+
+        return types.void(source, _INT, target, _INT), emit
+
+    return copy
 
 
 def transposed(builder, rows):
@@ -339,24 +330,34 @@ def declare(builder, name, vector, n_arguments):
     return cgutils.get_or_insert_function(builder.module, function_type, f"{name}.{suffix}")
 
 
-def _load(builder, base, vector, column):
+def load(builder, base, vector, column):
+    """Load vector number ``column`` from ``base`` on."""
     pointer = builder.gep(base, [_INDEX(column * vector.count)])
     return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def _store(builder, value, base, vector, column):
+def store(builder, value, base, vector, column):
+    """Store vector number ``column`` from ``base`` on."""
     pointer = builder.gep(base, [_INDEX(column * vector.count)])
     builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def _prefetch(builder, base, line, write):
-    """Prefetch cache line number ``line`` from ``base`` on into the second cache."""
-    byte = ir.IntType(8).as_pointer()
-    address = builder.gep(builder.bitcast(base, byte), [builder.mul(line, _INDEX(CACHE_LINE))])
-    number = ir.IntType(32)
+def prefetch(builder, place, n_lines):
+    """Prefetch that many cache lines from ``place`` on into the second cache."""
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-    prefetch = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
-    builder.call(prefetch, [address, number(int(write)), number(2), number(1)])
+    function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
+    for line in range(n_lines):
+        address = builder.gep(builder.bitcast(place, byte), [_INDEX(CACHE_LINE * line)])
+        # To be read: what is to be written would come into the first cache.
+        builder.call(function, [address, number(0), number(2), number(1)])
+
+
+def some_lanes(builder, count, vector):
+    """Return a mask of the first ``count`` lanes."""
+    lanes = ir.VectorType(ir.IntType(32), vector.count)
+    left = broadcast(builder, builder.trunc(count, ir.IntType(32)), lanes)
+    return builder.icmp_signed("<", full_vector(vector.count, range(vector.count)), left)
 
 
 def broadcast(builder, scalar, vector):

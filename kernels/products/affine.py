@@ -6,7 +6,7 @@
 
 All three walk over blocks of C that stay in registers, panel by panel (``panels``), inside blocks
 of the summed index. Each element of C is one chain of multiply-adds in the order of the summed
-index, whatever the blocking.
+index, whatever the blocking; only where a batch is a single row is it several (`affine_backward`).
 
 Matrices may be wider than they are used: a row has ``shape[1]`` elements, of which the first few
 count. What lies beyond is never read into a result.
@@ -14,7 +14,8 @@ count. What lies beyond is never read into a result.
 
 from ..machine.jit import inner, kernel
 from ..machine.maths import one, zero
-from ..machine.simd import TILE_ROWS, TILE_VECTORS, flat, lines_in, n_lanes, part
+from ..machine.simd import flat, lines_in, n_lanes
+from .blocks import LINES_AHEAD, STEPS_AHEAD, dot_rows
 from .panels import (
     BLOCK_COLUMNS,
     BLOCK_K,
@@ -26,17 +27,18 @@ from .panels import (
     ONE,
     PACKED_A,
     PACKED_B,
-    PANEL,
     SCRATCH,
     START,
+    TILE_ROWS,
+    TILE_VECTORS,
+    deep_blocks,
     even_block,
     multiply_long_row,
     multiply_panel,
-    multiply_row,
     pack,
+    pack_micro_panels,
     pack_transposed,
     panel_width,
-    unpack,
 )
 
 __all__ = [
@@ -64,6 +66,8 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
     block_k = even_block(n_in)
+    if not has_bias:
+        _fill_start(scratch, lanes)
     if row_end - row == 1:
         column = _one_row(
             x_flat, row * ldx, w_flat, ldw, bias, has_bias, y_flat, row * ldy, n_in, scratch,
@@ -72,40 +76,34 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
-        for first in range(column, column_end, BLOCK_COLUMNS):
-            last = min(column_end, first + BLOCK_COLUMNS)
-            for j in range(last - first):
-                scratch[START + j] = bias[first + j] if has_bias else zero(x_flat[0])
-            for k in range(0, n_in, block_k):
-                n_k = min(block_k, n_in - k)
-                soon = (k + block_k) * ldw  # the rows of the weight that come next
-                soon_end = soon + block_k * ldw
-                j = first
-                while j < last:
-                    n = panel_width(last - j, lanes)
-                    n_vectors = (n + lanes - 1) // lanes
-                    padded = n_vectors * lanes
+        deep = block_k * deep_blocks(n_rows, block_k, lanes)
+        for k0 in range(0, n_in, deep):
+            k_end = min(n_in, k0 + deep)
+            j = column
+            while j < column_end:
+                n = panel_width(column_end - j, lanes)
+                n_vectors = (n + lanes - 1) // lanes
+                padded = n_vectors * lanes
+                for k in range(k0, k_end, block_k):
+                    n_k = min(block_k, k_end - k)
                     if in_place and n == padded:
                         b, b0, b_k = w_flat, k * ldw + j, ldw
                     else:
-                        b, b0, b_k = scratch, PACKED_B + (j - first) * n_k, padded
-                        pack(weight, k, n_k, j, n, padded, scratch, b0)
-                    if j + padded <= ldy:
-                        c, c0, c_row = y_flat, r * ldy + j, ldy
+                        b, b0, b_k = scratch, PACKED_B, padded
+                        pack(weight, k, n_k, j, n, padded, scratch)
+                    if k > 0:
+                        start, start0, start_row = y_flat, r * ldy + j, ldy
+                    elif has_bias:
+                        start, start0, start_row = bias, j, NONE
                     else:
-                        c, c0, c_row = scratch, PANEL, padded
-                    if k == 0:
-                        start, start0, start_row = scratch, START + j - first, NONE
-                    else:
-                        start, start0, start_row = c, c0, c_row
+                        start, start0, start_row = scratch, START, NONE
+                    soon = (k + n_k) * ldw + j if k + n_k < k_end else k0 * ldw + j + n
                     multiply_panel(
-                        x_flat, r * ldx + k, ldx, ONE, b, b0, b_k, start, start0, start_row, c, c0,
-                        c_row, n_k, n_rows, n_vectors, w_flat, soon, soon_end, scratch, NONE, NONE,
+                        x_flat, r * ldx + k, ldx, ONE, NONE, b, b0, b_k, start, start0, start_row,
+                        y_flat, r * ldy + j, ldy, n_k, n_rows, n_vectors, n - padded + lanes,
+                        w_flat, soon, ldw, soon + n_k * ldw,
                     )  # fmt: skip
-                    soon = min(soon + lines_in(w_flat, n_rows // TILE_ROWS * n_k), soon_end)
-                    if j + padded > ldy and k + n_k == n_in:
-                        unpack(scratch, padded, y, r, n_rows, j, n)
-                    j += n
+                j += n
 
 
 @kernel
@@ -118,38 +116,40 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
     """
     row, row_end, column, column_end = block
     lanes = n_lanes(dz)
-    width = TILE_VECTORS * lanes
     dz_flat, w_flat, dx_flat = flat(dz), flat(weight), flat(dx)
     ldz, ldw, ldx = dz.shape[1], weight.shape[1], dx.shape[1]
+    if dz.shape[0] == 1:  # of the whole batch, not of this thread: bits do not depend on that
+        for j in range(column, column_end, lanes):
+            dot_rows(
+                w_flat, j * ldw, ldw, dz_flat, NONE, n_out, dx_flat, j, min(lanes, column_end - j)
+            )
+        return
     block_k = even_block(n_out)
-    for c in range(width):
-        scratch[START + c] = zero(dz_flat[0])
+    _fill_start(scratch, lanes)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
-        j = column
-        while j < column_end:
-            n = panel_width(column_end - j, lanes)
-            n_vectors = (n + lanes - 1) // lanes
-            padded = n_vectors * lanes
-            for k in range(0, n_out, block_k):
-                n_k = min(block_k, n_out - k)
-                pack_transposed(weight, k, n_k, j, n, padded, scratch)
-                if j + padded <= ldx:
-                    c, c0, c_row = dx_flat, r * ldx + j, ldx
-                else:
-                    c, c0, c_row = scratch, PANEL, padded
-                if k == 0:
-                    start, start0, start_row = scratch, START, NONE
-                else:
-                    start, start0, start_row = c, c0, c_row
-                multiply_panel(
-                    dz_flat, r * ldz + k, ldz, ONE, scratch, PACKED_B, padded, start, start0,
-                    start_row, c, c0, c_row, n_k, n_rows, n_vectors, w_flat, (j + n) * ldw + k * n,
-                    (j + n) * ldw + (k + n_k) * n, scratch, NONE, NONE,
-                )  # fmt: skip
-            if j + padded > ldx:
-                unpack(scratch, padded, dx, r, n_rows, j, n)
-            j += n
+        deep = block_k * deep_blocks(n_rows, block_k, lanes)
+        for k0 in range(0, n_out, deep):
+            k_end = min(n_out, k0 + deep)
+            j = column
+            while j < column_end:
+                n = panel_width(column_end - j, lanes)
+                n_vectors = (n + lanes - 1) // lanes
+                padded = n_vectors * lanes
+                for k in range(k0, k_end, block_k):
+                    n_k = min(block_k, k_end - k)
+                    pack_transposed(weight, k, n_k, j, n, padded, scratch)
+                    if k == 0:
+                        start, start0, start_row = scratch, START, NONE
+                    else:
+                        start, start0, start_row = dx_flat, r * ldx + j, ldx
+                    soon = j * ldw + k + n_k if k + n_k < k_end else (j + n) * ldw + k0
+                    multiply_panel(
+                        dz_flat, r * ldz + k, ldz, ONE, NONE, scratch, PACKED_B, padded, start,
+                        start0, start_row, dx_flat, r * ldx + j, ldx, n_k, n_rows, n_vectors,
+                        n - padded + lanes, w_flat, soon, ldw, soon + n * ldw,
+                    )  # fmt: skip
+                j += n
 
 
 @kernel
@@ -172,57 +172,43 @@ def weight_gradient(
     if n_out == 1:  # blocks one column wide would leave most of a vector empty
         _row_times_matrix(dz_flat, NONE, ldz, x, first, n_first, n_rows, out, out0, scratch)
         return
-    for c in range(width):
-        scratch[START + c] = zero(out[0])
+    _fill_start(scratch, lanes)
+    # Rows of x lie far apart: bring what a block reads of them together, where it is often read.
+    micro = n_first > 2 * TILE_ROWS and ldx > NARROW and n_out > 2 * width
+    step = lines_in(theta, LINES_AHEAD)
     for k in range(0, n_rows, block_k):
         n_k = min(block_k, n_rows - k)
-        if n_first <= 2 * TILE_ROWS or ldx <= NARROW:
-            a, a0, a_k = x_flat, k * ldx + first, ldx
-        else:  # rows of x lie far apart: bring this strip of them together
-            a, a0, a_k = scratch, PACKED_A, n_first
-            pack(x, k, n_k, first, n_first, n_first, scratch, PACKED_A)
+        if micro:
+            pack_micro_panels(x, k, n_k, first, n_first, scratch, PACKED_A)
         due, due0, due_end, stage = theta, place, place, NONE
         j = NONE
         while j < n_out:
             n = panel_width(n_out - j, lanes)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
-            if j + padded <= ldz:
+            if j + padded <= ldz and (n_first <= FEW_ROWS or ldz <= 8 * NARROW):
                 b, b0, b_k = dz_flat, k * ldz + j, ldz
             else:
-                pack(dz, k, n_k, j, n, padded, scratch, PACKED_B)
+                pack(dz, k, n_k, j, n, padded, scratch)
                 b, b0, b_k = scratch, PACKED_B, padded
             if 3 * j >= stage * n_out:  # one array after the other
                 due = theta if stage == 0 else (state1 if stage == 1 else state2)
                 due0 = min(place, due.size)
                 due_end = min(place + n_first * n_out, due.size)
                 stage += 1
-            direct = n == padded
-            if direct:
-                c, c0, c_row = out, out0 + j, n_out
+            if micro and n_vectors == TILE_VECTORS:
+                a, a0, a_k, a_gap = scratch, PACKED_A, TILE_ROWS, TILE_ROWS * (n_k - 1)
             else:
-                c, c0, c_row = scratch, PANEL, padded
+                a, a0, a_k, a_gap = x_flat, k * ldx + first, ldx, NONE
             if k == 0:
                 start, start0, start_row = scratch, START, NONE
             else:
-                start, start0, start_row = c, c0, c_row
-                if not direct:
-                    for i in range(n_first):
-                        target = part(scratch, PANEL + i * padded, n)
-                        source = part(out, out0 + i * n_out + j, n)
-                        for h in range(n):
-                            target[h] = source[h]
+                start, start0, start_row = out, out0 + j, n_out
             multiply_panel(
-                a, a0, ONE, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_first,
-                n_vectors, scratch, NONE, NONE, due, due0, due_end,
+                a, a0, ONE, a_k, a_gap, b, b0, b_k, start, start0, start_row, out, out0 + j, n_out,
+                n_k, n_first, n_vectors, n - padded + lanes, due, due0, step, due_end,
             )  # fmt: skip
-            due0 = min(due0 + lines_in(due, n_first // TILE_ROWS * n_k), due_end)
-            if not direct:
-                for i in range(n_first):
-                    source = part(scratch, PANEL + i * padded, n)
-                    target = part(out, out0 + i * n_out + j, n)
-                    for h in range(n):
-                        target[h] = source[h]
+            due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
             j += n
 
 
@@ -237,6 +223,13 @@ def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
 
 
 @inner
+def _fill_start(scratch, lanes):
+    """Let a panel start from zeros."""
+    for c in range(TILE_VECTORS * lanes):
+        scratch[START + c] = zero(scratch[0])
+
+
+@inner
 def _one_row(
     x, x0, weight, ldw, bias, has_bias, y, y0, n_in, scratch, column, column_end
 ):  # fmt: skip
@@ -244,7 +237,8 @@ def _one_row(
 
     Each stretch of the weight is read once, in place: reading it is all that this costs.
     """
-    width, start, start0 = 8 * n_lanes(x), scratch, START
+    lanes = n_lanes(x)
+    width, start, start0 = 8 * lanes, scratch, START
     for j in range(width):
         scratch[START + j] = zero(x[0])
     while column + width <= column_end:
@@ -252,7 +246,7 @@ def _one_row(
             start, start0 = bias, column
         multiply_long_row(
             x, x0, NONE, ONE, weight, column, ldw, start, start0, NONE, y, y0 + column, NONE, n_in,
-            scratch, NONE, scratch, NONE,
+            NONE, lanes, scratch, NONE, NONE,
         )  # fmt: skip
         column += width
     return column
@@ -268,26 +262,24 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
     while j + 8 * lanes <= n_columns:
         multiply_long_row(
             a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
-            n_rows, scratch, NONE, scratch, NONE,
+            n_rows, NONE, lanes, scratch, NONE, NONE,
         )  # fmt: skip
         j += 8 * lanes
     while j < n_columns:
         n = panel_width(n_columns - j, lanes)
         n_vectors = (n + lanes - 1) // lanes
         padded = n_vectors * lanes
-        for c in range(padded):
-            scratch[PANEL + c] = zero(out[0])
+        start, start0 = scratch, START
         for k in range(0, n_rows, BLOCK_K):
             n_k = min(BLOCK_K, n_rows - k)
             if column + j + padded <= ldb:
                 block, block0, block_k = b_flat, k * ldb + column + j, ldb
             else:
-                pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
+                pack(b, k, n_k, column + j, n, padded, scratch)
                 block, block0, block_k = scratch, PACKED_B, padded
-            multiply_row(
-                n_vectors, a, a0 + k * a_k, NONE, a_k, block, block0, block_k, scratch, PANEL, NONE,
-                scratch, PANEL, NONE, n_k, scratch, NONE, scratch, NONE,
+            multiply_panel(
+                a, a0 + k * a_k, NONE, a_k, NONE, block, block0, block_k, start, start0, NONE, out,
+                out0 + j, NONE, n_k, ONE, n_vectors, n - padded + lanes, scratch, NONE, NONE, NONE,
             )  # fmt: skip
-        for c in range(n):
-            out[out0 + j + c] = scratch[PANEL + c]
+            start, start0 = out, out0 + j
         j += n

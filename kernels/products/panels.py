@@ -1,26 +1,16 @@
 """Panels: how the products in ``affine`` walk over register blocks.
 
 B is taken in panels of a few vectors of columns, packed so that a block reads it in one stretch; a
-panel is multiplied by all rows of A, block of rows by block of rows. Where packed operands lie in a
-thread's scratch is decided here too.
+panel is multiplied by all rows of A, block of rows by block of rows. How large the packed stretches
+are, and where they lie in a thread's scratch, is decided here too.
 """
 
 import numpy as np
 
+from ..machine import isa
 from ..machine.jit import inner
-from ..machine.maths import zero
-from ..machine.simd import (
-    TILE_ROWS,
-    TILE_VECTORS,
-    copy_vector,
-    flat,
-    lines_in,
-    make_multiply_block,
-    n_lanes,
-    part,
-    row_of,
-    transpose_block,
-)
+from ..machine.simd import copy_part, copy_vector, flat, make_copy, n_lanes, transpose_block
+from .blocks import STEPS_AHEAD, make_multiply_block
 
 __all__ = [
     "BLOCK_COLUMNS",
@@ -33,100 +23,106 @@ __all__ = [
     "ONE",
     "PACKED_A",
     "PACKED_B",
-    "PANEL",
     "SCRATCH",
     "START",
+    "TILE_ROWS",
+    "TILE_VECTORS",
+    "deep_blocks",
     "even_block",
     "multiply_long_row",
     "multiply_panel",
-    "multiply_row",
     "pack",
+    "pack_micro_panels",
     "pack_transposed",
     "panel_width",
-    "unpack",
 ]
 
+_ISA = isa.current()
+TILE_ROWS, TILE_VECTORS, VECTOR_BYTES = _ISA.tile_rows, _ISA.tile_vectors, _ISA.vector_bytes
+
 NONE, ONE = np.int64(0), np.int64(1)
-BLOCK_K = 256  # of the summed index: a packed panel of B has 48 KB
+# Of the summed index: a packed panel of B takes up at most three quarters of the first cache.
+BLOCK_K = min(256, _ISA.first_cache * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8)
 BLOCK_ROWS = 256  # of C
-BLOCK_COLUMNS = 480  # of C, whole panels: their packed part of B (480 KB) stays in the second cache
-FEW_ROWS = 4 * TILE_ROWS  # with so few rows, packing B costs more than it saves ...
+BLOCK_COLUMNS = 480  # of C, whole panels: what is done to a block of C finds it in a cache
+FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
+A_BYTES = _ISA.second_cache // 2  # what A may take up of the second cache
 NARROW = 64  # columns of a matrix whose rows need not be brought together
-MAX_WIDTH = 16 * TILE_VECTORS  # of a panel, in elements, for any vector width and dtype
+MAX_LANES = 16  # elements of a vector, for any width and dtype
+MAX_WIDTH = MAX_LANES * TILE_VECTORS  # of a panel, in elements
 
 # Where each part of a thread's scratch begins.
 PACKED_B = np.int64(0)
-PANEL = PACKED_B + BLOCK_K * (BLOCK_COLUMNS + MAX_WIDTH)
-START = PANEL + BLOCK_ROWS * MAX_WIDTH
-PACKED_A = START + BLOCK_COLUMNS + MAX_WIDTH
-SCRATCH = PACKED_A + BLOCK_K * BLOCK_ROWS
-
-if TILE_VECTORS not in (2, 3) or TILE_ROWS < 2:  # `_make_block` has one, two and all vectors
-    raise ValueError(
-        f"a register block of {TILE_ROWS} rows and {TILE_VECTORS} vectors is not provided for: "
-        "there must be at least 2 rows, and 2 or 3 vectors"
-    )
+START = PACKED_B + (BLOCK_K + MAX_LANES) * MAX_WIDTH
+PACKED_A = START + 8 * MAX_LANES
+SCRATCH = PACKED_A + BLOCK_K * (BLOCK_ROWS + TILE_ROWS)
 
 multiply_long_row = make_multiply_block(1, 8)
+_copy_rows = make_copy(TILE_ROWS)
 
 
-def _make_block(n_rows):
-    """Make ``block(n_vectors, ...)`` for a height: a register block of one of three widths."""
-    one, two, whole = (make_multiply_block(n_rows, n) for n in (1, 2, TILE_VECTORS))
+def _make_panel(n_vectors):
+    """Make ``panel(...)``, see `multiply_panel`, for panels of ``n_vectors``."""
+    height = _ISA.heights[n_vectors - 1]
+    half = height // 2
+    block = make_multiply_block(height, n_vectors)
+    some = make_multiply_block(half, n_vectors, clamped=True)
 
     @inner
-    def block(
-        n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-        soon, soon0, due, due0,
+    def panel(
+        a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
+        n_last, ahead, ahead0, ahead_step, ahead_end,
     ):  # fmt: skip
-        if n_vectors == TILE_VECTORS:
-            whole(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                  soon, soon0, due, due0)  # fmt: skip
-        elif n_vectors == 2:
-            two(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                soon, soon0, due, due0)  # fmt: skip
-        else:
-            one(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                soon, soon0, due, due0)  # fmt: skip
+        called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead_step
+        left = n_rows
+        while left >= height:
+            block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                  NONE, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+            left -= height
+            a0 += height * a_row + a_gap
+            start0 += height * start_row
+            c0 += height * c_row
+            ahead0 = min(ahead0 + called, ahead_end)
+        while left > 0:
+            some(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+                 left - 1, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+            left -= half
+            a0 += half * a_row
+            start0 += half * start_row
+            c0 += half * c_row
+            ahead0 = min(ahead0 + called, ahead_end)
 
-    return block
+    return panel
 
 
-_tile, _half_tile, multiply_row = (_make_block(n) for n in (TILE_ROWS, TILE_ROWS // 2, 1))
+_one, _two, _three, _four = (_make_panel(min(n, TILE_VECTORS)) for n in (1, 2, 3, 4))
 
 
 @inner
 def multiply_panel(
-    a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
-    n_k, n_rows, n_vectors, soon, soon0, soon_end, due, due0, due_end,
+    a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
+    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end,
 ):  # fmt: skip
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
-    Meanwhile soon[soon0 : soon_end] is prefetched into the second cache to be read, and
-    due[due0 : due_end] to be written, as far as there is time.
+    Of the last vector of C only n_last elements are read and written. ``a_gap``: how much further
+    than the next row the next block of A begins.
+    Meanwhile ahead[ahead0 : ahead_end] is prefetched into the second cache, a few lines at each
+    step of ``ahead_step``, as far as there is time.
     """
-    lines = lines_in(soon, n_k)
-    i = 0
-    while i < n_rows:
-        if n_rows - i >= TILE_ROWS:
-            height = TILE_ROWS
-            _tile(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row,
-                  n_k, soon, soon0, due, due0)  # fmt: skip
-        elif n_rows - i >= TILE_ROWS // 2:
-            height = TILE_ROWS // 2
-            _half_tile(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0,
-                       c_row, n_k, soon, soon0, due, due0)  # fmt: skip
-        else:
-            height = 1
-            multiply_row(n_vectors, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0,
-                         c_row, n_k, soon, soon0, due, due0)  # fmt: skip
-        i += height
-        a0 += height * a_row
-        start0 += height * start_row
-        c0 += height * c_row
-        soon0 = min(soon0 + lines, soon_end)
-        due0 = min(due0 + lines, due_end)
+    if n_vectors == 1:
+        _one(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+    elif n_vectors == 2:
+        _two(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+    elif TILE_VECTORS > 2 and n_vectors == 3:
+        _three(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+    elif TILE_VECTORS > 3:
+        _four(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
+              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
 
 
 @inner
@@ -144,48 +140,64 @@ def panel_width(n_columns, lanes):
 @inner
 def even_block(n_k):
     """Return the length of blocks of the summed index: as few as BLOCK_K allows, and even."""
+    if n_k <= BLOCK_K:
+        return n_k
     n_blocks = (n_k + BLOCK_K - 1) // BLOCK_K
     return (n_k + n_blocks - 1) // n_blocks
 
 
 @inner
-def pack(b, k, n_k, j, n, padded, scratch, scratch0):
-    """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros."""
-    lanes, nought = n_lanes(b), zero(scratch[0])
+def deep_blocks(n_rows, block_k, lanes):
+    """Return how many blocks of the summed index to go through for a panel before the next one.
+
+    C then is seldom read back, and what is read of A for each panel stays in the second cache.
+    """
+    n_elements = A_BYTES * lanes // VECTOR_BYTES
+    return max(ONE, n_elements // (n_rows * block_k))
+
+
+@inner
+def pack(b, k, n_k, j, n, padded, scratch):
+    """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros to whole vectors."""
+    lanes = n_lanes(b)
     whole = n // lanes * lanes
     b_flat, ldb = flat(b), b.shape[1]
-    for i in range(n_k):
-        source, target = (k + i) * ldb + j, scratch0 + i * padded
+    source, target = k * ldb + j, PACKED_B
+    for _ in range(n_k):
         for c in range(0, whole, lanes):
             copy_vector(b_flat, source + c, scratch, target + c)
-        for c in range(whole, n):
-            scratch[target + c] = b_flat[source + c]
-        for c in range(n, padded):
-            scratch[target + c] = nought
+        if whole < n:
+            copy_part(b_flat, source + whole, n - whole, scratch, target + whole)
+        source += ldb
+        target += padded
+
+
+@inner
+def pack_micro_panels(b, k, n_k, j, n, scratch, scratch0):
+    """Copy b[k : k + n_k, j : j + n], TILE_ROWS columns at a time, each set in one stretch."""
+    b_flat, ldb, target = flat(b), b.shape[1], scratch0
+    for c in range(0, n, TILE_ROWS):
+        source, size = k * ldb + j + c, n - c
+        for _ in range(n_k):
+            if size >= TILE_ROWS:
+                _copy_rows(b_flat, source, scratch, target)
+            else:
+                for i in range(size):
+                    scratch[target + i] = b_flat[source + i]
+            source += ldb
+            target += TILE_ROWS
 
 
 @inner
 def pack_transposed(b, k, n_k, j, n, padded, scratch):
-    """Copy the transpose of b[j : j + n, k : k + n_k] to scratch, rows padded with zeros."""
-    lanes, nought = n_lanes(b), zero(scratch[0])
-    b_flat, ldb = flat(b), b.shape[1]
-    whole_j, whole_k = n // lanes * lanes, n_k // lanes * lanes
-    for c in range(0, whole_j, lanes):
-        for i in range(0, whole_k, lanes):
+    """Copy the transpose of b[j : j + n, k : k + n_k] to scratch, rows padded with zeros.
+
+    What follows in scratch may be destroyed.
+    """
+    lanes, b_flat, ldb = n_lanes(b), flat(b), b.shape[1]
+    for c in range(0, n, lanes):
+        for i in range(0, n_k, lanes):
             transpose_block(
-                b_flat, (j + c) * ldb + k + i, ldb, scratch, PACKED_B + i * padded + c, padded
-            )
-    for i in range(n_k):
-        target = PACKED_B + i * padded
-        for c in range(whole_j if i < whole_k else NONE, n):
-            scratch[target + c] = b[j + c, k + i]
-        for c in range(n, padded):
-            scratch[target + c] = nought
-
-
-@inner
-def unpack(scratch, padded, y, r, n_rows, j, n):
-    for i in range(n_rows):
-        source, target = part(scratch, PANEL + i * padded, n), row_of(y, r + i, j, n)
-        for c in range(n):
-            target[c] = source[c]
+                b_flat, (j + c) * ldb + k + i, ldb, n - c, n_k - i, scratch,
+                PACKED_B + i * padded + c, padded,
+            )  # fmt: skip
