@@ -145,7 +145,8 @@ def test_without_permission_there_are_no_tiles(monkeypatch):
 def described(**changes):
     """Return an instruction set with 16 registers of 32 bytes, but for the changes."""
     usual = {"name": "avx2", "n_registers": 16, "vector_bytes": 32, "heights": (12, 6, 4)}
-    return isa.Isa(**usual | {"first_cache": 1 << 15, "second_cache": 1 << 19} | changes)
+    usual |= {"steps_ahead": 8, "first_cache": 1 << 15, "second_cache": 1 << 19}
+    return isa.Isa(**usual | changes)
 
 
 @pytest.mark.parametrize("level", isa.LEVELS)

@@ -33,6 +33,9 @@ class Isa:
         How many vector registers there are, and how many bytes each has.
     heights : tuple of int
         A block of C held in registers has ``heights[v - 1]`` rows of ``v`` vectors.
+    steps_ahead : int
+        A block calls memory in ahead at every so many steps of the summed index: as often as the
+        optimizer needs it, and no more, since each call takes time.
     first_cache, second_cache : int
         Bytes of these caches.
     processor : str or None
@@ -51,6 +54,7 @@ class Isa:
     n_registers: int
     vector_bytes: int
     heights: tuple[int, ...]
+    steps_ahead: int
     first_cache: int
     second_cache: int
     processor: str | None = None
@@ -137,19 +141,15 @@ def best_level(features: frozenset[str]) -> str:
 def _described(level: str) -> dict[str, Any]:
     """Return the registers of a level, and the blocks measured to be fastest there."""
     if level in ("avx512", "amx"):
-        registers, vector_bytes, heights, processor = 32, 64, (16, 12), "cooperlake"
+        values = 32, 64, (16, 12, 8), 4, "cooperlake"
     elif level == "avx2":
-        registers, vector_bytes, heights, processor = 16, 32, (12, 6, 4), "haswell"
+        values = 16, 32, (12, 6, 4), 8, "haswell"
     elif platform.machine().lower() in ("arm64", "aarch64"):  # NEON
-        registers, vector_bytes, heights, processor = 32, 16, (16, 12, 8), None
+        values = 32, 16, (16, 12, 8), 8, None
     else:  # SSE
-        registers, vector_bytes, heights, processor = 16, 16, (12, 6, 4), "nehalem"
-    return {
-        "n_registers": registers,
-        "vector_bytes": vector_bytes,
-        "heights": heights,
-        "processor": processor,
-    }
+        values = 16, 16, (12, 6, 4), 8, "nehalem"
+    names = "n_registers", "vector_bytes", "heights", "steps_ahead", "processor"
+    return dict(zip(names, values, strict=True))
 
 
 @cache

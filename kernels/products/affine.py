@@ -186,7 +186,8 @@ def weight_gradient(
             n = panel_width(n_out - j, lanes)
             n_vectors = (n + lanes - 1) // lanes
             padded = n_vectors * lanes
-            if j + padded <= ldz and (n_first <= FEW_ROWS or ldz <= 8 * NARROW):
+            near = n_first <= FEW_ROWS or n_k <= NARROW or ldz <= 8 * NARROW
+            if near and j + padded <= ldz:  # far apart, rows would fall into few sets of a cache
                 b, b0, b_k = dz_flat, k * ldz + j, ldz
             else:
                 pack(dz, k, n_k, j, n, padded, scratch)

@@ -4,6 +4,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from ..machine import isa
 from ..machine.simd import (
     broadcast,
     data_pointer,
@@ -20,8 +21,8 @@ from ..machine.simd import (
 
 __all__ = ["LINES_AHEAD", "STEPS_AHEAD", "dot_rows", "make_multiply_block"]
 
-STEPS_AHEAD = 8  # of the summed index, from one call ahead to the next: more often slows down ...
-LINES_AHEAD = 2  # ... and so many cache lines are called then
+STEPS_AHEAD = isa.current().steps_ahead  # of the summed index, from one call ahead to the next
+LINES_AHEAD = 2  # cache lines called in then
 _INDEX, _INT = ir.IntType(64), types.int64
 
 

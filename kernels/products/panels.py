@@ -48,7 +48,7 @@ BLOCK_COLUMNS = 480  # of C, whole panels: what is done to a block of C finds it
 FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
 A_BYTES = _ISA.second_cache // 2  # what A may take up of the second cache
-NARROW = 64  # columns of a matrix whose rows need not be brought together
+NARROW = 64  # columns, or rows, of a matrix whose rows need not be brought together
 MAX_LANES = 16  # elements of a vector, for any width and dtype
 MAX_WIDTH = MAX_LANES * TILE_VECTORS  # of a panel, in elements
 
