@@ -1,6 +1,7 @@
 """`fastmlp info`: the same facts as a table and as JSON."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from fastmlp.cli import main
 from fastmlp.cli.info import precisions
 from fastmlp.engine.compiled import bf16_parts
-from fastmlp.kernels.machine.isa import Isa, current, processor_features
+from fastmlp.kernels.machine.isa import current, processor_features
 from fastmlp.training import PRECISIONS
 
 FACTS = (
@@ -49,7 +50,7 @@ def test_table_has_a_line_for_every_fact(capsys):
     ],
 )
 def test_precisions_that_run_as_highest_give_the_reason(level, features, why):
-    said = precisions(Isa(level, 64, 8, 3), features)
+    said = precisions(replace(current(), name=level, bf16_tiles=False), features)
 
     assert said["highest"] == "float32 products"
     for name in ("high", "medium"):
@@ -58,7 +59,7 @@ def test_precisions_that_run_as_highest_give_the_reason(level, features, why):
 
 
 def test_lower_precisions_name_the_tiles_they_use():
-    said = precisions(Isa("amx", 64, 8, 3, bf16_tiles=True), {"amx-tile", "amx-bf16"})
+    said = precisions(replace(current(), name="amx", bf16_tiles=True), {"amx-tile", "amx-bf16"})
 
     assert "AMX" in said["medium"]
     assert said["high"].startswith("three products")
