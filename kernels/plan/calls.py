@@ -5,6 +5,7 @@ the code comes next. See ``machine.links``. What only one core calls stands in t
 """
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -107,8 +108,16 @@ def link(module: str, name: str, *arguments: Any) -> Link:
 
 
 def addresses(needed: Iterable[Any], dtype: np.dtype) -> np.ndarray:
-    """Return the int64 table of addresses of the needed links and (family, code) pairs."""
-    return links.table_of(_all(), needed, dtype)
+    """Return the int64 table of addresses of the needed links and (family, code) pairs.
+
+    Plans that need the same kernels share one table, so nobody may write to it.
+    """
+    return _table(frozenset(needed), np.dtype(dtype).name)
+
+
+@cache
+def _table(needed: frozenset[Any], dtype: str) -> np.ndarray:
+    return links.table_of(_all(), needed, np.dtype(dtype))
 
 
 def everything(left_out: Collection[str] = ()) -> list[Any]:
