@@ -72,13 +72,13 @@ def _make_panel(n_vectors):
     @inner
     def panel(
         a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-        n_last, ahead, ahead0, ahead_step, ahead_end,
+        n_last, ahead, ahead0, ahead_step, ahead_end, own,
     ):  # fmt: skip
         called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead_step
         left = n_rows
         while left >= height:
             block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                  NONE, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+                  NONE, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
             left -= height
             a0 += height * a_row + a_gap
             start0 += height * start_row
@@ -86,7 +86,7 @@ def _make_panel(n_vectors):
             ahead0 = min(ahead0 + called, ahead_end)
         while left > 0:
             some(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                 left - 1, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+                 left - 1, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
             left -= half
             a0 += half * a_row
             start0 += half * start_row
@@ -102,27 +102,27 @@ _one, _two, _three, _four = (_make_panel(min(n, TILE_VECTORS)) for n in (1, 2, 3
 @inner
 def multiply_panel(
     a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end,
+    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end, own,
 ):  # fmt: skip
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
     Of the last vector of C only n_last elements are read and written. ``a_gap``: how much further
     than the next row the next block of A begins.
     Meanwhile ahead[ahead0 : ahead_end] is prefetched into the second cache, a few lines at each
-    step of ``ahead_step``, as far as there is time.
+    step of ``ahead_step``, as far as there is time; with ``own``, to be written to.
     """
     if n_vectors == 1:
         _one(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif n_vectors == 2:
         _two(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif TILE_VECTORS > 2 and n_vectors == 3:
         _three(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif TILE_VECTORS > 3:
         _four(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
 
 
 @inner
