@@ -11,6 +11,7 @@ from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.saving import load
 from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
+from fastmlp.training.pack import fit_many
 from fastmlp.training.stopping import EarlyStopping
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Sequential",
     "TiedAutoencoder",
     "callbacks",
+    "fit_many",
     "gradcheck",
     "initializers",
     "layers",

@@ -185,7 +185,7 @@ class Sequential(Stack):
         options = FitOptions.checked(
             loss=loss,
             label_smoothing=label_smoothing,
-            optimizer=self._resolve(optimizer),
+            optimizer=self.own_optimizer(optimizer),
             epochs=epochs,
             batch_size=batch_size,
             class_weight=class_weight,
@@ -202,11 +202,11 @@ class Sequential(Stack):
         )
         rows = self.check_data(options.loss, X, y, sample_weight)
         rows = options.weighted(rows, self.check_inputs(rows.X), self.dtype)
-        validation = self._check_validation(options.loss, validation_data)
+        validation = self.check_validation(options.loss, validation_data)
         return training.fit(self, rows, validation, options)
 
-    def _resolve(self, optimizer: str | Optimizer) -> Optimizer:
-        """Return the optimizer; the previous one if its name has not changed."""
+    def own_optimizer(self, optimizer: str | Optimizer) -> Optimizer:
+        """Return the optimizer to train with; the previous one if its name has not changed."""
         if self._named_optimizer is not None and optimizer == self._named_optimizer[0]:
             return self._named_optimizer[1]
         found = optimizers.get(optimizer)
@@ -342,7 +342,8 @@ class Sequential(Stack):
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
         return Rows(X, y, weights)
 
-    def _check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
+    def check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
+        """Check ``validation_data`` and return it in the form used for validation."""
         if data is None:
             return None
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):

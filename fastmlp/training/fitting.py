@@ -25,36 +25,63 @@ from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.progress import Progress
-from fastmlp.training.stopping import Checkpoint
+from fastmlp.training.stopping import Checkpoint, Monitor
 
-__all__ = ["fit"]
+__all__ = ["checked_monitor", "fit", "train"]
 
 
 def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions) -> History:
     """Train a model; `fastmlp.Sequential.fit` documents the guarantees.
 
     All checks run before anything changes.
+    """
+    monitor = checked_monitor(model, options, validates=validation is not None)
+    history = train(model, rows, validation, options, monitor)
+    shown = any(isinstance(c, Progress) for c in options.listeners())
+    _say_why(history, options.optimizer.t, shown)
+    if monitor is not None and monitor.found_none:
+        warnings.warn(
+            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
+            "keeps the parameters of the last one",
+            stacklevel=3,
+        )
+    return history
+
+
+def checked_monitor(model: Trainable, options: FitOptions, validates: bool) -> Monitor | None:
+    """Check whether a model can be trained like this; return what monitors its epochs, if any."""
+    require_settings(model.stages, model.dtype)
+    require_trainable(model.stages)
+    options.require_representable(model.dtype)
+    return options.monitor(validates)
+
+
+def train(
+    model: Trainable,
+    rows: Rows,
+    validation: Rows | None,
+    options: FitOptions,
+    monitor: Monitor | None,
+) -> History:
+    """Train a model that `checked_monitor` has checked, without a word about how it ended.
 
     Parameters
     ----------
     model : Sequential
     rows : Rows
-        Training rows, already checked against the model.
+        Training rows, already checked against the model; they may be some rows of larger arrays.
     validation : Rows, optional
         Rows to evaluate after every epoch.
     options : FitOptions
+    monitor : Monitor, optional
 
     """
-    require_settings(model.stages, model.dtype)
-    require_trainable(model.stages)
-    options.require_representable(model.dtype)
-    monitor = options.monitor(validates=validation is not None)
     optimizer = options.optimizer
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
         epochs = _MinibatchEpochs(model, rows, validation, options)
-        callbacks = Callbacks(listeners := options.listeners())
+        callbacks = Callbacks(options.listeners())
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
         model.loss = options.loss
         loop = Loop(
@@ -74,13 +101,6 @@ def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptio
         history = loop.history
         history.compile_seconds = epochs.runner.compile_seconds
         loop.run(lambda: loop.make(epochs))
-    _say_why(history, optimizer.t, any(isinstance(c, Progress) for c in listeners))
-    if monitor is not None and monitor.found_none:
-        warnings.warn(
-            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
-            "keeps the parameters of the last one",
-            stacklevel=3,
-        )
     return history
 
 
@@ -102,13 +122,13 @@ class _MinibatchEpochs:
     def __init__(self, model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions):
         self.optimizer, self.schedule = options.optimizer, options.schedule
         self.loss, self.seed, self.rows = options.loss, options.seed, rows
-        self.validation = validation
+        self.validation = None if validation is None else validation.taken()
         self.batches = Batches.of(model, len(rows), min(options.batch_size, len(rows)))
         self.runner = _runner(model, rows, self.batches, options)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
         self.fixed_order: np.ndarray | None = None
         if not options.shuffle or self.batches.count == 1:
-            self.fixed_order = epoch_order(len(rows), None, 0)
+            self.fixed_order = self._visited(epoch_order(len(rows), None, 0))
             self.fixed_order.flags.writeable = False  # lets a runner check it only once
 
     @property
@@ -119,7 +139,7 @@ class _MinibatchEpochs:
         optimizer = self.optimizer
         self.rates, self.order = self._rates(), self.fixed_order
         if self.order is None:
-            self.order = epoch_order(len(self.rows), self.seed, optimizer.epoch)
+            self.order = self._visited(epoch_order(len(self.rows), self.seed, optimizer.epoch))
         self.first_step, started = optimizer.t, time.perf_counter()
         result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll)
         self.seconds = time.perf_counter() - started
@@ -145,6 +165,10 @@ class _MinibatchEpochs:
 
     def diverged(self, step: int) -> str:
         return f"diverged at step {self.first_step + step + 1}"
+
+    def _visited(self, order: np.ndarray) -> np.ndarray:
+        """Return which rows of X an order of the rows used visits."""
+        return order if self.rows.index is None else self.rows.index[order]
 
     def _rates(self) -> np.ndarray:
         n = self.batches.count
