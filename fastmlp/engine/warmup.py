@@ -37,6 +37,7 @@ def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
         calls = kernels.plan.calls
         memory[op.KERNELS] = calls.addresses(calls.everything(left_out), np.dtype(dtype))
         kernels.engine.epoch.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
+        kernels.engine.run.train_run(0, memory.addresses, zero, 0.0, 0.0)
         kernels.engine.inference.infer_rows(memory.addresses, zero, 0, 0)
         mailbox, job = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64), np.zeros(op.N_JOB, np.int64)
         kernels.engine.inference.infer_together(memory.addresses, zero, job, mailbox[:0])

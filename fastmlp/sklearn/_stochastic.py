@@ -195,7 +195,7 @@ class _Epochs:
             self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
         self.visits = self.order if self.visited is None else self.visited[self.order]
         started = time.perf_counter()
-        losses, n_correct = [], 0
+        losses, masses, n_correct = [], [], 0
         self.rates.fill(self._rate())
         whole = [(self.visits, self.batches.count)]
         for piece, n_steps in whole if self.window is None else self.window.slide(self.visits):
@@ -203,13 +203,14 @@ class _Epochs:
                 piece, self.estimator.n_iter_, self.rates[:n_steps], poll
             )
             losses.append(result.losses)
+            masses.append(result.masses)
             n_correct += result.n_correct
             if result.diverged_step is not None or result.interrupted:
                 break
         self.seconds = time.perf_counter() - started
-        total = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        total = np.concatenate(losses)
         diverged = None if result.diverged_step is None else len(total) - 1
-        return EpochResult(total, n_correct, diverged, result.interrupted)
+        return EpochResult(total, np.concatenate(masses), n_correct, diverged, result.interrupted)
 
     def _rate(self) -> float:
         """Return the learning rate for fastmlp's scale of the gradient."""

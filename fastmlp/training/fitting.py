@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import fastmlp.kernels as kernels
 from fastmlp.common import capacity
 from fastmlp.common.errors import argument
 from fastmlp.common.messages import note
@@ -15,17 +16,20 @@ from fastmlp.common.trainable import Trainable
 from fastmlp.engine import compiled
 from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.engine.runner import EpochResult, Runner
+from fastmlp.engine.whole import WholeRunner
 from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
 from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.halt import Halt
 from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.progress import Progress
 from fastmlp.training.stopping import Checkpoint, Monitor
+from fastmlp.training.whole import WholeRun, nobody_looks
 
 __all__ = ["checked_monitor", "fit", "train"]
 
@@ -76,13 +80,15 @@ def train(
     monitor : Monitor, optional
 
     """
-    optimizer = options.optimizer
+    optimizer, listeners = options.optimizer, options.listeners()
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
-        epochs = _MinibatchEpochs(model, rows, validation, options)
-        callbacks = Callbacks(options.listeners())
+        is_whole = nobody_looks(rows, options.schedule, listeners)
+        epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
+        callbacks = Callbacks(listeners)
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
+        polled = callbacks.polled and not any(isinstance(c, Halt) for c in listeners)
         model.loss = options.loss
         loop = Loop(
             TrainingInfo(
@@ -96,11 +102,16 @@ def train(
             monitor,
             best=Checkpoint(model) if options.restore_best else None,
             last_good=Checkpoint(model, optimizer),
-            copies_every_epoch=callbacks.polled or not compiles,  # these may fail mid-epoch
+            copies_every_epoch=polled or not compiles,  # these may fail mid-epoch
         )
         history = loop.history
-        history.compile_seconds = epochs.runner.compile_seconds
-        loop.run(lambda: loop.make(epochs))
+        if isinstance(epochs.runner, WholeRunner):
+            whole = WholeRun(loop, epochs, listeners)
+            history.compile_seconds = epochs.runner.compile_seconds
+            loop.run(whole.make)
+        else:
+            history.compile_seconds = epochs.runner.compile_seconds
+            loop.run(lambda: loop.make(epochs))
     return history
 
 
@@ -119,17 +130,23 @@ def _require_memory(model: Trainable, options: FitOptions) -> None:
 class _MinibatchEpochs:
     """Trains, records and validates epochs: see `fastmlp.training.loop.Epochs`."""
 
-    def __init__(self, model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions):
+    def __init__(
+        self,
+        model: Trainable,
+        rows: Rows,
+        validation: Rows | None,
+        options: FitOptions,
+        is_whole: bool,
+    ):
         self.optimizer, self.schedule = options.optimizer, options.schedule
-        self.loss, self.seed, self.rows = options.loss, options.seed, rows
-        self.validation = None if validation is None else validation.taken()
+        self.loss, self.rows, self.validation = options.loss, rows, validation
         self.batches = Batches.of(model, len(rows), min(options.batch_size, len(rows)))
-        self.runner = _runner(model, rows, self.batches, options)
-        self.total_steps = self.optimizer.t + options.epochs * self.batches.count
-        self.fixed_order: np.ndarray | None = None
+        self.order_seed: int | None = options.seed
         if not options.shuffle or self.batches.count == 1:
-            self.fixed_order = self._visited(epoch_order(len(rows), None, 0))
-            self.fixed_order.flags.writeable = False  # lets a runner check it only once
+            self.order_seed = None
+        self.runner = _runner(model, rows, self.batches, options, is_whole)
+        self.total_steps = self.optimizer.t + options.epochs * self.batches.count
+        self._order: np.ndarray | None = None
 
     @property
     def validates(self) -> bool:
@@ -137,11 +154,13 @@ class _MinibatchEpochs:
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
         optimizer = self.optimizer
-        self.rates, self.order = self._rates(), self.fixed_order
-        if self.order is None:
-            self.order = self._visited(epoch_order(len(self.rows), self.seed, optimizer.epoch))
+        self.rates = self.rates_from(optimizer.t)
+        if self._order is None or self.order_seed is not None:
+            order = epoch_order(len(self.rows), self.order_seed, optimizer.epoch)
+            self._order = order if self.rows.index is None else self.rows.index[order]
+            self._order.flags.writeable = False  # lets a runner check a fixed one only once
         self.first_step, started = optimizer.t, time.perf_counter()
-        result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll)
+        result = self.runner.train_epoch(self._order, optimizer.epoch, self.rates, poll)
         self.seconds = time.perf_counter() - started
         return result
 
@@ -150,7 +169,7 @@ class _MinibatchEpochs:
         n_rows, n_outputs = len(self.rows), self.rows.n_outputs
         return {
             "epoch": epoch,
-            "loss": self._mean_loss(result.losses),
+            "loss": kernels.engine.sums.mean_of_steps(result.losses, result.masses),
             "accuracy": self.loss.accuracy(result.n_correct, n_rows, n_outputs),
             "val_loss": None,
             "val_accuracy": None,
@@ -160,19 +179,17 @@ class _MinibatchEpochs:
 
     def validate(self, record: dict[str, Any]) -> None:
         if self.validation is not None:
-            X, y, weights = self.validation.X, self.validation.targets, self.validation.weights
+            taken = self.validation = self.validation.taken()
+            X, y, weights = taken.X, taken.targets, taken.weights
             record["val_loss"], record["val_accuracy"] = self.runner.evaluate(X, y, weights)
 
     def diverged(self, step: int) -> str:
         return f"diverged at step {self.first_step + step + 1}"
 
-    def _visited(self, order: np.ndarray) -> np.ndarray:
-        """Return which rows of X an order of the rows used visits."""
-        return order if self.rows.index is None else self.rows.index[order]
-
-    def _rates(self) -> np.ndarray:
+    def rates_from(self, first_step: int) -> np.ndarray:
+        """Return the learning rates of an epoch that begins after so many steps."""
         n = self.batches.count
-        rates = self.schedule.rates(self.optimizer.t, n, n, self.total_steps)
+        rates = self.schedule.rates(first_step, n, n, self.total_steps)
         rates = np.ascontiguousarray(rates, dtype=np.float64)
         if rates.shape != (n,) or not (rates.min() >= 0 and rates.max() < np.inf):
             raise ValueError(
@@ -180,20 +197,13 @@ class _MinibatchEpochs:
             )
         return rates
 
-    def _mean_loss(self, losses: np.ndarray) -> float:
-        """Return the mean loss over rows, weighting each step as the step weighted its rows."""
-        if self.rows.weights is None:
-            mass = self.batches.rows
-        else:
-            weights = self.rows.weights[self.order].astype(np.float64)
-            mass = np.add.reduceat(weights, self.batches.starts)
-        return float(losses @ mass / mass.sum())
 
-
-def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions) -> Runner:
+def _runner(
+    model: Trainable, rows: Rows, batches: Batches, options: FitOptions, is_whole: bool
+) -> Runner:
     """Return the runner for the steps: compiled if possible, else layer by layer."""
     loss, optimizer = options.loss, options.optimizer
-    make: Any = compiled.CompiledRunner
+    make: Any = WholeRunner if is_whole else compiled.CompiledRunner
     foreign = _not_ours(model, options)
     if foreign is not None:
         make = LayerRunner

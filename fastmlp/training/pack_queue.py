@@ -1,7 +1,5 @@
 """The queue of a pack: threads take runs until none are left, and the caller's thread watches."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -10,6 +8,7 @@ from typing import Any
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.training.fitting import train
+from fastmlp.training.halt import Halt
 from fastmlp.training.history import History
 from fastmlp.training.pack_runs import Run
 
@@ -44,7 +43,7 @@ class PackQueue:
         self._free = self._n_threads  # threads that no run uses
         self._next = 0  # the first run that no thread has taken
         self._lock = Lock()
-        self._halt = _Halt(None if time_limit is None else time.monotonic() + time_limit)
+        self._halt = Halt(time_limit)
         self._callbacks = callbacks
         self._finished: SimpleQueue[Run] = SimpleQueue()
 
@@ -70,7 +69,7 @@ class PackQueue:
         self._tell()
 
     def _abort(self) -> None:
-        self._halt.reason = self._halt.reason or "interrupted"
+        self._halt.now("interrupted")
 
     def _tell(self) -> None:
         """Pass finished runs to the callbacks."""
@@ -82,8 +81,7 @@ class PackQueue:
             for callback in self._callbacks:
                 answer = callback.on_run_end(run.number, run.history, run.model)
                 if answer:
-                    reason = answer if isinstance(answer, str) else "stopped by a callback"
-                    self._halt.reason = self._halt.reason or reason
+                    self._halt.now(answer if isinstance(answer, str) else "stopped by a callback")
 
     def _drive(self) -> None:
         """Take runs until none are left."""
@@ -110,7 +108,7 @@ class PackQueue:
 
     def _train(self, run: Run, n_threads: int) -> None:
         """Train one model; whatever goes wrong concerns only this one."""
-        reason = self._halt.reason_now()
+        reason = self._halt.ended()
         if reason is not None:
             run.history.stopped = reason
             return
@@ -121,33 +119,3 @@ class PackQueue:
                 run.history.stopped = self._halt.reason
         except Exception as error:
             run.history.stopped = f"failed: {type(error).__name__}: {error}"
-
-
-class _Halt:
-    """A callback that ends a run when the pack ends.
-
-    Attributes
-    ----------
-    reason : str or None
-        Why all runs should end now.
-
-    """
-
-    def __init__(self, deadline: float | None):
-        self.reason: str | None = None
-        self._deadline = deadline
-
-    def reason_now(self) -> str | None:
-        """Return why no new epoch should start, None if it should."""
-        if self.reason is None and self._deadline is not None:
-            return "time limit" if time.monotonic() >= self._deadline else None
-        return self.reason
-
-    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
-        """End the run after an epoch."""
-        return self.reason_now()
-
-    def poll(self) -> None:
-        """End the run within an epoch."""
-        if self.reason is not None:
-            raise KeyboardInterrupt

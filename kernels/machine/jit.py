@@ -65,20 +65,22 @@ if compiling.is_disabled():
     )
 
 
-def kernel(function=None, *, name=None):
+def kernel(function=None, *, name=None, exact=False):
     """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
 
-    A function created by another function is cached only if it has a unique ``name``.
+    A function created by another function is cached only if it has a unique ``name``. One that is
+    ``exact`` computes what its source says, operation by operation: no sum is rearranged, and no
+    product joins a sum. So it has the same bits wherever it is inlined.
     """
-    return _decorate(function, name, no_cpython_wrapper=False)
+    return _decorate(function, name, exact, no_cpython_wrapper=False)
 
 
-def inner(function=None, *, name=None):
+def inner(function=None, *, name=None, exact=False):
     """Compile a function that only kernels call, without a wrapper for Python.
 
     That saves a good part of the compile time.
     """
-    return _decorate(function, name, no_cpython_wrapper=True)
+    return _decorate(function, name, exact, no_cpython_wrapper=True)
 
 
 def pasted(function):
@@ -89,19 +91,19 @@ def pasted(function):
     return _compile(function, None, no_cpython_wrapper=True, inline="always")
 
 
-def _decorate(function, name, **options):
+def _decorate(function, name, exact, **options):
     if function is None:
-        return lambda function: _compile(function, name, **options)
-    return _compile(function, name, **options)
+        return lambda function: _compile(function, name, exact, **options)
+    return _compile(function, name, exact, **options)
 
 
-def _compile(function, name, **options):
+def _compile(function, name, exact=False, **options):
     with compiling.enabled():
         dispatcher = numba.njit(
             nogil=True,
             error_model="numpy",
             forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
-            fastmath=set(FASTMATH),
+            fastmath=False if exact else set(FASTMATH),
             no_cfunc_wrapper=True,
             **options,
         )(function)

@@ -95,6 +95,7 @@ weight_gradient = WEIGHT_GRADIENT.call
 bias_gradient = BIAS_GRADIENT.call
 drop = DROP.call
 gather_rows = GATHER.call
+infer_rows = INFER_ROWS.call
 try_train_steps, try_infer_rows = TRAIN_STEPS.attempt, INFER_ROWS.attempt
 
 ALL: list[Link] = [link for link in globals().values() if isinstance(link, Link)]
