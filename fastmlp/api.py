@@ -2,6 +2,7 @@
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
+from fastmlp.ensemble import Ensemble
 from fastmlp.layers import Dropout, Flatten, Linear, activations, normalization
 from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.layers.normalization import *  # noqa: F403
@@ -19,6 +20,7 @@ __all__ = [
     "Callback",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "Flatten",
     "History",
     "Linear",

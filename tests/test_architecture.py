@@ -20,7 +20,7 @@ FLOORS = {
     "front door": ["", "api"],
     "public names": ["callbacks", "files", "history", "sequential", "stopping"],
     "uses of models": ["sklearn", "compat", "sweep"],
-    "around a model": ["saving", "gradcheck", "autoencoder", "plots", "datasets"],
+    "around a model": ["ensemble", "saving", "gradcheck", "autoencoder", "plots", "datasets"],
     "model": ["model"],
     "training": ["training"],
     "parts of a model": [
