@@ -23,5 +23,6 @@ except ModuleNotFoundError as error:
 
 from fastmlp.sklearn._classifier import MLPClassifier
 from fastmlp.sklearn._regressor import MLPRegressor
+from fastmlp.sklearn._search import MLPGridSearchCV, MLPRandomizedSearchCV
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPGridSearchCV", "MLPRandomizedSearchCV", "MLPRegressor"]

@@ -64,6 +64,7 @@ class Estimator(ABC):
     _network: Network
     _progress: Progress
     _seed: int
+    _held_out_rows: Any
 
     @abstractmethod
     def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
