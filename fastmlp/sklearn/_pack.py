@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from fastmlp.engine import threads
 from fastmlp.sklearn._base import BaseMLP
@@ -67,14 +67,17 @@ class Job(ABC):
         self.seconds += time.perf_counter() - started
 
 
-def completed(jobs: Sequence[Job], n_threads: int) -> Generator[Job, None, None]:
+_Job = TypeVar("_Job", bound=Job)
+
+
+def completed(jobs: Sequence[_Job], n_threads: int) -> Generator[_Job, None, None]:
     """Run the jobs, and yield each as soon as it has run; close the iterator to stop them all.
 
     No more than two jobs wait while every thread has one, so that memory does not grow with their
     number.
     """
-    waiting: SimpleQueue[Job | None] = SimpleQueue()
-    done: SimpleQueue[Job] = SimpleQueue()
+    waiting: SimpleQueue[_Job | None] = SimpleQueue()
+    done: SimpleQueue[_Job] = SimpleQueue()
     stop = _Stop()
 
     def work(_: int) -> None:
