@@ -10,6 +10,7 @@ from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, adaptive
 from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.saving import load
+from fastmlp.sweep.halving import search
 from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
 from fastmlp.training.pack import fit_many
@@ -35,6 +36,7 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "search",
 ]
 __all__ += activations.__all__
 __all__ += normalization.__all__
