@@ -1,7 +1,6 @@
 """The model that users build and train."""
 
 import os
-import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
@@ -16,8 +15,8 @@ from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_data, as_weights, non_negative, positive_int
 from fastmlp.engine import inference, layerwise
 from fastmlp.layers.checks import warn_of_unlearned
-from fastmlp.layers.stack import Stack
 from fastmlp.optimizers import Optimizer
+from fastmlp.predicting import Predicting
 from fastmlp.storage import model_file
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
@@ -26,7 +25,7 @@ from fastmlp.training.stopping import EarlyStopping
 __all__ = ["Sequential"]
 
 
-class Sequential(Stack):
+class Sequential(Predicting):
     """A sequence of layers with one flat array of parameters, trained by `fit`.
 
     Parameters
@@ -58,7 +57,7 @@ class Sequential(Stack):
     """
 
     _named_optimizer: tuple[str, Optimizer] | None = None
-    _rebuilt = (*Stack._rebuilt, "_training", "has_plan", "per_thread")
+    _rebuilt = (*Predicting._rebuilt, "_training")
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
         self.key: str = os.urandom(8).hex()  # lets an optimizer recognise the model
@@ -74,8 +73,6 @@ class Sequential(Stack):
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         super()._build(layers)
-        self.has_plan: bool = inference.can_infer(self)
-        self.per_thread: threading.local = threading.local()  # used by inference
         self._training = Exclusive(
             "this model is already being trained: wait for that call of fit to return, or train "
             "copy.deepcopy(model)"
@@ -212,44 +209,6 @@ class Sequential(Stack):
         found = optimizers.get(optimizer)
         self._named_optimizer = (optimizer, found) if isinstance(optimizer, str) else None
         return found
-
-    def __call__(self, X: Any) -> np.ndarray:
-        """Return `predict` of X."""
-        return self.predict(X)
-
-    def predict(self, X: Any, *, batch_size: int = 1024) -> np.ndarray:
-        """Return the outputs in inference mode.
-
-        Parameters
-        ----------
-        X : array_like, shape (N, ...)
-            Any real dtype. NaN and infinity are allowed.
-        batch_size : int, default 1024
-            Rows computed at a time.
-
-        Returns
-        -------
-        numpy.ndarray, shape (N, C), the model's dtype
-            Logits or predictions.
-
-        Notes
-        -----
-        Safe to call from several threads at once. The layers' arrays and settings, such as a slope
-        or eps, may change between calls.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X is not numeric, empty, or has the wrong number of features.
-
-        """
-        X = as_data(X, self.dtype, finite=False, exact=self.takes_exactly)
-        self.check_inputs(X)
-        if type(batch_size) is not int or batch_size < 1:
-            batch_size = positive_int("batch_size", batch_size)
-        if self.has_plan:
-            return inference.predict(self, X)
-        return layerwise.predict(self, X, batch_size)
 
     def evaluate(
         self,

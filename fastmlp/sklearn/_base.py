@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from os import PathLike
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastmlp import export
 from fastmlp.common.rows import Rows
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
 from fastmlp.sklearn._data import as_rows, check_dates, take
@@ -321,6 +323,24 @@ class BaseMLP(BaseEstimator, Estimator):
         return hold_out(self, as_rows(X, targets, weights, dtype), self._scored(y))
 
     # Prediction.
+
+    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
+        """Write a file that predicts without fastmlp; the end of its name says the format.
+
+        A classifier's file gives the probability of each class, and an ONNX file also the label.
+        Its outputs have the names that skl2onnx gives them: ``label`` and ``probabilities``, or
+        ``variable`` for a regressor.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
+        int8 : bool, default False
+            Whether the weights in a C header become whole numbers of 8 bits.
+
+        """
+        check_is_fitted(self)
+        export.write(self._network.model, path, int8=int8, head=self._head())
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
