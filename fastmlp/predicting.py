@@ -48,6 +48,11 @@ class Predicting(Stack):
         Safe to call from several threads at once. The layers' arrays and settings, such as a slope
         or eps, may change between calls.
 
+        A prediction compiles nothing. Where the kernels are not in the cache and nothing was
+        trained in this process, it is made in plain numpy: the outputs then differ by rounding,
+        and a row's may depend on how many are predicted with it. ``FASTMLP_PREDICT=compiled`` or
+        ``numpy`` in the environment decides instead.
+
         Raises
         ------
         TypeError, ValueError

@@ -133,7 +133,11 @@ def test_many_random_architectures_agree(runner, tmp_path, architecture, dtype):
 
 
 def check_random(runner, path, architecture, dtype):
-    """Export a random network; compare with the same network in float64 to 1e-5."""
+    """Export a random network; compare with the same network in float64.
+
+    The outputs agree to 1e-5, or to what changing the inputs by a rounding error changes: a
+    normalisation of a single number near 0 makes much of it.
+    """
     require(runner)
     D, _, build = architecture
     model = network(*build(), dtype=dtype)
@@ -145,7 +149,10 @@ def check_random(runner, path, architecture, dtype):
 
     model.export(file)
 
-    assert error(run(runner, file, X), exact.predict(X)) < 1e-5
+    wanted = exact.predict(X)
+    rounding = np.finfo(np.float32).eps * np.random.default_rng(7).standard_normal(X.shape)
+    change = error(exact.predict(X * (1 + rounding)), wanted)
+    assert error(run(runner, file, X), wanted) < 1e-5 + 16 * change
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".h", ".js"])

@@ -170,13 +170,17 @@ np.seterr(all="warn")
 kind, activation = sys.argv[1:]
 X, y = blobs(80, 5, 3, seed=7)
 estimator = getattr(sklearn, kind)(hidden_layer_sizes=(9, 4), activation=activation, max_iter=20)
-converted = emlearn.convert(estimator.fit(X, y), method="inline")
+estimator.fit(X, y)
+task = "regressor" if kind == "MLPRegressor" else "classifier"
+converted = emlearn.convert(estimator, method="loadable", return_type=task)
 np.testing.assert_allclose(converted.predict(X), estimator.predict(X), rtol=1e-3, atol=1e-3)
 """
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic", "tanh"])
-@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+@pytest.mark.parametrize(
+    ("kind", "activation"),
+    [("MLPClassifier", "relu"), ("MLPClassifier", "logistic"), ("MLPRegressor", "tanh")],
+)
 def test_emlearn_converts_an_estimator_by_its_attributes(kind, activation, tmp_path):
     require("gcc")
     if find_spec("emlearn") is None:

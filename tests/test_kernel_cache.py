@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.kernels.machine import cache, isa, jit
+from fastmlp.kernels.machine import cache, isa, jit, place
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and permissions are POSIX's")
 
@@ -251,7 +251,7 @@ def test_without_a_home_directory_there_is_one_warning(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("FASTMLP_CACHE_DIR")
-    monkeypatch.setattr(jit.platformdirs, "user_cache_dir", homeless)
+    monkeypatch.setattr(place.platformdirs, "user_cache_dir", homeless)
     monkeypatch.setattr(cache, "_told", {})
     with pytest.warns(RuntimeWarning, match="no home directory.*FASTMLP_CACHE_DIR"):
         assert jit.cache_folder.__wrapped__() is None

@@ -1,7 +1,6 @@
 """ONNX files, written directly with the operators of ONNX itself; needs the extra ``onnx``."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,8 @@ def onnx_bytes(network: Network) -> bytes:
             "ONNX files need the package onnx: install it with pip install 'fastmlp[onnx]'",
             name="onnx",
         ) from None
+    from importlib.metadata import version
+
     graph = _Graph(onnx)
     inputs = graph.value("X", np.float64 if network.takes_double else np.float32, network.n_inputs)
     z = graph.blocks(network.blocks, "X")

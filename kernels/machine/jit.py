@@ -11,7 +11,6 @@ own layer, then runs as Python, and fastmlp still gives the same numbers.
 """
 
 import hashlib
-import os
 import pickle
 import pkgutil
 import sys
@@ -25,13 +24,12 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-import platformdirs
 from numba.core import compiler, config
 from numba.core.caching import NullCache
 from numba.core.registry import cpu_target
 
 from . import cache as files
-from . import compiling, isa
+from . import compiling, isa, place
 
 __all__ = ["cache_folder", "inner", "kernel", "pasted"]
 
@@ -122,9 +120,7 @@ def cache_folder() -> Path | None:
     None for a user without a home.
     """
     try:
-        root = Path(
-            os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
-        ).expanduser()
+        root = place.cache_root()
     except RuntimeError:  # no home directory
         files.tell(
             "folder",
@@ -132,7 +128,7 @@ def cache_folder() -> Path | None:
             f"half a minute on compiling: {files.ADVICE}",
         )
         return None
-    return root.absolute() / f"kernels-{_fingerprint()}"
+    return root / f"kernels-{_fingerprint()}"
 
 
 def _fingerprint() -> str:

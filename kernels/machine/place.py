@@ -1,0 +1,17 @@
+"""Where compiled kernels are kept."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["cache_root"]
+
+
+def cache_root() -> Path:
+    """Return the folder that holds a folder of kernels for each version.
+
+    ``FASTMLP_CACHE_DIR`` moves it. Raises RuntimeError for a user without a home.
+    """
+    folder = os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
+    return Path(folder).expanduser().absolute()
