@@ -35,17 +35,13 @@ def enabled() -> Iterator[None]:
 
 
 class Watch(event.Listener):
-    """Counts the kernels that numba compiles, and shows the count.
-
-    It lets numba compile even if ``NUMBA_DISABLE_JIT`` is set, see `jit`.
-    """
+    """Counts the kernels that numba compiles, and shows the count."""
 
     def __init__(self) -> None:
         self.n_done = self.n_expected = 0
         self._depth = 0  # compiling a kernel also compiles those it calls
         self._began = self._spent = 0.0
         self._told = False
-        self._enabled = enabled()
         self._functions: set[Callable] = set()
 
     def add(self, function: Callable) -> None:
@@ -62,8 +58,6 @@ class Watch(event.Listener):
             return
         if self._depth == 0:
             self._began = time.perf_counter()
-            self._enabled = enabled()
-            self._enabled.__enter__()
         self._depth += 1
         self._show()
 
@@ -73,7 +67,6 @@ class Watch(event.Listener):
             return
         self._depth -= 1
         if self._depth == 0:
-            self._enabled.__exit__(None, None, None)
             self._spent += time.perf_counter() - self._began
             self.n_done += 1
             _write(_WIPE, moving=True)

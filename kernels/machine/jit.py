@@ -11,8 +11,10 @@ own layer, then runs as Python, and fastmlp still gives the same numbers.
 """
 
 import hashlib
+import os
 import pickle
 import pkgutil
+import platform
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -24,12 +26,12 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core import compiler, config
+from numba.core import compiler
 from numba.core.caching import NullCache
-from numba.core.registry import cpu_target
 
 from . import cache as files
 from . import compiling, isa, place
+from .target import Kernel
 
 __all__ = ["cache_folder", "inner", "kernel", "pasted"]
 
@@ -37,26 +39,6 @@ __all__ = ["cache_folder", "inner", "kernel", "pasted"]
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 
 
-def _hold_back() -> None:
-    """Compile for no more than the instruction set asked for, where the processor has more.
-
-    numba knows one processor per process, so this holds back whatever else is compiled with it; a
-    ``NUMBA_CPU_NAME`` of the user's own goes first.
-    """
-    processor = isa.current().processor
-    if processor is None or config.CPU_NAME is not None:
-        return
-    if "_toplevel_target_context" in vars(cpu_target):
-        files.tell(
-            "held",
-            "numba has compiled for this processor already, so FASTMLP_ISA sets only the width of "
-            "vectors: import fastmlp.ops before other code that numba compiles",
-        )
-        return
-    config.CPU_NAME, config.CPU_FEATURES = processor, ""
-
-
-_hold_back()
 if compiling.is_disabled():
     files.tell(
         "jit", "NUMBA_DISABLE_JIT is set, but fastmlp's own kernels are compiled all the same"
@@ -96,21 +78,27 @@ def _decorate(function, name, exact, **options):
 
 
 def _compile(function, name, exact=False, **options):
-    with compiling.enabled():
-        dispatcher = numba.njit(
+    if name is None and "<locals>" not in function.__qualname__:
+        name = f"{function.__module__}.{function.__qualname__}"
+    elif name is not None:
+        function.__qualname__ = name  # part of the symbol, which must be unique in a process
+    kernel = Kernel(
+        function,
+        targetoptions=dict(
+            nopython=True,
             nogil=True,
+            boundscheck=None,
             error_model="numpy",
             forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
             fastmath=False if exact else set(FASTMATH),
             no_cfunc_wrapper=True,
             **options,
-        )(function)
+        ),
+    )
     compiling.watch.add(function)
-    if name is None and "<locals>" not in function.__qualname__:
-        name = f"{function.__module__}.{function.__qualname__}"
     if name is not None:
-        dispatcher._cache = _DiskCache(name)
-    return dispatcher
+        kernel._cache = _DiskCache(name)
+    return kernel
 
 
 @cache
@@ -142,9 +130,15 @@ def _fingerprint() -> str:
     if not sources:  # a frozen program
         for part in _compiled_sources():
             digest.update(part.encode() + b"\0")
-    versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
-    digest.update(repr((versions, isa.current(), sorted(isa.processor_features()))).encode())
+    digest.update(repr((_versions(), isa.current())).encode())
     return digest.hexdigest()[:16]
+
+
+def _versions() -> tuple[str, ...]:
+    """Return what compiled code is made with; another build of the same Python does as well."""
+    python = f"{sys.implementation.cache_tag} {sys.abiflags if os.name == 'posix' else ''}"
+    system = f"{sys.platform} {platform.machine()}"
+    return python, system, np.__version__, numba.__version__, llvmlite.__version__
 
 
 def _compiled_sources() -> Iterator[str]:
@@ -181,20 +175,20 @@ class _DiskCache(NullCache):
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
-        file = self._file(sig, target_context.codegen())
+        file = self._file(sig)
         payload = None if file is None else files.read(file)
         if payload is None:
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, sig, data):
-        file = self._file(sig, data.codegen)
+        file = self._file(sig)
         if file is not None:
             files.write(file, pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
             _tidy(file.parent)
 
-    def _file(self, sig, codegen) -> Path | None:
-        folder, key = cache_folder(), repr((self._name, str(sig), codegen.magic_tuple()))
+    def _file(self, sig) -> Path | None:
+        folder, key = cache_folder(), repr((self._name, str(sig)))
         name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         return None if folder is None else folder / name
 

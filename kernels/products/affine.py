@@ -18,7 +18,6 @@ from ..machine.simd import flat, lines_in, n_lanes
 from .blocks import LINES_AHEAD, STEPS_AHEAD, dot_rows
 from .panels import (
     BLOCK_COLUMNS,
-    BLOCK_K,
     BLOCK_ROWS,
     FEW_ELEMENTS,
     FEW_ROWS,
@@ -31,6 +30,7 @@ from .panels import (
     START,
     TILE_ROWS,
     TILE_VECTORS,
+    block_of_k,
     deep_blocks,
     even_block,
     multiply_long_row,
@@ -270,9 +270,9 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
         n = panel_width(n_columns - j, lanes)
         n_vectors = (n + lanes - 1) // lanes
         padded = n_vectors * lanes
-        start, start0 = scratch, START
-        for k in range(0, n_rows, BLOCK_K):
-            n_k = min(BLOCK_K, n_rows - k)
+        start, start0, longest = scratch, START, block_of_k()
+        for k in range(0, n_rows, longest):
+            n_k = min(longest, n_rows - k)
             if column + j + padded <= ldb:
                 block, block0, block_k = b_flat, k * ldb + column + j, ldb
             else:

@@ -7,14 +7,14 @@ are, and where they lie in a thread's scratch, is decided here too.
 
 import numpy as np
 
-from ..machine import isa
+from ..machine import caches, isa
 from ..machine.jit import inner
+from ..machine.settings import make_setting
 from ..machine.simd import copy_part, copy_vector, flat, make_copy, n_lanes, transpose_block
 from .blocks import STEPS_AHEAD, make_multiply_block
 
 __all__ = [
     "BLOCK_COLUMNS",
-    "BLOCK_K",
     "BLOCK_ROWS",
     "FEW_ELEMENTS",
     "FEW_ROWS",
@@ -27,6 +27,7 @@ __all__ = [
     "START",
     "TILE_ROWS",
     "TILE_VECTORS",
+    "block_of_k",
     "deep_blocks",
     "even_block",
     "multiply_long_row",
@@ -41,22 +42,26 @@ _ISA = isa.current()
 TILE_ROWS, TILE_VECTORS, VECTOR_BYTES = _ISA.tile_rows, _ISA.tile_vectors, _ISA.vector_bytes
 
 NONE, ONE = np.int64(0), np.int64(1)
-# Of the summed index: a packed panel of B takes up at most three quarters of the first cache.
-BLOCK_K = min(256, _ISA.first_cache * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8)
+MOST_K = 256  # of the summed index, in a block
+# As many of it as there are in a packed panel of B that takes up three quarters of the first cache.
+block_of_k = make_setting(
+    "block_of_k",
+    min(MOST_K, caches.first_level() * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8),
+)
 BLOCK_ROWS = 256  # of C
 BLOCK_COLUMNS = 480  # of C, whole panels: what is done to a block of C finds it in a cache
 FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
-A_BYTES = _ISA.second_cache // 2  # what A may take up of the second cache
+a_bytes = make_setting("a_bytes", caches.second_level() // 2)  # of A in the second cache
 NARROW = 64  # columns, or rows, of a matrix whose rows need not be brought together
 MAX_LANES = 16  # elements of a vector, for any width and dtype
 MAX_WIDTH = MAX_LANES * TILE_VECTORS  # of a panel, in elements
 
 # Where each part of a thread's scratch begins.
 PACKED_B = np.int64(0)
-START = PACKED_B + (BLOCK_K + MAX_LANES) * MAX_WIDTH
+START = PACKED_B + (MOST_K + MAX_LANES) * MAX_WIDTH
 PACKED_A = START + 8 * MAX_LANES
-SCRATCH = PACKED_A + BLOCK_K * (BLOCK_ROWS + TILE_ROWS)
+SCRATCH = PACKED_A + MOST_K * (BLOCK_ROWS + TILE_ROWS)
 
 multiply_long_row = make_multiply_block(1, 8)
 _copy_rows = make_copy(TILE_ROWS)
@@ -139,10 +144,11 @@ def panel_width(n_columns, lanes):
 
 @inner
 def even_block(n_k):
-    """Return the length of blocks of the summed index: as few as BLOCK_K allows, and even."""
-    if n_k <= BLOCK_K:
+    """Return the length of blocks of the summed index: as few as `block_of_k` allows, and even."""
+    longest = block_of_k()
+    if n_k <= longest:
         return n_k
-    n_blocks = (n_k + BLOCK_K - 1) // BLOCK_K
+    n_blocks = (n_k + longest - 1) // longest
     return (n_k + n_blocks - 1) // n_blocks
 
 
@@ -152,7 +158,7 @@ def deep_blocks(n_rows, block_k, lanes):
 
     C then is seldom read back, and what is read of A for each panel stays in the second cache.
     """
-    n_elements = A_BYTES * lanes // VECTOR_BYTES
+    n_elements = a_bytes() * lanes // VECTOR_BYTES
     return max(ONE, n_elements // (n_rows * block_k))
 
 
