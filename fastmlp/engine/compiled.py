@@ -13,7 +13,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.engine import threads
-from fastmlp.engine.calls import calls_for_training
+from fastmlp.engine.calls import calls_for_inference, calls_for_sharing, calls_for_training
 from fastmlp.engine.inference import evaluate
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.lowering import fused, useful_threads
@@ -41,7 +41,8 @@ class CompiledRunner:
     """Trains an epoch in one compiled call per thread; see `fastmlp.engine.runner.Runner`.
 
     The model must have a plan, and the loss and the optimizer must be built in. With ``joins``, a
-    single row left over at the end joins the minibatch before it.
+    single row left over at the end joins the minibatch before it. With ``validates``, what
+    `evaluate` needs is compiled too.
     """
 
     _trains_whole_runs = False
@@ -60,6 +61,7 @@ class CompiledRunner:
         l2: float,
         seed: int,
         joins: bool = False,
+        validates: bool = False,
     ):
         states = list(optimizer.state.values())
         if len(states) != len(optimizer.state_names):  # kernels would write to a missing array
@@ -92,11 +94,18 @@ class CompiledRunner:
         self._seconds_of_row = flops_of_row / _FLOPS_PER_SECOND
         self._expected_seconds = len(X) * self._seconds_of_row
         started = time.perf_counter()
-        calls = kernels.plan.calls.addresses(calls_for_training(operations, training), model.dtype)
+        calls = kernels.plan.calls
+        needed = calls_for_training(operations, training)
+        needed.add(calls.TRAIN_RUN if self._trains_whole_runs else calls.TRAIN_EPOCH)
+        if validates:  # these can be compiled at the same time
+            needed |= calls_for_inference(operations)
+            if self.n_threads > 1 and not self._trains_whole_runs:
+                needed |= calls_for_sharing()
+        addresses = calls.addresses(needed, model.dtype)
         compiling = time.perf_counter() - started
         gradient = model.grad if training.clips else None
         self._memory = training_memory(
-            self._plan, model.theta, calls, (X, y, weights), states, hyper, gradient
+            self._plan, model.theta, addresses, (X, y, weights), states, hyper, gradient
         )
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,7 @@ class _MinibatchEpochs:
         self.order_seed: int | None = options.seed
         if not options.shuffle or self.batches.count == 1:
             self.order_seed = None
-        self.runner = _runner(model, rows, self.batches, options, is_whole)
+        self.runner = _runner(model, rows, self.batches, options, is_whole, validation is not None)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
         self._order: np.ndarray | None = None
 
@@ -199,11 +200,17 @@ class _MinibatchEpochs:
 
 
 def _runner(
-    model: Trainable, rows: Rows, batches: Batches, options: FitOptions, is_whole: bool
+    model: Trainable,
+    rows: Rows,
+    batches: Batches,
+    options: FitOptions,
+    is_whole: bool,
+    validates: bool,
 ) -> Runner:
     """Return the runner for the steps: compiled if possible, else layer by layer."""
     loss, optimizer = options.loss, options.optimizer
-    make: Any = WholeRunner if is_whole else compiled.CompiledRunner
+    kind = WholeRunner if is_whole else compiled.CompiledRunner
+    make: Any = partial(kind, validates=validates)
     foreign = _not_ours(model, options)
     if foreign is not None:
         make = LayerRunner

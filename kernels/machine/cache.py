@@ -15,7 +15,7 @@ import time
 import warnings
 from pathlib import Path
 
-__all__ = ["is_trusted", "read", "remove_old", "tell", "trouble", "write"]
+__all__ = ["is_trusted", "is_writable", "read", "remove_old", "tell", "trouble", "write"]
 
 ADVICE = "set FASTMLP_CACHE_DIR to a folder of your own"
 _DAY = 86400.0  # seconds
@@ -72,6 +72,15 @@ def write(file: Path, payload: bytes) -> None:
             f"compiled kernels cannot be kept in {file.parent} ({error.strerror}), so every new "
             f"process spends half a minute on compiling: {cure}, or {ADVICE}",
         )
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether compiled code can probably be kept in a folder; create it if need be."""
+    try:
+        _make(folder)
+        return is_trusted(folder) and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:  # `write` will say why
+        return False
 
 
 def is_trusted(folder: Path) -> bool:

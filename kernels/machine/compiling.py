@@ -48,9 +48,17 @@ class Watch(event.Listener):
         """Watch a function from now on."""
         self._functions.add(function)
 
-    def expect(self, n_kernels: int) -> None:
-        """Set the number of kernels needed next."""
+    def expect(self, n_kernels: int, is_long: bool = False) -> None:
+        """Set the number of kernels to compile next, and whether that takes more than a second."""
         self.n_expected = self.n_done + n_kernels
+        if is_long:
+            self._spent = max(self._spent, SECONDS_UNSEEN)
+            self._show()
+
+    def count(self) -> None:
+        """Count a kernel that another process has compiled."""
+        self.n_done += 1
+        self._show()
 
     def on_start(self, event: event.Event) -> None:
         """Note that compiling a kernel has started."""
@@ -74,7 +82,8 @@ class Watch(event.Listener):
             self._show()
 
     def _show(self) -> None:
-        if self._spent + time.perf_counter() - self._began < SECONDS_UNSEEN or _is_worker():
+        now = time.perf_counter() - self._began if self._depth else 0.0
+        if self._spent + now < SECONDS_UNSEEN or _is_worker():
             return
         if _can_move():
             of_how_many = f" of {self.n_expected}" if self.n_expected > self.n_done else ""

@@ -96,8 +96,7 @@ def _compile(function, name, exact=False, **options):
         ),
     )
     compiling.watch.add(function)
-    if name is not None:
-        kernel._cache = _DiskCache(name)
+    kernel._cache = _DiskCache(name)
     return kernel
 
 
@@ -161,7 +160,7 @@ def _parts_of(code: CodeType) -> Iterator[str]:
 
 
 class _DiskCache(NullCache):
-    """One file per function and signature.
+    """One file per function and signature; none for a function without a name.
 
     If a file is missing or unusable, the function is compiled again.
     """
@@ -187,10 +186,15 @@ class _DiskCache(NullCache):
             files.write(file, pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
             _tidy(file.parent)
 
+    def has_overload(self, sig) -> bool:
+        """Return whether there is a file, which may yet turn out to be damaged."""
+        file = self._file(sig)
+        return file is not None and file.is_file()
+
     def _file(self, sig) -> Path | None:
         folder, key = cache_folder(), repr((self._name, str(sig)))
         name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        return None if folder is None else folder / name
+        return None if folder is None or self._name is None else folder / name
 
 
 @cache
