@@ -19,7 +19,7 @@ import numpy as np
 
 import fastmlp.kernels as kernels
 
-__all__ = ["note_ready", "use_kernels"]
+__all__ = ["leave_word", "note_ready", "use_kernels"]
 
 _SETTING = "FASTMLP_PREDICT"
 _IN_USE = ("fastmlp.kernels.engine.epoch", "fastmlp.kernels.engine.inference")
@@ -47,8 +47,13 @@ def note_ready(dtype: np.dtype) -> None:
     """Leave word that predictions of this dtype have been compiled, once per process."""
     folder = kernels.jit.cache_folder()
     if folder is not None:
-        with suppress(OSError):  # a folder that is only read, or that does not exist
-            (folder / _file_name(dtype.name)).touch(mode=0o644)
+        leave_word(dtype, folder)
+
+
+def leave_word(dtype: np.dtype, folder: Path) -> None:
+    """Leave word in a folder of kernels that predictions of this dtype are compiled there."""
+    with suppress(OSError):  # a folder that is only read, or that does not exist
+        (folder / _file_name(dtype.name)).touch(mode=0o644)
 
 
 @cache
@@ -60,10 +65,12 @@ def _are_kept(dtype: str) -> bool:
 
 def _roots() -> list[Path]:
     """Return every folder of compiled kernels, of whatever version."""
-    try:
-        return list(kernels.machine.place.cache_root().glob("kernels-*"))
-    except (OSError, RuntimeError):  # no home, or not readable
-        return []
+    found: list[Path] = []
+    for root in (kernels.machine.place.carried_root, kernels.machine.place.cache_root):
+        with suppress(OSError, RuntimeError):  # no home, or not readable
+            folder = root()
+            found += [] if folder is None else folder.glob("kernels-*")
+    return found
 
 
 @cache

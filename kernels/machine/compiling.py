@@ -60,6 +60,10 @@ class Watch(event.Listener):
         self.n_done += 1
         self._show()
 
+    def finish(self) -> None:
+        """Remove the line."""
+        _write(_WIPE, moving=True)
+
     def on_start(self, event: event.Event) -> None:
         """Note that compiling a kernel has started."""
         if event.data["dispatcher"].py_func not in self._functions:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,29 +54,27 @@ def compile_missing(tasks: Sequence[Task]) -> None:
     with _one_at_a_time:
         missing = [task for task in missing if not task.kernel.is_kept(task.signature)]
         if _is_worthwhile(missing):
-            compiling.watch.expect(len(missing), is_long=True)
-            root = str(jit.cache_folder().parent)
-            compile_all(missing, isa.current().name, root, helps=True)
+            compile_all(missing, isa.current().name, jit.cache_folder().parent)
 
 
-def compile_all(
-    tasks: Sequence[Task], level: str, root: str, *, helps: bool, told: Callable[[], None] = int
-) -> bool:
-    """Compile kernels for a level into the cache below ``root``; return whether all succeeded.
+def compile_all(tasks: Sequence[Task], level: str, root: Path | None) -> int:
+    """Compile kernels for a level into the cache below ``root``; return how many could not be.
 
-    With ``helps`` this process does its share. ``told`` is called after each kernel that another
-    process has compiled.
+    This process does its share of those for its own level and cache. Without a ``root`` there is no
+    cache, and it does everything.
     """
+    compiling.watch.expect(len(tasks), is_long=True)
     left = deque(sorted(tasks, key=lambda task: -task.kernel.size))
-    failed: list[Task] = []
-    n_others = min(processors.count(), MOST_PROCESSES, len(left)) - helps
-    hello = pickle.dumps({"path": sys.path, "level": level, "root": root})
-    others = [_Other(hello, left, failed, told) for _ in range(max(n_others, not helps))]
+    own = jit.cache_folder()
+    helps = root is None or (own is not None and own == root / jit.folder_name(level))
+    n_others = 0 if root is None else min(processors.count(), MOST_PROCESSES, len(left)) - helps
+    hello = pickle.dumps({"path": sys.path, "level": level, "root": str(root)})
+    others = [_Other(hello, left) for _ in range(n_others)]
     try:
-        while helps and left:
+        while helps:
             try:
                 task = left.popleft()
-            except IndexError:  # another process has just taken it
+            except IndexError:
                 break
             task.kernel.compile(task.signature)
         for other in others:
@@ -84,16 +82,16 @@ def compile_all(
     finally:
         for other in others:
             other.end()
-    return not failed and not left
+        compiling.watch.finish()
+    return len(left) + sum(other.n_failed for other in others)
 
 
 class _Other:
     """Hands tasks to one process, one after the other, as long as it answers."""
 
-    def __init__(
-        self, hello: bytes, left: deque[Task], failed: list[Task], told: Callable[[], None]
-    ):
-        self._left, self._failed, self._told = left, failed, told
+    def __init__(self, hello: bytes, left: deque[Task]):
+        self.n_failed = 0
+        self._left = left
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = _start()
@@ -109,17 +107,18 @@ class _Other:
         assert answers is not None
         try:
             requests.write(hello)
-            while self._left:
+            while True:
                 task = self._left.popleft()
-                self._failed.append(task)
+                self.n_failed += 1
                 requests.write(json.dumps(task[:3]).encode() + b"\n")
                 requests.flush()
-                if answers.readline() != b"done\n":
+                answer = answers.readline()
+                if answer == b"done\n":
+                    self.n_failed -= 1
+                    compiling.watch.count()
+                elif not answer:
                     return
-                self._failed.remove(task)
-                compiling.watch.count()
-                self._told()
-        except (OSError, IndexError):  # it died, or another process took the last task
+        except (OSError, IndexError):  # it ended, or there is nothing left
             pass
 
     def wait(self) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Isa",
     "best_level",
     "current",
+    "described",
     "levels_here",
     "only_compile_for",
     "processor_features",
@@ -121,7 +122,7 @@ def current() -> Isa:
 
     """
     if _only_compiled is not None:
-        return _described(_only_compiled, bf16_tiles=_only_compiled == "amx")
+        return described(_only_compiled, bf16_tiles=_only_compiled == "amx")
     best = best_level(processor_features())
     level = os.environ.get("FASTMLP_ISA") or best  # an empty variable counts as unset
     if level not in LEVELS:
@@ -130,7 +131,7 @@ def current() -> Isa:
         raise ValueError(
             f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most"
         )
-    return _described(level, bf16_tiles=level == "amx" and _tiles_permitted())
+    return described(level, bf16_tiles=level == "amx" and _tiles_permitted())
 
 
 def only_compile_for(level: str) -> None:
@@ -158,7 +159,7 @@ def levels_here() -> tuple[str, ...]:
     return LEVELS if _is_x86() else LEVELS[:1]
 
 
-def _described(level: str, bf16_tiles: bool) -> Isa:
+def described(level: str, bf16_tiles: bool = False) -> Isa:
     """Return a level with the blocks measured to be fastest there."""
     features = ""
     if level in ("avx512", "amx"):

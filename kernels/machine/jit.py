@@ -1,9 +1,12 @@
 """The compilation policy: the flags of every kernel, and the cache of compiled code.
 
 Compiled kernels are cached on disk, one file per function and signature, in a folder whose name
-contains a hash of all kernels, the versions and the instruction set. numba's own cache checks only
-the file that holds the function, so it would miss an edit in a function inlined from another file;
-and processes that start together can corrupt its shared index file.
+contains the instruction set and a hash of all kernels and the versions. numba's own cache checks
+only the file that holds the function, so it would miss an edit in a function inlined from another
+file; and processes that start together can corrupt its shared index file.
+
+Nothing in such a folder depends on where it is, or on the machine beyond the instruction set.
+``FASTMLP_KERNELS`` names a root of folders that are only read, before the cache.
 
 ``NUMBA_DISABLE_JIT`` is for stepping through Python code. Kernels contain vector instructions,
 which Python cannot run, so they are compiled anyway. Other code that uses numba, such as a user's
@@ -33,7 +36,7 @@ from . import cache as files
 from . import compiling, isa, place
 from .target import Kernel
 
-__all__ = ["cache_folder", "inner", "kernel", "pasted"]
+__all__ = ["cache_folder", "carried_folder", "folder_name", "inner", "kernel", "pasted"]
 
 # Never "nnan" or "ninf": a diverging loss must stay visible.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
@@ -115,10 +118,35 @@ def cache_folder() -> Path | None:
             f"half a minute on compiling: {files.ADVICE}",
         )
         return None
-    return root / f"kernels-{_fingerprint()}"
+    return root / folder_name(isa.current().name)
 
 
-def _fingerprint() -> str:
+@cache
+def carried_folder() -> Path | None:
+    """Return the folder below ``FASTMLP_KERNELS``, which is only read; None if there is none."""
+    root = place.carried_root()
+    if root is None:
+        return None
+    folder = root / folder_name(isa.current().name)
+    if folder.is_dir():
+        return folder
+    there = sorted(f.name.split("-")[1] for f in root.glob("kernels-*-*") if f.is_dir())
+    what = f"those for {', '.join(there)} of some version" if there else "none"
+    files.tell(
+        "carried",
+        f"FASTMLP_KERNELS has no {folder.name} (it has {what}), so kernels are compiled: make them "
+        f"for {isa.current().name} with these versions of fastmlp, numba, numpy and Python by "
+        "fastmlp warmup --out",
+    )
+    return None
+
+
+def folder_name(level: str) -> str:
+    """Return the name of the folder of kernels for a level of instructions."""
+    return f"kernels-{level}-{_fingerprint(isa.described(level))}"
+
+
+def _fingerprint(level: isa.Isa) -> str:
     """Hash everything that compiled code depends on, except a function's name and signature."""
     digest = hashlib.sha256()
     folder = Path(__file__).parents[1]
@@ -129,7 +157,7 @@ def _fingerprint() -> str:
     if not sources:  # a frozen program
         for part in _compiled_sources():
             digest.update(part.encode() + b"\0")
-    digest.update(repr((_versions(), isa.current())).encode())
+    digest.update(repr((_versions(), level)).encode())
     return digest.hexdigest()[:16]
 
 
@@ -174,27 +202,32 @@ class _DiskCache(NullCache):
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
-        file = self._file(sig)
-        payload = None if file is None else files.read(file)
+        payload, name = None, self._file_name(sig)
+        if name is not None and (folder := carried_folder()) is not None:
+            payload = files.read(folder / name, named=True)
+        if name is not None and payload is None and (folder := cache_folder()) is not None:
+            payload = files.read(folder / name)
         if payload is None:
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, sig, data):
-        file = self._file(sig)
-        if file is not None:
-            files.write(file, pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
-            _tidy(file.parent)
+        folder, name = cache_folder(), self._file_name(sig)
+        if folder is not None and name is not None:
+            payload = pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
+            files.write(folder / name, payload)
+            _tidy(folder)
 
     def has_overload(self, sig) -> bool:
         """Return whether there is a file, which may yet turn out to be damaged."""
-        file = self._file(sig)
-        return file is not None and file.is_file()
+        name, folders = self._file_name(sig), (carried_folder(), cache_folder())
+        return name is not None and any(f is not None and (f / name).is_file() for f in folders)
 
-    def _file(self, sig) -> Path | None:
-        folder, key = cache_folder(), repr((self._name, str(sig)))
-        name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        return None if folder is None or self._name is None else folder / name
+    def _file_name(self, sig) -> str | None:
+        if self._name is None:
+            return None
+        key = repr((self._name, str(sig)))
+        return f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 @cache

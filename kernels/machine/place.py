@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_root"]
+__all__ = ["cache_root", "carried_root"]
 
 
 def cache_root() -> Path:
@@ -15,3 +15,9 @@ def cache_root() -> Path:
     """
     folder = os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
     return Path(folder).expanduser().absolute()
+
+
+def carried_root() -> Path | None:
+    """Return the folder that ``FASTMLP_KERNELS`` names, which is only read; None if unset."""
+    given = os.environ.get("FASTMLP_KERNELS")
+    return Path(given).expanduser().absolute() if given else None
