@@ -42,6 +42,7 @@ class Watch(event.Listener):
         self._depth = 0  # compiling a kernel also compiles those it calls
         self._began = self._spent = 0.0
         self._told = False
+        self._line = ""  # on the terminal now
         self._functions: set[Callable] = set()
 
     def add(self, function: Callable) -> None:
@@ -61,8 +62,9 @@ class Watch(event.Listener):
         self._show()
 
     def finish(self) -> None:
-        """Remove the line."""
-        _write(_WIPE, moving=True)
+        """Expect no more kernels, and remove the line."""
+        self.n_expected = self.n_done
+        self._put("")
 
     def on_start(self, event: event.Event) -> None:
         """Note that compiling a kernel has started."""
@@ -81,20 +83,28 @@ class Watch(event.Listener):
         if self._depth == 0:
             self._spent += time.perf_counter() - self._began
             self.n_done += 1
-            _write(_WIPE, moving=True)
-        else:
-            self._show()
+            if self.n_done >= self.n_expected:
+                self.finish()
+        self._show()
 
     def _show(self) -> None:
+        """Show what is being compiled, if it has taken or will take a second."""
         now = time.perf_counter() - self._began if self._depth else 0.0
-        if self._spent + now < SECONDS_UNSEEN or _is_worker():
+        is_busy = self._depth > 0 or self.n_done < self.n_expected
+        if not is_busy or self._spent + now < SECONDS_UNSEEN or _is_worker():
             return
         if _can_move():
             of_how_many = f" of {self.n_expected}" if self.n_expected > self.n_done else ""
-            _write(f"{_WIPE}{_TEXT}: {self.n_done + 1}{of_how_many}", moving=True)
+            self._put(f"{_TEXT}: {self.n_done + 1}{of_how_many}")
         elif not self._told:
             self._told = True
             _write(f"fastmlp: {_TEXT}; this may take half a minute\n")
+
+    def _put(self, line: str) -> None:
+        """Put another line in the place of the one that is there."""
+        before, self._line = self._line, line
+        if line != before:
+            _write(f"{_WIPE}{line}")
 
 
 _WIPE = "\r\x1b[K"
@@ -116,9 +126,7 @@ def _can_move() -> bool:
         return False
 
 
-def _write(text: str, moving: bool = False) -> None:
-    if moving and not _can_move():
-        return
+def _write(text: str) -> None:
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

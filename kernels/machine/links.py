@@ -26,6 +26,7 @@ from numba.core import cgutils, types
 from numba.core.callconv import Status
 from numba.extending import intrinsic
 
+from . import compiling
 from .crew import Task, compile_missing
 from .simd import data_pointer
 
@@ -148,6 +149,7 @@ def table_of(links: Sequence[Link], needed: Iterable[Any], dtype: np.dtype) -> n
         if isinstance(links[task.place], Family):
             place = table[place] + task.code
         table[place] = address_of(task.kernel, task.signature)
+    compiling.watch.finish()
     return table
 
 
