@@ -343,11 +343,7 @@ def store(builder, value, base, vector, column):
 
 
 def prefetch(builder, place, n_lines, *, own=False):
-    """Prefetch that many cache lines from ``place`` on into the second cache.
-
-    With ``own``, take them from other processors' caches, to be written to. They then come into
-    the first cache too, so it does not pay where no other thread has them.
-    """
+    """Prefetch that many cache lines; ``own`` takes them from other processors, to be written."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
