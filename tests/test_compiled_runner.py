@@ -92,12 +92,13 @@ def test_a_rate_that_changes_after_an_epoch_does_not_change_it():
 
 def test_a_shared_penalty_is_l2_over_the_rows_of_each_minibatch():
     shared, model = build()
-    shared.share_penalty(2.0, reported=3.0)
+    shared.share_penalty(2.0)
     weights = [model.params[name] for name in model.params if name.endswith("weight")]
     plain, twin = build()
 
     for rows in (range(8), range(5)):
         squares = sum(float(np.square(w, dtype=np.float64).sum()) for w in weights)
         twin.theta = model.theta
-        got, bare = epoch(shared, rows).losses, epoch(plain, rows).losses
-        np.testing.assert_allclose(got - bare, 3.0 * 0.5 * 2.0 / len(rows) * squares, rtol=1e-5)
+        got, bare = epoch(shared, rows), epoch(plain, rows).losses
+        np.testing.assert_allclose(got.losses - bare, got.penalties, rtol=1e-5)
+        np.testing.assert_allclose(got.penalties, 0.5 * 2.0 / len(rows) * squares, rtol=1e-5)

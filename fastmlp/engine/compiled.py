@@ -34,6 +34,7 @@ from fastmlp.kernels.plan import op
 __all__ = ["CompiledRunner", "bf16_parts"]
 
 _FLOPS_PER_SECOND = 2e10  # a cautious guess, for the first epoch only
+_OF_STEPS = op.PENALTIES_OUT, op.MASSES_OUT
 _SHORT_WORK = 0.05  # seconds; the main thread then works instead of watching
 
 
@@ -88,7 +89,6 @@ class CompiledRunner:
         self._plan = self._write(n_threads=self.n_threads)
         hyper = ops.hyper(0.0, weight_decay=optimizer.weight_decay, l2=l2, **optimizer.hyper())
         self._done = 0
-        self._penalty_share = 1.0
         self._order: np.ndarray | None = None
         flops_of_row = 6.0 * sum(o.n_in * o.n_out for o in operations)
         self._seconds_of_row = flops_of_row / _FLOPS_PER_SECOND
@@ -139,14 +139,14 @@ class CompiledRunner:
         memory[op.CONTROL][op.STEPS_DONE] = 0
         self._done += made
         self.optimizer.t += made
-        penalties = self._penalty_share * memory[op.PENALTIES_OUT][:made]
-        losses_made = memory[op.LOSSES_OUT][:made] + penalties
-        masses, hits = memory[op.MASSES_OUT][:made].copy(), int(memory[op.HITS_OUT][:made].sum())
-        if made and not math.isfinite(losses_made[-1]):
-            return EpochResult(losses_made, masses, hits, diverged_step=made - 1)
-        return EpochResult(losses_made, masses, hits, interrupted=interrupt.pending)
+        penalties, masses = (memory[place][:made].copy() for place in _OF_STEPS)
+        losses, hits = memory[op.LOSSES_OUT][:made] + penalties, memory[op.HITS_OUT][:made]
+        n_correct = int(hits.sum())
+        if made and not math.isfinite(losses[-1]):
+            return EpochResult(losses, penalties, masses, n_correct, diverged_step=made - 1)
+        return EpochResult(losses, penalties, masses, n_correct, interrupted=interrupt.pending)
 
-    def share_penalty(self, l2: float, reported: float = 1.0) -> None:
+    def share_penalty(self, l2: float) -> None:
         """Scale the penalty by each minibatch's rows, instead of using the constructor's ``l2``.
 
         Parameters
@@ -154,12 +154,10 @@ class CompiledRunner:
         l2 : float
             The penalty is 0.5 * l2 * sum(W * W) / n, where n is the number of rows, or the sum of
             their weights.
-        reported : float, default 1.0
-            The share of the penalty that the losses of the steps include.
 
         """
         hyper = self._memory[op.HYPER]
-        hyper[:, op.L2], hyper[:, op.L2_SHARED], self._penalty_share = 0.0, l2, reported
+        hyper[:, op.L2], hyper[:, op.L2_SHARED] = 0.0, l2
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None

@@ -11,6 +11,7 @@ from fastmlp.engine.runner import EpochResult
 
 __all__ = [
     "LayerRunner",
+    "add_penalties",
     "add_penalty",
     "backward",
     "evaluate",
@@ -51,11 +52,15 @@ def loss_and_grads(
     doutputs = np.empty_like(rows)
     value, n_correct = loss.compute(rows, targets, weights, doutputs)
     backward(model.stages, doutputs.reshape(outputs.shape))
-    if l2:
-        for slot in model.slots:
-            if slot.is_weight:
-                value += add_penalty(slot.view(model.theta), slot.view(model.grad), l2)
-    return value, n_correct
+    return value + add_penalties(model, l2), n_correct
+
+
+def add_penalties(model: Model, l2: float) -> float:
+    """Return 0.5 * l2 * sum(W * W) over all weights; add its gradient to ``model.grad``."""
+    if not l2:
+        return 0.0
+    weights = [slot for slot in model.slots if slot.is_weight]
+    return sum(add_penalty(s.view(model.theta), s.view(model.grad), l2) for s in weights)
 
 
 def add_penalty(weight: np.ndarray, gradient: np.ndarray, l2: float) -> float:
@@ -136,7 +141,7 @@ class LayerRunner:
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
         """Run one step per rate."""
-        losses, masses, n_correct = np.empty(len(rates)), np.empty(len(rates)), 0
+        steps, n_correct = np.empty((3, len(rates))), 0  # losses, penalties, masses
         step, next_poll = 0, 0.0
         try:
             with Interrupt() as interrupt:
@@ -146,33 +151,41 @@ class LayerRunner:
                     rows = order[step * self.batch_size :]
                     if len(rows) > self.batch_size + self.joins:
                         rows = rows[: self.batch_size]
-                    losses[step], hits = self.train_step(rows, float(rate))
-                    masses[step] = self._mass(rows)
+                    loss, penalty, hits = self.train_step(rows, float(rate))
+                    steps[:, step] = loss, penalty, self.mass(rows)
                     n_correct += hits
-                    if not np.isfinite(losses[step]):
-                        made = slice(step + 1)
-                        return EpochResult(losses[made], masses[made], n_correct, step)
+                    if not np.isfinite(loss):
+                        return EpochResult(*steps[:, : step + 1], n_correct, step)
                     if time.monotonic() >= next_poll:
                         poll()
                         next_poll = time.monotonic() + _POLL_SECONDS
         except KeyboardInterrupt:
-            return EpochResult(losses[:step], masses[:step], n_correct, interrupted=True)
-        return EpochResult(losses, masses, n_correct, interrupted=interrupt.pending)
+            return EpochResult(*steps[:, :step], n_correct, interrupted=True)
+        return EpochResult(*steps, n_correct, interrupted=interrupt.pending)
 
-    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
-        """Return these rows' loss and number correct; update if the loss is finite."""
+    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, float, int]:
+        """Return these rows' loss, its penalty and the number correct; update if it is finite."""
         for layer in self.model.stages:
             layer.begin_step(self.seed, self.optimizer.t)
         weights = None if self.weights is None else self.weights[rows]
-        value, n_correct = loss_and_grads(
-            self.model, self.loss, self.X[rows], self.y[rows], weights, self.l2, train=True
-        )
+        value, n_correct = self.loss_and_grads(rows, weights)
+        penalty = add_penalties(self.model, self.l2_of(rows))
+        value += penalty
         if np.isfinite(value):
             self.optimizer.step(self.model, lr=rate)
             self._done += 1
-        return value, n_correct
+        return value, penalty, n_correct
 
-    def _mass(self, rows: np.ndarray) -> float:
+    def loss_and_grads(self, rows: np.ndarray, weights: np.ndarray | None) -> tuple[float, int]:
+        """Return some rows' loss without penalty and the number correct; write ``model.grad``."""
+        X, y = self.X[rows], self.y[rows]
+        return loss_and_grads(self.model, self.loss, X, y, weights, 0.0, train=True)
+
+    def l2_of(self, rows: np.ndarray) -> float:
+        """Return the strength of the penalty in a step on some rows."""
+        return self.l2
+
+    def mass(self, rows: np.ndarray) -> float:
         """Return the total weight of some rows."""
         if self.weights is None:
             return float(len(rows))

@@ -16,7 +16,9 @@ class EpochResult:
     Attributes
     ----------
     losses : numpy.ndarray, float64
-        The loss of each step, including a step that diverged.
+        The loss of each step with its penalty, including a step that diverged.
+    penalties : numpy.ndarray, float64
+        The penalty that is part of each loss.
     masses : numpy.ndarray, float64
         The total weight of each step's rows: their number, if rows have no weights.
     n_correct : int
@@ -30,6 +32,7 @@ class EpochResult:
     """
 
     losses: np.ndarray
+    penalties: np.ndarray
     masses: np.ndarray
     n_correct: int
     diverged_step: int | None = None

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastmlp import optimizers
 from fastmlp.common.rows import Rows
-from fastmlp.engine import compiled
+from fastmlp.engine import compiled, layerwise
 from fastmlp.sklearn import _sparse
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._network import Network, Objective
@@ -156,7 +156,7 @@ class _Minimiser:
         """Compute the same for a sparse matrix that would be too large as an array."""
         rows, loss = self.rows, self.objective.loss
         value, _ = _sparse.loss_and_grads(self.model, loss, rows.X, rows.targets, rows.weights)
-        return value + _sparse.add_penalties(self.model, self.l2)
+        return value + layerwise.add_penalties(self.model, self.l2)
 
     def _reported(self, loss: float) -> float:
         """Return the loss to report, with the penalty, for one on fastmlp's scale."""

@@ -15,7 +15,7 @@ from fastmlp.engine.protocols import Loss, Model
 from fastmlp.layers import Linear
 from fastmlp.sklearn._data import WINDOW, dense
 
-__all__ = ["SparseRunner", "add_penalties", "loss_and_grads", "outputs", "spreads_out"]
+__all__ = ["SparseRunner", "loss_and_grads", "outputs", "spreads_out"]
 
 _WIDE = 1 << 18  # bytes per dense row: beyond this, most time would be spent on zeros
 _ROWS = 4096  # largest number of rows that are converted at a time for prediction
@@ -87,32 +87,16 @@ class SparseRunner(LayerRunner):
     """Trains on sparse rows without converting them; see `fastmlp.engine.runner.Runner`."""
 
     _shared = 0.0
-    _reported = 1.0
 
-    def share_penalty(self, l2: float, reported: float = 1.0) -> None:
+    def share_penalty(self, l2: float) -> None:
         """Add a penalty to each minibatch, as a compiled runner does."""
-        self._shared, self._reported = l2, reported
+        self._shared = l2
 
-    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
-        """Return loss and number of correct rows; update the weights if the loss is finite."""
-        model = self.model
-        for layer in model.stages:
-            layer.begin_step(self.seed, self.optimizer.t)
-        weights = None if self.weights is None else self.weights[rows]
-        value, n_correct = loss_and_grads(model, self.loss, self.X[rows], self.y[rows], weights)
-        mass = len(rows) if weights is None else float(weights.sum(dtype=np.float64))
-        if self._shared and mass > 0.0:
-            value += self._reported * add_penalties(model, self._shared / mass)
-        if np.isfinite(value):
-            self.optimizer.step(model, lr=rate)
-            self._done += 1
-        return value, n_correct
+    def loss_and_grads(self, rows: np.ndarray, weights: np.ndarray | None) -> tuple[float, int]:
+        """Return some rows' loss without penalty and the number correct; write ``model.grad``."""
+        return loss_and_grads(self.model, self.loss, self.X[rows], self.y[rows], weights)
 
-
-def add_penalties(model: Model, l2: float) -> float:
-    """Return 0.5 * l2 * sum(W * W) over all weights; add its gradient to ``model.grad``."""
-    return sum(
-        layerwise.add_penalty(slot.view(model.theta), slot.view(model.grad), l2)
-        for slot in model.slots
-        if slot.is_weight
-    )
+    def l2_of(self, rows: np.ndarray) -> float:
+        """Return the strength of the penalty in a step on some rows."""
+        mass = self.mass(rows)
+        return self._shared / mass if mass > 0.0 else 0.0

@@ -198,7 +198,8 @@ class _Epochs:
         # for a short minibatch, and it is reported on the scale of its gradient
         scale = objective.gradient_scale
         alpha = self.rows.scaled_penalty(estimator.alpha)
-        self.runner.share_penalty(scale * alpha, 1.0 / (scale * objective.report_scale))
+        self.runner.share_penalty(scale * alpha)
+        self.reported_share = 1.0 / (scale * objective.report_scale)
 
     def loop(self, max_iter: int, listeners: Sequence[Any]) -> Loop:
         """Return the loop that runs the epochs."""
@@ -233,22 +234,21 @@ class _Epochs:
             self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
         self.visits = self.order if self.visited is None else self.visited[self.order]
         started = time.perf_counter()
-        losses, masses, n_correct = [], [], 0
+        steps, n_correct = [], 0
         self.rates.fill(self._rate())
         whole = [(self.visits, self.batches.count)]
         for piece, n_steps in whole if self.window is None else self.window.slide(self.visits):
             result = self.runner.train_epoch(
                 piece, self.estimator.n_iter_, self.rates[:n_steps], poll
             )
-            losses.append(result.losses)
-            masses.append(result.masses)
+            steps.append((result.losses, result.penalties, result.masses))
             n_correct += result.n_correct
             if result.diverged_step is not None or result.interrupted:
                 break
         self.seconds = time.perf_counter() - started
-        total = np.concatenate(losses)
-        diverged = None if result.diverged_step is None else len(total) - 1
-        return EpochResult(total, np.concatenate(masses), n_correct, diverged, result.interrupted)
+        losses, penalties, masses = np.concatenate(steps, axis=1)
+        diverged = None if result.diverged_step is None else len(losses) - 1
+        return EpochResult(losses, penalties, masses, n_correct, diverged, result.interrupted)
 
     def _rate(self) -> float:
         """Return the learning rate for fastmlp's scale of the gradient."""
@@ -258,7 +258,8 @@ class _Epochs:
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
         """Append to the loss curve, print a line, and set the next learning rate."""
         estimator, progress = self.estimator, self.progress
-        loss = float(result.losses @ self.counts) / self.n_rows * self.objective.report_scale
+        losses = result.losses + (self.reported_share - 1.0) * result.penalties
+        loss = float(losses @ self.counts) / self.n_rows * self.objective.report_scale
         loss += self._offset()
         estimator.n_iter_ += 1
         estimator.t_ += self.n_rows
