@@ -261,11 +261,11 @@ def wait_for(condition, seconds=120):
 
 
 @posix
-@pytest.mark.parametrize("n_jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [["--jobs", "1"], ["--jobs", "2"], ["--threads", "1"]])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.slow
-def test_a_stopped_sweep_continues_to_the_same_table(n_jobs, name, tmp_path):
-    command = [*SWEEP, "--epochs", "300", "--jobs", n_jobs, "--out"]
+def test_a_stopped_sweep_continues_to_the_same_table(jobs, name, tmp_path):
+    command = [*SWEEP, "--epochs", "300", *jobs, "--out"]
     undisturbed = subprocess.run([*command, str(tmp_path / "a")], capture_output=True, text=True)
     out = tmp_path / "b"
     process = subprocess.Popen(

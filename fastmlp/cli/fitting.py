@@ -9,7 +9,7 @@ from fastmlp.cli.data import Task
 from fastmlp.cli.network import build_model, build_optimizer, build_schedule
 from fastmlp.cli.settings import Settings, for_library
 
-__all__ = ["r2", "train_network"]
+__all__ = ["prepared", "r2", "scored", "train_network"]
 
 Scores = tuple[Any, Any]
 
@@ -25,9 +25,22 @@ def train_network(
 ) -> tuple[Any, Any, dict[str, Scores]]:
     """Train a network; return it in the data's own units, with its history and scores.
 
-    ``score`` names the rows to score it on, "val" or "test". Scoring uses the standardised outputs:
-    in the data's units, targets such as 1e6 +- 0.1 would all be the same float32.
+    ``score`` names the rows to score it on, "val" or "test".
     """
+    model, fit = prepared(task, settings)
+    history = model.fit(
+        task.X_train,
+        task.to_learn(task.y_train),
+        validation_data=(task.X_val, task.to_learn(task.y_val)) if validate else None,
+        callbacks=callbacks,
+        verbose=verbose,
+        **fit,
+    )
+    return model, history, scored(model, task, score)
+
+
+def prepared(task: Task, settings: Settings) -> tuple[Any, dict[str, Any]]:
+    """Return a new network, and the arguments of its ``fit`` that do not depend on the command."""
     network, optimizer, fit = (
         for_library(settings, place) for place in ("network", "optimizer", "fit")
     )
@@ -37,24 +50,26 @@ def train_network(
         **for_library(settings, "schedule"), epochs=fit["epochs"], steps_per_epoch=steps_per_epoch
     )
     patience = fit.pop("early_stopping")
-    history = model.fit(
-        task.X_train,
-        task.to_learn(task.y_train),
-        loss=task.loss,
-        optimizer=build_optimizer(schedule, **optimizer),
-        validation_data=(task.X_val, task.to_learn(task.y_val)) if validate else None,
-        early_stopping=patience or None,
-        restore_best=patience > 0,
-        callbacks=callbacks,
-        verbose=verbose,
-        **fit,
-    )
+    return model, fit | {
+        "loss": task.loss,
+        "optimizer": build_optimizer(schedule, **optimizer),
+        "early_stopping": patience or None,
+        "restore_best": patience > 0,
+    }
+
+
+def scored(model: Any, task: Task, score: Sequence[str] = ("val",)) -> dict[str, Scores]:
+    """Return the scores of a trained network, and convert it to the data's own units.
+
+    Scoring uses the standardised outputs: in the data's units, targets such as 1e6 +- 0.1 would all
+    be the same float32.
+    """
     scores = {part: _scores(model, task, part) for part in score}
-    outputs = model.layers[-1].params  # convert standardised outputs to the data's own units
+    outputs = model.layers[-1].params
     outputs["weight"] *= task.target_std
     outputs["bias"] *= task.target_std
     outputs["bias"] += task.target_mean
-    return model, history, scores
+    return scores
 
 
 def _scores(model: Any, task: Task, part: str) -> Scores:

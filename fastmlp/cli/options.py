@@ -283,7 +283,8 @@ _SEARCH = (
         "number of processes",
         whole_number(1),
         "N",
-        shown_default="one per thread",
+        shown_default="none for networks of up to 1,000,000 weights, which train side by side in "
+        "threads; else one per thread",
         commands=("sweep",),
         argument="n_jobs",
     ),

@@ -1,7 +1,6 @@
 """`fastmlp sweep`: train with many combinations of options and keep the best network."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from typing import Any
@@ -9,14 +8,14 @@ from typing import Any
 from fastmlp import plots, sweep
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, check_folder, write_file
-from fastmlp.cli.fitting import r2, train_network
+from fastmlp.cli.fitting import r2
 from fastmlp.cli.options import DEFAULTS_NOTE, add_options, options_of
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, defaults_for, resolve
-from fastmlp.cli.wording import FLAGS
-from fastmlp.common.errors import called, printable
+from fastmlp.cli.trainer import Trainer
+from fastmlp.common.errors import printable
 
-__all__ = ["add_parser", "run", "train_once"]
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> None:
@@ -48,9 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     check_folder("--out", arguments.out)
     print(wrapped(task.describe()), flush=True)
+    trainer = Trainer(task, settings)
     result = sweep.search(
-        _Trainer(task, settings),
+        trainer,
         parameters,
+        train_many=trainer.together if trainer.packs(parameters) else None,
         n_runs=arguments.random,
         seed=settings["seed"],
         n_jobs=arguments.jobs,
@@ -71,25 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if result.all_failed or not written else 0
 
 
-def train_once(task: Task, settings: Settings) -> tuple[Any, dict[str, Any]]:
-    """Train a network; return it and its scores on the validation rows."""
-    model, history, scores = train_network(task, settings)
-    ended = {"seconds": float(sum(history.seconds)), "stopped": history.stopped}
-    if (history.stopped or "").startswith("diverged"):
-        return model, ended | {"failed": history.stopped}
-    val_loss, val_accuracy = scores["val"]
-    if task.dataset.classes is None:
-        found = {"val_loss": val_loss, "val_r2": r2(val_loss, task.y_val)}
-    else:
-        train_accuracy = history.accuracy[-1] if history.epochs else None
-        found = {
-            "val_accuracy": val_accuracy,
-            "val_loss": val_loss,
-            "train_accuracy": train_accuracy,
-        }
-    return model, found | ended
-
-
 def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], Settings]:
     """Return the parameters to search over and the values that all runs share."""
     settings, defaults = resolve(arguments), defaults_for(arguments.dataset)
@@ -102,19 +84,6 @@ def _parameters(arguments: argparse.Namespace) -> tuple[dict[str, Any], Settings
         single = {}
     parameters = {name: values for name, values in given.items() if name not in single}
     return parameters, settings | {name: defaults[name] for name in parameters} | single
-
-
-@dataclasses.dataclass(frozen=True)
-class _Trainer:
-    """`train_once` with the values that all runs share; sent to other processes."""
-
-    task: Task
-    settings: Settings
-
-    def __call__(self, seed: int, n_threads: int, **searched: Any) -> Any:
-        own = {"seed": seed, "threads": n_threads}
-        with called(FLAGS):
-            return train_once(self.task, self.settings | searched | own)
 
 
 def _test_results(result: sweep.Result, task: Task) -> dict[str, Any]:

@@ -134,15 +134,14 @@ def search(
     deadline = math.inf
     if time_limit is not None:
         deadline = time.monotonic() + positive("time_limit", time_limit)
-    if verbose is None:
-        verbose = sys.stderr is not None and sys.stderr.isatty()
+    shown = bool(sys.stderr and sys.stderr.isatty()) if verbose is None else verbose
     alive = candidates
     for rung, until in enumerate(steps, start=1):
-        ended = _train(alive, until, X, y, common, seed, deadline, verbose)
+        ended = _train(alive, until, X, y, common, seed, deadline, shown)
         alive = sorted(
             (one for one in alive if FAILED not in one.record), key=_Candidate.score, reverse=True
         )
-        if verbose and alive:
+        if shown and alive:
             note(
                 f"rung {rung} of {len(steps)}: {len(alive)} candidates at {until} epochs, the best "
                 f"has {alive[0].described()}"
@@ -236,7 +235,7 @@ class _Maker:
 
     def __init__(
         self,
-        make_model: Callable[..., Sequential],
+        make_model: Callable[..., Any],
         optimizer: str | Optimizer,
         fit: dict[str, Any],
         seed: int,
@@ -304,15 +303,17 @@ def _candidates(
 ) -> tuple[list[Settings], tuple[str, ...]]:
     """Return the settings of all candidates, and the names in them."""
     if isinstance(space, Mapping):
-        found = draw_settings(space, n_candidates, seed) if n_candidates else grid_settings(space)
-        return found, tuple(space)
-    if not isinstance(space, Sequence) or not all(isinstance(one, Mapping) for one in space):
+        named = cast("Mapping[str, Any]", space)
+        found = draw_settings(named, n_candidates, seed) if n_candidates else grid_settings(named)
+        return found, tuple(named)
+    given = cast("list[Any]", list(space)) if isinstance(space, Sequence) else [space]
+    if not all(isinstance(one, Mapping) for one in given):
         raise TypeError(f"space must be a dict of names and values or a list of dicts, got {space}")
-    if not space:
+    if not given:
         raise ValueError("space is empty: a search needs at least one candidate")
     if n_candidates is not None:
         raise ValueError("n_candidates draws from a dict, but space is a list of candidates")
-    listed = [dict(one) for one in space]
+    listed: list[Settings] = [dict(one) for one in given]
     return listed, tuple(dict.fromkeys(name for one in listed for name in one))
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Failed", "Outcome", "Train", "attempt", "reason"]
+__all__ = ["Failed", "Outcome", "Train", "TrainMany", "as_outcome", "attempt", "reason"]
 
 Train = Callable[..., tuple[Any, Mapping[str, Any]]]
+TrainMany = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ def attempt(train: Train, settings: Mapping[str, Any], seed: int, n_threads: int
         return train(seed=seed, n_threads=n_threads, **settings)
     except (Exception, SystemExit) as error:
         return Failed(reason(error))
+
+
+def as_outcome(found: Any) -> Outcome:
+    """Return a result as it is, and an error as the reason why a run failed."""
+    return Failed(reason(found)) if isinstance(found, BaseException) else found
 
 
 def reason(error: BaseException) -> str:

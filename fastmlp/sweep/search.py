@@ -15,7 +15,7 @@ from fastmlp.sweep.journal import Journal
 from fastmlp.sweep.lock import alone_in
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
 from fastmlp.sweep.result import FAILED, SCORES, Result, as_text
-from fastmlp.sweep.run import Failed, Outcome, Train, attempt
+from fastmlp.sweep.run import Failed, Outcome, Train, TrainMany, as_outcome, attempt
 from fastmlp.sweep.workers import outcomes_of_processes
 
 __all__ = ["search"]
@@ -25,6 +25,7 @@ def search(
     train: Train,
     parameters: Mapping[str, Any],
     *,
+    train_many: TrainMany | None = None,
     n_runs: int | None = None,
     seed: int = 0,
     n_jobs: int | None = None,
@@ -48,13 +49,18 @@ def search(
     parameters : dict
         Name -> sequence of values; for a random search also `Uniform`, `LogUniform` or any
         function of a `numpy.random.Generator`.
+    train_many : callable, optional
+        ``train_many(settings, seed=..., n_threads=..., done=...)`` does what ``train`` does for a
+        whole list of settings in this process, and calls ``done(place, outcome)`` as soon as the
+        one at a place in the list is done: ``outcome`` is (model, record), or the error. It is used
+        unless ``n_jobs`` is given.
     n_runs : int, optional
         Number of random combinations to try; default: a grid of all combinations.
     seed : int, default 0
         Seed of the draws and of every run.
     n_jobs : int, optional
-        Number of processes. Default: one per thread, but no more than there are runs. With 1,
-        everything runs in this process.
+        Number of processes. Default: one per thread, but no more than there are runs; none if
+        there is ``train_many``. With 1, everything runs in this process.
     n_threads : int, optional
         Total threads over all processes. Default: as many as this process may use.
     folder : path, optional
@@ -83,10 +89,12 @@ def search(
     seed = seed_int("seed", seed)
     settings = draw_settings(parameters, n_runs, seed) if n_runs else grid_settings(parameters)
     available = positive_int("n_threads", n_threads) if n_threads else threads.available()
+    if n_jobs is not None:
+        train_many = None
     n_jobs = min(available if n_jobs is None else positive_int("n_jobs", n_jobs), len(settings))
     with _lent(folder) as place:
         journal = Journal(place, [seed, context], settings)
-        made = _Search(train, journal, seed, n_jobs, available, verbose)
+        made = _Search(train, train_many, journal, seed, n_jobs, available, verbose)
         left = [index for index in range(len(settings)) if index not in journal.records]
         if verbose and len(left) < len(settings):
             note(f"{len(settings) - len(left)} of {len(settings)} runs are already done")
@@ -101,18 +109,36 @@ class _Search:
     def __init__(
         self,
         train: Train,
+        train_many: TrainMany | None,
         journal: Journal,
         seed: int,
         n_jobs: int,
         n_threads: int,
         verbose: bool,
     ):
-        self.train, self.journal, self.seed = train, journal, seed
+        self.train, self.train_many, self.journal, self.seed = train, train_many, journal, seed
         self.n_jobs, self.n_threads, self.verbose = n_jobs, n_threads, verbose
 
     def run(self, indices: Sequence[int], *, keep: bool = False) -> None:
         """Execute the runs with these indices; ``keep`` keeps all their models."""
         todo = [(index, self.journal.settings[index]) for index in indices]
+        n_made = 0
+
+        def add(index: int, outcome: Outcome) -> None:
+            nonlocal n_made
+            n_made += 1
+            self._add(index, outcome, keep)
+            if self.verbose:
+                note(f"run {n_made} of {len(todo)}: {self._describe(index)}")
+
+        if self.train_many is not None:
+            self.train_many(
+                [settings for _, settings in todo],
+                seed=self.seed,
+                n_threads=self.n_threads,
+                done=lambda place, outcome: add(todo[place][0], as_outcome(outcome)),
+            )
+            return
         n_jobs = min(self.n_jobs, len(todo))
         rest = self.train, todo, self.seed
         if n_jobs > 1:
@@ -120,14 +146,16 @@ class _Search:
         else:
             found = _outcomes_here(*rest, self.n_threads)
         with closing(found):
-            for made, (index, outcome) in enumerate(found, start=1):
-                if isinstance(outcome, Failed):
-                    self.journal.add_failed(index, outcome.why)
-                else:
-                    model, record = _checked(outcome)
-                    self.journal.add(index, record, model, keep=keep)
-                if self.verbose:
-                    note(f"run {made} of {len(todo)}: {self._describe(index)}")
+            for index, outcome in found:
+                add(index, outcome)
+
+    def _add(self, index: int, outcome: Outcome, keep: bool) -> None:
+        """Record the outcome of a run."""
+        if isinstance(outcome, Failed):
+            self.journal.add_failed(index, outcome.why)
+        else:
+            model, record = _checked(outcome)
+            self.journal.add(index, record, model, keep=keep)
 
     def best_model(self) -> Any:
         """Return the best model; repeat its run if the model was not kept."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fastmlp.common.errors import in_shell
 from fastmlp.common.messages import note
 from fastmlp.common.validation import positive, positive_int
 from fastmlp.engine import threads
@@ -135,7 +136,7 @@ def fit_many(
 def _say_how_many_failed(histories: list[History]) -> None:
     """Print one line about models that diverged or failed."""
     n = sum((h.stopped or "").startswith(("diverged", "failed")) for h in histories)
-    if n:
+    if n and not in_shell():  # a shell shows each run and why it failed
         note(
             f"{n} of {len(histories)} models diverged or failed; their histories say why "
             "(history.stopped)"
