@@ -41,6 +41,8 @@ def prepared(job: dict) -> Any:
 
         return Products(job["dtype"], job["level"])
     work = Workload(**{**job["workload"], "widths": tuple(job["workload"]["widths"])})
+    if job["do"] == "pack":
+        return Packs(job["contender"], work, job["n_networks"])
     if job["do"] == "predict":
         return Predictor(job["contender"], work, job["n_rows"], job["level"])
     return Trainer(job["contender"], work, job["level"])
@@ -114,6 +116,32 @@ class Predictor:
         error = inference.error(self.predict, self.work, self.x)
         used = evidence.collect(self.level)
         return {"peak_bytes": peak, "error": error, "instructions": used}
+
+
+class Packs:
+    """A library that trains many networks on the same rows."""
+
+    def __init__(self, name: str, work: Workload, n_networks: int):
+        from bench import pack_peers
+
+        self.description = {"skipped": pack_peers.available(name)}
+        if not self.description["skipped"]:
+            self.pack = pack_peers.prepare(name, work, n_networks)
+            forget_peak()
+
+    def repeat(self, n: int) -> dict:
+        """Train all networks `n` epochs; answer with the seconds that it took."""
+        start = time.perf_counter()
+        self.pack.epochs(n)
+        return {"seconds": time.perf_counter() - start}
+
+    def finish(self) -> dict:
+        """Answer with peak memory, and the mean loss of some networks after two epochs."""
+        peak = peak_bytes()
+        self.pack.reset()
+        self.pack.epochs(2)
+        losses = [full_data_loss(self.pack.work, found) for found in self.pack.parameters(8)]
+        return {"peak_bytes": peak, "loss_after": sum(losses) / len(losses)}
 
 
 class Peaks:

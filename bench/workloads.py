@@ -95,9 +95,9 @@ class Workload:
             return X, labels.astype(np.float32)[:, None]
         return X, labels
 
-    def initial_parameters(self) -> Parameters:
+    def initial_parameters(self, seed: int = 2) -> Parameters:
         """Return every peer's initial parameters: He (ReLU) or Glorot (tanh) normal, zero bias."""
-        rng = np.random.default_rng(2)
+        rng = np.random.default_rng(seed)
         parameters = []
         for d, h in zip(self.widths, self.widths[1:], strict=False):
             std = np.sqrt(2.0 / d if self.activation == "relu" else 2.0 / (d + h))

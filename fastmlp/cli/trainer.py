@@ -67,7 +67,7 @@ class Trainer:
         if not runs:
             return
         fits = [fit for _, _, fit in runs]
-        common = {name: [fit[name] for fit in fits] for name in fits[0]}
+        common: dict[str, Any] = {name: [fit[name] for fit in fits] for name in fits[0]}
         common["optimizers"], common["seeds"] = common.pop("optimizer"), common.pop("seed")
         common["n_threads"] = n_threads
         teller = _Teller(self, [place for place, _, _ in runs], done)

@@ -306,7 +306,9 @@ def _candidates(
         named = cast("Mapping[str, Any]", space)
         found = draw_settings(named, n_candidates, seed) if n_candidates else grid_settings(named)
         return found, tuple(named)
-    given = cast("list[Any]", list(space)) if isinstance(space, Sequence) else [space]
+    given: list[Any] = [space]
+    if isinstance(space, Sequence):
+        given = list(cast("Sequence[Any]", space))
     if not all(isinstance(one, Mapping) for one in given):
         raise TypeError(f"space must be a dict of names and values or a list of dicts, got {space}")
     if not given:

@@ -131,12 +131,15 @@ class _Search:
             if self.verbose:
                 note(f"run {n_made} of {len(todo)}: {self._describe(index)}")
 
+        def done(place: int, outcome: Any) -> None:
+            add(todo[place][0], as_outcome(outcome))
+
         if self.train_many is not None:
             self.train_many(
                 [settings for _, settings in todo],
                 seed=self.seed,
                 n_threads=self.n_threads,
-                done=lambda place, outcome: add(todo[place][0], as_outcome(outcome)),
+                done=done,
             )
             return
         n_jobs = min(self.n_jobs, len(todo))
