@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp import export
 from fastmlp.common.validation import as_data, positive_int
 from fastmlp.engine import inference, layerwise
+from fastmlp.engine.predictor import Predictor
 from fastmlp.layers.stack import Stack
 
 __all__ = ["Predicting"]
@@ -66,6 +67,40 @@ class Predicting(Stack):
         if self.has_plan:
             return inference.predict(self, X)
         return layerwise.predict(self, X, batch_size)
+
+    def predictor(self, *, max_rows: int = 1) -> Predictor:
+        """Return a function that predicts at most ``max_rows`` rows with the least delay.
+
+        It has a copy of the model as it is now, and the memory that predictions need, so that a
+        call takes little more time than the arithmetic. Any number of threads may call it at once;
+        each call runs on the thread that makes it.
+
+        Parameters
+        ----------
+        max_rows : int, default 1
+            The most rows of a call.
+
+        Returns
+        -------
+        Predictor
+            ``predictor(X)`` returns the outputs (N, C) of rows (N, D), or (C,) of a row (D,).
+
+        Raises
+        ------
+        TypeError
+            If the model has a layer that is not one of fastmlp's own.
+        ValueError
+            If the layers take any number of features.
+
+        """
+        max_rows = positive_int("max_rows", max_rows)
+        width = self.require_width()
+        if not self.has_plan:
+            raise TypeError(
+                "a predictor needs a model of fastmlp's own layers, with Normalize first if there "
+                "is one: use model.predict"
+            )
+        return Predictor(self, width, max_rows, self.takes_exactly())
 
     def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
         """Write a file that predicts without fastmlp; the end of its name says the format.

@@ -173,7 +173,7 @@ def test_a_layer_derived_from_a_built_in_one_is_refused(tmp_path):
 
 
 def test_a_model_for_any_number_of_inputs_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="none of its layers says how many inputs"):
+    with pytest.raises(ValueError, match=r"none of the layers .* says how many inputs"):
         fastmlp.Sequential(layers.ReLU()).export(tmp_path / "model.js")
 
 

@@ -1,12 +1,14 @@
 """Inference in plain numpy, for when there are no compiled kernels; see `readiness`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fastmlp.engine.protocols import Model
 from fastmlp.engine.readiness import use_kernels
-from fastmlp.engine.steps import steps_of
+from fastmlp.engine.steps import Step, steps_of
 
-__all__ = ["PlainPredictor"]
+__all__ = ["PlainPredictor", "infer"]
 
 _ROWS_AT_ONCE = 1024
 
@@ -17,7 +19,6 @@ class PlainPredictor:
     def __init__(self, model: Model, width: int):
         self.width, self.version = width, model.version  # the version is read before the settings
         self.steps = steps_of(model.stages, width)
-        self.n_outputs = self.steps[-1].n_out if self.steps else width
 
     def fits(self, model: Model, width: int) -> bool:
         """Return whether nothing has changed, and there are still no kernels to use instead."""
@@ -26,17 +27,19 @@ class PlainPredictor:
 
     def __call__(self, model: Model, X: np.ndarray, n_threads: int | None) -> np.ndarray:
         """Return outputs (N, C) of rows X, on as many threads as numpy likes."""
-        rows = X.reshape(len(X), self.width)
-        outputs = np.empty((len(rows), self.n_outputs), model.dtype)
-        with np.errstate(all="ignore"):  # the kernels do not warn either
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
-                end = start + _ROWS_AT_ONCE
-                outputs[start:end] = self._infer(rows[start:end], model.dtype)
-        return outputs
+        return infer(self.steps, X.reshape(len(X), self.width), model.dtype)
 
-    def _infer(self, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        for step in self.steps:
-            if step.standardise is None:
-                x = x.astype(dtype, copy=False)
-            x = step(x)  # standardising takes raw inputs, and gives float64
-        return x
+
+def infer(steps: Sequence[Step], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return the outputs (N, C) of rows X (N, D) as a new array of the dtype."""
+    n_outputs = steps[-1].n_out if steps else X.shape[1]
+    outputs = np.empty((len(X), n_outputs), dtype)
+    with np.errstate(all="ignore"):  # the kernels do not warn either
+        for start in range(0, len(X), _ROWS_AT_ONCE):
+            x = X[start : start + _ROWS_AT_ONCE]
+            for step in steps:
+                if step.standardise is None:
+                    x = x.astype(dtype, copy=False)
+                x = step(x)  # standardising takes raw inputs, and gives float64
+            outputs[start : start + _ROWS_AT_ONCE] = x
+    return outputs

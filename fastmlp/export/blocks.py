@@ -86,12 +86,8 @@ def network_of(model: Stack, head: Head | None = None) -> Network:
         If its layers take any number of features.
 
     """
-    n_inputs = next((s.input_width for s in model.stages if s.input_width is not None), None)
-    steps = steps_of(model.stages, n_inputs or 1)
-    if n_inputs is None:
-        raise ValueError(
-            "the model cannot be exported: none of its layers says how many inputs there are"
-        )
+    n_inputs = model.require_width()
+    steps = steps_of(model.stages, n_inputs)
     _require_finite(model)
     n_outputs = steps[-1].n_out
     network = Network(

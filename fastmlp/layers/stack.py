@@ -120,6 +120,13 @@ class Stack:
         self._fits = X.shape[1:], width
         return width
 
+    def require_width(self) -> int:
+        """Return the number of features of a row; raise ValueError if no layer says it."""
+        width = next((s.input_width for s in self.stages if s.input_width is not None), None)
+        if width is None:
+            raise ValueError(f"none of the layers of {self!r} says how many inputs there are")
+        return width
+
     def takes_exactly(self) -> bool:
         """Tell whether the inputs must not be rounded before the model standardises them."""
         first = next((s for s in self.stages if not isinstance(s, Flatten)), None)
