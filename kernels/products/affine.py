@@ -30,6 +30,8 @@ from .panels import (
     START,
     TILE_ROWS,
     TILE_VECTORS,
+    Ahead,
+    Strided,
     block_of_k,
     deep_blocks,
     even_block,
@@ -87,22 +89,22 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                 for k in range(k0, k_end, block_k):
                     n_k = min(block_k, k_end - k)
                     if in_place and n == padded:
-                        b, b0, b_k = w_flat, k * ldw + j, ldw
+                        b = Strided(w_flat, k * ldw + j, NONE, ldw)
                     else:
-                        b, b0, b_k = scratch, PACKED_B, padded
+                        b = Strided(scratch, PACKED_B, NONE, padded)
                         pack(weight, k, n_k, j, n, padded, scratch)
+                    a = Strided(x_flat, r * ldx + k, ldx, ONE)
+                    c = Strided(y_flat, r * ldy + j, ldy, ONE)
                     if k > 0:
-                        start, start0, start_row = y_flat, r * ldy + j, ldy
+                        start = c
                     elif has_bias:
-                        start, start0, start_row = bias, j, NONE
+                        start = Strided(bias, j, NONE, ONE)
                     else:
-                        start, start0, start_row = scratch, START, NONE
+                        start = Strided(scratch, START, NONE, ONE)
                     soon = (k + n_k) * ldw + j if k + n_k < k_end else k0 * ldw + j + n
-                    multiply_panel(
-                        x_flat, r * ldx + k, ldx, ONE, NONE, b, b0, b_k, start, start0, start_row,
-                        y_flat, r * ldy + j, ldy, n_k, n_rows, n_vectors, n - padded + lanes,
-                        w_flat, soon, ldw, soon + n_k * ldw, False,
-                    )  # fmt: skip
+                    ahead = Ahead(w_flat, soon, ldw, soon + n_k * ldw, False)
+                    n_last = n - padded + lanes
+                    multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
 
 
@@ -139,16 +141,14 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                 for k in range(k0, k_end, block_k):
                     n_k = min(block_k, k_end - k)
                     pack_transposed(weight, k, n_k, j, n, padded, scratch)
-                    if k == 0:
-                        start, start0, start_row = scratch, START, NONE
-                    else:
-                        start, start0, start_row = dx_flat, r * ldx + j, ldx
+                    a = Strided(dz_flat, r * ldz + k, ldz, ONE)
+                    b = Strided(scratch, PACKED_B, NONE, padded)
+                    c = Strided(dx_flat, r * ldx + j, ldx, ONE)
+                    start = c if k > 0 else Strided(scratch, START, NONE, ONE)
                     soon = j * ldw + k + n_k if k + n_k < k_end else (j + n) * ldw + k0
-                    multiply_panel(
-                        dz_flat, r * ldz + k, ldz, ONE, NONE, scratch, PACKED_B, padded, start,
-                        start0, start_row, dx_flat, r * ldx + j, ldx, n_k, n_rows, n_vectors,
-                        n - padded + lanes, w_flat, soon, ldw, soon + n * ldw, False,
-                    )  # fmt: skip
+                    ahead = Ahead(w_flat, soon, ldw, soon + n * ldw, False)
+                    n_last = n - padded + lanes
+                    multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
 
 
@@ -188,27 +188,23 @@ def weight_gradient(
             padded = n_vectors * lanes
             near = n_first <= FEW_ROWS or n_k <= NARROW or ldz <= 8 * NARROW
             if near and j + padded <= ldz:  # far apart, rows would fall into few sets of a cache
-                b, b0, b_k = dz_flat, k * ldz + j, ldz
+                b = Strided(dz_flat, k * ldz + j, NONE, ldz)
             else:
                 pack(dz, k, n_k, j, n, padded, scratch)
-                b, b0, b_k = scratch, PACKED_B, padded
+                b = Strided(scratch, PACKED_B, NONE, padded)
             if 3 * j >= stage * n_out:  # one array after the other
                 due = theta if stage == 0 else (state1 if stage == 1 else state2)
                 due0 = min(place, due.size)
                 due_end = min(place + n_first * n_out, due.size)
                 stage += 1
             if micro and n_vectors == TILE_VECTORS:
-                a, a0, a_k, a_gap = scratch, PACKED_A, TILE_ROWS, TILE_ROWS * (n_k - 1)
+                a, a_gap = Strided(scratch, PACKED_A, ONE, TILE_ROWS), TILE_ROWS * (n_k - 1)
             else:
-                a, a0, a_k, a_gap = x_flat, k * ldx + first, ldx, NONE
-            if k == 0:
-                start, start0, start_row = scratch, START, NONE
-            else:
-                start, start0, start_row = out, out0 + j, n_out
-            multiply_panel(
-                a, a0, ONE, a_k, a_gap, b, b0, b_k, start, start0, start_row, out, out0 + j, n_out,
-                n_k, n_first, n_vectors, n - padded + lanes, due, due0, step, due_end, True,
-            )  # fmt: skip
+                a, a_gap = Strided(x_flat, k * ldx + first, ONE, ldx), NONE
+            c = Strided(out, out0 + j, n_out, ONE)
+            start = c if k > 0 else Strided(scratch, START, NONE, ONE)
+            ahead, n_last = Ahead(due, due0, step, due_end, True), n - padded + lanes
+            multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
             due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
             j += n
 
@@ -270,18 +266,16 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
         n = panel_width(n_columns - j, lanes)
         n_vectors = (n + lanes - 1) // lanes
         padded = n_vectors * lanes
-        start, start0, longest = scratch, START, block_of_k()
+        start, longest = Strided(scratch, START, NONE, ONE), block_of_k()
         for k in range(0, n_rows, longest):
             n_k = min(longest, n_rows - k)
             if column + j + padded <= ldb:
-                block, block0, block_k = b_flat, k * ldb + column + j, ldb
+                block = Strided(b_flat, k * ldb + column + j, NONE, ldb)
             else:
                 pack(b, k, n_k, column + j, n, padded, scratch)
-                block, block0, block_k = scratch, PACKED_B, padded
-            multiply_panel(
-                a, a0 + k * a_k, NONE, a_k, NONE, block, block0, block_k, start, start0, NONE, out,
-                out0 + j, NONE, n_k, ONE, n_vectors, n - padded + lanes, scratch, NONE, NONE, NONE,
-                False,
-            )  # fmt: skip
-            start, start0 = out, out0 + j
+                block = Strided(scratch, PACKED_B, NONE, padded)
+            row, c = Strided(a, a0 + k * a_k, NONE, a_k), Strided(out, out0 + j, NONE, ONE)
+            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, False), n - padded + lanes
+            multiply_panel(row, NONE, block, start, c, ahead, n_k, ONE, n_vectors, n_last)
+            start = c
         j += n

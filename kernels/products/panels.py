@@ -5,6 +5,8 @@ panel is multiplied by all rows of A, block of rows by block of rows. How large 
 are, and where they lie in a thread's scratch, is decided here too.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from ..machine import caches, isa
@@ -27,6 +29,8 @@ __all__ = [
     "START",
     "TILE_ROWS",
     "TILE_VECTORS",
+    "Ahead",
+    "Strided",
     "block_of_k",
     "deep_blocks",
     "even_block",
@@ -63,6 +67,29 @@ START = PACKED_B + (MOST_K + MAX_LANES) * MAX_WIDTH
 PACKED_A = START + 8 * MAX_LANES
 SCRATCH = PACKED_A + MOST_K * (BLOCK_ROWS + TILE_ROWS)
 
+
+class Strided(NamedTuple):
+    """A matrix in flat memory: its element (i, j) is ``array[first + i * row + j * k]``."""
+
+    array: Any
+    first: Any
+    row: Any
+    k: Any
+
+
+class Ahead(NamedTuple):
+    """What to prefetch into the second cache meanwhile: array[first : end], as far as time allows.
+
+    A few lines at a time, ``step`` elements further each time. With ``own``, to be written to.
+    """
+
+    array: Any
+    first: Any
+    step: Any
+    end: Any
+    own: Any
+
+
 multiply_long_row = make_multiply_block(1, 8)
 _copy_rows = make_copy(TILE_ROWS)
 
@@ -75,28 +102,28 @@ def _make_panel(n_vectors):
     some = make_multiply_block(half, n_vectors, clamped=True)
 
     @inner
-    def panel(
-        a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-        n_last, ahead, ahead0, ahead_step, ahead_end, own,
-    ):  # fmt: skip
-        called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead_step
+    def panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last):
+        called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead.step
+        a0, start0, c0, ahead0 = a.first, start.first, c.first, ahead.first
         left = n_rows
         while left >= height:
-            block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                  NONE, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
+            block(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
+                  c.array, c0, c.row, n_k, NONE, n_last, ahead.array, ahead0, ahead.step,
+                  ahead.own)  # fmt: skip
             left -= height
-            a0 += height * a_row + a_gap
-            start0 += height * start_row
-            c0 += height * c_row
-            ahead0 = min(ahead0 + called, ahead_end)
+            a0 += height * a.row + a_gap
+            start0 += height * start.row
+            c0 += height * c.row
+            ahead0 = min(ahead0 + called, ahead.end)
         while left > 0:
-            some(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                 left - 1, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
+            some(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
+                 c.array, c0, c.row, n_k, left - 1, n_last, ahead.array, ahead0, ahead.step,
+                 ahead.own)  # fmt: skip
             left -= half
-            a0 += half * a_row
-            start0 += half * start_row
-            c0 += half * c_row
-            ahead0 = min(ahead0 + called, ahead_end)
+            a0 += half * a.row
+            start0 += half * start.row
+            c0 += half * c.row
+            ahead0 = min(ahead0 + called, ahead.end)
 
     return panel
 
@@ -105,29 +132,21 @@ _one, _two, _three, _four = (_make_panel(min(n, TILE_VECTORS)) for n in (1, 2, 3
 
 
 @inner
-def multiply_panel(
-    a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end, own,
-):  # fmt: skip
+def multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_vectors, n_last):
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
-    Of the last vector of C only n_last elements are read and written. ``a_gap``: how much further
-    than the next row the next block of A begins.
-    Meanwhile ahead[ahead0 : ahead_end] is prefetched into the second cache, a few lines at each
-    step of ``ahead_step``, as far as there is time; with ``own``, to be written to.
+    The matrices are `Strided`, and ``ahead`` is `Ahead`. Of the last vector of C only n_last
+    elements are read and written. ``a_gap``: how much further than the next row the next block of A
+    begins.
     """
     if n_vectors == 1:
-        _one(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
+        _one(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
     elif n_vectors == 2:
-        _two(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
+        _two(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
     elif TILE_VECTORS > 2 and n_vectors == 3:
-        _three(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
+        _three(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
     elif TILE_VECTORS > 3:
-        _four(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
+        _four(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
 
 
 @inner
