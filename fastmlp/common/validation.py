@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = [
     "as_data",
     "as_float_targets",
     "as_weights",
+    "fits",
     "float_dtype",
     "fraction",
     "is_finite",
@@ -75,14 +77,25 @@ def fraction(name: str, value: Any) -> float:
 
 def representable(name: str, value: float, dtype: np.dtype) -> None:
     """Raise ValueError for a number that would be 0 or infinite in the model's dtype."""
-    least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
-    if value and not least <= abs(value) <= most:
+    if not fits(value, dtype):
+        least, most = _limits(dtype)
         wrong, end = ("small", least) if abs(value) < 1 else ("large", most)
         instead = "" if in_shell() else ", or a model with dtype='float64'"
         raise ValueError(
             f"{name} is {value!r}, too {wrong} for {dtype}, whose limit is {end:.2g}: use another "
             f"number{instead}"
         )
+
+
+def fits(value: float, dtype: np.dtype) -> bool:
+    """Return whether a number is neither 0 nor infinite in a dtype, unless it is 0 itself."""
+    least, most = _limits(dtype)
+    return not value or least <= abs(value) <= most
+
+
+@cache
+def _limits(dtype: np.dtype) -> tuple[float, float]:
+    return float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
 
 
 def _number(name: str, value: Any) -> float:

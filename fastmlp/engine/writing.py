@@ -5,6 +5,9 @@ rows of a run, which `fastmlp.engine.memory` sets.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +47,38 @@ def write(
         Without it, the plan is for inference.
 
     """
+    kinds = tuple(
+        (o.core, o.layer, o.n_in, o.n_out, o.activation, o.dropout_layer) for o in operations
+    )
+    offsets = tuple((slot.layer, slot.offset) for slot in slots)
+    seedless = None if training is None else replace(training, seed=0, loss_parameter=0.0)
+    isa = kernels.machine.isa.current()
+    plan = _written(kinds, offsets, dtype, batch_size, n_threads, seedless, isa)
+    header = plan.header.copy()
+    if training is not None:
+        header[op.SEED] = training.seed
+    reals = _reals(operations, training, dtype)
+    return replace(plan, header=header, operations=plan.operations.copy(), reals=reals)
+
+
+@lru_cache(maxsize=64)
+def _written(
+    kinds: tuple[tuple[Any, ...], ...],
+    offsets: tuple[tuple[int, int], ...],
+    dtype: np.dtype,
+    batch_size: int,
+    n_threads: int,
+    training: Training | None,
+    isa: Any,
+) -> Plan:
+    """Return a plan without its real numbers and its seed, whose arrays nobody may change.
+
+    Models of one shape, such as those of a pack, share it.
+    """
+    operations = [Operation(*kind[:5], dropout_layer=kind[5]) for kind in kinds]
     parts = training.parts if training else 0
     cores = [core_row(core_name(o, parts)) for o in operations]
-    tile = int(kernels.machine.isa.current().tile_rows)
+    tile = int(isa.tile_rows)
     grain = max(core.row_grain or tile for core in cores)
     shapes = [
         kernels.cores.Shape(o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize)
@@ -59,8 +91,8 @@ def write(
     for index, (o, core, shape, row) in enumerate(
         zip(operations, cores, shapes, rows, strict=True)
     ):
-        offsets = [slot.offset for slot in slots if slot.layer == o.layer]
-        weight, bias = [*offsets, -1, -1][:2]
+        own = [offset for layer, offset in offsets if layer == o.layer]
+        weight, bias = [*own, -1, -1][:2]
         row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks}
         row |= {op.WEIGHT: weight, op.BIAS: bias}
         row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
@@ -90,7 +122,7 @@ def write(
     return Plan(
         _matrix([header], op.N_HEADER_FIELDS, 0)[0],
         _matrix(rows, op.N_OPERATION_FIELDS, -1),
-        _reals(operations, training, dtype),
+        np.empty(0, dtype),
         np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
         _unit_shares(sizes, n_threads),
         memory.size,

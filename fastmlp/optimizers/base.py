@@ -111,10 +111,10 @@ class Optimizer:
         if len(self.state_names) > 1 and self.state2 is None:
             self.state2 = ops.aligned_zeros(theta.size, theta.dtype)
         # arrays from a memory-mapped pickle are read-only
-        self.state1, self.state2 = (
-            s.copy() if s is not None and not s.flags.writeable else s
-            for s in (self.state1, self.state2)
-        )
+        for place in ("state1", "state2"):
+            array = getattr(self, place)
+            if array is not None and not array.flags.writeable:
+                setattr(self, place, array.copy())
         for name, state in self.state.items():
             if (state.shape, state.dtype) != (theta.shape, theta.dtype):
                 raise ValueError(

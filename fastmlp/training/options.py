@@ -12,6 +12,7 @@ from fastmlp.common.errors import argument, unknown
 from fastmlp.common.rows import Rows
 from fastmlp.common.validation import (
     as_weights,
+    fits,
     non_negative,
     positive,
     positive_int,
@@ -118,6 +119,8 @@ class FitOptions:
         settings = vars(self.optimizer).items()
         numbers = {name: value for name, value in settings if isinstance(value, float)}
         for name, value in (numbers | _highest_rate(self.optimizer.lr)).items():
+            if fits(value, dtype):  # usual, and naming the optimizer takes time
+                continue
             option = argument(name)
             whose = option if option != name else f"{name} of {self.optimizer!r}"
             representable(whose, value, dtype)
