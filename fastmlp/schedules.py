@@ -17,6 +17,7 @@ __all__ = [
     "Schedule",
     "Step",
     "WarmUp",
+    "Whole",
     "as_schedule",
     "is_built_in",
 ]
@@ -230,6 +231,29 @@ class WarmUp(Schedule):
         return rates * np.minimum(1.0, (steps + 1.0) / self.steps)
 
 
+class Whole(Schedule):
+    """Another schedule, spread over a training that takes several calls of ``fit``.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of all calls together.
+    schedule : Schedule
+
+    """
+
+    def __init__(self, epochs: int, schedule: Schedule):
+        self.epochs: int = positive_int("epochs", epochs)
+        self.schedule: Schedule = schedule
+
+    def rates(
+        self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
+    ) -> np.ndarray:
+        """Return the rates that the other schedule has in the whole training."""
+        whole = self.epochs * steps_per_epoch
+        return self.schedule.rates(first_step, n_steps, steps_per_epoch, whole)
+
+
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "step": Step,
@@ -254,7 +278,7 @@ def as_schedule(lr: "float | Schedule") -> Schedule:
 
 def is_built_in(schedule: Any) -> bool:
     """Return whether a schedule, and one inside it, is one of ours: the step alone decides."""
-    while type(schedule) is WarmUp:
+    while type(schedule) in (WarmUp, Whole):
         schedule = schedule.schedule
     return type(schedule) in SCHEDULES.values()
 

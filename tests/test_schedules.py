@@ -119,3 +119,20 @@ def test_a_users_schedule_is_anything_with_rates():
 def test_an_invalid_rate_is_refused(wrong):
     with refused((TypeError, ValueError), "lr"):
         schedules.as_schedule(wrong)
+
+
+@pytest.mark.parametrize("schedule", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("parts", [(1, 4), (2, 2, 1)])
+def test_a_whole_training_in_parts_has_the_rates_of_one_call(schedule, parts):
+    whole, found, done = schedules.Whole(EPOCHS, schedule), [], 0
+    for epochs in parts:
+        n = epochs * PER_EPOCH
+        found.append(rates(whole, done, n, total=done + n))
+        done += n
+
+    np.testing.assert_array_equal(np.concatenate(found), rates(schedule))
+
+
+def test_a_whole_of_a_built_in_schedule_is_built_in():
+    assert schedules.is_built_in(schedules.Whole(3, ALL["warm-up"]))
+    assert not schedules.is_built_in(schedules.Whole(3, type("Own", (schedules.Schedule,), {})()))

@@ -17,7 +17,7 @@ from fastmlp.common.messages import note
 from fastmlp.common.validation import fraction, positive, positive_int, seed_int
 from fastmlp.model import Sequential
 from fastmlp.optimizers import Optimizer
-from fastmlp.schedules import Schedule, as_schedule
+from fastmlp.schedules import Schedule, Whole, as_schedule
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
 from fastmlp.sweep.result import FAILED, SCORES, Result, as_text, score
 from fastmlp.training.history import History
@@ -265,7 +265,7 @@ class _Maker:
                 known = [*self.takes, *of_optimizer, *_OF_FIT, "optimizer"]
                 raise unknown("name in the space", name, known)
         if as_schedule(optimizer.lr) is optimizer.lr:
-            optimizer.lr = _UntilTheEnd(cast("Schedule", optimizer.lr), self.epochs)
+            optimizer.lr = Whole(self.epochs, cast("Schedule", optimizer.lr))
         if "seed" not in settings and ("seed" in self.takes or self.takes_any):
             of_model["seed"] = self.seed
         model = self.make_model(**of_model)
@@ -280,22 +280,6 @@ class _Maker:
 
 
 _VARIABLE = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-
-
-class _UntilTheEnd(Schedule):
-    """A schedule that knows the last rung, so that each rung takes its part of one training."""
-
-    def __init__(self, schedule: Schedule, epochs: int):
-        self.schedule, self.epochs = schedule, epochs
-
-    def rates(
-        self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
-    ) -> np.ndarray:
-        whole = self.epochs * steps_per_epoch
-        return self.schedule.rates(first_step, n_steps, steps_per_epoch, whole)
-
-    def __repr__(self) -> str:
-        return repr(self.schedule)
 
 
 def _candidates(

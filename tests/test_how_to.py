@@ -1,0 +1,38 @@
+"""The pages on searches and ensembles show code that runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[1] / "docs" / "how-to"
+
+
+def run(page, folder, monkeypatch):
+    """Run all code of a page in a folder; return the names it leaves."""
+    monkeypatch.chdir(folder)
+    names = {}
+    text = (PAGES / page).read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, page, "exec"), names)
+    return names
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_searches(tmp_path, monkeypatch):
+    names = run("search.md", tmp_path, monkeypatch)
+
+    assert names["search"].best_score_ > 0.8
+    assert len(names["result"].runs) == 27
+    assert names["result"].best["epochs"] == 27
+    assert names["result"].best["val_accuracy"] > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_ensembles(tmp_path, monkeypatch):
+    names = run("ensembles.md", tmp_path, monkeypatch)
+
+    assert names["accuracy"] > 0.9
+    assert len(names["again"]) == len(names["chosen"])
+    assert names["members"].oof_score_ > 0.9
+    assert names["p"].shape == (569, 2)
