@@ -337,6 +337,30 @@ def test_memory_holds_few_trainings_at_a_time(monkeypatch):
     assert most <= 2 + 2
 
 
+def test_the_rows_of_a_fold_are_forgotten_after_its_last_training(monkeypatch):
+    folds, held = [], []
+
+    class Noted(_tasks._Fold):
+        def __init__(self):
+            folds.append(self)
+
+    result = _tasks._Fit.result
+
+    def noted_result(job):
+        held.append(sum(fold.arguments is not None for fold in folds))
+        return result(job)
+
+    monkeypatch.setattr(_tasks, "_Fold", Noted)
+    monkeypatch.setattr(_tasks._Fit, "result", noted_result)
+    grid = {"alpha": list(np.linspace(0.1, 1, 6))}
+
+    MLPGridSearchCV(classifier(), grid, n_jobs=1, refit=False).fit(*IRIS)
+
+    assert len(held) == 30
+    assert max(held) <= 2
+    assert held[-1] == 0
+
+
 def test_scikit_learns_own_searches_stay_as_they_are():
     from sklearn.model_selection import _search
 

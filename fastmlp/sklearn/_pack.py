@@ -86,7 +86,7 @@ def completed(jobs: Sequence[_Job], n_threads: int) -> Generator[_Job, None, Non
                 job.run()
             done.put(job)
 
-    with threads.team(min(n_threads, len(jobs))) as team:
+    with threads.team(min(n_threads, len(jobs), threads.MOST)) as team:
         team.start(work)
         try:
             n_open = 0

@@ -68,6 +68,7 @@ class Pack:
                 results[place] = fit.alone()
             else:
                 fit.fold = folds.setdefault(fit.fold_key(), _Fold())
+                fit.fold.n_left += 1
                 jobs.append(fit)
         order = {fold: number for number, fold in enumerate(folds.values())}
         jobs.sort(key=lambda job: order[job.fold])
@@ -80,6 +81,7 @@ class Pack:
 class _Fold:
     """What all fits on the same rows share: the other steps, fitted, and the last step's rows."""
 
+    n_left = 0  # fits to prepare; after the last one nobody needs the rows
     steps: list[Any] | None = None
     arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
@@ -89,9 +91,7 @@ class _Fit(Job):
 
     fold: _Fold
 
-    def __init__(
-        self, place: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-    ):
+    def __init__(self, place: int, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]):
         super().__init__()
         self.place, self.function, self.args, self.kwargs = place, function, args, kwargs
         given = _signature(function).bind(*args, **kwargs).arguments
@@ -125,6 +125,9 @@ class _Fit(Job):
         if fold.steps is not None:
             estimator.steps = [*fold.steps, estimator.steps[-1]]
         args, kwargs = fold.arguments
+        fold.n_left -= 1
+        if fold.n_left == 0:
+            fold.arguments = fold.steps = None
         return mlp._prepared(*args, **kwargs, n_threads=n_threads, listeners=listeners)
 
     def result(self) -> Any:
@@ -138,6 +141,7 @@ class _Fit(Job):
 
         estimator.fit, estimator.set_params = fit, lambda **_: estimator
         found = self.alone()
+        self.estimator = self.mlp = self.args = None  # a trained network takes memory
         if isinstance(found, dict) and "fit_time" in found:
             found["fit_time"] += self.seconds
         return found
