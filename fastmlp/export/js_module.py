@@ -29,10 +29,17 @@ function numbers(text, kind) {
 
 _PRODUCT = """\
 function product(x, w, nIn, nOut, y) {
+    let i = 0, k = 0;
     y.fill(0, 0, nOut);
-    for (let i = 0, k = 0; i < nIn; i++) {
-        const xi = x[i];
-        for (let j = 0; j < nOut; j++) y[j] += xi * w[k++];
+    for (; i + 3 < nIn; i += 4, k += 3 * nOut) {  // four inputs at a time
+        const x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
+        for (let j = 0; j < nOut; j++, k++) {
+            const upper = x0 * w[k] + x1 * w[k + nOut];
+            y[j] += upper + (x2 * w[k + 2 * nOut] + x3 * w[k + 3 * nOut]);
+        }
+    }
+    for (; i < nIn; i++) {
+        for (let j = 0; j < nOut; j++) y[j] += x[i] * w[k++];
     }
 }"""
 
