@@ -51,4 +51,4 @@ if [ $# = 0 ]; then
     set -- $(sed 's/#.*//' "$here/tests/arm/tests.txt")
 fi
 chroot "$root" /usr/bin/env -C /fastmlp PYTHONPATH=/fastmlp FASTMLP_CACHE_DIR=/cache \
-    /venv/bin/python -m pytest -q -x "$@"
+    /venv/bin/python -m pytest -q "$@"
