@@ -2,8 +2,9 @@
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
-from fastmlp.layers import Dropout, Flatten, Linear, activations, normalization
+from fastmlp.layers import Dropout, Flatten, Linear, activations, columns, normalization
 from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.layers.columns import *  # noqa: F403
 from fastmlp.layers.normalization import *  # noqa: F403
 from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, adaptive
@@ -33,5 +34,6 @@ __all__ = [
     "schedules",
 ]
 __all__ += activations.__all__
+__all__ += columns.__all__
 __all__ += normalization.__all__
 __all__ += adaptive.__all__

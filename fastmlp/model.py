@@ -96,6 +96,7 @@ class Sequential(Stack):
         l2: float = 0.0,
         label_smoothing: float = 0.0,
         shuffle: bool = True,
+        drop_last: bool = False,
         seed: int = 0,
         n_threads: int | None = None,
         matmul_precision: str = "highest",
@@ -107,9 +108,9 @@ class Sequential(Stack):
     ) -> History:
         """Train on rows X with targets y.
 
-        Every epoch visits each row once, including those of a smaller last minibatch. The same seed
-        gives the same bits with any number of threads. Calling fit again with the same model and
-        optimizer continues training: n calls of one epoch equal one call of n epochs, bit for bit.
+        Every epoch visits each row once, and a smaller last minibatch too unless ``drop_last``. The
+        same seed gives the same bits with any number of threads. Calling fit again with the same
+        model and optimizer continues training: n calls of one epoch equal one of n, bit for bit.
 
         Parameters
         ----------
@@ -146,6 +147,8 @@ class Sequential(Stack):
             s in [0, 1), for cross_entropy: the target is (1 - s) onehot + s / C.
         shuffle : bool, default True
             Whether each epoch visits the rows in a new order, keyed by (seed, epoch).
+        drop_last : bool, default False
+            Whether an epoch leaves out the last minibatch if it is smaller than the others.
         seed : int, default 0
             Seed of the row order and of Dropout.
         n_threads : int, optional
@@ -191,6 +194,7 @@ class Sequential(Stack):
             class_weight=class_weight,
             l2=l2,
             shuffle=shuffle,
+            drop_last=drop_last,
             seed=seed,
             n_threads=n_threads,
             matmul_precision=matmul_precision,

@@ -103,6 +103,8 @@ def architectures(draw, *, max_width=40, dropout=True):
     if draw(st.booleans()):
         mean, std = filled((D,), "normal", 1), 0.5 + np.abs(filled((D,), "normal", 2))
         recipe.append((layers.Normalize, mean, std))
+    if draw(st.booleans()):
+        recipe.append((layers.Scale, width))
     for _ in range(draw(st.integers(0, 3))):
         H = draw(st.integers(1, max_width))
         norm = draw(st.sampled_from([None, None, *layers.NORMALIZATIONS.values()]))

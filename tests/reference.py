@@ -152,6 +152,16 @@ def rmsnorm_backward(dy, x, gamma, eps=1e-5):
     return dx, (dy * x_hat).sum(axis=0)
 
 
+def scale(x, factors):
+    """Multiply each column by its factor."""
+    return factors * x
+
+
+def scale_backward(dy, x, factors):
+    """Return dx, dfactors."""
+    return dy * factors, (dy * x).sum(axis=0)
+
+
 NORMALIZATIONS = {
     "batchnorm": (batchnorm, batchnorm_backward),
     "layernorm": (layernorm, layernorm_backward),
@@ -335,6 +345,8 @@ def forward(network, params, x):
             x = NORMALIZATIONS[kind][0](x, *(params[name] for name in vectors if name in params))
         elif kind == "normalize":
             x = (x - argument[0]) / argument[1]
+        elif kind == "scale":
+            x = scale(x, params[f"{i}.scale"])
         else:
             x = activation(kind, x, argument)
     return x, inputs
@@ -355,6 +367,8 @@ def backward(network, params, inputs, dy):
                 grads[f"{i}.{name}"] = gradient
         elif kind == "normalize":
             dy = dy / argument[1]
+        elif kind == "scale":
+            dy, grads[f"{i}.scale"] = scale_backward(dy, x, params[f"{i}.scale"])
         else:
             dy = dy * activation_derivative(kind, x, argument)
     return grads, dy
@@ -414,6 +428,17 @@ def exponential_rate(lr, decay, epoch):
 def cosine_rate(lr, final, step, total_steps):
     """Half a cosine from lr to final (Loshchilov and Hutter, 2017, equation 5)."""
     return final + 0.5 * (lr - final) * (1.0 + math.cos(math.pi * step / total_steps))
+
+
+def coslog4_rate(lr, step, total_steps):
+    """Four cosine waves, each twice as long as the one before (Holzmueller et al., 2024)."""
+    return lr * 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * step / total_steps)))
+
+
+def flat_cos_rate(lr, step, total_steps):
+    """lr in the first half, then half a cosine down to 0."""
+    share = 2.0 * step / total_steps - 1.0
+    return lr if share <= 0.0 else lr * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 # --- numerical gradients --------------------------------------------------------------------------

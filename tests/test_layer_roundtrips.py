@@ -20,6 +20,7 @@ from fastmlp.layers import (
     LeakyReLU,
     Linear,
     Normalize,
+    Scale,
 )
 
 RNG = np.random.default_rng(5)
@@ -47,6 +48,7 @@ LAYERS = ACTIVATION_LAYERS | {
     "dropout float32": lambda: Dropout(np.float32(0.25)),
     "dropout seed": lambda: Dropout(0.5, seed=np.int64(7)),
     "flatten": Flatten,
+    "scale": lambda: Scale(np.int64(5)),
     "linear": lambda: Linear(5, 5),
     "linear numpy": lambda: Linear(np.int64(5), np.uint16(5), np.str_("glorot"), np.bool_(True)),
     "linear no bias": lambda: Linear(5, 5, "zeros", bias=0),

@@ -18,6 +18,7 @@ ALPHAS = {"leaky_relu": 0.01, "elu": 1.0}
 LEARNING = {
     "linear": lambda D: layers.Linear(D, 5),
     **{kind.__name__.lower(): kind for kind in layers.NORMALIZATIONS.values()},
+    "scale": layers.Scale,
 }
 ALL = {
     **LEARNING,
@@ -48,6 +49,22 @@ def test_linear(x, H, has_bias, seed, dtype):
     assert set(layer.params) == ({"weight", "bias"} if has_bias else {"weight"})
     if has_bias:
         assert_close(layer.grads["bias"], dbias, K=N, scale=size_dy)
+
+
+@given(matrices(), seeds, dtypes)
+def test_scale(x, seed, dtype):
+    N, D = x.shape
+    factors, dy = filled((D,), "normal", seed), filled((N, D), "normal", seed + 1)
+    layer = layers.Scale(D)
+    layer.params["scale"] = factors
+
+    y = layer.forward(x.astype(dtype), train=True)
+    dx = layer.backward(dy.astype(dtype))
+
+    expected_dx, dfactors = reference.scale_backward(dy, x, factors)
+    assert_close(y, reference.scale(x, factors))
+    assert_close(dx, expected_dx)
+    assert_close(layer.grads["scale"], dfactors, K=N, scale=np.abs(dy).max() * np.abs(x).max())
 
 
 @pytest.mark.parametrize("kind", ACTIVATION_LAYERS)

@@ -86,6 +86,7 @@ LAYERS = [
     fastmlp.Flatten(),
     *(activation() for activation in fastmlp.layers.ACTIVATIONS.values()),
     *(norm(4) for norm in fastmlp.layers.NORMALIZATIONS.values()),
+    fastmlp.Scale(4),
 ]
 
 

@@ -19,6 +19,7 @@ CORES = {
     "affine": lambda n: layers.Linear(n, n),
     "affine_bf16": lambda n: layers.Linear(n, n),
     "copy": lambda n: layers.Dropout(0.1),
+    "scale": layers.Scale,
 } | {norm(1).lowered(1).name: norm for norm in layers.NORMALIZATIONS.values()}
 
 

@@ -28,7 +28,7 @@ from fastmlp.engine.memory import (
 from fastmlp.engine.plan import Training
 from fastmlp.engine.protocols import Loss, Model, Optimizer
 from fastmlp.engine.runner import EpochResult
-from fastmlp.engine.writing import write
+from fastmlp.engine.writing import enter_factors, write
 from fastmlp.kernels.plan import op
 
 __all__ = ["CompiledRunner", "bf16_parts"]
@@ -95,6 +95,7 @@ class CompiledRunner:
         self._memory = training_memory(
             self._plan, model.theta, calls, (X, y, weights), states, hyper, gradient
         )
+        self._enter_factors()
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])
         started = time.perf_counter()
@@ -164,6 +165,11 @@ class CompiledRunner:
         self._version = self.model.version
         operations, _ = fused(self.model, int(self._plan.header[op.N_FEATURES]))
         self._plan.reals[: len(operations)] = [o.reals for o in operations]
+        self._enter_factors()
+
+    def _enter_factors(self) -> None:
+        """Read how each array of parameters is trained."""
+        enter_factors(self._plan, self.model.slots, self.model.factors)
 
     def _run(self, poll: Callable[[], None], interrupt: Interrupt) -> None:
         """Run the threads until they finish, or until the end of the step on an interrupt.

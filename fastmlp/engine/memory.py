@@ -62,7 +62,7 @@ def plan_memory(plan: Plan, theta: np.ndarray, calls: np.ndarray) -> ArrayTable:
     memory[op.KERNELS] = calls
     memory[op.HEADER], memory[op.OPERATIONS] = plan.header, plan.operations
     memory[op.REALS], memory[op.UNITS] = plan.reals, plan.units
-    memory[op.UNIT_SHARES] = plan.unit_shares
+    memory[op.UNIT_SHARES], memory[op.FACTORS] = plan.unit_shares, plan.factors
     memory[op.THETA] = theta
     memory[op.WORKSPACE] = ops.aligned_zeros(plan.workspace_size, dtype)
     memory[op.SCRATCH] = ops.aligned_zeros(plan.scratch_size * n_threads, dtype)

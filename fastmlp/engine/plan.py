@@ -195,7 +195,7 @@ class Plan:
 
     Attributes
     ----------
-    header, operations, reals, units, unit_shares : numpy.ndarray
+    header, operations, reals, units, unit_shares, factors : numpy.ndarray
         As ``op`` describes them.
     workspace_size, scratch_size, packed_size : int
         In elements of the working dtype; scratch is per thread.
@@ -209,6 +209,7 @@ class Plan:
     reals: np.ndarray
     units: np.ndarray
     unit_shares: np.ndarray
+    factors: np.ndarray
     workspace_size: int
     scratch_size: int
     packed_size: int

@@ -66,6 +66,11 @@ class Model(Protocol):
         ...
 
     @property
+    def factors(self) -> np.ndarray:
+        """The factors of rate, epsilon and decay of each slot: float64, shape (slots, 3)."""
+        ...
+
+    @property
     def version(self) -> object:
         """A new object whenever a layer's settings change."""
         ...

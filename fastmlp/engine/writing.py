@@ -14,7 +14,7 @@ from fastmlp.engine.plan import RAW_CODE_OF, Operation, Plan, Training, core_nam
 from fastmlp.engine.workspace import LINE, Workspace, whole
 from fastmlp.kernels.plan import op
 
-__all__ = ["write"]
+__all__ = ["enter_factors", "write"]
 
 _Fields = dict[int, int]  # field number from `op` -> value
 
@@ -65,7 +65,9 @@ def write(
         row |= {op.WEIGHT: weight, op.BIAS: bias}
         row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
         row |= core.places(shape, memory, packed, index == 0)
-        units += [(index, *piece) for piece in core.pieces(shape, weight, bias)]
+        units += [
+            (index, *piece, _slot_at(slots, piece[2])) for piece in core.pieces(shape, weight, bias)
+        ]
         n_statistics = core.running(shape)
         if n_statistics:
             row[op.RUNNING] = n_running
@@ -93,11 +95,31 @@ def write(
         _reals(operations, training, dtype),
         np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
         _unit_shares(sizes, n_threads),
+        np.ones((len(slots), op.N_FACTORS)),
         memory.size,
         header[op.SCRATCH_SIZE],
         packed.size,
         tuple(running),
     )
+
+
+def enter_factors(plan: Plan, slots: Sequence[Slot], factors: np.ndarray) -> None:
+    """Set how each array of parameters is trained; ``factors`` has a row for each slot.
+
+    Raises
+    ------
+    ValueError
+        If two arrays that are updated together have different factors.
+
+    """
+    heads = {int(number) for number in plan.units[:, op.UNIT_FACTORS]}
+    for number, slot in enumerate(slots):
+        if number not in heads and (factors[number] != factors[number - 1]).any():
+            raise ValueError(
+                f"{slots[number - 1].name} and {slot.name} are updated together, so they must have "
+                "the same factors"
+            )
+    plan.factors[...] = factors
 
 
 def _places(
@@ -155,6 +177,11 @@ def _training_fields(training: Training, batch_size: int, memory: Workspace) -> 
         op.STORE_GRADIENT: training.clips,
         op.PARTS: training.parts,
     }
+
+
+def _slot_at(slots: Sequence[Slot], offset: int) -> int:
+    """Return the number of the slot that has this element of theta."""
+    return next(i for i, slot in enumerate(slots) if slot.offset <= offset < slot.end)
 
 
 def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:

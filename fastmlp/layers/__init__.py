@@ -1,9 +1,10 @@
 """Layers. Each has `forward` and `backward`, and dicts of arrays, `params` and `grads`."""
 
-from fastmlp.layers import activations, normalization
+from fastmlp.layers import activations, columns, normalization
 from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.layers.activations import ACTIVATIONS, Activation
 from fastmlp.layers.base import Layer
+from fastmlp.layers.columns import *  # noqa: F403
 from fastmlp.layers.dropout import Dropout
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.linear import Linear
@@ -20,4 +21,5 @@ __all__ = [
     "Linear",
 ]
 __all__ += activations.__all__
+__all__ += columns.__all__
 __all__ += normalization.__all__

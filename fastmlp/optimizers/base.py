@@ -143,10 +143,11 @@ class Optimizer:
         if self.clip_norm is not None:
             ops.clip_by_norm(grad, self.clip_norm)
         hyper = ops.hyper(lr=lr, weight_decay=self.weight_decay, t=self.t, **self.hyper())
-        for slot in model.slots:
+        for slot, factors in zip(model.slots, model.factors, strict=True):
             part = slice(slot.offset, slot.end)
             state1, state2 = (None if s is None else s[part] for s in (self.state1, self.state2))
-            ops.update(self.kind, theta[part], grad[part], state1, state2, hyper, slot.is_weight)
+            own = ops.with_factors(hyper, factors)
+            ops.update(self.kind, theta[part], grad[part], state1, state2, own)
             if self.max_norm is not None and len(slot.shape) == 2:
                 ops.max_norm(slot.view(theta), self.max_norm)
 

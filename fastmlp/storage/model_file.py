@@ -76,6 +76,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
                 "save model.theta with numpy.save, and rebuild the model to load it"
             )
         described.append({"layer": type(layer).__name__, **layer.config()})
+        if layer.factors:
+            described[-1]["factors"] = {name: dict(row) for name, row in layer.factors.items()}
     architecture = {
         "format": _FORMAT,
         "dtype": str(model.dtype),
@@ -181,7 +183,7 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
     shapes, built = {entry.name: entry.shape for entry in entries}, []
     for index, entry in enumerate(architecture["layers"]):
         options = dict(entry)
-        name = options.pop("layer")
+        name, factors = options.pop("layer"), options.pop("factors", {})
         if name not in _LAYERS:
             raise RefusedError(f"layer {index}: {unknown('layer', name[:40], _LAYERS)}")
         if not options.keys() <= _settings_of(name):
@@ -191,6 +193,7 @@ def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[La
             options = {"mean": np.zeros(shape), "std": np.ones(shape)}
         try:
             built.append(_LAYERS[name](**options))
+            built[-1].factors = factors
         except (TypeError, ValueError) as error:
             raise RefusedError(f"layer {index}, {name}: {error}") from None
     return built

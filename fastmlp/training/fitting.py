@@ -103,12 +103,13 @@ class _MinibatchEpochs:
         self.optimizer, self.schedule = options.optimizer, options.schedule
         self.loss, self.seed, self.rows = options.loss, options.seed, rows
         self.validation = validation
-        self.batches = Batches.of(model, len(rows), min(options.batch_size, len(rows)))
+        size = min(options.batch_size, len(rows))
+        self.batches = Batches.of(model, len(rows), size, options.drop_last)
         self.runner = _runner(model, rows, self.batches, options)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
         self.fixed_order: np.ndarray | None = None
-        if not options.shuffle or self.batches.count == 1:
-            self.fixed_order = epoch_order(len(rows), None, 0)
+        if not options.shuffle or (self.batches.count == 1 and self.batches.n_used == len(rows)):
+            self.fixed_order = epoch_order(len(rows), None, 0)[: self.batches.n_used]
             self.fixed_order.flags.writeable = False  # lets a runner check it only once
 
     @property
@@ -119,7 +120,8 @@ class _MinibatchEpochs:
         optimizer = self.optimizer
         self.rates, self.order = self._rates(), self.fixed_order
         if self.order is None:
-            self.order = epoch_order(len(self.rows), self.seed, optimizer.epoch)
+            order = epoch_order(len(self.rows), self.seed, optimizer.epoch)
+            self.order = order[: self.batches.n_used]
         self.first_step, started = optimizer.t, time.perf_counter()
         result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll)
         self.seconds = time.perf_counter() - started
@@ -127,7 +129,7 @@ class _MinibatchEpochs:
 
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
         self.optimizer.epoch += 1
-        n_rows, n_outputs = len(self.rows), self.rows.n_outputs
+        n_rows, n_outputs = self.batches.n_used, self.rows.n_outputs
         return {
             "epoch": epoch,
             "loss": self._mean_loss(result.losses),

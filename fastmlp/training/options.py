@@ -56,6 +56,7 @@ class FitOptions:
     class_weight: Any
     l2: float
     shuffle: bool
+    drop_last: bool
     seed: int
     n_threads: int | None
     matmul_precision: str
@@ -77,6 +78,7 @@ class FitOptions:
         class_weight: Any,
         l2: float,
         shuffle: bool,
+        drop_last: bool,
         seed: int,
         n_threads: int | None,
         matmul_precision: str,
@@ -100,6 +102,7 @@ class FitOptions:
             class_weight=class_weight,
             l2=non_negative("l2", l2),
             shuffle=bool(shuffle),
+            drop_last=bool(drop_last),
             seed=seed_int("seed", seed),
             n_threads=None if n_threads is None else positive_int("n_threads", n_threads),
             matmul_precision=matmul_precision,

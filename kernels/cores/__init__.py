@@ -8,8 +8,9 @@ from .copy import COPY
 from .core import Core, Shape
 from .layer_norm import LAYER_NORM
 from .rms_norm import RMS_NORM
+from .scale import SCALE
 
 __all__ = ["CODES", "TABLE", "Core", "Shape"]
 
-TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY, RMS_NORM)
+TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY, RMS_NORM, SCALE)
 CODES = codes_of(TABLE)

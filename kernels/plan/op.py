@@ -77,9 +77,22 @@ BACKWARD_FIRST = np.int64(16)  # `backward` even for the first operation, with n
 ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM, N_REAL_FIELDS = np.arange(5)
 
 # ``units`` has a row for each piece of the update: its operation, its inputs (a range of rows of
-# the weight; UNIT_VECTORS for the vectors, bias or gamma and beta), and its range in theta.
-UNIT_OPERATION, UNIT_FIRST, UNIT_LAST, UNIT_START, UNIT_SIZE, N_UNIT_FIELDS = np.arange(6)
+# the weight; UNIT_VECTORS for the vectors, bias or gamma and beta), its range in theta, and its row
+# in the table of factors.
+(
+    UNIT_OPERATION,
+    UNIT_FIRST,
+    UNIT_LAST,
+    UNIT_START,
+    UNIT_SIZE,
+    UNIT_FACTORS,
+    N_UNIT_FIELDS,
+) = np.arange(7)
 UNIT_VECTORS = np.int64(-1)
+
+# What an array of parameters multiplies the optimizer's numbers by: a row of the table of factors.
+# Weight decay of 0 means none, and also that no decay is part of the gradient.
+RATE_FACTOR, EPSILON_FACTOR, DECAY_FACTOR, N_FACTORS = np.arange(4)
 
 # The header: fields of the plan as a whole.
 (
@@ -148,6 +161,7 @@ N_JOB = np.int64(32)
     BATCH_LABELS,  # int64 (batch,)
     ROW_LOSSES,  # float64 (batch,)
     ROW_HITS,  # int64 (batch,)
+    FACTORS,  # float64 (arrays of parameters, N_FACTORS)
     UNIT_SHARES,  # int64 (threads + 1,): where each thread's units begin
     UNIT_SUMS,  # float64 (2, units): sums of squares of the weights and of the gradients
     HYPER,  # float64 (threads, N_HYPER)
@@ -159,4 +173,4 @@ N_JOB = np.int64(32)
     OUTPUTS,  # (real) (N, C) outputs of inference
     PACKED,  # (real) weights as bfloat16 tiles, see `cores.affine_bf16`
     N_ARRAYS,
-) = np.arange(33)
+) = np.arange(34)
