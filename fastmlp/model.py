@@ -18,6 +18,7 @@ from fastmlp.engine import inference, layerwise
 from fastmlp.layers.checks import warn_of_unlearned
 from fastmlp.layers.stack import Stack
 from fastmlp.optimizers import Optimizer
+from fastmlp.schedules import Schedule
 from fastmlp.storage import model_file
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
@@ -97,6 +98,7 @@ class Sequential(Stack):
         label_smoothing: float = 0.0,
         shuffle: bool = True,
         drop_last: bool = False,
+        fade: Schedule | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         matmul_precision: str = "highest",
@@ -139,8 +141,7 @@ class Sequential(Stack):
         sample_weight : array_like, shape (N,), optional
             >= 0. A step's loss is sum(w * l) / sum(w), so only their ratios matter.
         class_weight : dict or "balanced", optional
-            Label -> weight (default 1), multiplied by the sample weight; "balanced" is
-            N / (number of classes * rows of the class).
+            Label -> weight (default 1), times the sample weight; "balanced" is N / (C * its rows).
         l2 : float, default 0.0
             Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
         label_smoothing : float, default 0.0
@@ -149,6 +150,8 @@ class Sequential(Stack):
             Whether each epoch visits the rows in a new order, keyed by (seed, epoch).
         drop_last : bool, default False
             Whether an epoch leaves out the last minibatch if it is smaller than the others.
+        fade : Schedule, optional
+            A factor from 0 to 1 for each step, of weight decay and all Dropout: ``FlatCos(1)``.
         seed : int, default 0
             Seed of the row order and of Dropout.
         n_threads : int, optional
@@ -195,6 +198,7 @@ class Sequential(Stack):
             l2=l2,
             shuffle=shuffle,
             drop_last=drop_last,
+            fade=fade,
             seed=seed,
             n_threads=n_threads,
             matmul_precision=matmul_precision,
@@ -222,7 +226,9 @@ class Sequential(Stack):
         return self.predict(X)
 
     def predict(self, X: Any, *, batch_size: int = 1024) -> np.ndarray:
-        """Return the outputs in inference mode.
+        """Return the outputs in inference mode; safe to call from several threads at once.
+
+        The layers' arrays and settings, such as a slope or eps, may change between calls.
 
         Parameters
         ----------
@@ -235,11 +241,6 @@ class Sequential(Stack):
         -------
         numpy.ndarray, shape (N, C), the model's dtype
             Logits or predictions.
-
-        Notes
-        -----
-        Safe to call from several threads at once. The layers' arrays and settings, such as a slope
-        or eps, may change between calls.
 
         Raises
         ------

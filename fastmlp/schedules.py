@@ -266,7 +266,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 }
 
 
-def as_schedule(lr: "float | Schedule") -> Schedule:
+def as_schedule(lr: "float | Schedule", name: str = "lr") -> Schedule:
     """Return lr itself if it is a schedule (has ``rates``), else a constant schedule.
 
     Raises
@@ -275,7 +275,9 @@ def as_schedule(lr: "float | Schedule") -> Schedule:
         If lr is neither a schedule nor a finite number >= 0.
 
     """
-    return lr if hasattr(lr, "rates") else Constant(lr)  # type: ignore[arg-type,return-value]
+    if hasattr(lr, "rates"):
+        return lr  # type: ignore[return-value]
+    return Constant(non_negative(name, lr))
 
 
 def _cosine(start: float, end: float, share: np.ndarray) -> np.ndarray:

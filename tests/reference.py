@@ -162,6 +162,61 @@ def scale_backward(dy, x, factors):
     return dy * factors, (dy * x).sum(axis=0)
 
 
+def mix(x, activated, mixing):
+    """x + a (f(x) - x), given f(x) and a share a for each column."""
+    return x + mixing * (activated - x)
+
+
+def mix_backward(dy, x, activated, slope, mixing):
+    """Return dx, dmixing, given f(x) and f'(x)."""
+    return dy * (1.0 - mixing + mixing * slope), (dy * (activated - x)).sum(axis=0)
+
+
+def embedding(x, table, n_codes):
+    """Replace each of the last n_codes columns by the rows of the table that it names."""
+    codes = x[:, x.shape[1] - n_codes :].astype(int)
+    return np.concatenate([x[:, : x.shape[1] - n_codes], *(table[c] for c in codes.T)], axis=1)
+
+
+def embedding_backward(dy, x, table, n_codes):
+    """Return dx, which is 0 for codes, and dtable."""
+    n_plain = x.shape[1] - n_codes
+    dx, dtable = np.zeros_like(x), np.zeros_like(table)
+    dx[:, :n_plain] = dy[:, :n_plain]
+    for i, row in enumerate(x[:, n_plain:].astype(int)):
+        for code, part in zip(row, dy[i, n_plain:].reshape(n_codes, -1), strict=True):
+            dtable[code] += part
+    return dx, dtable
+
+
+def periodic(x, weight, n_waves, n_made):
+    """Replace each of the first columns, one per row of the weight, by [W2' cos(...) + b2, x]."""
+    parts = []
+    for number, row in zip(x.T, weight, strict=False):
+        w1, b1 = row[:n_waves], row[n_waves : 2 * n_waves]
+        W2, b2 = row[2 * n_waves : -n_made].reshape(n_made, n_waves), row[-n_made:]
+        waves = np.cos(2.0 * np.pi * np.outer(number, w1) + b1)
+        parts += [waves @ W2.T + b2, number[:, None]]
+    return np.concatenate([*parts, x[:, len(weight) :]], axis=1)
+
+
+def periodic_backward(dy, x, weight, n_waves, n_made):
+    """Return dx, dweight."""
+    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+    for j, row in enumerate(weight):
+        w1, b1 = row[:n_waves], row[n_waves : 2 * n_waves]
+        W2 = row[2 * n_waves : -n_made].reshape(n_made, n_waves)
+        angle = 2.0 * np.pi * np.outer(x[:, j], w1) + b1
+        g = dy[:, j * (n_made + 1) : (j + 1) * (n_made + 1)]
+        pull = -np.sin(angle) * (g[:, :-1] @ W2)
+        dx[:, j] = g[:, -1] + 2.0 * np.pi * pull @ w1
+        dw1 = 2.0 * np.pi * (pull * x[:, j : j + 1]).sum(axis=0)
+        dW2 = g[:, :-1].T @ np.cos(angle)
+        dweight[j] = np.concatenate([dw1, pull.sum(axis=0), dW2.ravel(), g[:, :-1].sum(axis=0)])
+    dx[:, len(weight) :] = dy[:, len(weight) * (n_made + 1) :]
+    return dx, dweight
+
+
 NORMALIZATIONS = {
     "batchnorm": (batchnorm, batchnorm_backward),
     "layernorm": (layernorm, layernorm_backward),

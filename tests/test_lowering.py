@@ -87,6 +87,9 @@ LAYERS = [
     *(activation() for activation in fastmlp.layers.ACTIVATIONS.values()),
     *(norm(4) for norm in fastmlp.layers.NORMALIZATIONS.values()),
     fastmlp.Scale(4),
+    fastmlp.ParametricActivation(4, "selu"),
+    fastmlp.Embedding(4, 2, 9),
+    fastmlp.PeriodicEmbedding(4, 3),
 ]
 
 

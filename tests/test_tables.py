@@ -20,6 +20,9 @@ CORES = {
     "affine_bf16": lambda n: layers.Linear(n, n),
     "copy": lambda n: layers.Dropout(0.1),
     "scale": layers.Scale,
+    "parametric": lambda n: layers.ParametricActivation(n, "mish"),
+    "embedding": lambda n: layers.Embedding(n, 1, 5, width=3),
+    "periodic": lambda n: layers.PeriodicEmbedding(n, n - 1, n_waves=4, n_made=2),
 } | {norm(1).lowered(1).name: norm for norm in layers.NORMALIZATIONS.values()}
 
 
@@ -30,7 +33,10 @@ def names(table):
 def trained(*stack, loss="mse", optimizer="adam", precision="highest"):
     """Train for two epochs, predict, and return the predictions of the layers one by one too."""
     model = fastmlp.Sequential(*stack, seed=1)
-    X, y = blobs(40, 6, 3)[0], targets(loss, 40, 3)
+    width = 6
+    for layer in stack:
+        width = layer.output_width(width)
+    X, y = blobs(40, 6, 3)[0], targets(loss, 40, width)
     rule = OPTIMIZERS[optimizer]()
     model.fit(
         X, y, loss=loss, optimizer=rule, epochs=2, batch_size=16, matmul_precision=precision,
@@ -103,9 +109,14 @@ def test_every_optimizer_trains(name):
 @pytest.mark.parametrize("name", kernels.cores.CODES)
 @pytest.mark.parametrize("place", ["first", "between", "last"])
 def test_every_core_trains_and_predicts_wherever_it_stands(name, place):
-    stack = [layers.Linear(6, 6), layers.Tanh(), layers.Linear(6, 6), layers.Linear(6, 3)]
-    core = CORES[name](3 if place == "last" else 6)
-    stack.insert({"first": 0, "between": 2, "last": 4}[place], core)
+    core = CORES[name](6)
+    width = core.output_width(6)
+    products = [layers.Linear(6, 6), layers.Tanh(), layers.Linear(6, 6)]
+    stack = {
+        "first": [core, layers.Linear(width, 6), layers.Tanh(), layers.Linear(6, 6)],
+        "between": [*products[:2], core, layers.Linear(width, 6)],
+        "last": [*products, core],
+    }[place]
     precision = "medium" if name.endswith("bf16") else "highest"
 
     together, alone = trained(*stack, precision=precision)

@@ -12,7 +12,7 @@ from fastmlp.layers import Linear, Tanh
 from fastmlp.optimizers import Adam
 from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Inputs, Targets
-from fastmlp.tabular.methods.realmlp_td_s import ntk_linear
+from fastmlp.tabular.methods.ntk import ntk_linear
 
 
 def encoded(numbers, codes=None, sizes=()):
@@ -100,6 +100,16 @@ def test_a_large_category_may_stay_a_column_of_codes():
     assert inputs.embedded == (9,)
     assert (inputs.n_scaled, found.shape) == (4, (4, 5))
     np.testing.assert_array_equal(found[:, -1], [1, 2, 3, 9])
+
+
+def test_codes_are_row_numbers_of_one_table():
+    codes = np.array([[1, 2, 5], [0, 1, 0]])
+    inputs = Inputs.fitted(encoded(np.ones((2, 1)), codes, (9, 3, 20)), most_one_hot=8)
+
+    found = inputs(encoded(np.ones((2, 1)), codes, (9, 3, 20)))
+
+    np.testing.assert_array_equal(found[:, -2:], [[1, 15], [0, 10]])
+    assert inputs.n_embedded == 31
 
 
 @pytest.mark.parametrize("most", [None, 8])
@@ -197,11 +207,11 @@ def test_realmlp_td_s_starts_at_0_with_a_compiled_network(n_classes):
 @pytest.mark.parametrize("method", methods.METHODS)
 @pytest.mark.parametrize("n_classes", [0, 2, 3])
 def test_every_method_learns(method, n_classes):
-    rows, y = table(600, n_classes)
+    rows, y = table(1500, n_classes)
     rows_val, y_val = table(200, n_classes, seed=1)
 
     recipe = methods.prepare(method, rows, y, n_classes=n_classes, seed=3)
-    history = recipe.train(rows, y, rows_val, y_val, epochs=8)
+    history = recipe.train(rows, y, rows_val, y_val, epochs=24)
 
     predicted = recipe.predict(rows_val)
     assert history.best_epoch is not None

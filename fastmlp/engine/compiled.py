@@ -103,14 +103,24 @@ class CompiledRunner:
         self.compile_seconds = compiling + time.perf_counter() - started
 
     def train_epoch(
-        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+        self,
+        order: np.ndarray,
+        epoch: int,
+        rates: np.ndarray,
+        poll: Callable[[], None],
+        fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate; ``order`` may hold any rows, at most ``len(X)`` of them."""
         with Interrupt() as interrupt:  # the steps and their record must agree
-            return self._make_steps(order, rates, poll, interrupt)
+            return self._make_steps(order, rates, fades, poll, interrupt)
 
     def _make_steps(
-        self, order: np.ndarray, rates: np.ndarray, poll: Callable[[], None], interrupt: Interrupt
+        self,
+        order: np.ndarray,
+        rates: np.ndarray,
+        fades: np.ndarray | None,
+        poll: Callable[[], None],
+        interrupt: Interrupt,
     ) -> EpochResult:
         memory = self._memory
         if self._version is not self.model.version:
@@ -118,7 +128,7 @@ class CompiledRunner:
         if order is not self._order or order.flags.writeable:  # it may have changed
             self._order = order
             enter_order(memory, order)
-        start_epoch(memory, self.optimizer.t, rates)
+        start_epoch(memory, self.optimizer.t, rates, fades)
         enter_state(memory, self._plan, self.model.stages)
         started = time.perf_counter()
         self._run(poll, interrupt)

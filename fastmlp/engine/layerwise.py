@@ -133,7 +133,12 @@ class LayerRunner:
         self._done = 0
 
     def train_epoch(
-        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+        self,
+        order: np.ndarray,
+        epoch: int,
+        rates: np.ndarray,
+        poll: Callable[[], None],
+        fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate."""
         losses, n_correct = np.empty(len(rates)), 0
@@ -146,7 +151,8 @@ class LayerRunner:
                     rows = order[step * self.batch_size :]
                     if len(rows) > self.batch_size + self.joins:
                         rows = rows[: self.batch_size]
-                    losses[step], hits = self.train_step(rows, float(rate))
+                    fade = 1.0 if fades is None else float(fades[step])
+                    losses[step], hits = self.train_step(rows, float(rate), fade)
                     n_correct += hits
                     if not np.isfinite(losses[step]):
                         return EpochResult(losses[: step + 1], n_correct, diverged_step=step)
@@ -157,16 +163,25 @@ class LayerRunner:
             return EpochResult(losses[:step], n_correct, interrupted=True)
         return EpochResult(losses, n_correct, interrupted=interrupt.pending)
 
-    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, int]:
+    def train_step(self, rows: np.ndarray, rate: float, fade: float = 1.0) -> tuple[float, int]:
         """Return these rows' loss and number correct; update if the loss is finite."""
         for layer in self.model.stages:
             layer.begin_step(self.seed, self.optimizer.t)
+            layer.fade = fade
+        try:
+            return self._step(rows, rate, fade)
+        finally:
+            for layer in self.model.stages:
+                layer.fade = 1.0
+
+    def _step(self, rows: np.ndarray, rate: float, fade: float) -> tuple[float, int]:
         weights = None if self.weights is None else self.weights[rows]
         value, n_correct = loss_and_grads(
             self.model, self.loss, self.X[rows], self.y[rows], weights, self.l2, train=True
         )
         if np.isfinite(value):
-            self.optimizer.step(self.model, lr=rate)
+            faded = {} if fade == 1.0 else {"fade": fade}  # a user's optimizer may not take it
+            self.optimizer.step(self.model, lr=rate, **faded)
             self._done += 1
         return value, n_correct
 

@@ -126,13 +126,16 @@ def training_memory(
     return memory
 
 
-def start_epoch(memory: ArrayTable, first_step: int, rates: np.ndarray) -> None:
-    """Set the next steps and their learning rates."""
+def start_epoch(
+    memory: ArrayTable, first_step: int, rates: np.ndarray, fades: np.ndarray | None = None
+) -> None:
+    """Set the next steps, their learning rates, and their factors of decay and dropout."""
     header, n_steps = memory[op.HEADER], len(rates)
     header[op.FIRST_STEP], header[op.N_STEPS] = first_step, n_steps
     if n_steps > memory[op.RATES].size:
         _make_room_for_steps(memory, n_steps)
     memory[op.RATES][:n_steps] = rates
+    memory[op.FADES][:n_steps] = 1.0 if fades is None else fades
     memory[op.CONTROL].fill(0)
 
 
@@ -184,7 +187,7 @@ _RAW_CODE = int(op.RAW_CODE)
 
 def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
     """Allocate the arrays that hold a value for each step of an epoch."""
-    for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT):
+    for place in (op.RATES, op.FADES, op.LOSSES_OUT, op.PENALTIES_OUT):
         memory[place] = np.empty(n_steps)
     memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 

@@ -13,6 +13,8 @@ __all__ = ["Layer", "Loss", "Model", "Optimizer"]
 class Layer(FlatLayer, Protocol):
     """A layer. Built-in layers also have a method ``lowered``, see `fastmlp.engine.lowering`."""
 
+    fade: float  # what multiplies its dropout, if any, in the next training pass
+
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """Arrays that are stored but not trained, by name."""
@@ -136,6 +138,6 @@ class Optimizer(Protocol):
         """Return the hyperparameters of its update as arguments of `fastmlp.ops.hyper`."""
         ...
 
-    def step(self, model: Any, *, lr: float | None = None) -> None:
-        """Take one step using the gradients in ``model.grad``."""
+    def step(self, model: Any, *, lr: float | None = None, fade: float = 1.0) -> None:
+        """Take one step using the gradients in ``model.grad``, with fade times weight decay."""
         ...

@@ -49,7 +49,9 @@ def write(
     tile = int(kernels.machine.isa.current().tile_rows)
     grain = max(core.row_grain or tile for core in cores)
     shapes = [
-        kernels.cores.Shape(o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize)
+        kernels.cores.Shape(
+            o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize, o.sizes
+        )
         for o in operations
     ]
     memory, packed = Workspace(), Workspace()
@@ -63,6 +65,7 @@ def write(
         weight, bias = [*offsets, -1, -1][:2]
         row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks}
         row |= {op.WEIGHT: weight, op.BIAS: bias}
+        row |= {op.SIZE1 + i: size for i, size in enumerate(o.all_sizes)}
         row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
         row |= core.places(shape, memory, packed, index == 0)
         units += [

@@ -30,6 +30,7 @@ class Layer:
     """
 
     seed: int = 0
+    fade: float = 1.0  # what multiplies a probability of dropout, if there is one
     _params: Arrays | None = None
     _grads: Arrays | None = None
     _state: Arrays | None = None

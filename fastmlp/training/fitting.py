@@ -19,6 +19,7 @@ from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
 from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
+from fastmlp.schedules import Schedule
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
 from fastmlp.training.history import History
@@ -101,6 +102,7 @@ class _MinibatchEpochs:
 
     def __init__(self, model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions):
         self.optimizer, self.schedule = options.optimizer, options.schedule
+        self.fade = options.fade
         self.loss, self.seed, self.rows = options.loss, options.seed, rows
         self.validation = validation
         size = min(options.batch_size, len(rows))
@@ -123,7 +125,8 @@ class _MinibatchEpochs:
             order = epoch_order(len(self.rows), self.seed, optimizer.epoch)
             self.order = order[: self.batches.n_used]
         self.first_step, started = optimizer.t, time.perf_counter()
-        result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll)
+        fades = {} if self.fade is None else {"fades": self._fades(self.fade)}
+        result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll, **fades)
         self.seconds = time.perf_counter() - started
         return result
 
@@ -157,6 +160,14 @@ class _MinibatchEpochs:
                 f"{self.schedule!r} must give {n} finite rates that are not negative, got {rates}"
             )
         return rates
+
+    def _fades(self, fade: Schedule) -> np.ndarray:
+        n = self.batches.count
+        fades = fade.rates(self.optimizer.t, n, n, self.total_steps)
+        fades = np.ascontiguousarray(fades, dtype=np.float64)
+        if fades.shape != (n,) or not (fades.min() >= 0 and fades.max() <= 1):
+            raise ValueError(f"fade must give {n} factors from 0 to 1, but {fade!r} gives {fades}")
+        return fades
 
     def _mean_loss(self, losses: np.ndarray) -> float:
         """Return the mean loss over rows, weighting each step as the step weighted its rows."""

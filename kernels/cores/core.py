@@ -41,6 +41,7 @@ class Shape(NamedTuple):
     row_grain: int
     parts: int
     real_bytes: int
+    sizes: tuple[int, ...] = ()
 
 
 class Memory(Protocol):

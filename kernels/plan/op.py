@@ -62,8 +62,11 @@ AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
     DZ_PACKED,  # ... and for the gradient of the weight
     PACKED_FORWARD,  # the weight in PACKED for the forward product ...
     PACKED_BACKWARD,  # ... and for the backward product
+    SIZE1,  # whole numbers that only the core knows the meaning of
+    SIZE2,
+    SIZE3,
     N_OPERATION_FIELDS,
-) = np.arange(26)
+) = np.arange(29)
 KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
 
 # Calls that only some cores use, as bits of HOOKS.
@@ -166,6 +169,7 @@ N_JOB = np.int64(32)
     UNIT_SUMS,  # float64 (2, units): sums of squares of the weights and of the gradients
     HYPER,  # float64 (threads, N_HYPER)
     RATES,  # float64 (steps,)
+    FADES,  # float64 (steps,): what multiplies weight decay and the probabilities of dropout
     LOSSES_OUT,  # float64 (steps,)
     PENALTIES_OUT,  # float64 (steps,)
     HITS_OUT,  # int64 (steps,)
@@ -173,4 +177,4 @@ N_JOB = np.int64(32)
     OUTPUTS,  # (real) (N, C) outputs of inference
     PACKED,  # (real) weights as bfloat16 tiles, see `cores.affine_bf16`
     N_ARRAYS,
-) = np.arange(34)
+) = np.arange(35)

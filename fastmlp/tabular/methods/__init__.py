@@ -28,6 +28,7 @@ import numpy as np
 
 from fastmlp.common.errors import unknown
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.realmlp_td import realmlp_td
 from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
@@ -36,6 +37,7 @@ __all__ = ["METHODS", "EncodedRows", "Inputs", "Recipe", "Targets", "prepare"]
 
 METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
+    "realmlp-td": realmlp_td,
 }
 """Name -> a function from ``(rows, y, n_classes, seed)`` to a recipe."""
 

@@ -39,7 +39,7 @@ class Inputs:
     Then z = (x - median) * factor in every column, and z / sqrt(1 + (z / 3)**2), which lies between
     -3 and 3. The factor is 1 / (q75 - q25), or 2 / (max - min) where that is infinite; a constant
     column is 0. With ``most_one_hot``, a category of more values stays a column of codes, after
-    the others.
+    the others. These are row numbers of one table, in which such a category has k + 1 rows.
 
     Attributes
     ----------
@@ -92,6 +92,11 @@ class Inputs:
         return tuple(k for k in self.sizes if not self._is_one_hot(k))
 
     @property
+    def n_embedded(self) -> int:
+        """The number of rows of the table that the codes refer to."""
+        return sum(k + 1 for k in self.embedded)
+
+    @property
     def n_scaled(self) -> int:
         """The number of columns that are not codes."""
         return len(self.median)
@@ -101,7 +106,8 @@ class Inputs:
         z = (self._spread(rows) - self.median) * self.factor
         z /= np.sqrt(1.0 + (z / _CLIP) ** 2)
         kept = [i for i, k in enumerate(self.sizes) if not self._is_one_hot(k)]
-        return np.concatenate([z, rows.codes[:, kept]], axis=1, dtype=np.float32)
+        starts = np.cumsum([0, *(k + 1 for k in self.embedded)])[:-1]
+        return np.concatenate([z, rows.codes[:, kept] + starts], axis=1, dtype=np.float32)
 
     def _spread(self, rows: EncodedRows) -> np.ndarray:
         """Return the numbers, without missing ones, and the one-hot columns, in float64."""

@@ -1,19 +1,19 @@
 """RealMLP-TD-S, the small RealMLP (Holzmueller, Grinsztajn and Steinwart, 2024)."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from fastmlp.layers import SELU, Linear, Mish, Scale
+from fastmlp.layers import SELU, Mish, Scale
 from fastmlp.model import Sequential
 from fastmlp.optimizers import Adam
 from fastmlp.schedules import CosLog4
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.ntk import ntk_linear
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["ntk_linear", "realmlp_td_s"]
+__all__ = ["realmlp_td_s"]
 
 _WIDTHS = (256, 256, 256)
 _EPOCHS, _BATCH = 256, 256
@@ -46,20 +46,3 @@ def realmlp_td_s(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int) ->
         "seed": seed,
     }
     return Recipe(inputs, targets, Sequential(*layers, seed=seed), options)
-
-
-def ntk_linear(weight: np.ndarray, bias: np.ndarray) -> Linear:
-    """Return a layer that trains as x W / sqrt(D) + b does with this W (D, H) and b (H,).
-
-    The layer holds W / sqrt(D). Under Adam its rate is divided and its epsilon multiplied by
-    sqrt(D), and so its steps are those of W divided by sqrt(D). Biases have a tenth of the rate.
-    Decoupled decay of W does not depend on D, and so its factor is sqrt(D) too.
-    """
-    root = math.sqrt(len(weight))
-    layer = Linear(*weight.shape)
-    layer.params = {"weight": weight / root, "bias": bias}
-    layer.factors = {
-        "weight": {"rate": 1.0 / root, "eps": root, "decay": root},
-        "bias": {"rate": 0.1},
-    }
-    return layer
