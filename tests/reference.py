@@ -217,6 +217,68 @@ def periodic_backward(dy, x, weight, n_waves, n_made):
     return dx, dweight
 
 
+def members(x, weight, width):
+    """Multiply x by each row of the weight (k, D), pad with zeros to the width, and join."""
+    pad = np.zeros((len(x), width - x.shape[1]))
+    return np.concatenate([part for r in weight for part in (x * r, pad)], axis=1)
+
+
+def members_backward(dy, x, weight):
+    """Return dx, dweight."""
+    parts = [part[:, : x.shape[1]] for part in np.split(dy, len(weight), axis=1)]
+    dx = sum(part * r for part, r in zip(parts, weight, strict=True))
+    return dx, np.stack([(part * x).sum(axis=0) for part in parts])
+
+
+def heads(x, weight, bias):
+    """y_m = x_m W_m' + b_m for each member; x (N, k D), weight (k, C, D), bias (k C,)."""
+    parts = zip(np.split(x, len(weight), axis=1), weight, strict=True)
+    return np.concatenate([part @ w.T for part, w in parts], axis=1) + bias
+
+
+def heads_backward(dy, x, weight):
+    """Return dx, dweight, dbias."""
+    dys, xs = (np.split(a, len(weight), axis=1) for a in (dy, x))
+    dx = np.concatenate([g @ w for g, w in zip(dys, weight, strict=True)], axis=1)
+    return dx, np.stack([g.T @ a for g, a in zip(dys, xs, strict=True)]), dy.sum(axis=0)
+
+
+def shares_of_bins(x, edges):
+    """Return how much of each bin lies below x (N,): (N, T) with T + 1 edges."""
+    shares = (x[:, None] - edges[:-1]) / np.diff(edges)
+    shares[:, 1:] = np.maximum(shares[:, 1:], 0.0)
+    shares[:, :-1] = np.minimum(shares[:, :-1], 1.0)
+    return shares
+
+
+def piecewise(x, weight, edges, width):
+    """Replace the first columns by w0 x + b0 + PLE(x) W; edges is a list with a row for each."""
+    parts = []
+    for number, row, own in zip(x.T, weight, edges, strict=False):
+        W = row[2 * width :].reshape(-1, width)[: len(own) - 1]
+        linear = np.outer(number, row[:width]) + row[width : 2 * width]
+        parts.append(linear + shares_of_bins(number, own) @ W)
+    return np.concatenate([*parts, x[:, len(weight) :]], axis=1)
+
+
+def piecewise_backward(dy, x, weight, edges, width):
+    """Return dx, dweight; at an edge, the derivative from below."""
+    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+    for j, (row, own) in enumerate(zip(weight, edges, strict=True)):
+        n, g = len(own) - 1, dy[:, j * width : (j + 1) * width]
+        W = row[2 * width :].reshape(-1, width)[:n]
+        inside = (x[:, j, None] > own[:-1]) & (x[:, j, None] <= own[1:])
+        if n:
+            inside[:, 0] = x[:, j] <= (own[1] if n > 1 else np.inf)
+            inside[:, -1] = x[:, j] > (own[-2] if n > 1 else -np.inf)
+        dx[:, j] = g @ row[:width] + (inside / np.diff(own) * (g @ W.T)).sum(axis=1)
+        dweight[j, :width] = x[:, j] @ g
+        dweight[j, width : 2 * width] = g.sum(axis=0)
+        dweight[j, 2 * width : (2 + n) * width] = (shares_of_bins(x[:, j], own).T @ g).ravel()
+    dx[:, len(weight) :] = dy[:, len(weight) * width :]
+    return dx, dweight
+
+
 NORMALIZATIONS = {
     "batchnorm": (batchnorm, batchnorm_backward),
     "layernorm": (layernorm, layernorm_backward),
@@ -255,6 +317,11 @@ def row_losses(kind, z, t, parameter=0.0):
         gradient = np.where(margin > 0, 1.0, 0.0)
         gradient[rows, t] = -gradient.sum(axis=1)
         return np.maximum(margin, 0.0).sum(axis=1), gradient
+    if kind == "member_cross_entropy":  # parameter is the number of members
+        k = int(parameter)
+        of_members = [row_losses("cross_entropy", part, t) for part in np.split(z, k, axis=1)]
+        values, gradients = zip(*of_members, strict=True)
+        return sum(values) / k, np.concatenate(gradients, axis=1) / k
     error = z - t
     if kind == "mse":
         value, slope = error**2, 2.0 * error

@@ -90,6 +90,10 @@ LAYERS = [
     fastmlp.ParametricActivation(4, "selu"),
     fastmlp.Embedding(4, 2, 9),
     fastmlp.PeriodicEmbedding(4, 3),
+    fastmlp.PiecewiseLinearEmbedding(4, 3),
+    fastmlp.Members(4, 2),
+    fastmlp.SharedLinear(16, 32, 2),
+    fastmlp.MemberHeads(2, 3, 2),
 ]
 
 

@@ -207,11 +207,14 @@ def test_realmlp_td_s_starts_at_0_with_a_compiled_network(n_classes):
 @pytest.mark.parametrize("method", methods.METHODS)
 @pytest.mark.parametrize("n_classes", [0, 2, 3])
 def test_every_method_learns(method, n_classes):
-    rows, y = table(1500, n_classes)
+    n_rows, epochs, batch = 1500, 24, 256
+    if method == "tabm-mini":  # its steps are larger
+        n_rows, epochs, batch = 250, 10, 64
+    rows, y = table(n_rows, n_classes)
     rows_val, y_val = table(200, n_classes, seed=1)
 
     recipe = methods.prepare(method, rows, y, n_classes=n_classes, seed=3)
-    history = recipe.train(rows, y, rows_val, y_val, epochs=24)
+    history = recipe.train(rows, y, rows_val, y_val, epochs=epochs, batch_size=batch)
 
     predicted = recipe.predict(rows_val)
     assert history.best_epoch is not None

@@ -168,7 +168,7 @@ def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
             end = start + array.size
-            running[start:end] = array
+            running[start:end] = array.reshape(-1)
             start = end
 
 
@@ -178,7 +178,7 @@ def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
             end = start + array.size
-            array[...] = running[start:end]
+            array[...] = running[start:end].reshape(array.shape)
             start = end
 
 

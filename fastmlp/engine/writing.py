@@ -55,7 +55,8 @@ def write(
         for o in operations
     ]
     memory, packed = Workspace(), Workspace()
-    rows = _places(operations, batch_size, memory, keeps_all=training is not None)
+    gapless = [core.gapless for core in cores]
+    rows = _places(operations, gapless, batch_size, memory, keeps_all=training is not None)
     units: list[tuple[int, ...]] = []
     running, n_running = [], 0
     for index, (o, core, shape, row) in enumerate(
@@ -126,17 +127,23 @@ def enter_factors(plan: Plan, slots: Sequence[Slot], factors: np.ndarray) -> Non
 
 
 def _places(
-    operations: Sequence[Operation], batch_size: int, memory: Workspace, keeps_all: bool
+    operations: Sequence[Operation],
+    gapless: Sequence[bool],
+    batch_size: int,
+    memory: Workspace,
+    keeps_all: bool,
 ) -> list[_Fields]:
     """Allocate the operations' inputs and outputs; return the fields that describe them.
 
     With ``keeps_all``, each array has its own memory, so that the backward pass can read it.
+    ``gapless`` says which operations need inputs and outputs without gaps.
     """
     rows: list[_Fields] = []
-    x, ld_x = memory.inputs(batch_size, operations[0].n_in)
-    turns = [] if keeps_all else memory.turns(batch_size, [o.n_out for o in operations])
+    x, ld_x = memory.inputs(batch_size, operations[0].n_in, gapless[0])
+    exact = [a or b for a, b in zip(gapless, [*gapless[1:], False], strict=True)]
+    turns = [] if keeps_all else memory.turns(batch_size, [o.n_out for o in operations], exact)
     for index, o in enumerate(operations):
-        y, ld_y = memory.matrix(batch_size, o.n_out) if keeps_all else turns[index]
+        y, ld_y = memory.matrix(batch_size, o.n_out, exact[index]) if keeps_all else turns[index]
         row: _Fields = {op.N_IN: o.n_in, op.N_OUT: o.n_out, op.LAYER: o.dropout_layer}
         if o.activation is not None:
             row[op.ACTIVATION] = kernels.activations.CODES[o.activation]

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 import fastmlp.kernels as kernels
 from fastmlp.kernels.plan import op
-from fastmlp.ops import columns, norms
+from fastmlp.ops import columns, ensembles, norms
 from fastmlp.ops.columns import *  # noqa: F403
+from fastmlp.ops.ensembles import *  # noqa: F403
 from fastmlp.ops.norms import *  # noqa: F403
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "with_factors",
 ]
 __all__ += columns.__all__
+__all__ += ensembles.__all__
 __all__ += norms.__all__
 
 _local = threading.local()

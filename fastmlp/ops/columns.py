@@ -15,6 +15,8 @@ __all__ = [
     "mix_backward",
     "periodic",
     "periodic_backward",
+    "piecewise",
+    "piecewise_backward",
     "scale",
     "scale_backward",
 ]
@@ -101,5 +103,32 @@ def periodic_backward(
     )
     kernels.cores.periodic.periodic_backward(
         dy, x, weight, dx, scratch, d, n_numbers, n_waves, n_made, 0, n
+    )
+    return dx
+
+
+def piecewise(x: np.ndarray, weight: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return x with the piecewise-linear embeddings of its first columns.
+
+    weight has a row [w0, b0, W] for each of them, edges one of the n_bins + 1 edges.
+    """
+    (n, d), (n_numbers, n_edges) = x.shape, edges.shape
+    width = weight.shape[1] // (n_edges + 1)
+    y = np.empty((n, d + n_numbers * (width - 1)), x.dtype)
+    kernels.cores.piecewise.piecewise(x, weight, edges, y, d, n_numbers, n_edges - 1, width, 0, n)
+    return y
+
+
+def piecewise_backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, edges: np.ndarray, dweight: np.ndarray
+) -> np.ndarray:
+    """Return dx and overwrite dweight."""
+    dx, (n, d), (n_numbers, n_edges) = np.empty_like(x), x.shape, edges.shape
+    width, n_bins = weight.shape[1] // (n_edges + 1), n_edges - 1
+    kernels.cores.piecewise.piecewise_parameters(
+        dy, x, edges, dweight.reshape(-1), 0, n_numbers, n_bins, width, n
+    )
+    kernels.cores.piecewise.piecewise_backward(
+        dy, x, weight, edges, dx, d, n_numbers, n_bins, width, 0, n
     )
     return dx

@@ -225,6 +225,8 @@ def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
         own = layer.param_shapes()
         if isinstance(layer, known_layers.BatchNorm):
             own |= dict.fromkeys(("running_mean", "running_var"), (layer.n_features,))
+        elif isinstance(layer, known_layers.PiecewiseLinearEmbedding):
+            own |= {"edges": (layer.n_numbers, layer.n_bins + 1)}
         elif isinstance(layer, Normalize):
             own |= {"mean": layer.mean.shape, "std": layer.std.shape}
         shapes |= {f"{index}.{name}": shape for name, shape in own.items()}
@@ -243,6 +245,11 @@ def _require_valid_state(index: int, layer: Layer) -> None:
             Normalize(layer.mean, layer.std)
     except ValueError as error:
         raise RefusedError(f"layer {index}, Normalize: {error}") from None
+    if isinstance(layer, known_layers.PiecewiseLinearEmbedding):
+        try:
+            layer.edges = layer.edges
+        except ValueError as error:
+            raise RefusedError(f"layer {index}, {type(layer).__name__}: {error}") from None
     if isinstance(layer, known_layers.BatchNorm) and (layer.state["running_var"] < 0).any():
         raise RefusedError(f"layer {index}, BatchNorm: running_var must not be negative")
 

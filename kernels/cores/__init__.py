@@ -7,11 +7,15 @@ from .batch_norm import BATCH_NORM
 from .copy import COPY
 from .core import Core, Shape
 from .embedding import EMBEDDING
+from .heads import HEADS
 from .layer_norm import LAYER_NORM
+from .members import MEMBERS
 from .parametric import PARAMETRIC
 from .periodic import PERIODIC
+from .piecewise import PIECEWISE
 from .rms_norm import RMS_NORM
 from .scale import SCALE
+from .shared_affine import SHARED_AFFINE
 
 __all__ = ["CODES", "TABLE", "Core", "Shape"]
 
@@ -26,5 +30,9 @@ TABLE = (
     PARAMETRIC,
     EMBEDDING,
     PERIODIC,
+    MEMBERS,
+    SHARED_AFFINE,
+    HEADS,
+    PIECEWISE,
 )
 CODES = codes_of(TABLE)

@@ -13,7 +13,8 @@ Targets are class numbers 0 to C - 1, int (N,), or float (N,)::
 the first values of some weights. A recipe has parts, all of which can be saved:
 
 - ``recipe.inputs``: what the method does to encoded rows, ``inputs(rows)`` -> float32 matrix for
-  the network. ``inputs.arrays()`` has its values by name, which ``Inputs.restored`` takes back.
+  the network. ``inputs.arrays()`` has its values by name; ``restored`` of its class takes them
+  back. `INPUTS` has the classes by name.
 - ``recipe.targets``: ``targets.encode(y)`` -> targets of the network, ``targets.decode(outputs)``
   -> probabilities or numbers. It is a small dataclass of plain numbers.
 - ``recipe.model``: a `Sequential`.
@@ -28,16 +29,24 @@ import numpy as np
 
 from fastmlp.common.errors import unknown
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.methods.realmlp_td import realmlp_td
 from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
 from fastmlp.tabular.methods.recipe import Recipe
+from fastmlp.tabular.methods.tabm_mini import tabm_mini
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["METHODS", "EncodedRows", "Inputs", "Recipe", "Targets", "prepare"]
+__all__ = ["INPUTS", "METHODS", "EncodedRows", "Inputs", "Recipe", "Targets", "prepare"]
+
+INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
+    kind.__name__: kind for kind in (Inputs, QuantileInputs)
+}
+"""The kinds of inputs by name, for files."""
 
 METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
     "realmlp-td": realmlp_td,
+    "tabm-mini": tabm_mini,
 }
 """Name -> a function from ``(rows, y, n_classes, seed)`` to a recipe."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["EncodedRows", "Inputs"]
+__all__ = ["EncodedRows", "Inputs", "one_hot"]
 
 _CLIP = 3.0
 
@@ -114,16 +114,16 @@ class Inputs:
         numbers = np.array(rows.numbers, np.float64)
         missing = np.isnan(numbers)
         numbers[missing] = np.broadcast_to(self.median[: numbers.shape[1]], numbers.shape)[missing]
-        one_hot = [
-            _one_hot(rows.codes[:, i], k) for i, k in enumerate(self.sizes) if self._is_one_hot(k)
+        columns = [
+            one_hot(rows.codes[:, i], k) for i, k in enumerate(self.sizes) if self._is_one_hot(k)
         ]
-        return np.concatenate([numbers, *one_hot], axis=1)
+        return np.concatenate([numbers, *columns], axis=1)
 
     def _is_one_hot(self, size: int) -> bool:
         return self.most_one_hot is None or size <= self.most_one_hot
 
 
-def _one_hot(codes: np.ndarray, size: int) -> np.ndarray:
+def one_hot(codes: np.ndarray, size: int) -> np.ndarray:
     """Return the columns of a category; codes outside 1 to k have zeros."""
     if size <= 2:
         return (1.0 * (codes == 1) - (codes == 2))[:, None]

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastmlp.model import Sequential
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.methods.targets import Targets
 from fastmlp.training.history import History
 from fastmlp.training.stopping import EarlyStopping
@@ -20,7 +21,7 @@ class Recipe:
 
     Attributes
     ----------
-    inputs : Inputs
+    inputs : Inputs or QuantileInputs
     targets : Targets
     model : Sequential
     options : dict
@@ -30,7 +31,7 @@ class Recipe:
 
     """
 
-    inputs: Inputs
+    inputs: Inputs | QuantileInputs
     targets: Targets
     model: Sequential
     options: dict[str, Any]
