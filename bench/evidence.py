@@ -65,12 +65,7 @@ def collect(level: str) -> list[Evidence]:
 
 
 def of_limit(level: str) -> list[Evidence]:
-    """Return the evidence of `bench.limit_kernels`, whose vectors are as wide as our kernels'."""
-    return [evidence._replace(library="loops") for evidence in of_fastmlp(level)]
-
-
-def of_fastmlp(level: str) -> list[Evidence]:
-    """Return the kernels' vectors, and the processor that LLVM compiles for."""
+    """Return the vectors of `bench.limit_kernels`, and the processor that numba compiles for."""
     from numba.core import config
 
     from fastmlp.kernels.machine import isa
@@ -78,7 +73,15 @@ def of_fastmlp(level: str) -> list[Evidence]:
     used, processor = isa.current().name, getattr(config, "CPU_NAME", None)
     held = used == level and processor is not None
     processor = processor or "this processor"
-    return [Evidence("fastmlp", f"{used}, compiled for {processor}", held)]
+    return [Evidence("loops", f"{used}, compiled for {processor}", held)]
+
+
+def of_fastmlp(level: str) -> list[Evidence]:
+    """Return the kernels' vectors, and the processor that LLVM compiles for."""
+    from fastmlp.kernels.machine import isa
+
+    used = isa.current()
+    return [Evidence("fastmlp", f"{used.name}, compiled for {used.processor}", used.name == level)]
 
 
 def of_numpy(level: str) -> list[Evidence]:

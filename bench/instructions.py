@@ -17,7 +17,7 @@ tiles."""
 
 # Each library's variable, and its values for (generic, avx2, avx512); None: nothing to set.
 SETTINGS = {
-    # FASTMLP_ISA sets the kernels' vectors; numba decides what else LLVM may use.
+    # FASTMLP_ISA limits our kernels, and these the loops that find the machine's limit.
     "NUMBA_CPU_NAME": ("nehalem", "haswell", "cooperlake"),
     "NUMBA_CPU_FEATURES": ("", "", ""),
     "OPENBLAS_CORETYPE": ("Nehalem", "Haswell", "SkylakeX"),

@@ -2,6 +2,7 @@
 
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
+from fastmlp.ensemble import Ensemble
 from fastmlp.layers import (
     Dropout,
     Flatten,
@@ -21,8 +22,10 @@ from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, adaptive
 from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.saving import load
+from fastmlp.sweep.halving import search
 from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
+from fastmlp.training.pack import fit_many
 from fastmlp.training.stopping import EarlyStopping
 
 __all__ = [
@@ -30,12 +33,14 @@ __all__ = [
     "Callback",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "Flatten",
     "History",
     "Linear",
     "Sequential",
     "TiedAutoencoder",
     "callbacks",
+    "fit_many",
     "gradcheck",
     "initializers",
     "layers",
@@ -43,6 +48,7 @@ __all__ = [
     "losses",
     "optimizers",
     "schedules",
+    "search",
 ]
 __all__ += activations.__all__
 __all__ += columns.__all__

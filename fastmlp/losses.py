@@ -52,6 +52,9 @@ class Loss:
         Whether targets are class labels (N,). If not, they are numbers (N, C), or (N,) if C = 1.
     has_accuracy : bool
         Whether an output can be right or wrong, so that accuracy is defined.
+    predicts : {"numbers", "class probabilities", "probabilities", "counts"}
+        What the outputs stand for: the numbers themselves, or the logits of probabilities, or the
+        logarithms of expected counts. `fastmlp.Ensemble` averages what they stand for.
 
     """
 
@@ -59,6 +62,7 @@ class Loss:
     parameter: float = 0.0
     takes_labels: bool = False
     has_accuracy: bool = False
+    predicts: str = "numbers"
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set what there is to set, checked; another name would go unnoticed."""
@@ -158,6 +162,7 @@ class CrossEntropy(Loss):
     kind = "cross_entropy"
     takes_labels = True
     has_accuracy = True
+    predicts = "class probabilities"
 
     def __init__(self, label_smoothing: float = 0.0):
         self.label_smoothing: float = fraction("label_smoothing", label_smoothing)
@@ -228,6 +233,7 @@ class BinaryCrossEntropy(Loss):
 
     kind = "binary_cross_entropy"
     has_accuracy = True
+    predicts = "probabilities"
 
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
@@ -300,6 +306,7 @@ class Poisson(Loss):
     """
 
     kind = "poisson"
+    predicts = "counts"
 
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"

@@ -1,7 +1,6 @@
 """The model that users build and train."""
 
 import os
-import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
@@ -16,8 +15,8 @@ from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_data, as_weights, non_negative, positive_int
 from fastmlp.engine import inference, layerwise
 from fastmlp.layers.checks import warn_of_unlearned
-from fastmlp.layers.stack import Stack
 from fastmlp.optimizers import Optimizer
+from fastmlp.predicting import Predicting
 from fastmlp.schedules import Schedule
 from fastmlp.storage import model_file
 from fastmlp.training.history import History
@@ -27,7 +26,7 @@ from fastmlp.training.stopping import EarlyStopping
 __all__ = ["Sequential"]
 
 
-class Sequential(Stack):
+class Sequential(Predicting):
     """A sequence of layers with one flat array of parameters, trained by `fit`.
 
     Parameters
@@ -59,7 +58,7 @@ class Sequential(Stack):
     """
 
     _named_optimizer: tuple[str, Optimizer] | None = None
-    _rebuilt = (*Stack._rebuilt, "_training", "has_plan", "per_thread")
+    _rebuilt = (*Predicting._rebuilt, "_training")
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = "float32"):
         self.key: str = os.urandom(8).hex()  # lets an optimizer recognise the model
@@ -75,8 +74,6 @@ class Sequential(Stack):
 
     def _build(self, layers: tuple[Any, ...]) -> None:
         super()._build(layers)
-        self.has_plan: bool = inference.can_infer(self)
-        self.per_thread: threading.local = threading.local()  # used by inference
         self._training = Exclusive(
             "this model is already being trained: wait for that call of fit to return, or train "
             "copy.deepcopy(model)"
@@ -141,7 +138,8 @@ class Sequential(Stack):
         sample_weight : array_like, shape (N,), optional
             >= 0. A step's loss is sum(w * l) / sum(w), so only their ratios matter.
         class_weight : dict or "balanced", optional
-            Label -> weight (default 1), times the sample weight; "balanced" is N / (C * its rows).
+            Label -> weight (default 1), multiplied by the sample weight; "balanced" is
+            N / (number of classes * rows of the class).
         l2 : float, default 0.0
             Adds 0.5 * l2 * sum(W * W) over the weight matrices to the loss.
         label_smoothing : float, default 0.0
@@ -191,7 +189,7 @@ class Sequential(Stack):
         options = FitOptions.checked(
             loss=loss,
             label_smoothing=label_smoothing,
-            optimizer=self._resolve(optimizer),
+            optimizer=self.own_optimizer(optimizer),
             epochs=epochs,
             batch_size=batch_size,
             class_weight=class_weight,
@@ -210,51 +208,16 @@ class Sequential(Stack):
         )
         rows = self.check_data(options.loss, X, y, sample_weight)
         rows = options.weighted(rows, self.check_inputs(rows.X), self.dtype)
-        validation = self._check_validation(options.loss, validation_data)
+        validation = self.check_validation(options.loss, validation_data)
         return training.fit(self, rows, validation, options)
 
-    def _resolve(self, optimizer: str | Optimizer) -> Optimizer:
-        """Return the optimizer; the previous one if its name has not changed."""
+    def own_optimizer(self, optimizer: str | Optimizer) -> Optimizer:
+        """Return the optimizer to train with; the previous one if its name has not changed."""
         if self._named_optimizer is not None and optimizer == self._named_optimizer[0]:
             return self._named_optimizer[1]
         found = optimizers.get(optimizer)
         self._named_optimizer = (optimizer, found) if isinstance(optimizer, str) else None
         return found
-
-    def __call__(self, X: Any) -> np.ndarray:
-        """Return `predict` of X."""
-        return self.predict(X)
-
-    def predict(self, X: Any, *, batch_size: int = 1024) -> np.ndarray:
-        """Return the outputs in inference mode; safe to call from several threads at once.
-
-        The layers' arrays and settings, such as a slope or eps, may change between calls.
-
-        Parameters
-        ----------
-        X : array_like, shape (N, ...)
-            Any real dtype. NaN and infinity are allowed.
-        batch_size : int, default 1024
-            Rows computed at a time.
-
-        Returns
-        -------
-        numpy.ndarray, shape (N, C), the model's dtype
-            Logits or predictions.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X is not numeric, empty, or has the wrong number of features.
-
-        """
-        X = as_data(X, self.dtype, finite=False, exact=self.takes_exactly)
-        self.check_inputs(X)
-        if type(batch_size) is not int or batch_size < 1:
-            batch_size = positive_int("batch_size", batch_size)
-        if self.has_plan:
-            return inference.predict(self, X)
-        return layerwise.predict(self, X, batch_size)
 
     def evaluate(
         self,
@@ -347,7 +310,8 @@ class Sequential(Stack):
             weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
         return Rows(X, y, weights)
 
-    def _check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
+    def check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
+        """Check ``validation_data`` and return it in the form used for validation."""
         if data is None:
             return None
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):

@@ -1,8 +1,10 @@
 """Saving models to files and loading them."""
 
 import os
+from typing import Any
 
 from fastmlp.common.validation import positive_int
+from fastmlp.ensemble import Ensemble
 from fastmlp.model import Sequential
 from fastmlp.storage.model_file import read, require_name, save
 
@@ -12,19 +14,20 @@ MAX_LAYERS = 10_000
 """The default limit on the number of layers in a file."""
 
 
-def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Sequential:
-    """Load a model from a file written by ``model.save``.
+def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Any:
+    """Load a model or an ensemble from a file written by its ``save``.
 
     Parameters
     ----------
     path : str or path
     max_layers : int, default 10,000
-        A file with more layers is refused before memory is allocated for them.
+        A file with more layers, in all models of an ensemble together, is refused before memory is
+        allocated for them.
 
     Returns
     -------
-    Sequential
-        Its predictions are those of the saved model. The optimizer is not saved.
+    Sequential or Ensemble
+        Its predictions are those of the saved one. Optimizers are not saved.
 
     Raises
     ------
@@ -40,4 +43,4 @@ def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Seque
         If weights are NaN or infinite, because training diverged before the model was saved.
 
     """
-    return read(path, positive_int("max_layers", max_layers), Sequential)
+    return read(path, positive_int("max_layers", max_layers), Sequential, Ensemble)

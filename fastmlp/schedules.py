@@ -1,7 +1,7 @@
 """Learning-rate schedules. A schedule returns the rates of many consecutive steps at once."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,11 +20,14 @@ __all__ = [
     "Step",
     "WarmUp",
     "as_schedule",
+    "is_built_in",
 ]
 
 
 class Schedule:
     """Base class of schedules; subclasses define `at`."""
+
+    is_constant: ClassVar[bool] = False  # whether every step has the same rate
 
     @classmethod
     def for_training(cls, lr: float, epochs: int, steps_per_epoch: int) -> "Schedule":
@@ -87,6 +90,8 @@ class Schedule:
 
 class Constant(Schedule):
     """The same rate at every step."""
+
+    is_constant = True
 
     def __init__(self, lr: float):
         self.lr: float = non_negative("lr", lr)
@@ -278,6 +283,13 @@ def as_schedule(lr: "float | Schedule", name: str = "lr") -> Schedule:
     if hasattr(lr, "rates"):
         return lr  # type: ignore[return-value]
     return Constant(non_negative(name, lr))
+
+
+def is_built_in(schedule: Any) -> bool:
+    """Return whether a schedule, and one inside it, is one of ours: the step alone decides."""
+    while type(schedule) is WarmUp:
+        schedule = schedule.schedule
+    return type(schedule) in SCHEDULES.values()
 
 
 def _cosine(start: float, end: float, share: np.ndarray) -> np.ndarray:

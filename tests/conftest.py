@@ -19,6 +19,7 @@ def _private_cache():
 
 os.environ.setdefault("FASTMLP_CACHE_DIR", _private_cache())
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("FASTMLP_PREDICT", "compiled")  # as after a first training run
 
 settings.register_profile(
     "fastmlp",

@@ -20,8 +20,8 @@ FLOORS = {
     "front door": ["", "api"],
     "public names": ["callbacks", "files", "history", "sequential", "stopping"],
     "uses of models": ["sklearn", "compat", "sweep", "tabular"],
-    "around a model": ["saving", "gradcheck", "autoencoder", "plots", "datasets"],
-    "model": ["model"],
+    "around a model": ["ensemble", "saving", "gradcheck", "autoencoder", "plots", "datasets"],
+    "model": ["model", "predicting"],
     "training": ["training"],
     "parts of a model": [
         "layers",
@@ -30,8 +30,10 @@ FLOORS = {
         "schedules",
         "initializers",
         "storage",
+        "export",
     ],
     "engine": ["engine", "ops"],
+    "formulas": ["formulas"],
     "common": ["common"],
     "kernels": ["kernels"],
 }

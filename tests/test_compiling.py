@@ -99,7 +99,7 @@ def test_a_failed_compilation_ends_the_line_too(watch, monkeypatch, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_on_a_terminal_a_line_counts_and_goes_away(watch, monkeypatch):
     wipe, text = "\r\x1b[K", "compiling kernels, once per machine"
-    expected = f"{wipe}{text}: 1 of 2{wipe}{wipe}{text}: 2 of 2{wipe}"
+    expected = f"{wipe}{text}: 1 of 2{wipe}{text}: 2 of 2{wipe}"
     import pty
 
     leader, follower = pty.openpty()
@@ -113,6 +113,31 @@ def test_on_a_terminal_a_line_counts_and_goes_away(watch, monkeypatch):
     os.close(leader)
 
     assert shown == expected
+
+
+def test_what_is_known_to_take_long_is_told_at_once(watch, monkeypatch, capsys):
+    monkeypatch.setattr(compiling, "SECONDS_UNSEEN", 1e9)
+
+    watch.expect(3, is_long=True)
+    watch.count()
+
+    assert capsys.readouterr().err == NOTICE
+    assert (watch.n_done, watch.n_expected) == (1, 3)
+
+
+def test_the_line_goes_away_though_fewer_kernels_were_missing_than_expected(watch, monkeypatch):
+    shown = []
+    monkeypatch.setattr(compiling, "SECONDS_UNSEEN", 0.0)
+    monkeypatch.setattr(compiling, "_can_move", lambda: True)
+    monkeypatch.setattr(compiling, "_write", shown.append)
+
+    watch.expect(3)
+    jit.kernel(tripled)(1.0)
+    watch.finish()
+    jit.kernel(squared)(1.0)
+
+    text = "\r\x1b[Kcompiling kernels, once per machine: "
+    assert shown == [f"{text}1 of 3", f"{text}2 of 3", "\r\x1b[K", f"{text}2", "\r\x1b[K"]
 
 
 DISABLED = """

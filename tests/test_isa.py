@@ -99,8 +99,8 @@ def chosen(monkeypatch, features, level=None, permitted=True):
     return isa.current.__wrapped__()
 
 
-AVX2 = {"avx2", "fma"}
-AVX512 = AVX2 | {"avx512f", "avx512vl", "avx512bw", "avx512dq"}
+AVX2 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
+AVX512 = AVX2 | {"avx512f", "avx512vl", "avx512bw", "avx512cd", "avx512dq"}
 AMX = AVX512 | {"avx512bf16", "amx-tile", "amx-bf16"}
 
 
@@ -109,7 +109,7 @@ AMX = AVX512 | {"avx512bf16", "amx-tile", "amx-bf16"}
     [
         (set(), "generic"),
         ({"neon"}, "generic"),
-        ({"avx2"}, "generic"),
+        ({"avx2", "fma"}, "generic"),
         (AVX2, "avx2"),
         (AVX512 - {"avx512dq"}, "avx2"),
         (AVX512, "avx512"),
@@ -153,7 +153,7 @@ def test_without_permission_there_are_no_tiles(monkeypatch):
 def described(**changes):
     """Return an instruction set with 16 registers of 32 bytes, but for the changes."""
     usual = {"name": "avx2", "n_registers": 16, "vector_bytes": 32, "heights": (12, 6, 4)}
-    usual |= {"steps_ahead": 8, "first_cache": 1 << 15, "second_cache": 1 << 19}
+    usual |= {"steps_ahead": 8, "processor": "x86-64-v3"}
     return isa.Isa(**usual | changes)
 
 
@@ -188,14 +188,50 @@ def test_a_block_of_a_single_row_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("level", "processor"), [("generic", "nehalem"), ("avx2", "haswell"), ("avx512", None)]
+    ("level", "processor", "features"),
+    [
+        ("generic", "x86-64-v2", ""),
+        ("avx2", "x86-64-v3", ""),
+        ("avx512", "x86-64-v4", ""),
+        ("amx", "x86-64-v4", "+amx-bf16,+amx-tile,+avx512bf16"),
+    ],
 )
-def test_less_than_the_processor_has_is_compiled_for_a_lesser_processor(
-    level, processor, monkeypatch
+def test_a_level_is_compiled_for_no_more_than_its_instructions(
+    level, processor, features, monkeypatch
 ):
     monkeypatch.setattr(isa.platform, "machine", lambda: "x86_64")
 
-    assert chosen(monkeypatch, AVX512, level).processor == processor
+    found = chosen(monkeypatch, AMX | {"avx512fp16", "gfni"}, level)
+
+    assert (found.processor, found.features) == (processor, features)
+
+
+def test_an_unknown_architecture_is_compiled_for_as_it_is(monkeypatch):
+    monkeypatch.setattr(isa.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(isa.llvm, "get_host_cpu_name", lambda: "rocket")
+
+    found = chosen(monkeypatch, {"v", "d"})
+
+    assert (found.name, found.processor, found.features) == ("generic", "rocket", "+d,+v")
+
+
+@pytest.mark.parametrize(("machine", "n_levels"), [("x86_64", 4), ("AMD64", 4), ("aarch64", 1)])
+def test_only_x86_has_several_levels(machine, n_levels, monkeypatch):
+    monkeypatch.setattr(isa.platform, "machine", lambda: machine)
+
+    assert isa.levels_here() == isa.LEVELS[:n_levels]
+
+
+@pytest.mark.parametrize("level", isa.LEVELS)
+def test_any_level_can_be_compiled_for_without_running_it(level, monkeypatch):
+    monkeypatch.setattr(isa, "processor_features", frozenset)
+    monkeypatch.setattr(isa, "_only_compiled", None)
+    monkeypatch.setattr(isa, "current", isa.current.__wrapped__)
+    monkeypatch.setattr(isa.current, "cache_clear", lambda: None, raising=False)
+
+    isa.only_compile_for(level)
+
+    assert isa.current().name == level
 
 
 HELD = """
@@ -279,3 +315,28 @@ def test_other_systems_are_not_asked_for_tiles(name, value, monkeypatch):
         monkeypatch.setattr(isa.sys, "platform", value)
 
     assert isa._tiles_permitted.__wrapped__() is False
+
+
+WITH_OTHERS = """
+import numba, numpy as np
+@numba.njit
+def double(x):
+    for i in range(x.size):
+        x[i] *= 2
+double(np.ones(100, np.float32))
+theirs = double.inspect_asm()[double.signatures[0]]
+from fastmlp.kernels.machine.jit import kernel
+ours = kernel(double.py_func)
+ours(np.ones(100, np.float32))
+again = numba.njit(double.py_func)
+again(np.ones(100, np.float32))
+[mine], [later] = ours.inspect_asm().values(), again.inspect_asm().values()
+print("ymm" in mine, theirs.count("ymm") == later.count("ymm"))
+"""
+
+
+@pytest.mark.skipif("generic" not in OTHERS, reason="this processor has one level")
+def test_what_else_numba_compiles_in_the_process_is_left_alone():
+    done = run_with("generic", "-c", WITH_OTHERS)
+
+    assert done.stdout.split() == ["False", "True"], done.stderr

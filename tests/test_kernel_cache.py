@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.kernels.machine import cache, isa, jit
+from fastmlp.kernels.machine import cache, isa, jit, place
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and permissions are POSIX's")
 
@@ -251,7 +251,7 @@ def test_without_a_home_directory_there_is_one_warning(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("FASTMLP_CACHE_DIR")
-    monkeypatch.setattr(jit.platformdirs, "user_cache_dir", homeless)
+    monkeypatch.setattr(place.platformdirs, "user_cache_dir", homeless)
     monkeypatch.setattr(cache, "_told", {})
     with pytest.warns(RuntimeWarning, match="no home directory.*FASTMLP_CACHE_DIR"):
         assert jit.cache_folder.__wrapped__() is None
@@ -264,19 +264,19 @@ def test_without_a_home_directory_there_is_one_warning(monkeypatch):
 def test_an_edit_of_any_kernel_source_changes_the_folder(tmp_path, monkeypatch):
     kernels = tmp_path / "kernels"
     shutil.copytree(Path(jit.__file__).parents[1], kernels)
-    original = jit._fingerprint()
+    original = jit._fingerprint(isa.current())
     monkeypatch.setattr(jit, "__file__", str(kernels / "machine" / "jit.py"))
-    assert jit._fingerprint() == original
+    assert jit._fingerprint(isa.current()) == original
 
     sources = sorted(kernels.rglob("*.py"))
     assert len({source.parent for source in sources}) > 1
     for source in sources:
         content = source.read_bytes()
         source.write_bytes(content + b"\n")
-        assert jit._fingerprint() != original, f"{source.name} was edited"
+        assert jit._fingerprint(isa.current()) != original, f"{source.name} was edited"
         source.write_bytes(content)
     (kernels / "plan" / "new.py").touch()
-    assert jit._fingerprint() != original
+    assert jit._fingerprint(isa.current()) != original
 
 
 def made(shift):
@@ -301,8 +301,8 @@ ASK = """
 import sys
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 sys.path.insert(0, {folder!r})
-from fastmlp.kernels.machine import jit
-print(jit.__file__, jit._fingerprint())
+from fastmlp.kernels.machine import isa, jit
+print(jit.__file__, jit._fingerprint(isa.current()))
 """
 
 
@@ -345,11 +345,11 @@ def test_without_sources_the_bytecode_names_the_folder(tmp_path):
 
 
 def test_each_instruction_set_has_a_folder(monkeypatch):
-    original = jit._fingerprint()
+    original = jit._fingerprint(isa.current())
     without = dataclasses.replace(isa.current(), vector_bytes=8)
     monkeypatch.setattr(isa, "current", lambda: without)
 
-    assert jit._fingerprint() != original
+    assert jit._fingerprint(isa.current()) != original
 
 
 def test_the_environment_sets_the_folder(tmp_path, monkeypatch):

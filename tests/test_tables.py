@@ -1,5 +1,8 @@
 """Training and prediction work with every row of every table of kernels."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 import reference
@@ -12,7 +15,7 @@ from fastmlp.engine.lowering import fuse
 from fastmlp.engine.plan import core_name
 from fastmlp.kernels.machine import isa
 from fastmlp.kernels.machine.tables import codes_of
-from fastmlp.kernels.plan import calls
+from fastmlp.kernels.plan import calls, op
 
 TABLES = [kernels.activations, kernels.losses, kernels.optimizers, kernels.cores]
 CORES = {
@@ -141,3 +144,11 @@ def test_every_table_is_complete():
     )
     for family in (calls.ACTIVATE, calls.DIFFERENTIATE, calls.LOSE, calls.UPDATE, calls.FORWARD):
         assert sum(isinstance(each, tuple) and each[0] is family for each in needed) >= 4
+
+
+def test_no_field_of_a_plan_shares_its_name_with_another():
+    module = ast.parse(Path(op.__file__).read_text(encoding="utf-8"))
+    stored = [node for node in ast.walk(module) if isinstance(node, ast.Name)]
+    found = [node.id for node in stored if isinstance(node.ctx, ast.Store)]
+
+    assert len(found) == len(set(found)) > 100

@@ -49,8 +49,9 @@ def train(n_threads):
 )  # seconds: the calling thread only waits, or works too
 @pytest.mark.parametrize("n_left", [0, 1, 2])
 def test_fit_works_with_the_threads_that_can_be_started(n_left, short, threads_left, monkeypatch):
+    monkeypatch.setattr(compiled, "_SHORT_WORK", 1e9)
     alone = train(1)
-    monkeypatch.setattr(compiled, "_SHORT_EPOCH", short)
+    monkeypatch.setattr(compiled, "_SHORT_WORK", short)
     threads_left[0] = n_left
 
     with pytest.warns(RuntimeWarning, match="no new thread can be started.*ulimit -u"):

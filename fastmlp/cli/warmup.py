@@ -1,74 +1,78 @@
-"""`fastmlp warmup`: compile and cache every kernel, for container images and CI."""
+"""`fastmlp warmup`: compile and keep every kernel, for container images, shared folders and CI."""
 
 import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from fastmlp.training import PRECISIONS
+from fastmlp.cli.destinations import check_folder
+from fastmlp.cli.parsing import name_of, names
 
 __all__ = ["add_parser", "run"]
-
-_DTYPES = ("float32", "float64")
 
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("warmup", help="compile the kernels ahead of time")
+    parser = commands.add_parser(
+        "warmup",
+        help="compile the kernels ahead of time",
+        description="Compile every kernel and keep it, so that nothing is compiled later.",
+        epilog="A folder made with --out serves every machine of its levels with the same versions "
+        "of fastmlp, numba, numpy and Python, wherever it lies: set FASTMLP_KERNELS to it. It is "
+        "only read.",
+    )
+    parser.add_argument(
+        "--levels",
+        type=_levels,
+        metavar="LEVELS",
+        help="instruction sets to compile for, separated by commas, or all (default: the one in "
+        "use, see fastmlp info)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to put them (default: the kernel cache)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compile all kernels that plans can call, then train and predict; 1 if they cannot be kept."""
+    """Compile all kernels that plans can call; 1 if some cannot be compiled or kept."""
     from fastmlp.engine.warmup import warm_up
-    from fastmlp.kernels.machine import cache, jit
+    from fastmlp.kernels.machine import cache, isa, jit
 
-    started = time.perf_counter()
-    for dtype in _DTYPES:
-        for precision in PRECISIONS if dtype == "float32" else PRECISIONS[:1]:
-            begun = time.perf_counter()
-            warm_up([dtype])
-            compile_kernels(dtype, precision)
-            if not arguments.json:
-                seconds = time.perf_counter() - begun
-                print(f"{dtype} {precision:<8} {seconds:6.1f} s", flush=True)
+    levels = arguments.levels or [isa.current().name]
+    check_folder("--out", arguments.out)
+    own = jit.cache_folder()
+    root = arguments.out or (own and own.parent)
+    started, failed, folders = time.perf_counter(), 0, {}
+    for level in levels:
+        begun = time.perf_counter()
+        n_failed = warm_up(level, root and root.absolute())
+        failed += n_failed
+        if root is not None and not n_failed:
+            folders[level] = str(root.absolute() / jit.folder_name(level))
+        if not arguments.json:
+            print(f"{level:<8} {time.perf_counter() - begun:6.1f} s", flush=True)
     seconds = time.perf_counter() - started
-    kept = None if cache.trouble() else str(jit.cache_folder())
+    why = cache.trouble() or (f"{failed} kernels could not be compiled or kept" if failed else None)
     if arguments.json:
-        print(json.dumps({"seconds": seconds, "kernel_cache": kept}))
-    elif kept:
-        print(f"ready after {seconds:.1f} s, kept in {kept}")
-    if not kept:
-        print(f"fastmlp: nothing is ready: {cache.trouble()}", file=sys.stderr)
-    return 0 if kept else 1
+        report = {"seconds": seconds, "kernel_cache": None if why else str(root)}
+        print(json.dumps(report | {"folders": folders}))
+    elif not why:
+        print(f"ready after {seconds:.1f} s, kept in {root}")
+        if arguments.out is not None:
+            print(f"set FASTMLP_KERNELS={root} where they are to be used")
+    if why:
+        print(f"fastmlp: not everything is ready: {why}", file=sys.stderr)
+    return 1 if why else 0
 
 
-def compile_kernels(dtype: str, precision: str) -> None:
-    """Train and evaluate on random rows, with pixels and numbers, classes and values."""
-    from fastmlp import BatchNorm, Dropout, LayerNorm, Linear, Normalize, ReLU, Sequential
+def _levels(text: str) -> list[str]:
+    """Parse the names of levels."""
+    from fastmlp.kernels.machine import isa
 
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (64, 20), dtype=np.uint8)
-    classes = rng.integers(0, 3, 64)
-    for X in (pixels, pixels.astype(dtype)):
-        for y, loss in ((classes, "cross_entropy"), (classes[:, None].astype(dtype), "mse")):
-            hidden = [Linear(20, 32), BatchNorm(32), ReLU(), Dropout(0.1), LayerNorm(32)]
-            outputs = Linear(32, 3 if loss == "cross_entropy" else 1)
-            model = Sequential(Normalize.from_data(X), *hidden, outputs, dtype=dtype)
-            for n_threads in (1, 2):
-                model.fit(
-                    X,
-                    y,
-                    loss=loss,
-                    epochs=1,
-                    batch_size=32,
-                    n_threads=n_threads,
-                    matmul_precision=precision,
-                    verbose=False,
-                )
-            model.evaluate(X, y, loss=loss)
-            model.predict(X)
+    known = isa.levels_here()
+    given = [name_of("level", [*known, "all"])(name) for name in names(text)]
+    return list(known) if "all" in given else list(dict.fromkeys(given))

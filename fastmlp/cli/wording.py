@@ -4,5 +4,5 @@ from fastmlp.cli.options import OPTIONS
 
 __all__ = ["FLAGS"]
 
-FLAGS = {option.library_name: option.flag for option in OPTIONS}
+FLAGS = {option.library_name: option.flag for option in OPTIONS} | {"int8": "--int8"}
 """Argument -> option."""

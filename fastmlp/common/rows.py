@@ -1,6 +1,6 @@
 """The rows that are trained on or validated with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ class Rows:
         The user's weights times 2**-weight_exponent. A power of two preserves every bit, and sums
         of weights of any size then fit in float32.
     weight_exponent : int, default 0
+    index : numpy.ndarray, int64, shape (n,), optional
+        The rows of the arrays that are used, in this order; a row may occur more than once.
+        Default: all of them.
 
     """
 
@@ -29,10 +32,30 @@ class Rows:
     targets: np.ndarray
     weights: np.ndarray | None = None
     weight_exponent: int = 0
+    index: np.ndarray | None = None
 
     def __len__(self) -> int:
-        """N."""
-        return self.X.shape[0]
+        """Return the number of rows used: n, or N without an index."""
+        return self.X.shape[0] if self.index is None else len(self.index)
+
+    def used(self, array: np.ndarray) -> np.ndarray:
+        """Return those rows of one of the arrays that are used."""
+        return array if self.index is None else array[self.index]
+
+    def reweighted(self, weights: np.ndarray) -> "Rows":
+        """Return the rows with other weights, one for each row used."""
+        if self.index is not None:
+            of_all = np.zeros(self.X.shape[0], weights.dtype)
+            of_all[self.index] = weights
+            weights = of_all
+        return replace(self, weights=weights)
+
+    def taken(self) -> "Rows":
+        """Return a copy of the rows used, without an index."""
+        if self.index is None:
+            return self
+        weights = None if self.weights is None else self.weights[self.index]
+        return Rows(self.X[self.index], self.targets[self.index], weights, self.weight_exponent)
 
     @property
     def n_outputs(self) -> int:

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastmlp.common.rows import Rows
+
 __all__ = ["Trainable"]
 
 
@@ -75,4 +77,24 @@ class Trainable(Protocol):
 
     def being_trained(self) -> AbstractContextManager[None]:
         """Reserve the model for one call of ``fit``."""
+        ...
+
+    def own_optimizer(self, optimizer: Any) -> Any:
+        """Return the optimizer to train with, given a name or an optimizer."""
+        ...
+
+    def check_inputs(self, X: np.ndarray) -> int:
+        """Return the number of outputs for rows like X."""
+        ...
+
+    def check_data(self, loss: Any, X: Any, y: Any, weights: Any = None) -> Rows:
+        """Check X, targets and weights, and return them in the form used for training."""
+        ...
+
+    def check_validation(self, loss: Any, data: Any) -> Rows | None:
+        """Check ``validation_data`` and return it in the form used for validation."""
+        ...
+
+    def takes_exactly(self) -> bool:
+        """Tell whether the inputs must not be rounded before the model standardises them."""
         ...

@@ -6,7 +6,7 @@ from typing import Any
 import fastmlp.kernels as kernels
 from fastmlp.engine.plan import Operation, Training, core_name, core_row
 
-__all__ = ["calls_for_inference", "calls_for_training"]
+__all__ = ["calls_for_inference", "calls_for_sharing", "calls_for_training"]
 
 
 def calls_for_inference(operations: Sequence[Operation]) -> set[Any]:
@@ -19,6 +19,12 @@ def calls_for_inference(operations: Sequence[Operation]) -> set[Any]:
         for activation in o.activations:
             needed.add((calls.ACTIVATE, kernels.activations.CODES[activation]))
     return needed
+
+
+def calls_for_sharing() -> set[Any]:
+    """Return the links that inference needs beyond that if several threads share it."""
+    calls = kernels.plan.calls
+    return {calls.INFER_TOGETHER, calls.TAKE_PART, calls.MAKE_OFFER, calls.WITHDRAW}
 
 
 def calls_for_training(operations: Sequence[Operation], training: Training) -> set[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.engine import threads
-from fastmlp.engine.calls import calls_for_training
+from fastmlp.engine.calls import calls_for_inference, calls_for_sharing, calls_for_training
 from fastmlp.engine.inference import evaluate
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.lowering import fused, useful_threads
@@ -34,15 +34,18 @@ from fastmlp.kernels.plan import op
 __all__ = ["CompiledRunner", "bf16_parts"]
 
 _FLOPS_PER_SECOND = 2e10  # a cautious guess, for the first epoch only
-_SHORT_EPOCH = 0.05  # seconds; the main thread then works instead of watching
+_SHORT_WORK = 0.05  # seconds; the main thread then works instead of watching
 
 
 class CompiledRunner:
     """Trains an epoch in one compiled call per thread; see `fastmlp.engine.runner.Runner`.
 
     The model must have a plan, and the loss and the optimizer must be built in. With ``joins``, a
-    single row left over at the end joins the minibatch before it.
+    single row left over at the end joins the minibatch before it. With ``validates``, what
+    `evaluate` needs is compiled too.
     """
+
+    _trains_whole_runs = False
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class CompiledRunner:
         l2: float,
         seed: int,
         joins: bool = False,
+        validates: bool = False,
     ):
         states = list(optimizer.state.values())
         if len(states) != len(optimizer.state_names):  # kernels would write to a missing array
@@ -65,7 +69,7 @@ class CompiledRunner:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         X = X.reshape(len(X), -1)
         self._version = model.version
-        operations, standardise = fused(model, X.shape[1])
+        self._operations, self._standardise = operations, standardise = fused(model, X.shape[1])
         self.n_threads = useful_threads(operations, batch_size, n_threads)
         training = Training(
             loss.kind,
@@ -86,14 +90,22 @@ class CompiledRunner:
         self._done = 0
         self._penalty_share = 1.0
         self._order: np.ndarray | None = None
-        flops = 6.0 * len(X) * sum(o.n_in * o.n_out for o in operations)
-        self._expected_seconds = flops / _FLOPS_PER_SECOND
+        flops_of_row = 6.0 * sum(o.n_in * o.n_out for o in operations)
+        self._seconds_of_row = flops_of_row / _FLOPS_PER_SECOND
+        self._expected_seconds = len(X) * self._seconds_of_row
         started = time.perf_counter()
-        calls = kernels.plan.calls.addresses(calls_for_training(operations, training), model.dtype)
+        calls = kernels.plan.calls
+        needed = calls_for_training(operations, training)
+        needed.add(calls.TRAIN_RUN if self._trains_whole_runs else calls.TRAIN_EPOCH)
+        if validates:  # these can be compiled at the same time
+            needed |= calls_for_inference(operations)
+            if self.n_threads > 1 and not self._trains_whole_runs:
+                needed |= calls_for_sharing()
+        addresses = calls.addresses(needed, model.dtype)
         compiling = time.perf_counter() - started
         gradient = model.grad if training.clips else None
         self._memory = training_memory(
-            self._plan, model.theta, calls, (X, y, weights), states, hyper, gradient
+            self._plan, model.theta, addresses, (X, y, weights), states, hyper, gradient
         )
         self._enter_factors()
         if standardise is not None:
@@ -140,10 +152,10 @@ class CompiledRunner:
         self.optimizer.t += made
         penalties = self._penalty_share * memory[op.PENALTIES_OUT][:made]
         losses_made = memory[op.LOSSES_OUT][:made] + penalties
-        hits = int(memory[op.HITS_OUT][:made].sum())
+        masses, hits = memory[op.MASSES_OUT][:made].copy(), int(memory[op.HITS_OUT][:made].sum())
         if made and not math.isfinite(losses_made[-1]):
-            return EpochResult(losses_made, hits, diverged_step=made - 1)
-        return EpochResult(losses_made, hits, interrupted=interrupt.pending)
+            return EpochResult(losses_made, masses, hits, diverged_step=made - 1)
+        return EpochResult(losses_made, masses, hits, interrupted=interrupt.pending)
 
     def share_penalty(self, l2: float, reported: float = 1.0) -> None:
         """Scale the penalty by each minibatch's rows, instead of using the constructor's ``l2``.
@@ -181,13 +193,13 @@ class CompiledRunner:
         """Read how each array of parameters is trained."""
         enter_factors(self._plan, self.model.slots, self.model.factors)
 
-    def _run(self, poll: Callable[[], None], interrupt: Interrupt) -> None:
+    def _run(self, poll: Callable[[], None], interrupt: Interrupt, works_too: bool = False) -> None:
         """Run the threads until they finish, or until the end of the step on an interrupt.
 
-        Usually this thread only watches. In a short epoch it also works, and sees Ctrl-C at the
-        end.
+        Usually this thread only watches. If the work is short it also works, and sees Ctrl-C at
+        the end.
         """
-        works_too = self._expected_seconds < _SHORT_EPOCH
+        works_too = works_too or self._expected_seconds < _SHORT_WORK
         first = 1 if works_too else 0
 
         def look() -> None:
@@ -224,7 +236,9 @@ class CompiledRunner:
         self._memory[op.CONTROL][op.ABORT] = 1
 
     def _run_kernel(self, thread: int) -> None:
-        kernels.engine.epoch.train_epoch(
+        engine = kernels.engine
+        train = engine.run.train_run if self._trains_whole_runs else engine.epoch.train_epoch
+        train(
             thread,
             self._memory.addresses,
             self.model.dtype.type(0),

@@ -1,4 +1,7 @@
-"""Compiled inference: the forward half of a plan. Each thread has its own memory."""
+"""Inference: the forward half of a plan. Each thread has its own memory.
+
+It is compiled, or plain numpy where the kernels would have to be compiled first.
+"""
 
 import numpy as np
 
@@ -13,8 +16,10 @@ from fastmlp.engine.memory import (
     expect_dtype,
     plan_memory,
 )
+from fastmlp.engine.plain import PlainPredictor
 from fastmlp.engine.plan import Standardise
 from fastmlp.engine.protocols import Loss, Model
+from fastmlp.engine.readiness import note_ready, use_kernels
 from fastmlp.engine.writing import write
 from fastmlp.kernels.plan import op
 
@@ -39,8 +44,9 @@ def predict(model: Model, X: np.ndarray, n_threads: int | None = None) -> np.nda
     """
     width = X.size // len(X)
     predictor = getattr(model.per_thread, "predictor", None)
-    if predictor is None or predictor.width != width or predictor.version is not model.version:
-        predictor = model.per_thread.predictor = _Predictor(model, width)
+    if predictor is None or not predictor.fits(model, width):
+        make = _Predictor if use_kernels(model.dtype) else PlainPredictor
+        predictor = model.per_thread.predictor = make(model, width)
     return predictor(model, X, n_threads)
 
 
@@ -81,6 +87,12 @@ class _Predictor:
         self.tables = [self._make_table(model)]
         self.row_table = self._make_table(model)
         self.row_table[op.OUTPUTS] = self.row = np.zeros((1, self.n_outputs), model.dtype)
+        self.infer_rows(self.row_table.addresses, self.zero, 0, 0)  # no rows: this only compiles
+        note_ready(model.dtype)
+
+    def fits(self, model: Model, width: int) -> bool:
+        """Return whether nothing that it was made with has changed."""
+        return self.width == width and self.version is model.version
 
     def __call__(self, model: Model, X: np.ndarray, n_threads: int | None) -> np.ndarray:
         n_rows = len(X)

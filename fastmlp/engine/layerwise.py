@@ -141,7 +141,7 @@ class LayerRunner:
         fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate."""
-        losses, n_correct = np.empty(len(rates)), 0
+        losses, masses, n_correct = np.empty(len(rates)), np.empty(len(rates)), 0
         step, next_poll = 0, 0.0
         try:
             with Interrupt() as interrupt:
@@ -153,15 +153,17 @@ class LayerRunner:
                         rows = rows[: self.batch_size]
                     fade = 1.0 if fades is None else float(fades[step])
                     losses[step], hits = self.train_step(rows, float(rate), fade)
+                    masses[step] = self._mass(rows)
                     n_correct += hits
                     if not np.isfinite(losses[step]):
-                        return EpochResult(losses[: step + 1], n_correct, diverged_step=step)
+                        made = slice(step + 1)
+                        return EpochResult(losses[made], masses[made], n_correct, step)
                     if time.monotonic() >= next_poll:
                         poll()
                         next_poll = time.monotonic() + _POLL_SECONDS
         except KeyboardInterrupt:
-            return EpochResult(losses[:step], n_correct, interrupted=True)
-        return EpochResult(losses, n_correct, interrupted=interrupt.pending)
+            return EpochResult(losses[:step], masses[:step], n_correct, interrupted=True)
+        return EpochResult(losses, masses, n_correct, interrupted=interrupt.pending)
 
     def train_step(self, rows: np.ndarray, rate: float, fade: float = 1.0) -> tuple[float, int]:
         """Return these rows' loss and number correct; update if the loss is finite."""
@@ -184,6 +186,12 @@ class LayerRunner:
             self.optimizer.step(self.model, lr=rate, **faded)
             self._done += 1
         return value, n_correct
+
+    def _mass(self, rows: np.ndarray) -> float:
+        """Return the total weight of some rows."""
+        if self.weights is None:
+            return float(len(rows))
+        return float(self.weights[rows].sum(dtype=np.float64))
 
     def evaluate(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None

@@ -20,7 +20,7 @@ from fastmlp.engine.plan import (
 )
 from fastmlp.engine.protocols import Layer, Model
 
-__all__ = ["fuse", "fused", "useful_threads"]
+__all__ = ["fuse", "fused", "part_of", "useful_threads"]
 
 _FLOPS_WORTH_A_THREAD = 5_000_000
 
@@ -43,7 +43,7 @@ def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
     standardise: Standardise | None = None
     width = n_features
     for index, layer in enumerate(layers):
-        part = _part_of(layer, width)
+        part = part_of(layer, width)
         last = operations[-1] if operations else None
         if part is None:
             return None
@@ -71,6 +71,12 @@ def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
     return operations, standardise
 
 
+def part_of(layer: Layer, width: int) -> Part | None:
+    """Return a layer's part, None if its own class does not define ``lowered``."""
+    lowered = vars(type(layer)).get("lowered")
+    return None if lowered is None else lowered(layer, width)
+
+
 def useful_threads(
     operations: Sequence[Operation], batch_size: int, n_threads: int | None = None
 ) -> int:
@@ -84,12 +90,6 @@ def useful_threads(
         return 1
     n_asked = threads.available() if n_threads is None else n_threads
     return min(n_worth, n_asked, threads.MOST)
-
-
-def _part_of(layer: Layer, width: int) -> Part | None:
-    """Return a layer's part, None if its own class does not define ``lowered``."""
-    lowered = vars(type(layer)).get("lowered")
-    return None if lowered is None else lowered(layer, width)
 
 
 def _pass(operations: list[Operation], width: int) -> Operation:

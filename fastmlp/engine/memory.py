@@ -4,7 +4,7 @@
 run and their standardisation. This module sets those along with the arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ __all__ = [
     "expect_dtype",
     "leave_state",
     "plan_memory",
+    "running_pieces",
     "start_epoch",
     "training_memory",
 ]
@@ -122,6 +123,7 @@ def training_memory(
     memory[op.ROW_LOSSES] = np.zeros(batch_size)
     memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)
     memory[op.UNIT_SUMS] = np.zeros(2 * len(plan.units))
+    memory[op.RUN] = np.full(op.N_RUN_FIELDS, op.RUN_DONE)
     _make_room_for_steps(memory, 0)
     return memory
 
@@ -165,21 +167,23 @@ def enter_scaling(memory: ArrayTable, standardise: Standardise, width: int) -> N
 def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
     """Copy the layers' running statistics in."""
     running = memory[op.RUNNING_STATISTICS]
-    for layer, start, _ in plan.running:
-        for array in layers[layer].state.values():
-            end = start + array.size
-            running[start:end] = array.reshape(-1)
-            start = end
+    for array, start in running_pieces(plan, layers):
+        running[start : start + array.size] = array.reshape(-1)
 
 
 def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
     """Copy the running statistics back to the layers."""
     running = memory[op.RUNNING_STATISTICS]
+    for array, start in running_pieces(plan, layers):
+        array[...] = running[start : start + array.size].reshape(array.shape)
+
+
+def running_pieces(plan: Plan, layers: Sequence[Layer]) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield each array of running statistics that a layer holds, and where its values start."""
     for layer, start, _ in plan.running:
         for array in layers[layer].state.values():
-            end = start + array.size
-            array[...] = running[start:end].reshape(array.shape)
-            start = end
+            yield array, start
+            start += array.size
 
 
 _RAW_CODE = int(op.RAW_CODE)
@@ -187,7 +191,7 @@ _RAW_CODE = int(op.RAW_CODE)
 
 def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
     """Allocate the arrays that hold a value for each step of an epoch."""
-    for place in (op.RATES, op.FADES, op.LOSSES_OUT, op.PENALTIES_OUT):
+    for place in (op.RATES, op.FADES, op.LOSSES_OUT, op.PENALTIES_OUT, op.MASSES_OUT):
         memory[place] = np.empty(n_steps)
     memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 

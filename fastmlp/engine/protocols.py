@@ -7,7 +7,7 @@ import numpy as np
 
 from fastmlp.engine.parameters import FlatLayer, Slot
 
-__all__ = ["Layer", "Loss", "Model", "Optimizer"]
+__all__ = ["Copy", "Layer", "Loss", "Model", "Optimizer"]
 
 
 class Layer(FlatLayer, Protocol):
@@ -140,4 +140,16 @@ class Optimizer(Protocol):
 
     def step(self, model: Any, *, lr: float | None = None, fade: float = 1.0) -> None:
         """Take one step using the gradients in ``model.grad``, with fade times weight decay."""
+        ...
+
+
+class Copy(Protocol):
+    """A copy of arrays that training changes, and of the optimizer's counters at that time."""
+
+    step: int
+    epoch: int
+
+    @property
+    def pairs(self) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """Each array and its copy."""
         ...

@@ -17,6 +17,8 @@ class EpochResult:
     ----------
     losses : numpy.ndarray, float64
         The loss of each step, including a step that diverged.
+    masses : numpy.ndarray, float64
+        The total weight of each step's rows: their number, if rows have no weights.
     n_correct : int
         The number of correct answers in those steps.
     diverged_step : int or None
@@ -28,6 +30,7 @@ class EpochResult:
     """
 
     losses: np.ndarray
+    masses: np.ndarray
     n_correct: int
     diverged_step: int | None = None
     interrupted: bool = False

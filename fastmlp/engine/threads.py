@@ -40,6 +40,9 @@ def available() -> int:
     return max(1, min(limits))
 
 
+kernels.machine.processors.set_count(available)
+
+
 def _environment_limit() -> int | None:
     """Return the value of OMP_NUM_THREADS, None if it is not a positive integer."""
     value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]

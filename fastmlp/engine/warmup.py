@@ -1,46 +1,54 @@
 """Compiling kernels ahead of time."""
 
-import time
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
-from fastmlp.engine.compiled import bf16_parts
-from fastmlp.engine.memory import ArrayTable
-from fastmlp.kernels.plan import op
+from fastmlp.engine.readiness import leave_word
 
-__all__ = ["warm_up"]
+__all__ = ["DTYPES", "warm_up"]
+
+DTYPES = ("float32", "float64")
 
 
-def warm_up(dtypes: Sequence[str] = ("float32", "float64")) -> float:
-    """Compile all kernels into the cache.
+def warm_up(level: str | None = None, root: Path | None = None) -> int:
+    """Compile all kernels that plans can call for an instruction set.
 
     Parameters
     ----------
-    dtypes : sequence of str, default both
+    level : str, optional
+        One of ``kernels.machine.isa.levels_here()``; the processor need not have it. Default: the
+        one in use.
+    root : path, optional
+        Where the folder of kernels is made. Default: in the cache.
 
     Returns
     -------
-    float
-        The time taken, in seconds.
+    int
+        How many kernels could not be compiled.
 
     """
-    started = time.perf_counter()
-    for dtype in dtypes:
-        memory, zero = ArrayTable(), np.dtype(dtype).type(0)
-        for place in range(op.N_ARRAYS):
-            memory[place] = np.zeros(64, np.int64)
-        memory[op.HEADER][op.BATCH_SIZE] = 1  # a plan without steps or rows
-        rounded = {row.at_lower_precision for row in kernels.cores.TABLE} - {None}
-        left_out = set() if bf16_parts("medium", np.dtype(dtype)) else rounded
-        calls = kernels.plan.calls
-        memory[op.KERNELS] = calls.addresses(calls.everything(left_out), np.dtype(dtype))
-        kernels.engine.epoch.train_epoch(0, memory.addresses, zero, 0.0, 0.0)
-        kernels.engine.inference.infer_rows(memory.addresses, zero, 0, 0)
-        mailbox, job = np.zeros((op.N_MAILBOX_ROWS, 2), np.int64), np.zeros(op.N_JOB, np.int64)
-        kernels.engine.inference.infer_together(memory.addresses, zero, job, mailbox[:0])
-        kernels.engine.inference.take_part(mailbox, zero, 1)
-        kernels.engine.inference.withdraw(mailbox)
-        kernels.engine.inference.make_offer(mailbox)
-    return time.perf_counter() - started
+    calls, machine = kernels.plan.calls, kernels.machine
+    level = level or machine.isa.current().name
+    cache = machine.jit.cache_folder()
+    if root is None and cache is not None:
+        root = cache.parent
+    tasks = [
+        machine.links.task_of(*(call if isinstance(call, tuple) else (call, 0)), np.dtype(dtype))
+        for dtype in DTYPES
+        for call in calls.everything(_without_use(level, dtype))
+    ]
+    n_failed = machine.crew.compile_all(tasks, level, root)
+    if n_failed == 0 and root is not None:
+        for dtype in DTYPES:
+            leave_word(np.dtype(dtype), root / machine.jit.folder_name(level))
+    return n_failed
+
+
+def _without_use(level: str, dtype: str) -> set[Any]:
+    """Return the names of the cores that no plan of this dtype uses at a level."""
+    if level == "amx" and dtype == "float32":
+        return set()
+    return {row.at_lower_precision for row in kernels.cores.TABLE} - {None}

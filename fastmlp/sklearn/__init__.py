@@ -9,6 +9,9 @@ Change one import::
 The arguments, their order, defaults and meaning are scikit-learn's; arguments that scikit-learn
 does not have follow them, as keywords. With the same ``random_state``, the initial weights and the
 minibatches are scikit-learn's too.
+
+What trains many networks trains them side by side, a whole network on each thread: the searches
+`MLPGridSearchCV` and `MLPRandomizedSearchCV`, the ensembles, and `cross_val_predict`.
 """
 
 try:
@@ -22,6 +25,17 @@ except ModuleNotFoundError as error:
     ) from None
 
 from fastmlp.sklearn._classifier import MLPClassifier
+from fastmlp.sklearn._cross_val_predict import cross_val_predict
+from fastmlp.sklearn._ensemble import MLPEnsembleClassifier, MLPEnsembleRegressor
 from fastmlp.sklearn._regressor import MLPRegressor
+from fastmlp.sklearn._search import MLPGridSearchCV, MLPRandomizedSearchCV
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "MLPClassifier",
+    "MLPEnsembleClassifier",
+    "MLPEnsembleRegressor",
+    "MLPGridSearchCV",
+    "MLPRandomizedSearchCV",
+    "MLPRegressor",
+    "cross_val_predict",
+]

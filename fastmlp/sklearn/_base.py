@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Self
+from os import PathLike
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,12 +11,13 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastmlp import export
 from fastmlp.common.rows import Rows
 from fastmlp.sklearn import _lbfgs, _network, _sparse, _stochastic
 from fastmlp.sklearn._data import as_rows, check_dates, take
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._held_out import HeldOut, hold_out, split
-from fastmlp.sklearn._network import Network, Views
+from fastmlp.sklearn._network import Network, Objective, Views
 from fastmlp.sklearn._progress import Progress
 from fastmlp.sklearn._types import MatrixLike
 from fastmlp.training.callbacks import as_callbacks
@@ -123,6 +125,38 @@ class BaseMLP(BaseEstimator, Estimator):
         given: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
     ) -> Any:
+        started = self._begin(X, y, sample_weight, given, incremental)
+        if self.solver == "lbfgs":
+            _lbfgs.fit(self, started.network, started.objective, started.rows)
+            return self
+        with started.network.model.being_trained():
+            training = self._training(started, self.n_threads)
+            training.run()
+            training.finish()
+        training.warn()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _prepared(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        n_threads: int | None = None,
+        listeners: Sequence[Any] = (),
+    ) -> _stochastic.Training:
+        """Return the training that ``fit`` would run, for a pack to run."""
+        given = (X_val, y_val, sample_weight_val)
+        return self._training(self._begin(X, y, sample_weight, given, False), n_threads, listeners)
+
+    def _begin(
+        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], incremental: bool
+    ) -> "_Started":
+        """Check everything that ``fit`` was given, and start or continue a network."""
         hidden = _hidden_sizes(self.hidden_layer_sizes)
         self._check_combination(incremental, *given)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -138,20 +172,26 @@ class BaseMLP(BaseEstimator, Estimator):
         rows = as_rows(X, targets, weights, dtype)
         objective = self._objective(rows)
         objective.loss.require_dtype(dtype)
-        if self.solver == "lbfgs":
-            _lbfgs.fit(self, network, objective, rows)
-            return self
-        visited, held_out = self._hold_out(rows, y, given)
-        max_iter = 1 if incremental else self.max_iter
-        if held_out is not None:
-            self._held_out_X = held_out.rows.X
-        try:
-            _stochastic.fit(
-                self, network, objective, rows, visited, held_out, max_iter, incremental
-            )
-        finally:
-            vars(self).pop("_held_out_X", None)
-        return self
+        return _Started(network, objective, rows, y, given, incremental)
+
+    def _training(
+        self, started: "_Started", n_threads: int | None, listeners: Sequence[Any] = ()
+    ) -> _stochastic.Training:
+        """Return the training of the network that `_begin` has returned."""
+        rows, incremental = started.rows, started.incremental
+        visited, held_out = self._hold_out(rows, started.y, started.given)
+        return _stochastic.Training(
+            self,
+            started.network,
+            started.objective,
+            rows,
+            visited,
+            held_out,
+            1 if incremental else self.max_iter,
+            incremental,
+            n_threads,
+            listeners,
+        )
 
     def _check_combination(
         self, incremental: bool, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -284,10 +324,28 @@ class BaseMLP(BaseEstimator, Estimator):
 
     # Prediction.
 
+    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
+        """Write a file that predicts without fastmlp; the end of its name says the format.
+
+        A classifier's file gives the probability of each class, and an ONNX file also the label.
+        Its outputs have the names that skl2onnx gives them: ``label`` and ``probabilities``, or
+        ``variable`` for a regressor.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
+        int8 : bool, default False
+            Whether the weights in a C header become whole numbers of 8 bits.
+
+        """
+        check_is_fitted(self)
+        export.write(self._network.model, path, int8=int8, head=self._head())
+
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
         check_is_fitted(self)
-        checked = vars(self).get("_held_out_X")  # a scorer's rows are checked already
+        checked = vars(self).get("_held_out_rows")  # a scorer's rows are checked already
         if checked is None or X is not checked:
             check_dates(X)
             X = validate_data(self, X, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", reset=False)
@@ -301,6 +359,17 @@ class BaseMLP(BaseEstimator, Estimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class _Started(NamedTuple):
+    """The network of one call of ``fit``, and the checked rows to train it on."""
+
+    network: Network
+    objective: Objective
+    rows: Rows
+    y: np.ndarray
+    given: tuple[Any, Any, Any]
+    incremental: bool
 
 
 def _hidden_sizes(sizes: Any) -> list[int]:

@@ -14,6 +14,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from fastmlp import losses
 from fastmlp.common.rows import Rows
+from fastmlp.export import Head
+from fastmlp.formulas.functions import logistic
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._docs import documented
@@ -148,7 +150,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Return the class of each row, shape (N,), or 0/1 labels, shape (N, C)."""
         z = self._outputs(X)  # the largest logit is the largest probability
-        return self._labels.decided(z if self.out_activation_ == "softmax" else _logistic(z))
+        return self._labels.decided(z if self.out_activation_ == "softmax" else logistic(z))
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Return the probability of each of ``classes_``, shape (N, C)."""
@@ -168,11 +170,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _probabilities(self, z: np.ndarray) -> np.ndarray:
         """Return the outputs z as probabilities; may overwrite z."""
         if self.out_activation_ == "logistic":
-            return _logistic(z)
+            return logistic(z)
         z -= z.max(axis=1, keepdims=True)
         np.exp(z, out=z)
         z /= z.sum(axis=1, keepdims=True)
         return z
+
+    def _head(self) -> Head:
+        if self._labels.multilabel:
+            kind = "multilabel"
+        else:
+            kind = "multiclass" if self._labels.kind == "multiclass" else "binary"
+        return Head(self.out_activation_, kind, self.classes_)
 
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
         check_objects(y)
@@ -229,7 +238,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not np.isfinite(outputs).all():
             return np.nan
         if self.out_activation_ == "logistic":
-            outputs = _logistic(outputs)
+            outputs = logistic(outputs)
         targets = rows.targets if rows.targets.ndim == 1 else rows.targets > 0.5
         decided = self._labels.decided_codes(outputs).reshape(targets.shape)
         right = (decided == targets).reshape(len(rows), -1).all(axis=1)
@@ -257,12 +266,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _logistic(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)), without overflow."""
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def _array(y: Any) -> Any:

@@ -134,6 +134,31 @@ _SHARED = {
         feature_names_in_ : numpy.ndarray
             Column names of X, if it had any.
         """,
+    "arguments of ensembles": """
+        n_members : int, default 10
+            Number of networks.
+        rows : {"bootstrap", "folds", "all"}, default "bootstrap"
+            What each network learns from: as many rows as there are, drawn with replacement (from
+            each class by itself); all but one of ``n_members`` folds; or all rows, so that only the
+            initial weights and the order of rows differ.
+        random_state : int, RandomState or None, default None
+            Source of the rows and of each network's own ``random_state``.
+        n_jobs : int, optional
+            Number of networks to train at a time. Default, and -1: one for each thread that the
+            process may use. Results do not depend on it.
+        """,
+    "attributes of ensembles": """
+        estimators_ : list
+            The trained networks.
+        oof_predictions_ : numpy.ndarray or None
+            For each row the mean prediction of the networks that did not see it; NaN if all did.
+            None with rows="all".
+        oof_score_ : float or None
+            Accuracy or R2 of these predictions.
+        n_features_in_ : int
+        feature_names_in_ : numpy.ndarray
+            Column names of X, if it had any.
+        """,
     "activations that scikit-learn lacks": _listed(list(ACTIVATIONS)[4:]),
     "losses that scikit-learn lacks": _listed(list(REGRESSION_LOSSES)[2:]),
     "normalizations": _listed(NORMALIZATIONS),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.common.rows import Rows
+from fastmlp.export import Head
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._progress import Progress
 
@@ -64,6 +65,7 @@ class Estimator(ABC):
     _network: Network
     _progress: Progress
     _seed: int
+    _held_out_rows: Any
 
     @abstractmethod
     def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
@@ -96,3 +98,7 @@ class Estimator(ABC):
     @abstractmethod
     def _lacks(self, targets: np.ndarray) -> str:
         """Return what the validation rows lack, to complete a sentence on why a scorer failed."""
+
+    @abstractmethod
+    def _head(self) -> Head:
+        """Return what turns the network's outputs into predictions, for files."""

@@ -75,7 +75,7 @@ def _try_out(estimator: Estimator, score: Callable[[], float], rows: Rows) -> No
     if np.isnan(value):
         warnings.warn(
             f"{name} is NaN on {where}, so it cannot tell which epoch is the best: {advice}",
-            stacklevel=7,
+            stacklevel=8,
         )
 
 

@@ -21,7 +21,7 @@ def minibatches(model: Trainable, asked: Any, n_rows: int) -> Batches:
     if asked > n_rows:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=7,
+            stacklevel=8,
         )
     return Batches.of(model, n_rows, min(int(asked), n_rows))
 

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 
 from fastmlp import losses
 from fastmlp.common.rows import Rows
+from fastmlp.export import Head
 from fastmlp.sklearn import _constraints
 from fastmlp.sklearn._base import BaseMLP, has_partial_fit, store
 from fastmlp.sklearn._data import r2
@@ -138,6 +139,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _link(self, outputs: np.ndarray) -> np.ndarray:
         return np.exp(outputs) if self.out_activation_ == "exp" else outputs
+
+    def _head(self) -> Head:
+        return Head(self.out_activation_)
 
     def _check_targets(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,25 +25,19 @@ from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
 from fastmlp.training.loop import Loop
 from fastmlp.training.stopping import Checkpoint
 
-__all__ = ["fit"]
+__all__ = ["Training"]
 
 
-def fit(
-    estimator: Estimator,
-    network: Network,
-    objective: Objective,
-    rows: Rows,
-    visited: np.ndarray | None,
-    validation: HeldOut | None,
-    max_iter: int,
-    incremental: bool,
-) -> None:
-    """Train; set the estimator's fitted attributes.
+class Training:
+    """One call of ``fit`` with one of these solvers, prepared; `run` it and then `finish` it.
+
+    Only `run` takes long, and it may run in another thread than the rest, at the same time as those
+    of other estimators.
 
     Parameters
     ----------
     estimator : Estimator
-        Its arguments determine the training.
+        Its arguments determine the training, and its fitted attributes are set.
     network : Network
     objective : Objective
     rows : Rows
@@ -54,18 +48,60 @@ def fit(
         Maximum number of epochs.
     incremental : bool
         Whether this is ``partial_fit``, which does not warn that training has not converged.
+    n_threads : int, optional
+    listeners : sequence of Callback
+        Called between epochs, besides the estimator's own callbacks.
 
     """
-    with network.model.being_trained():
-        epochs = _Epochs(estimator, network, objective, rows, visited, validation)
-        loop = epochs.loop(max_iter)
-        loop.run(lambda: loop.make(epochs))
-        estimator.stopped_ = loop.reason
-        estimator._progress.order = epochs.order if incremental or estimator.warm_start else None
-        if not np.isfinite(network.model.theta).all():
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        network: Network,
+        objective: Objective,
+        rows: Rows,
+        visited: np.ndarray | None,
+        validation: HeldOut | None,
+        max_iter: int,
+        incremental: bool,
+        n_threads: int | None,
+        listeners: Sequence[Any] = (),
+    ):
+        self._estimator, self._model, self._incremental = estimator, network.model, incremental
+        self._held_out = validation
+        self._epochs = _Epochs(estimator, network, objective, rows, visited, validation, n_threads)
+        self._loop = self._epochs.loop(max_iter, listeners)
+
+    def run(self) -> None:
+        """Train until the last epoch, or until something stops it."""
+        loop, estimator = self._loop, self._estimator
+        if self._held_out is not None:
+            estimator._held_out_rows = self._held_out.rows.X  # which a scorer will pass to predict
+        try:
+            loop.run(lambda: loop.make(self._epochs))
+        finally:
+            vars(estimator).pop("_held_out_rows", None)
+
+    def finish(self) -> None:
+        """Set the attributes that tell how training ended.
+
+        Raises
+        ------
+        ValueError
+            If the weights are not finite.
+
+        """
+        estimator, epochs = self._estimator, self._epochs
+        estimator.stopped_ = self._loop.reason
+        continues = self._incremental or estimator.warm_start
+        estimator._progress.order = epochs.order if continues else None
+        if not np.isfinite(self._model.theta).all():
             epochs.raise_diverged()
-    for text, kind in _warnings(epochs, loop, incremental):
-        warnings.warn(text, kind, stacklevel=5)
+
+    def warn(self) -> None:
+        """Warn of what the user should know about how training ended."""
+        for text, kind in _warnings(self._epochs, self._loop, self._incremental):
+            warnings.warn(text, kind, stacklevel=5)
 
 
 def _warnings(
@@ -106,7 +142,9 @@ class _Epochs:
         rows: Rows,
         visited: np.ndarray | None,
         validation: HeldOut | None,
+        n_threads: int | None,
     ):
+        self.n_threads = n_threads
         self.estimator, self.objective, self.model = estimator, objective, network.model
         self.rows, self.visited, self.validation = rows, visited, validation
         self.progress = estimator._progress
@@ -150,7 +188,7 @@ class _Epochs:
             seen.targets,
             seen.weights,
             self.batches.size,
-            estimator.n_threads,
+            self.n_threads,
             estimator.matmul_precision,
             0.0,
             estimator._seed,
@@ -162,11 +200,11 @@ class _Epochs:
         alpha = self.rows.scaled_penalty(estimator.alpha)
         self.runner.share_penalty(scale * alpha, 1.0 / (scale * objective.report_scale))
 
-    def loop(self, max_iter: int) -> Loop:
+    def loop(self, max_iter: int, listeners: Sequence[Any]) -> Loop:
         """Return the loop that runs the epochs."""
         estimator = self.estimator
         limit = [] if estimator.time_limit is None else [TimeLimit(estimator.time_limit)]
-        callbacks = Callbacks([*(estimator.callbacks or ()), *limit])
+        callbacks = Callbacks([*(estimator.callbacks or ()), *limit, *listeners])
         info = TrainingInfo(
             model=self.model,
             epochs=max_iter,
@@ -195,7 +233,7 @@ class _Epochs:
             self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
         self.visits = self.order if self.visited is None else self.visited[self.order]
         started = time.perf_counter()
-        losses, n_correct = [], 0
+        losses, masses, n_correct = [], [], 0
         self.rates.fill(self._rate())
         whole = [(self.visits, self.batches.count)]
         for piece, n_steps in whole if self.window is None else self.window.slide(self.visits):
@@ -203,13 +241,14 @@ class _Epochs:
                 piece, self.estimator.n_iter_, self.rates[:n_steps], poll
             )
             losses.append(result.losses)
+            masses.append(result.masses)
             n_correct += result.n_correct
             if result.diverged_step is not None or result.interrupted:
                 break
         self.seconds = time.perf_counter() - started
-        total = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        total = np.concatenate(losses)
         diverged = None if result.diverged_step is None else len(total) - 1
-        return EpochResult(total, n_correct, diverged, result.interrupted)
+        return EpochResult(total, np.concatenate(masses), n_correct, diverged, result.interrupted)
 
     def _rate(self) -> float:
         """Return the learning rate for fastmlp's scale of the gradient."""
@@ -256,7 +295,7 @@ class _Epochs:
         if self.validation is None:
             return
         estimator, rows = self.estimator, self.validated
-        outputs = _sparse.outputs(self.model, rows.X, estimator.n_threads)
+        outputs = _sparse.outputs(self.model, rows.X, self.n_threads)
         value, _ = self.objective.loss.compute(outputs, rows.targets, rows.weights)
         val_loss = value * self.objective.report_scale + self.validation_offset
         score = self.validation.score(outputs)

@@ -1,41 +1,29 @@
-"""Models in safetensors files: arrays by name and the architecture as JSON, but no code."""
+"""Models and ensembles in safetensors files: arrays by name, architectures as JSON, but no code."""
 
-import inspect
 import json
 import os
 import warnings
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastmlp import layers as known_layers
-from fastmlp import losses
-from fastmlp.common.errors import printable, unknown
+from fastmlp.common.errors import printable
 from fastmlp.common.files import write_whole
 from fastmlp.common.validation import is_finite
-from fastmlp.layers.activations import Activation
-from fastmlp.layers.base import Layer
-from fastmlp.layers.custom import Custom
-from fastmlp.layers.normalization import Normalize
 from fastmlp.layers.stack import Stack
+from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
 from fastmlp.storage.header import Entry, RefusedError, check_layout, parse, read_header
 
-__all__ = ["read", "require_name", "save"]
-
-_Model = TypeVar("_Model", bound=Any)
+__all__ = ["read", "require_name", "save", "save_ensemble"]
 
 _FORMAT = "fastmlp 1"
+_ENSEMBLE = "fastmlp ensemble 1"
 _BYTES_A_LAYER = 1024  # of the header, at most
 _LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-_LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind
-    for kind in (getattr(known_layers, name) for name in known_layers.__all__)
-    if isinstance(kind, type) and issubclass(kind, Layer) and kind not in (Layer, Activation)
-}
 _OTHER_FORMATS = {
     "onnx": "ONNX",
     "pt": "PyTorch's format",
@@ -65,30 +53,40 @@ _OTHER_FORMATS = {
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a model to a file; see ``Model.save``."""
+    require_name(path)
+    _write(path, {"format": _FORMAT} | describe(model), arrays_of(model))
+    _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
+
+
+def save_ensemble(
+    models: Sequence[Any], weights: Sequence[float], path: str | os.PathLike[str]
+) -> None:
+    """Write models and the weights of their mean to one file; see ``Ensemble.save``."""
+    require_name(path)
+    members = []
+    for number, model in enumerate(models):
+        try:
+            members.append(describe(model))
+        except TypeError as error:
+            raise TypeError(f"model {number}: {error}") from None
+    architecture = {"format": _ENSEMBLE, "weights": list(weights), "models": members}
+    arrays = {
+        f"{number}.{name}": array
+        for number, model in enumerate(models)
+        for name, array in arrays_of(model).items()
+    }
+    _write(path, architecture, arrays)
+    for number, model in enumerate(models):
+        _warn_of_non_finite(model, f"model {number} of the ensemble saved as {printable(path)}", 4)
+
+
+def _write(
+    path: str | os.PathLike[str], architecture: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
     from safetensors.numpy import save as to_bytes
 
-    require_name(path)
-    described = []
-    for index, layer in enumerate(model.stages):
-        if isinstance(layer, Custom) or _LAYERS.get(type(layer).__name__) is not type(layer):
-            raise TypeError(
-                f"layer {index}, {layer!r}, is not a built-in layer and cannot be saved: "
-                "save model.theta with numpy.save, and rebuild the model to load it"
-            )
-        described.append({"layer": type(layer).__name__, **layer.config()})
-        if layer.factors:
-            described[-1]["factors"] = {name: dict(row) for name, row in layer.factors.items()}
-    architecture = {
-        "format": _FORMAT,
-        "dtype": str(model.dtype),
-        "seed": model.seed,
-        "layers": described,
-    }
-    if losses.is_built_in(model.loss):
-        architecture["loss"] = {"loss": model.loss.kind, **vars(model.loss)}
-    tensors = {name: np.asarray(a, order="C") for name, a in _arrays(model).items()}
+    tensors = {name: np.asarray(a, order="C") for name, a in arrays.items()}
     write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))
-    _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
 
 
 def require_name(path: str | os.PathLike[str]) -> None:
@@ -102,8 +100,13 @@ def require_name(path: str | os.PathLike[str]) -> None:
         )
 
 
-def read(path: str | os.PathLike[str], max_layers: int, make: Callable[..., _Model]) -> _Model:
-    """Return the model in a file; see `fastmlp.load`.
+def read(
+    path: str | os.PathLike[str],
+    max_layers: int,
+    make: Callable[..., Any],
+    make_ensemble: Callable[[list[Any], Any], Any],
+) -> Any:
+    """Return the model or ensemble in a file; see `fastmlp.load`.
 
     Parameters
     ----------
@@ -112,48 +115,86 @@ def read(path: str | os.PathLike[str], max_layers: int, make: Callable[..., _Mod
         A file with more layers is refused before memory is allocated for them.
     make : callable
         ``make(*layers, seed=seed, dtype=dtype)`` returns a model with these new layers.
+    make_ensemble : callable
+        ``make_ensemble(models, weights)`` returns an ensemble.
 
     """
     with open(path, "rb") as stream:
         try:
-            model = _read_model(stream, max_layers, make)
+            models, weights = _read_models(stream, max_layers, make)
+            found = models[0] if weights is None else _ensemble(make_ensemble, models, weights)
         except _CORRUPT as error:
             why = printable(error) if isinstance(error, RefusedError) else "its header is corrupt"
             raise ValueError(
                 f"{printable(path)} cannot be loaded as a model: {why[:_LONGEST_REASON]}"
             ) from None
-    _warn_of_non_finite(model, f"the model in {printable(path)}", 4)  # through fastmlp.load
-    return model
+    for number, model in enumerate(models):
+        which = "the model" if weights is None else f"model {number} of the ensemble"
+        _warn_of_non_finite(model, f"{which} in {printable(path)}", 4)  # through fastmlp.load
+    return found
 
 
-def _read_model(stream: BinaryIO, max_layers: int, make: Callable[..., _Model]) -> _Model:
+def _read_models(
+    stream: BinaryIO, max_layers: int, make: Callable[..., Any]
+) -> tuple[list[Any], Any]:
+    """Return the models in a file, and their weights if it holds an ensemble, else None."""
     header, n_bytes = read_header(stream, (64 + max_layers) * _BYTES_A_LAYER)
     architecture = _read_architecture(header.pop("__metadata__", None))
     entries = check_layout(header, n_bytes)
-    if len(architecture["layers"]) > max_layers:
+    weights = None
+    if architecture["format"] == _ENSEMBLE:
+        members, weights = architecture["models"], architecture["weights"]
+        groups = _grouped(entries, len(members))
+    else:
+        members, groups = [architecture], [entries]
+    n_layers = sum(len(member["layers"]) for member in members)
+    if n_layers > max_layers:
         raise RefusedError(
-            f"it has {len(architecture['layers']):,} layers, more than max_layers={max_layers}: "
+            f"it has {n_layers:,} layers, more than max_layers={max_layers}: "
             "pass a larger max_layers if you trust the file"
         )
-    layers, dtype = _build_layers(architecture, entries), architecture["dtype"]
-    if {entry.name: entry.shape for entry in entries} != _shapes(layers):
-        raise RefusedError("its arrays do not match its layers")
-    if any(entry.dtype != dtype for entry in entries if not _any_dtype(layers, entry)):
-        raise RefusedError(f"its arrays are not all {dtype}")
-    for layer in layers:
-        layer.start_unset()
-    try:
-        model = make(*layers, seed=architecture["seed"], dtype=dtype)
-    except (TypeError, ValueError) as error:  # layers that do not fit together, an invalid seed
-        raise RefusedError(str(error)) from None
-    model.loss = _build_loss(architecture.get("loss"))
-    arrays = _arrays(model)
+    models = []
+    for number, (member, group) in enumerate(zip(members, groups, strict=True)):
+        try:
+            models.append(build(member, group, make))
+        except RefusedError as error:
+            raise error if weights is None else RefusedError(f"model {number}: {error}") from None
+    _read_arrays(stream, entries, models, in_ensemble=weights is not None)
+    for model in models:
+        require_valid_state(model)
+    return models, weights
+
+
+def _grouped(entries: list[Entry], n_models: int) -> list[list[Entry]]:
+    """Return the arrays of each model of an ensemble, under their names in that model."""
+    groups: list[list[Entry]] = [[] for _ in range(n_models)]
     for entry in entries:
-        target = arrays[entry.name]
+        number, _, name = entry.name.partition(".")
+        if not (number.isascii() and number.isdecimal() and int(number[:9]) < n_models):
+            raise RefusedError("its arrays do not match its models")
+        groups[int(number)].append(replace(entry, name=name))
+    return groups
+
+
+def _read_arrays(
+    stream: BinaryIO, entries: list[Entry], models: list[Any], in_ensemble: bool
+) -> None:
+    """Copy the arrays from the file to the models."""
+    arrays = [arrays_of(model) for model in models]
+    for entry in entries:
+        number, name = 0, entry.name
+        if in_ensemble:
+            first, _, name = entry.name.partition(".")
+            number = int(first)
+        target = arrays[number][name]
         target[...] = np.fromfile(stream, entry.dtype, target.size).reshape(target.shape)
-    for index, layer in enumerate(layers):
-        _require_valid_state(index, layer)
-    return model
+
+
+def _ensemble(make: Callable[[list[Any], Any], Any], models: list[Any], weights: Any) -> Any:
+    try:
+        return make(models, weights)
+    except (TypeError, ValueError) as error:  # models that do not fit together, invalid weights
+        raise RefusedError(str(error)) from None
 
 
 def _read_architecture(metadata: Any) -> dict[str, Any]:
@@ -166,101 +207,17 @@ def _read_architecture(metadata: Any) -> dict[str, Any]:
         raise stranger from None
     if not isinstance(form, str) or not form.startswith("fastmlp "):
         raise stranger
-    if form != _FORMAT:
+    if form not in (_FORMAT, _ENSEMBLE):
         raise RefusedError(
-            f"its format is {form[:40]!r} and this version reads {_FORMAT!r}: "
+            f"its format is {form[:40]!r} and this version reads {_FORMAT!r} and {_ENSEMBLE!r}: "
             "load it with the version of fastmlp that saved it"
         )
-    if architecture["dtype"] not in ("float32", "float64"):
-        raise RefusedError("its header is corrupt")
-    if type(architecture["layers"]) is not list:
-        raise RefusedError("its header is corrupt")
     return architecture
-
-
-def _build_layers(architecture: dict[str, Any], entries: list[Entry]) -> list[Layer]:
-    """Return new layers as the file describes them, without drawing weights."""
-    shapes, built = {entry.name: entry.shape for entry in entries}, []
-    for index, entry in enumerate(architecture["layers"]):
-        options = dict(entry)
-        name, factors = options.pop("layer"), options.pop("factors", {})
-        if name not in _LAYERS:
-            raise RefusedError(f"layer {index}: {unknown('layer', name[:40], _LAYERS)}")
-        if not options.keys() <= _settings_of(name):
-            raise RefusedError(f"layer {index}, {name}, has a setting that {name} does not have")
-        if name == "Normalize":
-            shape = shapes[f"{index}.mean"]
-            options = {"mean": np.zeros(shape), "std": np.ones(shape)}
-        try:
-            built.append(_LAYERS[name](**options))
-            built[-1].factors = factors
-        except (TypeError, ValueError) as error:
-            raise RefusedError(f"layer {index}, {name}: {error}") from None
-    return built
-
-
-def _build_loss(described: Any) -> losses.Loss | None:
-    """Return the loss that the model was last trained with, or None if the file has none."""
-    if described is None:
-        return None
-    options = dict(described)
-    name = options.pop("loss")
-    if name not in losses.LOSSES:
-        raise RefusedError(str(unknown("loss", name[:40], losses.LOSSES)))
-    try:
-        return losses.LOSSES[name](**options)
-    except (TypeError, ValueError) as error:
-        raise RefusedError(f"the loss {name}: {error}") from None
-
-
-@cache
-def _settings_of(name: str) -> frozenset[str]:
-    return frozenset(inspect.signature(_LAYERS[name]).parameters)
-
-
-def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array in a file with these layers, without allocating them."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for index, layer in enumerate(layers):
-        own = layer.param_shapes()
-        if isinstance(layer, known_layers.BatchNorm):
-            own |= dict.fromkeys(("running_mean", "running_var"), (layer.n_features,))
-        elif isinstance(layer, known_layers.PiecewiseLinearEmbedding):
-            own |= {"edges": (layer.n_numbers, layer.n_bins + 1)}
-        elif isinstance(layer, Normalize):
-            own |= {"mean": layer.mean.shape, "std": layer.std.shape}
-        shapes |= {f"{index}.{name}": shape for name, shape in own.items()}
-    return shapes
-
-
-def _any_dtype(layers: list[Layer], entry: Entry) -> bool:
-    """Tell whether an array may differ from the model's dtype, as those of Normalize do."""
-    return isinstance(layers[int(entry.name.split(".")[0])], Normalize)
-
-
-def _require_valid_state(index: int, layer: Layer) -> None:
-    """Raise RefusedError for a state that the layer could not have been created with."""
-    try:
-        if isinstance(layer, Normalize):
-            Normalize(layer.mean, layer.std)
-    except ValueError as error:
-        raise RefusedError(f"layer {index}, Normalize: {error}") from None
-    if isinstance(layer, known_layers.PiecewiseLinearEmbedding):
-        try:
-            layer.edges = layer.edges
-        except ValueError as error:
-            raise RefusedError(f"layer {index}, {type(layer).__name__}: {error}") from None
-    if isinstance(layer, known_layers.BatchNorm) and (layer.state["running_var"] < 0).any():
-        raise RefusedError(f"layer {index}, BatchNorm: running_var must not be negative")
-
-
-def _arrays(model: Stack) -> dict[str, np.ndarray]:
-    return dict(model.params) | model.state
 
 
 def _warn_of_non_finite(model: Stack, what: str, stacklevel: int) -> None:
     """Warn if a model is useless; this is no error, as saving a diverged one may be intended."""
-    bad = [name for name, array in _arrays(model).items() if not is_finite(array)]
+    bad = [name for name, array in arrays_of(model).items() if not is_finite(array)]
     if not bad:
         return
     index, local = bad[0].split(".")

@@ -1,6 +1,5 @@
 """The finished runs of a search, kept in its folder so that a search can be resumed."""
 
-import hashlib
 import json
 import numbers
 from collections.abc import Mapping, Sequence
@@ -90,6 +89,8 @@ class Journal:
         return model
 
     def _path(self, index: int) -> Path:
+        import hashlib  # it loads OpenSSL, which importing fastmlp should not
+
         key = json.dumps([self.context, self.settings[index]], sort_keys=True, default=_plain)
         return self.folder / f"run-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 

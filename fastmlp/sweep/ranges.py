@@ -23,7 +23,7 @@ class Uniform:
     low: float
     high: float
 
-    def __call__(self, rng: np.random.Generator) -> float:
+    def __call__(self, rng: "np.random.Generator") -> float:
         """Draw a number."""
         return float(rng.uniform(self.low, self.high))
 
@@ -35,7 +35,7 @@ class LogUniform:
     low: float
     high: float
 
-    def __call__(self, rng: np.random.Generator) -> float:
+    def __call__(self, rng: "np.random.Generator") -> float:
         """Draw a number, rounded to four digits."""
         drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return float(f"{drawn:.3e}")

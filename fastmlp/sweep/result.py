@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,9 +39,15 @@ class Result:
 
     """
 
-    def __init__(self, runs: Sequence[Mapping[str, Any]], parameters: Sequence[str], model: Any):
+    def __init__(
+        self,
+        runs: Sequence[Mapping[str, Any]],
+        parameters: Sequence[str],
+        model: Any,
+        order: Callable[[Mapping[str, Any]], Any] | None = None,
+    ):
         self.runs: list[dict[str, Any]] = [dict(run) for run in runs]
-        self.runs.sort(key=score, reverse=True)
+        self.runs.sort(key=order or score, reverse=True)
         self.parameters: tuple[str, ...] = tuple(parameters)
         self.best_model: Any = model
 

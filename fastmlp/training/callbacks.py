@@ -112,9 +112,13 @@ class TimeLimit(Callback):
         """Start the clock."""
         self._deadline = time.monotonic() + self.seconds
 
+    def seconds_left(self) -> float:
+        """Return after how many seconds no new epoch starts."""
+        return self._deadline - time.monotonic()
+
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
         """Stop when the clock has run out."""
-        return "time limit" if time.monotonic() >= self._deadline else None
+        return "time limit" if self.seconds_left() <= 0 else None
 
 
 class Callbacks:

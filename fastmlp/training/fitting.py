@@ -3,10 +3,12 @@
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+import fastmlp.kernels as kernels
 from fastmlp.common import capacity
 from fastmlp.common.errors import argument
 from fastmlp.common.messages import note
@@ -15,48 +17,79 @@ from fastmlp.common.trainable import Trainable
 from fastmlp.engine import compiled
 from fastmlp.engine.layerwise import LayerRunner
 from fastmlp.engine.runner import EpochResult, Runner
+from fastmlp.engine.whole import WholeRunner
 from fastmlp.layers.checks import require_settings, require_trainable
 from fastmlp.layers.custom import Custom
 from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
-from fastmlp.schedules import Schedule
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.halt import Halt
 from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.progress import Progress
-from fastmlp.training.stopping import Checkpoint
+from fastmlp.training.stopping import Checkpoint, Monitor
+from fastmlp.training.whole import WholeRun, nobody_looks
 
-__all__ = ["fit"]
+__all__ = ["checked_monitor", "fit", "train"]
 
 
 def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions) -> History:
     """Train a model; `fastmlp.Sequential.fit` documents the guarantees.
 
     All checks run before anything changes.
+    """
+    monitor = checked_monitor(model, options, validates=validation is not None)
+    history = train(model, rows, validation, options, monitor)
+    shown = any(isinstance(c, Progress) for c in options.listeners())
+    _say_why(history, options.optimizer.t, shown)
+    if monitor is not None and monitor.found_none:
+        warnings.warn(
+            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
+            "keeps the parameters of the last one",
+            stacklevel=3,
+        )
+    return history
+
+
+def checked_monitor(model: Trainable, options: FitOptions, validates: bool) -> Monitor | None:
+    """Check whether a model can be trained like this; return what monitors its epochs, if any."""
+    require_settings(model.stages, model.dtype)
+    require_trainable(model.stages)
+    options.require_representable(model.dtype)
+    return options.monitor(validates)
+
+
+def train(
+    model: Trainable,
+    rows: Rows,
+    validation: Rows | None,
+    options: FitOptions,
+    monitor: Monitor | None,
+) -> History:
+    """Train a model that `checked_monitor` has checked, without a word about how it ended.
 
     Parameters
     ----------
     model : Sequential
     rows : Rows
-        Training rows, already checked against the model.
+        Training rows, already checked against the model; they may be some rows of larger arrays.
     validation : Rows, optional
         Rows to evaluate after every epoch.
     options : FitOptions
+    monitor : Monitor, optional
 
     """
-    require_settings(model.stages, model.dtype)
-    require_trainable(model.stages)
-    options.require_representable(model.dtype)
-    monitor = options.monitor(validates=validation is not None)
-    optimizer = options.optimizer
+    optimizer, listeners = options.optimizer, options.listeners()
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
-        epochs = _MinibatchEpochs(model, rows, validation, options)
-        callbacks = Callbacks(listeners := options.listeners())
+        is_whole = nobody_looks(rows, (options.schedule, options.fade), listeners)
+        epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
+        callbacks = Callbacks(listeners)
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
+        polled = callbacks.polled and not any(isinstance(c, Halt) for c in listeners)
         model.loss = options.loss
         loop = Loop(
             TrainingInfo(
@@ -70,18 +103,16 @@ def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptio
             monitor,
             best=Checkpoint(model) if options.restore_best else None,
             last_good=Checkpoint(model, optimizer),
-            copies_every_epoch=callbacks.polled or not compiles,  # these may fail mid-epoch
+            copies_every_epoch=polled or not compiles,  # these may fail mid-epoch
         )
         history = loop.history
-        history.compile_seconds = epochs.runner.compile_seconds
-        loop.run(lambda: loop.make(epochs))
-    _say_why(history, optimizer.t, any(isinstance(c, Progress) for c in listeners))
-    if monitor is not None and monitor.found_none:
-        warnings.warn(
-            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
-            "keeps the parameters of the last one",
-            stacklevel=3,
-        )
+        if isinstance(epochs.runner, WholeRunner):
+            whole = WholeRun(loop, epochs, listeners)
+            history.compile_seconds = epochs.runner.compile_seconds
+            loop.run(whole.make)
+        else:
+            history.compile_seconds = epochs.runner.compile_seconds
+            loop.run(lambda: loop.make(epochs))
     return history
 
 
@@ -100,19 +131,26 @@ def _require_memory(model: Trainable, options: FitOptions) -> None:
 class _MinibatchEpochs:
     """Trains, records and validates epochs: see `fastmlp.training.loop.Epochs`."""
 
-    def __init__(self, model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions):
+    def __init__(
+        self,
+        model: Trainable,
+        rows: Rows,
+        validation: Rows | None,
+        options: FitOptions,
+        is_whole: bool,
+    ):
         self.optimizer, self.schedule = options.optimizer, options.schedule
         self.fade = options.fade
-        self.loss, self.seed, self.rows = options.loss, options.seed, rows
-        self.validation = validation
+        self.loss, self.rows, self.validation = options.loss, rows, validation
         size = min(options.batch_size, len(rows))
         self.batches = Batches.of(model, len(rows), size, options.drop_last)
-        self.runner = _runner(model, rows, self.batches, options)
+        self.order_seed: int | None = options.seed
+        whole = self.batches.n_used == len(rows)
+        if not options.shuffle or (self.batches.count == 1 and whole):
+            self.order_seed = None
+        self.runner = _runner(model, rows, self.batches, options, is_whole, validation is not None)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
-        self.fixed_order: np.ndarray | None = None
-        if not options.shuffle or (self.batches.count == 1 and self.batches.n_used == len(rows)):
-            self.fixed_order = epoch_order(len(rows), None, 0)[: self.batches.n_used]
-            self.fixed_order.flags.writeable = False  # lets a runner check it only once
+        self._order: np.ndarray | None = None
 
     @property
     def validates(self) -> bool:
@@ -120,13 +158,16 @@ class _MinibatchEpochs:
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
         optimizer = self.optimizer
-        self.rates, self.order = self._rates(), self.fixed_order
-        if self.order is None:
-            order = epoch_order(len(self.rows), self.seed, optimizer.epoch)
-            self.order = order[: self.batches.n_used]
+        self.rates = self.rates_from(optimizer.t)
+        if self._order is None or self.order_seed is not None:
+            order = epoch_order(len(self.rows), self.order_seed, optimizer.epoch)
+            order = order[: self.batches.n_used]
+            self._order = order if self.rows.index is None else self.rows.index[order]
+            self._order.flags.writeable = False  # lets a runner check a fixed one only once
         self.first_step, started = optimizer.t, time.perf_counter()
-        fades = {} if self.fade is None else {"fades": self._fades(self.fade)}
-        result = self.runner.train_epoch(self.order, optimizer.epoch, self.rates, poll, **fades)
+        fades = self.fades_from(optimizer.t)
+        faded = {} if fades is None else {"fades": fades}
+        result = self.runner.train_epoch(self._order, optimizer.epoch, self.rates, poll, **faded)
         self.seconds = time.perf_counter() - started
         return result
 
@@ -135,7 +176,7 @@ class _MinibatchEpochs:
         n_rows, n_outputs = self.batches.n_used, self.rows.n_outputs
         return {
             "epoch": epoch,
-            "loss": self._mean_loss(result.losses),
+            "loss": kernels.engine.sums.mean_of_steps(result.losses, result.masses),
             "accuracy": self.loss.accuracy(result.n_correct, n_rows, n_outputs),
             "val_loss": None,
             "val_accuracy": None,
@@ -145,15 +186,17 @@ class _MinibatchEpochs:
 
     def validate(self, record: dict[str, Any]) -> None:
         if self.validation is not None:
-            X, y, weights = self.validation.X, self.validation.targets, self.validation.weights
+            taken = self.validation = self.validation.taken()
+            X, y, weights = taken.X, taken.targets, taken.weights
             record["val_loss"], record["val_accuracy"] = self.runner.evaluate(X, y, weights)
 
     def diverged(self, step: int) -> str:
         return f"diverged at step {self.first_step + step + 1}"
 
-    def _rates(self) -> np.ndarray:
+    def rates_from(self, first_step: int) -> np.ndarray:
+        """Return the learning rates of an epoch that begins after so many steps."""
         n = self.batches.count
-        rates = self.schedule.rates(self.optimizer.t, n, n, self.total_steps)
+        rates = self.schedule.rates(first_step, n, n, self.total_steps)
         rates = np.ascontiguousarray(rates, dtype=np.float64)
         if rates.shape != (n,) or not (rates.min() >= 0 and rates.max() < np.inf):
             raise ValueError(
@@ -161,28 +204,32 @@ class _MinibatchEpochs:
             )
         return rates
 
-    def _fades(self, fade: Schedule) -> np.ndarray:
+    def fades_from(self, first_step: int) -> np.ndarray | None:
+        """Return the factors of decay and dropout of such an epoch; None if all are 1."""
+        if self.fade is None:
+            return None
         n = self.batches.count
-        fades = fade.rates(self.optimizer.t, n, n, self.total_steps)
+        fades = self.fade.rates(first_step, n, n, self.total_steps)
         fades = np.ascontiguousarray(fades, dtype=np.float64)
         if fades.shape != (n,) or not (fades.min() >= 0 and fades.max() <= 1):
-            raise ValueError(f"fade must give {n} factors from 0 to 1, but {fade!r} gives {fades}")
+            raise ValueError(
+                f"fade must give {n} factors from 0 to 1, but {self.fade!r} gives {fades}"
+            )
         return fades
 
-    def _mean_loss(self, losses: np.ndarray) -> float:
-        """Return the mean loss over rows, weighting each step as the step weighted its rows."""
-        if self.rows.weights is None:
-            mass = self.batches.rows
-        else:
-            weights = self.rows.weights[self.order].astype(np.float64)
-            mass = np.add.reduceat(weights, self.batches.starts)
-        return float(losses @ mass / mass.sum())
 
-
-def _runner(model: Trainable, rows: Rows, batches: Batches, options: FitOptions) -> Runner:
+def _runner(
+    model: Trainable,
+    rows: Rows,
+    batches: Batches,
+    options: FitOptions,
+    is_whole: bool,
+    validates: bool,
+) -> Runner:
     """Return the runner for the steps: compiled if possible, else layer by layer."""
     loss, optimizer = options.loss, options.optimizer
-    make: Any = compiled.CompiledRunner
+    kind = WholeRunner if is_whole else compiled.CompiledRunner
+    make: Any = partial(kind, validates=validates)
     foreign = _not_ours(model, options)
     if foreign is not None:
         make = LayerRunner

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -132,11 +132,12 @@ class FitOptions:
         """Return the rows with their weights multiplied by the class weights."""
         if self.class_weight is None:
             return rows
-        of_rows = _class_weights(self.class_weight, self.loss, rows.targets, n_classes)
+        targets = rows.used(rows.targets)
+        of_rows = _class_weights(self.class_weight, self.loss, targets, n_classes)
         weights = as_weights(of_rows, len(rows), dtype, "class_weight")
         if rows.weights is not None:
-            weights = as_weights(rows.weights * weights, len(rows), dtype)
-        return replace(rows, weights=weights)
+            weights = as_weights(rows.used(rows.weights) * weights, len(rows), dtype)
+        return rows.reweighted(weights)
 
     def monitor(self, validates: bool) -> Monitor | None:
         """Return a monitor of the column to stop by, None if nothing is monitored.

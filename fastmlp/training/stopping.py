@@ -74,6 +74,11 @@ class Checkpoint:
         self.save()
 
     @property
+    def pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Each array and its copy."""
+        return list(zip(self._arrays, self._copies, strict=True))
+
+    @property
     def age(self) -> int:
         """The number of optimizer steps since the copy."""
         return 0 if self.optimizer is None else self.optimizer.t - self.step

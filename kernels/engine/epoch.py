@@ -36,12 +36,13 @@ def train_epoch(thread, memory, zero, clip_norm, max_norm):
     Step s trains on rows order[s * B : (s + 1) * B] with B = ``STEP_ROWS``, or on all remaining
     rows if they are at most ``BATCH_SIZE``, at rate rates[s]. losses[s] is the mean loss of its
     rows, penalties[s] the penalty of the weights before the step, hits[s] the number of correct
-    answers. A ``clip_norm`` or ``max_norm`` of 0 means no limit. All threads return after the same
-    step: the last, or the one in which control[STOP] was set or the loss was not finite;
-    control[STEPS_DONE] counts the finished steps. With control[ABORT] they return as soon as
-    possible, and their results are not usable. An error in a kernel is raised here too.
+    answers, masses[s] the total weight of the rows. A ``clip_norm`` or ``max_norm`` of 0 means no
+    limit. All threads return after the same step: the last, or the one in which control[STOP] was
+    set or the loss was not finite; control[STEPS_DONE] counts the finished steps. With
+    control[ABORT] they return as soon as possible, and their results are not usable. An error in a
+    kernel is raised here too.
     Reads the plan, the data. Writes theta, states, running statistics, losses, penalties, hits,
-    control. May destroy workspace, scratch, gradient.
+    masses, control. May destroy workspace, scratch, gradient.
     """
     denormals = flush_denormals()
     outcome = calls.try_train_steps(memory, thread, memory, zero, clip_norm, max_norm)
@@ -76,7 +77,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
         backward(thread, step, n_rows, memory, zero)
         wait(thread, memory)
         if thread == 0:
-            _record(step, n_rows, memory)
+            _record(step, n_rows, total, memory)
         update_parameters(thread, step, n_rows, memory, zero)
         if header[op.STORE_GRADIENT] != 0:
             wait(thread, memory)
@@ -95,7 +96,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
 
 
 @inner
-def _record(step, n_rows, memory):
+def _record(step, n_rows, mass, memory):
     """Sum the rows' losses in order; decide here, between two barriers, whether to continue."""
     row_losses, row_hits = (
         array_at(memory, op.ROW_LOSSES, REAL64),
@@ -108,6 +109,7 @@ def _record(step, n_rows, memory):
         hits += row_hits[i]
     array_at(memory, op.LOSSES_OUT, REAL64)[step] = total
     array_at(memory, op.HITS_OUT, INT)[step] = hits
+    array_at(memory, op.MASSES_OUT, REAL64)[step] = mass
     if not math.isfinite(total) or atomic_load(control, op.STOP) != 0:
         control[op.HALT] = 1
 

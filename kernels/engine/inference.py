@@ -29,16 +29,21 @@ NO_ERROR = (NONE, NONE)  # what `attempt` returns if there was no error
 
 @kernel
 def infer_rows(memory, zero, first, last):
-    """outputs[i] = the model's output for row i of X, for i in [first, last), in inference mode.
+    """outputs[i] = the model's output for row order[i] of X, for i in [first, last).
+
+    An empty order means all rows in order.
 
     Any number of threads may run this at once, each with its own workspace, scratch and rows.
     A row's bits do not depend on which other rows are computed with it.
-    Reads the plan, theta, running statistics, X. Writes outputs. May destroy workspace, scratch.
+    Reads the plan, theta, running statistics, X, order. Writes outputs. May destroy workspace,
+    scratch.
     """
     header, workspace = array_at(memory, op.HEADER, INT), array_at(memory, op.WORKSPACE, zero)
     outputs, n_features = array_at(memory, op.OUTPUTS, zero), header[op.N_FEATURES]
     in_place = (
-        header[op.RAW_CODE] == header[op.REAL_CODE] and header[op.STANDARDISE] == op.AS_THEY_ARE
+        header[op.RAW_CODE] == header[op.REAL_CODE]
+        and header[op.STANDARDISE] == op.AS_THEY_ARE
+        and array_at(memory, op.ORDER, INT).size == 0
     )
     for start in range(first, last, header[op.BATCH_SIZE]):
         n_rows = min(header[op.BATCH_SIZE], last - start)

@@ -105,7 +105,10 @@ def loss_gradient(thread, step, n_rows, total, memory, zero):
     """
     header, workspace = array_at(memory, op.HEADER, INT), array_at(memory, op.WORKSPACE, zero)
     last = header[op.N_OPERATIONS] - 1
-    operation, parameter = operation_at(memory, last), reals_at(memory, last + 1, zero)[0]
+    operation, parameter = (
+        operation_at(memory, last),
+        reals_at(memory, last + 1, zero)[op.LOSS_PARAMETER],
+    )
     row, row_end = share_of(n_rows, header[op.ROW_GRAIN], thread, header[op.N_THREADS])
     share = workspace.dtype.type(1.0 / total if total > 0.0 else 0.0)
     dz = dz_of(memory, zero, operation, n_rows)

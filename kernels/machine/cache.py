@@ -1,7 +1,9 @@
 """Files of compiled kernels: read only if nobody else could have written them.
 
-Compiled code runs unchecked, so a file is used only if it belongs to this user or root. A problem
-with the folder costs time, not results: work continues, and one warning says what to do.
+Compiled code runs unchecked, so a file is used only if it belongs to this user or root. A folder
+that the user has named for reading (``named``) may belong to anybody, as long as not everybody can
+write there. A problem with a folder costs time, not results: work continues, and one warning says
+what to do.
 """
 
 import errno
@@ -15,22 +17,21 @@ import time
 import warnings
 from pathlib import Path
 
-__all__ = ["is_trusted", "read", "remove_old", "tell", "trouble", "write"]
+__all__ = ["is_trusted", "is_writable", "read", "remove_old", "tell", "trouble", "write"]
 
 ADVICE = "set FASTMLP_CACHE_DIR to a folder of your own"
 _DAY = 86400.0  # seconds
 _DAYS_KEPT = 30
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _told: dict[str, str] = {}  # subject of a warning -> its text
 
 
-def read(file: Path) -> bytes | None:
+def read(file: Path, named: bool = False) -> bytes | None:
     """Return the payload that `write` stored; None if it is missing, damaged or not trusted."""
     try:
-        if not file.parent.exists() or not is_trusted(file.parent):
+        if not file.parent.exists() or not is_trusted(file.parent, named):
             return None
         with open(file, "rb") as stream:
-            if _belongs_to_others(os.fstat(stream.fileno())):
+            if _belongs_to_others(os.fstat(stream.fileno()), named):
                 tell("folder", f"{file} could have been written by another user and is not used")
                 return None
             content = stream.read()
@@ -44,9 +45,11 @@ def read(file: Path) -> bytes | None:
         return None
     checksum, payload = content[:32], content[32:]
     if hashlib.sha256(payload).digest() != checksum:
-        tell("damage", f"{file} is damaged: its kernel is compiled again and the file replaced")
+        replaced = "" if named else " and the file replaced"
+        tell("damage", f"{file} is damaged: its kernel is compiled again{replaced}")
         return None
-    _mark_used(file.parent)
+    if not named:
+        _mark_used(file.parent)
     return payload
 
 
@@ -74,23 +77,34 @@ def write(file: Path, payload: bytes) -> None:
         )
 
 
-def is_trusted(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
+    """Return whether compiled code can probably be kept in a folder; create it if need be."""
+    try:
+        _make(folder)
+        return is_trusted(folder) and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:  # `write` will say why
+        return False
+
+
+def is_trusted(folder: Path, named: bool = False) -> bool:
     """Return whether only this user and root can write to the folder; if not, warn."""
     status, above = folder.stat(), folder.parent.stat()
-    if _belongs_to_others(status):
+    writers = _writers(named)
+    if _belongs_to_others(status, named):
         culprit = folder
-    elif os.name == "posix" and above.st_mode & _OTHERS_WRITE and not above.st_mode & stat.S_ISVTX:
+    elif os.name == "posix" and above.st_mode & writers and not above.st_mode & stat.S_ISVTX:
         culprit = folder.parent
     else:
         return True
     why = "can be written by others"
-    cure = f"run chmod go-w {culprit} if you trust what is in it"
-    if culprit == folder and not status.st_mode & _OTHERS_WRITE:
+    cure = f"run chmod {'o' if named else 'go'}-w {culprit} if you trust what is in it"
+    if culprit == folder and not status.st_mode & writers:
         why, cure = "belongs to another user", "delete it"
+    advice = "" if named else f", or {ADVICE}"
     tell(
-        "folder",
+        "named" if named else "folder",
         f"the folder of compiled kernels {culprit} {why} and is not used, so every new process "
-        f"spends half a minute on compiling: {cure}, or {ADVICE}",
+        f"spends half a minute on compiling: {cure}{advice}",
     )
     return False
 
@@ -128,8 +142,8 @@ _TEMPORARY = ".incomplete-"
 
 
 def _is_ours(folder: Path) -> bool:
-    named = re.fullmatch("kernels-[0-9a-f]{16}", folder.name) and not folder.is_symlink()
-    return bool(named) and not _belongs_to_others(folder.stat())
+    is_one = re.fullmatch("kernels-([a-z0-9]+-)?[0-9a-f]{16}", folder.name)
+    return bool(is_one) and not folder.is_symlink() and not _belongs_to_others(folder.stat())
 
 
 def _last_use(folder: Path) -> float:
@@ -147,11 +161,17 @@ def _mark_used(folder: Path) -> None:
         pass
 
 
-def _belongs_to_others(status: os.stat_result) -> bool:
-    """Return whether anybody but this user and root could have written it."""
+def _belongs_to_others(status: os.stat_result, named: bool = False) -> bool:
+    """Return whether anybody but this user and root, or whom the user trusts, could write it."""
     if os.name != "posix":
         return False
-    return status.st_uid not in (0, os.geteuid()) or bool(status.st_mode & _OTHERS_WRITE)
+    is_foreign = not named and status.st_uid not in (0, os.geteuid())
+    return is_foreign or bool(status.st_mode & _writers(named))
+
+
+def _writers(named: bool) -> int:
+    """Return the permissions that make a folder or file suspicious."""
+    return stat.S_IWOTH if named else stat.S_IWOTH | stat.S_IWGRP
 
 
 def _make(folder: Path) -> None:

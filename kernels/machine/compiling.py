@@ -35,26 +35,36 @@ def enabled() -> Iterator[None]:
 
 
 class Watch(event.Listener):
-    """Counts the kernels that numba compiles, and shows the count.
-
-    It lets numba compile even if ``NUMBA_DISABLE_JIT`` is set, see `jit`.
-    """
+    """Counts the kernels that numba compiles, and shows the count."""
 
     def __init__(self) -> None:
         self.n_done = self.n_expected = 0
         self._depth = 0  # compiling a kernel also compiles those it calls
         self._began = self._spent = 0.0
         self._told = False
-        self._enabled = enabled()
+        self._line = ""  # on the terminal now
         self._functions: set[Callable] = set()
 
     def add(self, function: Callable) -> None:
         """Watch a function from now on."""
         self._functions.add(function)
 
-    def expect(self, n_kernels: int) -> None:
-        """Set the number of kernels needed next."""
+    def expect(self, n_kernels: int, is_long: bool = False) -> None:
+        """Set the number of kernels to compile next, and whether that takes more than a second."""
         self.n_expected = self.n_done + n_kernels
+        if is_long:
+            self._spent = max(self._spent, SECONDS_UNSEEN)
+            self._show()
+
+    def count(self) -> None:
+        """Count a kernel that another process has compiled."""
+        self.n_done += 1
+        self._show()
+
+    def finish(self) -> None:
+        """Expect no more kernels, and remove the line."""
+        self.n_expected = self.n_done
+        self._put("")
 
     def on_start(self, event: event.Event) -> None:
         """Note that compiling a kernel has started."""
@@ -62,8 +72,6 @@ class Watch(event.Listener):
             return
         if self._depth == 0:
             self._began = time.perf_counter()
-            self._enabled = enabled()
-            self._enabled.__enter__()
         self._depth += 1
         self._show()
 
@@ -73,22 +81,30 @@ class Watch(event.Listener):
             return
         self._depth -= 1
         if self._depth == 0:
-            self._enabled.__exit__(None, None, None)
             self._spent += time.perf_counter() - self._began
             self.n_done += 1
-            _write(_WIPE, moving=True)
-        else:
-            self._show()
+            if self.n_done >= self.n_expected:
+                self.finish()
+        self._show()
 
     def _show(self) -> None:
-        if self._spent + time.perf_counter() - self._began < SECONDS_UNSEEN or _is_worker():
+        """Show what is being compiled, if it has taken or will take a second."""
+        now = time.perf_counter() - self._began if self._depth else 0.0
+        is_busy = self._depth > 0 or self.n_done < self.n_expected
+        if not is_busy or self._spent + now < SECONDS_UNSEEN or _is_worker():
             return
         if _can_move():
             of_how_many = f" of {self.n_expected}" if self.n_expected > self.n_done else ""
-            _write(f"{_WIPE}{_TEXT}: {self.n_done + 1}{of_how_many}", moving=True)
+            self._put(f"{_TEXT}: {self.n_done + 1}{of_how_many}")
         elif not self._told:
             self._told = True
             _write(f"fastmlp: {_TEXT}; this may take half a minute\n")
+
+    def _put(self, line: str) -> None:
+        """Put another line in the place of the one that is there."""
+        before, self._line = self._line, line
+        if line != before:
+            _write(f"{_WIPE}{line}")
 
 
 _WIPE = "\r\x1b[K"
@@ -110,9 +126,7 @@ def _can_move() -> bool:
         return False
 
 
-def _write(text: str, moving: bool = False) -> None:
-    if moving and not _can_move():
-        return
+def _write(text: str) -> None:
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -1,24 +1,39 @@
 """Which instructions the kernels are compiled for, and what belongs to each set of instructions.
 
-They are chosen once per process, from the processor or the environment variable ``FASTMLP_ISA``,
-because every compiled kernel depends on them.
+Kernels are compiled for a level, never for the very processor, so that they run on every machine
+that offers the level: on x86, ``generic``, ``avx2`` and ``avx512`` are x86-64-v2, v3 and v4, and
+``amx`` is v4 with bfloat16 tiles. The level is chosen once per process, from the processor or the
+environment variable ``FASTMLP_ISA``, because every compiled kernel depends on it.
 """
 
 import ctypes
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import llvmlite.binding as llvm
 
-from . import caches
-
-__all__ = ["LEVELS", "Isa", "best_level", "current", "processor_features"]
+__all__ = [
+    "LEVELS",
+    "Isa",
+    "best_level",
+    "current",
+    "described",
+    "levels_here",
+    "only_compile_for",
+    "processor_features",
+]
 
 LEVELS = ("generic", "avx2", "avx512", "amx")
+
+# What a processor has at each level of x86 beyond the one before, by LLVM's names.
+_FEATURES = {
+    "avx2": {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+    "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "amx": {"amx-bf16", "amx-tile", "avx512bf16"},
+}
 
 
 @dataclass(frozen=True)
@@ -36,10 +51,8 @@ class Isa:
     steps_ahead : int
         A block calls memory in ahead at every so many steps of the summed index: as often as the
         optimizer needs it, and no more, since each call takes time.
-    first_cache, second_cache : int
-        Bytes of these caches.
-    processor : str or None
-        LLVM's name of a processor with these instructions and no more, where this one has more.
+    processor, features : str
+        LLVM's name of a processor with these instructions, and those that it lacks.
     bf16_tiles : bool
         Whether there is a tile unit for bfloat16 products that the system lets this process use.
 
@@ -55,10 +68,9 @@ class Isa:
     vector_bytes: int
     heights: tuple[int, ...]
     steps_ahead: int
-    first_cache: int
-    second_cache: int
-    processor: str | None = None
-    bf16_tiles: bool = False
+    processor: str
+    features: str = ""
+    bf16_tiles: bool = field(default=False, repr=False)  # compiled code does not depend on it
 
     def __post_init__(self) -> None:
         if not 2 <= self.tile_vectors <= MOST_VECTORS:
@@ -109,8 +121,9 @@ def current() -> Isa:
         If ``FASTMLP_ISA`` is not a known level, or this processor does not support it.
 
     """
-    features = processor_features()
-    best = best_level(features)
+    if _only_compiled is not None:
+        return described(_only_compiled, bf16_tiles=_only_compiled == "amx")
+    best = best_level(processor_features())
     level = os.environ.get("FASTMLP_ISA") or best  # an empty variable counts as unset
     if level not in LEVELS:
         raise ValueError(f"FASTMLP_ISA is {level!r}: use one of {', '.join(LEVELS)}")
@@ -118,38 +131,55 @@ def current() -> Isa:
         raise ValueError(
             f"FASTMLP_ISA asks for {level!r}, but this processor offers {best!r} at most"
         )
-    described = _described(level)
-    if level == best:
-        described["processor"] = None
-    tiles = level == "amx" and _tiles_permitted()
-    return Isa(
-        level,
-        first_cache=caches.first_level(),
-        second_cache=caches.second_level(),
-        bf16_tiles=tiles,
-        **described,
-    )
+    return described(level, bf16_tiles=level == "amx" and _tiles_permitted())
+
+
+def only_compile_for(level: str) -> None:
+    """Compile for any level of this architecture from now on; kernels may then not run here."""
+    global _only_compiled
+    _only_compiled = level
+    current.cache_clear()
+
+
+_only_compiled: str | None = None
 
 
 def best_level(features: frozenset[str]) -> str:
     """Return the highest level that a processor with these features offers."""
-    if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= features:
-        return "amx" if {"amx-tile", "amx-bf16", "avx512bf16"} <= features else "avx512"
-    return "avx2" if {"avx2", "fma"} <= features else "generic"
+    best = LEVELS[0]
+    for level, needed in _FEATURES.items():
+        if not needed <= features:
+            break
+        best = level
+    return best
 
 
-def _described(level: str) -> dict[str, Any]:
-    """Return the registers of a level, and the blocks measured to be fastest there."""
+def levels_here() -> tuple[str, ...]:
+    """Return the levels that there are on processors of this architecture."""
+    return LEVELS if _is_x86() else LEVELS[:1]
+
+
+def described(level: str, bf16_tiles: bool = False) -> Isa:
+    """Return a level with the blocks measured to be fastest there."""
+    features = ""
     if level in ("avx512", "amx"):
-        values = 32, 64, (16, 12, 8), 4, "cooperlake"
+        values, processor = (32, 64, (16, 12, 8), 4), "x86-64-v4"
+        if level == "amx":
+            features = ",".join(f"+{name}" for name in sorted(_FEATURES["amx"]))
     elif level == "avx2":
-        values = 16, 32, (12, 6, 4), 8, "haswell"
+        values, processor = (16, 32, (12, 6, 4), 8), "x86-64-v3"
     elif platform.machine().lower() in ("arm64", "aarch64"):  # NEON
-        values = 32, 16, (16, 12, 8), 8, None
-    else:  # SSE
-        values = 16, 16, (12, 6, 4), 8, "nehalem"
-    names = "n_registers", "vector_bytes", "heights", "steps_ahead", "processor"
-    return dict(zip(names, values, strict=True))
+        values, processor = (32, 16, (16, 12, 8), 8), "generic"
+    else:
+        values, processor = (16, 16, (12, 6, 4), 8), "x86-64-v2"
+        if not _is_x86():  # an architecture that we know nothing about
+            processor = llvm.get_host_cpu_name()
+            features = ",".join(f"+{name}" for name in sorted(processor_features()))
+    return Isa(level, *values, processor, features, bf16_tiles)
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 @cache

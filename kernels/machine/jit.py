@@ -1,9 +1,12 @@
 """The compilation policy: the flags of every kernel, and the cache of compiled code.
 
 Compiled kernels are cached on disk, one file per function and signature, in a folder whose name
-contains a hash of all kernels, the versions and the instruction set. numba's own cache checks only
-the file that holds the function, so it would miss an edit in a function inlined from another file;
-and processes that start together can corrupt its shared index file.
+contains the instruction set and a hash of all kernels and the versions. numba's own cache checks
+only the file that holds the function, so it would miss an edit in a function inlined from another
+file; and processes that start together can corrupt its shared index file.
+
+Nothing in such a folder depends on where it is, or on the machine beyond the instruction set.
+``FASTMLP_KERNELS`` names a root of folders that are only read, before the cache.
 
 ``NUMBA_DISABLE_JIT`` is for stepping through Python code. Kernels contain vector instructions,
 which Python cannot run, so they are compiled anyway. Other code that uses numba, such as a user's
@@ -14,6 +17,7 @@ import hashlib
 import os
 import pickle
 import pkgutil
+import platform
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -25,60 +29,41 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-import platformdirs
-from numba.core import compiler, config
+from numba.core import compiler
 from numba.core.caching import NullCache
-from numba.core.registry import cpu_target
 
 from . import cache as files
-from . import compiling, isa
+from . import compiling, isa, place
+from .target import Kernel
 
-__all__ = ["cache_folder", "inner", "kernel", "pasted"]
+__all__ = ["cache_folder", "carried_folder", "folder_name", "inner", "kernel", "pasted"]
 
 # Never "nnan" or "ninf": a diverging loss must stay visible.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 
 
-def _hold_back() -> None:
-    """Compile for no more than the instruction set asked for, where the processor has more.
-
-    numba knows one processor per process, so this holds back whatever else is compiled with it; a
-    ``NUMBA_CPU_NAME`` of the user's own goes first.
-    """
-    processor = isa.current().processor
-    if processor is None or config.CPU_NAME is not None:
-        return
-    if "_toplevel_target_context" in vars(cpu_target):
-        files.tell(
-            "held",
-            "numba has compiled for this processor already, so FASTMLP_ISA sets only the width of "
-            "vectors: import fastmlp.ops before other code that numba compiles",
-        )
-        return
-    config.CPU_NAME, config.CPU_FEATURES = processor, ""
-
-
-_hold_back()
 if compiling.is_disabled():
     files.tell(
         "jit", "NUMBA_DISABLE_JIT is set, but fastmlp's own kernels are compiled all the same"
     )
 
 
-def kernel(function=None, *, name=None):
+def kernel(function=None, *, name=None, exact=False):
     """Compile ``function`` on first call, without the interpreter lock, and cache it on disk.
 
-    A function created by another function is cached only if it has a unique ``name``.
+    A function created by another function is cached only if it has a unique ``name``. One that is
+    ``exact`` computes what its source says, operation by operation: no sum is rearranged, and no
+    product joins a sum. So it has the same bits wherever it is inlined.
     """
-    return _decorate(function, name, no_cpython_wrapper=False)
+    return _decorate(function, name, exact, no_cpython_wrapper=False)
 
 
-def inner(function=None, *, name=None):
+def inner(function=None, *, name=None, exact=False):
     """Compile a function that only kernels call, without a wrapper for Python.
 
     That saves a good part of the compile time.
     """
-    return _decorate(function, name, no_cpython_wrapper=True)
+    return _decorate(function, name, exact, no_cpython_wrapper=True)
 
 
 def pasted(function):
@@ -89,28 +74,33 @@ def pasted(function):
     return _compile(function, None, no_cpython_wrapper=True, inline="always")
 
 
-def _decorate(function, name, **options):
+def _decorate(function, name, exact, **options):
     if function is None:
-        return lambda function: _compile(function, name, **options)
-    return _compile(function, name, **options)
+        return lambda function: _compile(function, name, exact, **options)
+    return _compile(function, name, exact, **options)
 
 
-def _compile(function, name, **options):
-    with compiling.enabled():
-        dispatcher = numba.njit(
-            nogil=True,
-            error_model="numpy",
-            forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
-            fastmath=set(FASTMATH),
-            no_cfunc_wrapper=True,
-            **options,
-        )(function)
-    compiling.watch.add(function)
+def _compile(function, name, exact=False, **options):
     if name is None and "<locals>" not in function.__qualname__:
         name = f"{function.__module__}.{function.__qualname__}"
-    if name is not None:
-        dispatcher._cache = _DiskCache(name)
-    return dispatcher
+    elif name is not None:
+        function.__qualname__ = name  # part of the symbol, which must be unique in a process
+    kernel = Kernel(
+        function,
+        targetoptions=dict(
+            nopython=True,
+            nogil=True,
+            boundscheck=None,
+            error_model="numpy",
+            forceinline=True,  # one copy of a kernel's machine code, whatever else is loaded
+            fastmath=False if exact else set(FASTMATH),
+            no_cfunc_wrapper=True,
+            **options,
+        ),
+    )
+    compiling.watch.add(function)
+    kernel._cache = _DiskCache(name)
+    return kernel
 
 
 @cache
@@ -120,9 +110,7 @@ def cache_folder() -> Path | None:
     None for a user without a home.
     """
     try:
-        root = Path(
-            os.environ.get("FASTMLP_CACHE_DIR") or platformdirs.user_cache_dir("fastmlp", False)
-        ).expanduser()
+        root = place.cache_root()
     except RuntimeError:  # no home directory
         files.tell(
             "folder",
@@ -130,10 +118,35 @@ def cache_folder() -> Path | None:
             f"half a minute on compiling: {files.ADVICE}",
         )
         return None
-    return root.absolute() / f"kernels-{_fingerprint()}"
+    return root / folder_name(isa.current().name)
 
 
-def _fingerprint() -> str:
+@cache
+def carried_folder() -> Path | None:
+    """Return the folder below ``FASTMLP_KERNELS``, which is only read; None if there is none."""
+    root = place.carried_root()
+    if root is None:
+        return None
+    folder = root / folder_name(isa.current().name)
+    if folder.is_dir():
+        return folder
+    there = sorted(f.name.split("-")[1] for f in root.glob("kernels-*-*") if f.is_dir())
+    what = f"those for {', '.join(there)} of some version" if there else "none"
+    files.tell(
+        "carried",
+        f"FASTMLP_KERNELS has no {folder.name} (it has {what}), so kernels are compiled: make them "
+        f"for {isa.current().name} with these versions of fastmlp, numba, numpy and Python by "
+        "fastmlp warmup --out",
+    )
+    return None
+
+
+def folder_name(level: str) -> str:
+    """Return the name of the folder of kernels for a level of instructions."""
+    return f"kernels-{level}-{_fingerprint(isa.described(level))}"
+
+
+def _fingerprint(level: isa.Isa) -> str:
     """Hash everything that compiled code depends on, except a function's name and signature."""
     digest = hashlib.sha256()
     folder = Path(__file__).parents[1]
@@ -144,9 +157,15 @@ def _fingerprint() -> str:
     if not sources:  # a frozen program
         for part in _compiled_sources():
             digest.update(part.encode() + b"\0")
-    versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
-    digest.update(repr((versions, isa.current(), sorted(isa.processor_features()))).encode())
+    digest.update(repr((_versions(), level)).encode())
     return digest.hexdigest()[:16]
+
+
+def _versions() -> tuple[str, ...]:
+    """Return what compiled code is made with; another build of the same Python does as well."""
+    python = f"{sys.implementation.cache_tag} {sys.abiflags if os.name == 'posix' else ''}"
+    system = f"{sys.platform} {platform.machine()}"
+    return python, system, np.__version__, numba.__version__, llvmlite.__version__
 
 
 def _compiled_sources() -> Iterator[str]:
@@ -169,7 +188,7 @@ def _parts_of(code: CodeType) -> Iterator[str]:
 
 
 class _DiskCache(NullCache):
-    """One file per function and signature.
+    """One file per function and signature; none for a function without a name.
 
     If a file is missing or unusable, the function is compiled again.
     """
@@ -183,22 +202,32 @@ class _DiskCache(NullCache):
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
-        file = self._file(sig, target_context.codegen())
-        payload = None if file is None else files.read(file)
+        payload, name = None, self._file_name(sig)
+        if name is not None and (folder := carried_folder()) is not None:
+            payload = files.read(folder / name, named=True)
+        if name is not None and payload is None and (folder := cache_folder()) is not None:
+            payload = files.read(folder / name)
         if payload is None:
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, sig, data):
-        file = self._file(sig, data.codegen)
-        if file is not None:
-            files.write(file, pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
-            _tidy(file.parent)
+        folder, name = cache_folder(), self._file_name(sig)
+        if folder is not None and name is not None:
+            payload = pickle.dumps(data._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
+            files.write(folder / name, payload)
+            _tidy(folder)
 
-    def _file(self, sig, codegen) -> Path | None:
-        folder, key = cache_folder(), repr((self._name, str(sig), codegen.magic_tuple()))
-        name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        return None if folder is None else folder / name
+    def has_overload(self, sig) -> bool:
+        """Return whether there is a file, which may yet turn out to be damaged."""
+        name, folders = self._file_name(sig), (carried_folder(), cache_folder())
+        return name is not None and any(f is not None and (f / name).is_file() for f in folders)
+
+    def _file_name(self, sig) -> str | None:
+        if self._name is None:
+            return None
+        key = repr((self._name, str(sig)))
+        return f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 @cache

@@ -26,12 +26,14 @@ from numba.core import cgutils, types
 from numba.core.callconv import Status
 from numba.extending import intrinsic
 
-from .compiling import watch
+from . import compiling
+from .crew import Task, compile_missing
 from .simd import data_pointer
 
 __all__ = [
     "BLOCK", "BOOL", "BYTES", "DOUBLE", "DOUBLES", "INT", "INTS", "KEY", "MATRIX", "MEMORY", "REAL",
     "REALS", "Block", "Family", "Link", "address_of", "number", "propagate", "table_of",
+    "task_of",
 ]  # fmt: skip
 
 
@@ -133,7 +135,6 @@ def table_of(links: Sequence[Link], needed: Iterable[Any], dtype: np.dtype) -> n
         The working dtype.
 
     """
-    real = getattr(types, np.dtype(dtype).name)
     heads, members = np.zeros(2 * len(links), np.int64), []
     for link in links:
         if isinstance(link, Family):
@@ -141,15 +142,22 @@ def table_of(links: Sequence[Link], needed: Iterable[Any], dtype: np.dtype) -> n
             heads[2 * link.place + 1] = len(link.rows())
             members += [0] * len(link.rows())
     table = np.concatenate([heads, np.array(members, np.int64)])
-    found = []
-    for what in needed:
-        link, code = (what, 0) if isinstance(what, Link) else what
-        place = table[2 * link.place] + code if isinstance(link, Family) else 2 * link.place
-        found.append((int(place), link.kernel(code), link.signature(real)))
-    watch.expect(sum((kernel, signature) not in _known for _, kernel, signature in found))
-    for place, kernel, signature in found:
-        table[place] = address_of(kernel, signature)
+    tasks = [task_of(*((what, 0) if isinstance(what, Link) else what), dtype) for what in needed]
+    compile_missing(tasks)
+    for task in tasks:
+        place = 2 * task.place
+        if isinstance(links[task.place], Family):
+            place = table[place] + task.code
+        table[place] = address_of(task.kernel, task.signature)
+    compiling.watch.finish()
     return table
+
+
+def task_of(link: Link, code: int, dtype: np.dtype) -> Task:
+    """Return what is to be compiled for a link, or for a family's member."""
+    name = np.dtype(dtype).name
+    signature = link.signature(getattr(types, name))
+    return Task(link.place, code, name, link.kernel(code), signature)
 
 
 def _module(name: str) -> Any:

@@ -342,15 +342,14 @@ def store(builder, value, base, vector, column):
     builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def prefetch(builder, place, n_lines):
-    """Prefetch that many cache lines from ``place`` on into the second cache."""
+def prefetch(builder, place, n_lines, *, own=False):
+    """Prefetch that many cache lines; ``own`` takes them from other processors, to be written."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
     for line in range(n_lines):
         address = builder.gep(builder.bitcast(place, byte), [_INDEX(CACHE_LINE * line)])
-        # To be read: what is to be written would come into the first cache.
-        builder.call(function, [address, number(0), number(2), number(1)])
+        builder.call(function, [address, number(int(own)), number(2), number(1)])
 
 
 def some_lanes(builder, count, vector):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..machine import links
+from ..machine import crew, links
 from ..machine.links import (
     BLOCK,
     BOOL,
@@ -28,7 +28,7 @@ from ..machine.links import (
     Link,
 )  # fmt: skip
 
-__all__ = ["ALL", "OPTIONAL", "addresses", "everything", "link"]
+__all__ = ["ALL", "OPTIONAL", "addresses", "everything", "link", "task"]
 
 # One member for each activation, loss and optimizer.
 ACTIVATE = Family("activations", "forward", (REAL, MATRIX, BLOCK))
@@ -75,6 +75,13 @@ GATHER = Link(
 TRAIN_STEPS = Link("engine.epoch", "train_steps", (INT, MEMORY, REAL, DOUBLE, DOUBLE))
 INFER_ROWS = Link("engine.inference", "infer_rows", (MEMORY, REAL, INT, INT))
 
+# Kernels that Python calls; in a plan's table so that they are compiled with the others.
+TRAIN_EPOCH = Link("engine.epoch", "train_epoch", (INT, MEMORY, REAL, DOUBLE, DOUBLE))
+TRAIN_RUN = Link("engine.run", "train_run", (INT, MEMORY, REAL, DOUBLE, DOUBLE))
+INFER_TOGETHER = Link("engine.inference", "infer_together", (MEMORY, REAL, INTS, MEMORY))
+TAKE_PART = Link("engine.inference", "take_part", (MEMORY, REAL, INT))
+MAKE_OFFER = Link("engine.inference", "make_offer", (MEMORY,))
+WITHDRAW = Link("engine.inference", "withdraw", (MEMORY,))
 
 # How kernels call them.
 activate = ACTIVATE.call
@@ -95,6 +102,7 @@ weight_gradient = WEIGHT_GRADIENT.call
 bias_gradient = BIAS_GRADIENT.call
 drop = DROP.call
 gather_rows = GATHER.call
+infer_rows = INFER_ROWS.call
 try_train_steps, try_infer_rows = TRAIN_STEPS.attempt, INFER_ROWS.attempt
 
 ALL: list[Link] = [link for link in globals().values() if isinstance(link, Link)]
@@ -118,6 +126,11 @@ def addresses(needed: Iterable[Any], dtype: np.dtype) -> np.ndarray:
 @cache
 def _table(needed: frozenset[Any], dtype: str) -> np.ndarray:
     return links.table_of(_all(), needed, np.dtype(dtype))
+
+
+def task(place: int, code: int, dtype: str) -> crew.Task:
+    """Return the kernel to compile at a place of ``ALL``."""
+    return links.task_of(_all()[place], code, np.dtype(dtype))
 
 
 def everything(left_out: Collection[str] = ()) -> list[Any]:

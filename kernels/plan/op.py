@@ -78,6 +78,8 @@ BACKWARD_FIRST = np.int64(16)  # `backward` even for the first operation, with n
 
 # The real numbers of an operation, in the working dtype.
 ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM, N_REAL_FIELDS = np.arange(5)
+# The last row belongs to the loss; a validation also has 1 / the total weight of its rows there.
+LOSS_PARAMETER, LOSS_SCALE = np.arange(2)
 
 # ``units`` has a row for each piece of the update: its operation, its inputs (a range of rows of
 # the weight; UNIT_VECTORS for the vectors, bias or gamma and beta), its range in theta, and its row
@@ -128,8 +130,54 @@ RATE_FACTOR, EPSILON_FACTOR, DECAY_FACTOR, N_FACTORS = np.arange(4)
 ) = np.arange(26)
 
 # ``control``: how threads communicate, each field on its own cache line.
-ARRIVED, HALT, STOP, ABORT, STEPS_DONE = np.arange(0, 40, 8)
-N_CONTROL = np.int64(40)  # followed, for each thread, by: barriers passed, pieces taken
+ARRIVED, HALT, STOP, ABORT, STEPS_DONE, PAUSE, NEXT_VALIDATED = np.arange(0, 56, 8)
+N_CONTROL = np.int64(56)  # followed, for each thread, by: barriers passed, pieces taken
+
+# A run of several epochs in one call: its int64 fields.
+(
+    STATE,  # one of the states below
+    N_EPOCHS,  # the most epochs of this call
+    EPOCHS_DONE,  # complete epochs of this call
+    EPOCHS_BEFORE,  # epochs of the same fit before this call
+    DRAWS_ORDER,  # whether each epoch visits the rows in a new order
+    ORDER_SEED,  # key of the order, with ...
+    ORDER_EPOCH,  # ... the optimizer's number of the first epoch
+    RATES_STRIDE,  # from the rates of an epoch to those of the next; 0 if they are the same
+    FADES_STRIDE,  # the same for the factors of decay and dropout
+    N_ANSWERS,  # of an epoch, that can be correct: the accuracy is hits / answers
+    N_VALIDATION_ANSWERS,
+    MONITORED,  # the field of an epoch's results that decides which epoch is the best; -1: none
+    LATER_WINS,  # whether the later of equal epochs is the best
+    PATIENCE,  # epochs without improvement after which to stop; -1: never
+    WAITED,  # epochs without improvement so far
+    BEST_EPOCH,
+    STEPS_BETWEEN_COPIES,  # of all that training changes, to go back to
+    COPIED_STEP,  # the optimizer's number of steps at the last of these copies
+    COPIED_EPOCH,  # the epochs done in this call by then; -1: no copy in this call
+    BEST_COPIED,  # whether this call has copied the best parameters
+    N_RUN_FIELDS,
+) = np.arange(21)
+(
+    RUN_DONE,  # all epochs of this call
+    RUN_ON,
+    RUN_PAUSED,
+    RUN_PATIENCE_OUT,
+    RUN_TIME_UP,
+    RUN_INTERRUPTED,
+    RUN_DIVERGED,
+) = np.arange(7)
+# Its float64 fields.
+SIGN, MIN_DELTA, BEST_VALUE, SECONDS_LEFT, DEADLINE, STARTED, N_RUN_REALS = np.arange(7)
+# The results of an epoch, float64.
+(
+    LOSS_MEAN,
+    ACCURACY,
+    VALIDATION_LOSS,
+    VALIDATION_ACCURACY,
+    VALIDATED,  # whether the two above are known: not if the run was interrupted before
+    STEPS_SECONDS,
+    N_RESULTS,
+) = np.arange(7)
 
 # A mailbox, which offers a thread a part in predictions, is a table like the one below. The first
 # number of its first row is its state, one of the three.
@@ -173,8 +221,16 @@ N_JOB = np.int64(32)
     LOSSES_OUT,  # float64 (steps,)
     PENALTIES_OUT,  # float64 (steps,)
     HITS_OUT,  # int64 (steps,)
+    MASSES_OUT,  # float64 (steps,): the total weight of each step's rows
     CONTROL,  # int64 (N_CONTROL + 8 * threads,)
     OUTPUTS,  # (real) (N, C) outputs of inference
     PACKED,  # (real) weights as bfloat16 tiles, see `cores.affine_bf16`
+    RUN,  # int64 (N_RUN_FIELDS,)
+    RUN_REALS,  # float64 (N_RUN_REALS,)
+    RESULTS,  # float64 (epochs, N_RESULTS)
+    USED_ROWS,  # int64 (n,): the rows that an epoch visits; empty for all
+    VALIDATION,  # int64 (threads, 2): each thread's own table of arrays; empty without validation
+    GOOD,  # int64 (2 k, 2): what to copy to go back to: address and bytes of source, target, ...
+    BEST,  # the same for the best epoch
     N_ARRAYS,
-) = np.arange(35)
+) = np.arange(43)

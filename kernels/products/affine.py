@@ -18,7 +18,6 @@ from ..machine.simd import flat, lines_in, n_lanes
 from .blocks import LINES_AHEAD, STEPS_AHEAD, dot_rows
 from .panels import (
     BLOCK_COLUMNS,
-    BLOCK_K,
     BLOCK_ROWS,
     FEW_ELEMENTS,
     FEW_ROWS,
@@ -31,6 +30,7 @@ from .panels import (
     START,
     TILE_ROWS,
     TILE_VECTORS,
+    block_of_k,
     deep_blocks,
     even_block,
     multiply_long_row,
@@ -101,7 +101,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                     multiply_panel(
                         x_flat, r * ldx + k, ldx, ONE, NONE, b, b0, b_k, start, start0, start_row,
                         y_flat, r * ldy + j, ldy, n_k, n_rows, n_vectors, n - padded + lanes,
-                        w_flat, soon, ldw, soon + n_k * ldw,
+                        w_flat, soon, ldw, soon + n_k * ldw, False,
                     )  # fmt: skip
                 j += n
 
@@ -147,7 +147,7 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                     multiply_panel(
                         dz_flat, r * ldz + k, ldz, ONE, NONE, scratch, PACKED_B, padded, start,
                         start0, start_row, dx_flat, r * ldx + j, ldx, n_k, n_rows, n_vectors,
-                        n - padded + lanes, w_flat, soon, ldw, soon + n * ldw,
+                        n - padded + lanes, w_flat, soon, ldw, soon + n * ldw, False,
                     )  # fmt: skip
                 j += n
 
@@ -207,7 +207,7 @@ def weight_gradient(
                 start, start0, start_row = out, out0 + j, n_out
             multiply_panel(
                 a, a0, ONE, a_k, a_gap, b, b0, b_k, start, start0, start_row, out, out0 + j, n_out,
-                n_k, n_first, n_vectors, n - padded + lanes, due, due0, step, due_end,
+                n_k, n_first, n_vectors, n - padded + lanes, due, due0, step, due_end, True,
             )  # fmt: skip
             due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
             j += n
@@ -247,7 +247,7 @@ def _one_row(
             start, start0 = bias, column
         multiply_long_row(
             x, x0, NONE, ONE, weight, column, ldw, start, start0, NONE, y, y0 + column, NONE, n_in,
-            NONE, lanes, scratch, NONE, NONE,
+            NONE, lanes, scratch, NONE, NONE, False,
         )  # fmt: skip
         column += width
     return column
@@ -263,16 +263,16 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
     while j + 8 * lanes <= n_columns:
         multiply_long_row(
             a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
-            n_rows, NONE, lanes, scratch, NONE, NONE,
+            n_rows, NONE, lanes, scratch, NONE, NONE, False,
         )  # fmt: skip
         j += 8 * lanes
     while j < n_columns:
         n = panel_width(n_columns - j, lanes)
         n_vectors = (n + lanes - 1) // lanes
         padded = n_vectors * lanes
-        start, start0 = scratch, START
-        for k in range(0, n_rows, BLOCK_K):
-            n_k = min(BLOCK_K, n_rows - k)
+        start, start0, longest = scratch, START, block_of_k()
+        for k in range(0, n_rows, longest):
+            n_k = min(longest, n_rows - k)
             if column + j + padded <= ldb:
                 block, block0, block_k = b_flat, k * ldb + column + j, ldb
             else:
@@ -281,6 +281,7 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
             multiply_panel(
                 a, a0 + k * a_k, NONE, a_k, NONE, block, block0, block_k, start, start0, NONE, out,
                 out0 + j, NONE, n_k, ONE, n_vectors, n - padded + lanes, scratch, NONE, NONE, NONE,
+                False,
             )  # fmt: skip
             start, start0 = out, out0 + j
         j += n

@@ -28,7 +28,7 @@ _INDEX, _INT = ir.IntType(64), types.int64
 
 def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
     """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-    last_row, n_last, ahead, ahead0, ahead_step)``.
+    last_row, n_last, ahead, ahead0, ahead_step, own)``.
 
     The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
 
@@ -45,13 +45,13 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
 
     Every STEPS_AHEAD steps of k, LINES_AHEAD cache lines are prefetched into the second cache, the
     first ones from ``ahead[ahead0]`` on and ``ahead_step`` elements further each time. Any address
-    is allowed there.
+    is allowed there. With ``own`` they are taken from other processors' caches, to be written to.
     """
 
     @intrinsic
     def block(
         typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-        last_row, n_last, ahead, ahead0, ahead_step,
+        last_row, n_last, ahead, ahead0, ahead_step, own,
     ):  # fmt: skip
         def emit(context, builder, signature, arguments):
             vector = vector_type(context, signature.args[0].dtype)
@@ -62,7 +62,7 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
                 for i in (0, 4, 7, 10, 16)
             )
             a_row, a_k, b_k, start_row, c_row, n_k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
-            last_row, n_last, ahead_step = (arguments[i] for i in (14, 15, 18))
+            last_row, n_last, ahead_step, own = (arguments[i] for i in (14, 15, 18, 19))
             multiply_add = declare(builder, "llvm.fmuladd", vector, 3)
 
             rows = [_INDEX(row) for row in range(n_rows)]
@@ -83,7 +83,11 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
             )
             with cgutils.for_range(builder, n_stretches, intp=_INDEX) as stretch:
                 place = builder.gep(ahead, [builder.mul(stretch.index, ahead_step)])
-                prefetch(builder, place, LINES_AHEAD)
+                with builder.if_else(own) as (written, read):
+                    with written:
+                        prefetch(builder, place, LINES_AHEAD, own=True)
+                    with read:
+                        prefetch(builder, place, LINES_AHEAD)
                 first = builder.mul(stretch.index, _INDEX(STEPS_AHEAD))
                 end = builder.add(first, _INDEX(STEPS_AHEAD))
                 end = builder.select(builder.icmp_signed("<", end, n_k), end, n_k)
@@ -105,7 +109,7 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
             return context.get_dummy_value()
 
         where = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT)
-        return types.void(*where, _INT, _INT, _INT, ahead, _INT, _INT), emit
+        return types.void(*where, _INT, _INT, _INT, ahead, _INT, _INT, types.boolean), emit
 
     return block
 

@@ -7,14 +7,14 @@ are, and where they lie in a thread's scratch, is decided here too.
 
 import numpy as np
 
-from ..machine import isa
+from ..machine import caches, isa
 from ..machine.jit import inner
+from ..machine.settings import make_setting
 from ..machine.simd import copy_part, copy_vector, flat, make_copy, n_lanes, transpose_block
 from .blocks import STEPS_AHEAD, make_multiply_block
 
 __all__ = [
     "BLOCK_COLUMNS",
-    "BLOCK_K",
     "BLOCK_ROWS",
     "FEW_ELEMENTS",
     "FEW_ROWS",
@@ -27,6 +27,7 @@ __all__ = [
     "START",
     "TILE_ROWS",
     "TILE_VECTORS",
+    "block_of_k",
     "deep_blocks",
     "even_block",
     "multiply_long_row",
@@ -41,22 +42,26 @@ _ISA = isa.current()
 TILE_ROWS, TILE_VECTORS, VECTOR_BYTES = _ISA.tile_rows, _ISA.tile_vectors, _ISA.vector_bytes
 
 NONE, ONE = np.int64(0), np.int64(1)
-# Of the summed index: a packed panel of B takes up at most three quarters of the first cache.
-BLOCK_K = min(256, _ISA.first_cache * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8)
+MOST_K = 256  # of the summed index, in a block
+# As many of it as there are in a packed panel of B that takes up three quarters of the first cache.
+block_of_k = make_setting(
+    "block_of_k",
+    min(MOST_K, caches.first_level() * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8),
+)
 BLOCK_ROWS = 256  # of C
 BLOCK_COLUMNS = 480  # of C, whole panels: what is done to a block of C finds it in a cache
 FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
-A_BYTES = _ISA.second_cache // 2  # what A may take up of the second cache
+a_bytes = make_setting("a_bytes", caches.second_level() // 2)  # of A in the second cache
 NARROW = 64  # columns, or rows, of a matrix whose rows need not be brought together
 MAX_LANES = 16  # elements of a vector, for any width and dtype
 MAX_WIDTH = MAX_LANES * TILE_VECTORS  # of a panel, in elements
 
 # Where each part of a thread's scratch begins.
 PACKED_B = np.int64(0)
-START = PACKED_B + (BLOCK_K + MAX_LANES) * MAX_WIDTH
+START = PACKED_B + (MOST_K + MAX_LANES) * MAX_WIDTH
 PACKED_A = START + 8 * MAX_LANES
-SCRATCH = PACKED_A + BLOCK_K * (BLOCK_ROWS + TILE_ROWS)
+SCRATCH = PACKED_A + MOST_K * (BLOCK_ROWS + TILE_ROWS)
 
 multiply_long_row = make_multiply_block(1, 8)
 _copy_rows = make_copy(TILE_ROWS)
@@ -72,13 +77,13 @@ def _make_panel(n_vectors):
     @inner
     def panel(
         a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-        n_last, ahead, ahead0, ahead_step, ahead_end,
+        n_last, ahead, ahead0, ahead_step, ahead_end, own,
     ):  # fmt: skip
         called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead_step
         left = n_rows
         while left >= height:
             block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                  NONE, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+                  NONE, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
             left -= height
             a0 += height * a_row + a_gap
             start0 += height * start_row
@@ -86,7 +91,7 @@ def _make_panel(n_vectors):
             ahead0 = min(ahead0 + called, ahead_end)
         while left > 0:
             some(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-                 left - 1, n_last, ahead, ahead0, ahead_step)  # fmt: skip
+                 left - 1, n_last, ahead, ahead0, ahead_step, own)  # fmt: skip
             left -= half
             a0 += half * a_row
             start0 += half * start_row
@@ -102,27 +107,27 @@ _one, _two, _three, _four = (_make_panel(min(n, TILE_VECTORS)) for n in (1, 2, 3
 @inner
 def multiply_panel(
     a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k, n_rows,
-    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end,
+    n_vectors, n_last, ahead, ahead0, ahead_step, ahead_end, own,
 ):  # fmt: skip
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
     Of the last vector of C only n_last elements are read and written. ``a_gap``: how much further
     than the next row the next block of A begins.
     Meanwhile ahead[ahead0 : ahead_end] is prefetched into the second cache, a few lines at each
-    step of ``ahead_step``, as far as there is time.
+    step of ``ahead_step``, as far as there is time; with ``own``, to be written to.
     """
     if n_vectors == 1:
         _one(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif n_vectors == 2:
         _two(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+             n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif TILE_VECTORS > 2 and n_vectors == 3:
         _three(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+               n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
     elif TILE_VECTORS > 3:
         _four(a, a0, a_row, a_k, a_gap, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end)  # fmt: skip
+              n_rows, n_last, ahead, ahead0, ahead_step, ahead_end, own)  # fmt: skip
 
 
 @inner
@@ -139,10 +144,11 @@ def panel_width(n_columns, lanes):
 
 @inner
 def even_block(n_k):
-    """Return the length of blocks of the summed index: as few as BLOCK_K allows, and even."""
-    if n_k <= BLOCK_K:
+    """Return the length of blocks of the summed index: as few as `block_of_k` allows, and even."""
+    longest = block_of_k()
+    if n_k <= longest:
         return n_k
-    n_blocks = (n_k + BLOCK_K - 1) // BLOCK_K
+    n_blocks = (n_k + longest - 1) // longest
     return (n_k + n_blocks - 1) // n_blocks
 
 
@@ -152,7 +158,7 @@ def deep_blocks(n_rows, block_k, lanes):
 
     C then is seldom read back, and what is read of A for each panel stays in the second cache.
     """
-    n_elements = A_BYTES * lanes // VECTOR_BYTES
+    n_elements = a_bytes() * lanes // VECTOR_BYTES
     return max(ONE, n_elements // (n_rows * block_k))
 
 

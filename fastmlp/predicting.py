@@ -1,0 +1,96 @@
+"""Models that predict, and the files that they are exported to."""
+
+import threading
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from fastmlp import export
+from fastmlp.common.validation import as_data, positive_int
+from fastmlp.engine import inference, layerwise
+from fastmlp.layers.stack import Stack
+
+__all__ = ["Predicting"]
+
+
+class Predicting(Stack):
+    """Base class of `fastmlp.Sequential`: what it does once it is trained."""
+
+    _rebuilt = (*Stack._rebuilt, "has_plan", "per_thread")
+
+    def _build(self, layers: tuple[Any, ...]) -> None:
+        super()._build(layers)
+        self.has_plan: bool = inference.can_infer(self)
+        self.per_thread: threading.local = threading.local()  # used by inference
+
+    def __call__(self, X: Any) -> np.ndarray:
+        """Return `predict` of X."""
+        return self.predict(X)
+
+    def predict(self, X: Any, *, batch_size: int = 1024) -> np.ndarray:
+        """Return the outputs in inference mode.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, ...)
+            Any real dtype. NaN and infinity are allowed.
+        batch_size : int, default 1024
+            Rows computed at a time.
+
+        Returns
+        -------
+        numpy.ndarray, shape (N, C), the model's dtype
+            Logits or predictions.
+
+        Notes
+        -----
+        Safe to call from several threads at once. The layers' arrays and settings, such as a slope
+        or eps, may change between calls.
+
+        A prediction compiles nothing. Where the kernels are not in the cache and nothing was
+        trained in this process, it is made in plain numpy: the outputs then differ by rounding,
+        and a row's may depend on how many are predicted with it. ``FASTMLP_PREDICT=compiled`` or
+        ``numpy`` in the environment decides instead.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not numeric, empty, or has the wrong number of features.
+
+        """
+        X = as_data(X, self.dtype, finite=False, exact=self.takes_exactly)
+        self.check_inputs(X)
+        if type(batch_size) is not int or batch_size < 1:
+            batch_size = positive_int("batch_size", batch_size)
+        if self.has_plan:
+            return inference.predict(self, X)
+        return layerwise.predict(self, X, batch_size)
+
+    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
+        """Write a file that predicts without fastmlp; the end of its name says the format.
+
+        Whoever runs it passes rows of D numbers and gets the outputs of `predict`, computed in
+        float32. Dropout and other parts that only training has are left out.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx`` for ONNX (needs the extra ``onnx``), ``.h`` for a C99 header with one
+            function, ``.js`` for a JavaScript module.
+        int8 : bool, default False
+            Whether the weights in a C header become whole numbers of 8 bits, which makes it a
+            quarter as large. The header says how far its predictions are off.
+
+        Raises
+        ------
+        TypeError
+            If the model has a layer that is not one of fastmlp's own.
+        ValueError
+            If the end of the name is of no known format, the layers take any number of features,
+            or a parameter is NaN or infinite.
+        OSError
+            If the file cannot be written; an existing one is then unchanged.
+
+        """
+        export.write(self, path, int8=int8)

@@ -1,0 +1,109 @@
+"""Compiling for a level of instructions instead of for this very processor.
+
+numba compiles for the processor that it runs on. Kernels have a code generator of their own, which
+compiles for the instruction set in use (``isa``), so that one folder of kernels serves every
+machine that has it. Other code that numba compiles in this process is not affected.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from types import CodeType, FunctionType
+from typing import Any
+
+from numba.core.codegen import JITCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher, cpu_target
+
+from . import compiling, isa
+
+__all__ = ["Kernel"]
+
+
+class Kernel(CPUDispatcher):
+    """A function that is compiled, or loaded from the disk cache, for the instruction set in use.
+
+    It is compiled even if ``NUMBA_DISABLE_JIT`` is set, see `jit`.
+    """
+
+    def compile(self, sig):
+        """Compile for one signature, unless that was done before."""
+        with global_compiler_lock, _own_codegen(), compiling.enabled(), _no_collections():
+            return super().compile(sig)
+
+    def is_kept(self, signature) -> bool:
+        """Return whether it is loaded, or on the disk, for a signature."""
+        return signature in self.overloads or self.is_kept_on_disk(signature)
+
+    def is_kept_on_disk(self, signature) -> bool:
+        """Return whether the disk cache seems to have it for a signature."""
+        return self._cache.has_overload(signature)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of bytecode of all functions that are compiled with it: longer takes longer."""
+        found: set[FunctionType] = set()
+        _collect(self, found)
+        return sum(len(function.__code__.co_code) for function in found)
+
+
+def _collect(what: Any, found: set[FunctionType]) -> None:
+    """Add the kernels' functions that a function calls, as far as their names tell."""
+    function = getattr(what, "py_func", getattr(what, "_defn", what))  # a kernel, an intrinsic
+    if not isinstance(function, FunctionType) or function in found:
+        return
+    if not str(function.__module__).startswith(_PACKAGE):
+        return
+    found.add(function)
+    codes, names = [function.__code__], set[str]()
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes.extend(c for c in code.co_consts if isinstance(c, CodeType))
+    for name in names:
+        _collect(function.__globals__.get(name), found)
+    for cell in function.__closure__ or ():
+        _collect(cell.cell_contents, found)
+
+
+_PACKAGE = str(__package__).rpartition(".")[0]
+
+
+class _Codegen(JITCPUCodegen):
+    """numba's code generator with another idea of the processor."""
+
+    def _get_host_cpu_name(self):
+        return isa.current().processor
+
+    def _get_host_cpu_features(self):
+        return isa.current().features
+
+
+@contextmanager
+def _own_codegen() -> Iterator[None]:
+    """Let numba use our code generator; the caller holds its compiler lock."""
+    context = cpu_target.target_context
+    usual = context._internal_codegen
+    context._internal_codegen = _codegen()
+    try:
+        yield
+    finally:
+        context._internal_codegen = usual
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep Python from looking for garbage, which takes a tenth of the time of compiling."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@cache
+def _codegen() -> _Codegen:
+    return _Codegen("fastmlp.kernels")

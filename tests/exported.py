@@ -1,0 +1,104 @@
+"""Running what was exported: ONNX files, C headers and JavaScript modules."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastmlp.export import texts
+
+RUNNERS = ("onnxruntime", "gcc", "clang", "node")
+SUFFIX = {"onnxruntime": ".onnx", "gcc": ".h", "clang": ".h", "node": ".js"}
+
+_MAIN = """\
+#include <stdio.h>
+#include "{path}"
+int main(void)
+{{
+    {real} x[{n_inputs}];
+    float y[{n_outputs}];
+    while (fread(x, sizeof x, 1, stdin) == 1) {{
+        {name}_predict(x, y);
+        fwrite(y, sizeof y, 1, stdout);
+    }}
+    return 0;
+}}
+"""
+
+_SCRIPT = """\
+import {{ readFileSync }} from "node:fs";
+import * as model from "{path}";
+const rows = JSON.parse(readFileSync(0));
+console.log(JSON.stringify({{
+    y: rows.map((x) => Array.from(model.predict(x))),
+    classes: model.classes ?? null,
+}}));
+"""
+
+
+def require(runner):
+    """Skip the test, and say why, if this machine cannot run what was exported."""
+    if runner == "onnxruntime":
+        pytest.importorskip("onnxruntime")
+    elif shutil.which(runner) is None:
+        pytest.skip(f"{runner} is not installed")
+
+
+def run(runner, path, X):
+    """Return what an exported file gives for rows X."""
+    if runner == "onnxruntime":
+        return run_onnx(path, X)[-1]
+    return run_node(path, X)["y"] if runner == "node" else run_c(runner, path, X)
+
+
+def run_onnx(path, X):
+    """Return all outputs of an ONNX file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    taken = session.get_inputs()[0]
+    dtype = np.float64 if taken.type == "tensor(double)" else np.float32
+    return session.run(None, {taken.name: np.asarray(X, dtype)})
+
+
+def run_c(compiler, path, X):
+    """Compile a C header without a warning, and return what its function gives."""
+    header, name = path.read_text(), texts.identifier(path)
+    real = "double" if "_predict(const double *x" in header else "float"
+    n_inputs, n_outputs = (
+        int(header.split(f"{name.upper()}_{what} ")[1].split()[0])
+        for what in ("N_INPUTS", "N_OUTPUTS")
+    )
+    assert n_inputs == X.shape[1]
+    main, program = path.with_name("main.c"), path.with_name(f"main-{compiler}")
+    main.write_text(
+        _MAIN.format(path=path, name=name, real=real, n_inputs=n_inputs, n_outputs=n_outputs)
+    )
+    strict = ("-std=c99", "-pedantic", "-O2", "-Wall", "-Wextra", "-Werror")
+    subprocess.run([compiler, *strict, main, "-o", program, "-lm"], check=True, timeout=100)
+    rows = np.ascontiguousarray(X, np.float64 if real == "double" else np.float32)
+    done = subprocess.run([program], input=rows.tobytes(), stdout=-1, check=True, timeout=100)
+    return np.frombuffer(done.stdout, np.float32).reshape(len(X), n_outputs)
+
+
+def run_node(path, X):
+    """Return what a JavaScript module gives: rows y and the classes."""
+    module = path.with_suffix(".mjs")  # Node.js takes .js as a module only beside a package.json
+    module.write_bytes(path.read_bytes())
+    script = path.with_name("main.mjs")
+    script.write_text(_SCRIPT.format(path=module))
+    done = subprocess.run(
+        ["node", script], input=json.dumps(np.asarray(X).tolist()), stdout=-1, check=True, text=True
+    )
+    found = json.loads(done.stdout)
+    return found | {"y": np.array(found["y"])}
+
+
+def error(given, wanted):
+    """Return the largest difference relative to the largest output."""
+    return np.abs(given - wanted).max() / max(np.abs(wanted).max(), sys.float_info.min)

@@ -1,0 +1,297 @@
+"""``fit_many``: many models at once, each with the bits that its own ``fit`` gives."""
+
+import copy
+
+import numpy as np
+import pytest
+from networks import Identity, blobs
+
+import fastmlp
+from fastmlp import Linear, ReLU, optimizers
+from fastmlp.layers import BatchNorm, Dropout
+
+
+def nets(widths, D=6, C=3, **options):
+    """Return a model for each width."""
+    return [
+        fastmlp.Sequential(Linear(D, h), ReLU(), Linear(h, C), seed=i, **options)
+        for i, h in enumerate(widths)
+    ]
+
+
+def same(one, other):
+    """Assert that two models and the histories of their training are equal, times apart."""
+    (model, history), (other_model, other_history) = one, other
+    np.testing.assert_array_equal(model.theta, other_model.theta)
+    for name, array in model.state.items():
+        np.testing.assert_array_equal(array, other_model.state[name])
+    np.testing.assert_array_equal(history.steps, other_history.steps)
+    for record, other_record in zip(history.epochs, other_history.epochs, strict=True):
+        assert record | {"seconds": 0} == other_record | {"seconds": 0}
+    assert (history.stopped, history.best_epoch) == (
+        other_history.stopped,
+        other_history.best_epoch,
+    )
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 9])
+def test_each_model_ends_as_its_own_fit_would_end(n_threads):
+    X, y = blobs(90, 6, 3)
+    models, seeds, epochs = nets([5, 17, 8, 33, 2]), [3, 1, 4, 1, 5], [2, 3, 1, 4, 2]
+    alone = copy.deepcopy(models)
+
+    histories = fastmlp.fit_many(
+        models, X, y, epochs=epochs, batch_size=16, seeds=seeds, n_threads=n_threads
+    )
+
+    for i, model in enumerate(alone):
+        history = model.fit(X, y, epochs=epochs[i], batch_size=16, seed=seeds[i])
+        same((models[i], histories[i]), (model, history))
+
+
+def test_rows_and_validation_rows_stand_for_copies_of_these_rows():
+    X, y = blobs(80, 6, 3)
+    folds = [np.arange(80) % 4 != k for k in range(4)]
+    bootstrap = np.random.default_rng(0).integers(0, 80, 120)
+    rows = [*map(np.flatnonzero, folds[:3]), folds[3], bootstrap]
+    held_out = [*(~fold for fold in folds), np.arange(7)]
+    models = nets([9] * 5)
+    alone = copy.deepcopy(models)
+
+    histories = fastmlp.fit_many(
+        models, X, y, epochs=3, batch_size=25, rows=rows, validation_rows=held_out
+    )
+
+    for i, model in enumerate(alone):
+        own = {"validation_data": (X[held_out[i]], y[held_out[i]])}
+        history = model.fit(X[rows[i]], y[rows[i]], epochs=3, batch_size=25, **own)
+        same((models[i], histories[i]), (model, history))
+
+
+def test_weights_belong_to_the_rows_of_the_shared_data():
+    X, y = blobs(60, 6, 3)
+    weight = np.random.default_rng(1).random(60) * 1e20
+    rows = [np.arange(0, 60, 2), None, np.array([5, 5, 7, 9])]
+    models = nets([9] * 3)
+    alone = copy.deepcopy(models)
+
+    histories = fastmlp.fit_many(
+        models, X, y, epochs=2, rows=rows, sample_weight=weight, class_weight="balanced"
+    )
+
+    for i, model in enumerate(alone):
+        r = np.arange(60) if rows[i] is None else rows[i]
+        history = model.fit(X[r], y[r], epochs=2, sample_weight=weight[r], class_weight="balanced")
+        same((models[i], histories[i]), (model, history))
+
+
+def test_models_may_differ_in_everything():
+    X, y = blobs(50, 6, 3)
+    models = [
+        *nets([7], dtype="float64"),
+        fastmlp.Sequential(Linear(6, 8), BatchNorm(8), ReLU(), Dropout(0.3), Linear(8, 3)),
+        fastmlp.Sequential(Identity(), Linear(6, 3)),
+        *nets([12]),
+    ]
+    alone = copy.deepcopy(models)
+    settings = {
+        "loss": ["hinge", "cross_entropy", "cross_entropy", fastmlp.losses.CrossEntropy(0.1)],
+        "batch_size": [8, 7, 50, 64],
+        "l2": [0.0, 1e-3, 0.0, 0.1],
+        "shuffle": [True, False, True, True],
+        "early_stopping": [None, 1, None, fastmlp.EarlyStopping(1, monitor="loss")],
+        "restore_best": [False, True, False, True],
+    }
+    rules = ["sgd", "adam", "momentum", "rmsprop"]
+
+    histories = fastmlp.fit_many(models, X, y, epochs=5, optimizers=rules, **settings)
+
+    for i, model in enumerate(alone):
+        own = {name: values[i] for name, values in settings.items()}
+        history = model.fit(X, y, epochs=5, optimizer=rules[i], **own)
+        same((models[i], histories[i]), (model, history))
+
+
+def test_each_model_has_its_own_validation_data():
+    X, y = blobs(50, 6, 3)
+    others = [blobs(20, 6, 3), None, (*blobs(9, 6, 3), np.arange(1.0, 10.0))]
+    models = nets([5] * 3)
+    alone = copy.deepcopy(models)
+
+    histories = fastmlp.fit_many(models, X, y, epochs=2, validation_data=others)
+
+    for i, model in enumerate(alone):
+        same(
+            (models[i], histories[i]), (model, model.fit(X, y, epochs=2, validation_data=others[i]))
+        )
+
+
+def test_training_can_be_continued():
+    X, y = blobs(50, 6, 3)
+    models = nets([5, 6])
+    alone = copy.deepcopy(models)
+
+    for _ in range(3):
+        fastmlp.fit_many(models, X, y, epochs=2)
+
+    for model, other in zip(models, alone, strict=True):
+        other.fit(X, y, epochs=6)
+        np.testing.assert_array_equal(model.theta, other.theta)
+
+
+def test_of_one_optimizer_each_model_gets_a_fresh_copy():
+    X, y = blobs(50, 6, 3)
+    models, optimizer = nets([5, 6]), optimizers.SGD(lr=0.1, momentum=0.9)
+    alone = copy.deepcopy(models)
+
+    fastmlp.fit_many(models, X, y, epochs=2, optimizers=optimizer)
+
+    assert optimizer.t == 0
+    for model, other in zip(models, alone, strict=True):
+        other.fit(X, y, epochs=2, optimizer=optimizers.SGD(lr=0.1, momentum=0.9))
+        np.testing.assert_array_equal(model.theta, other.theta)
+
+
+def test_a_model_that_diverges_ends_alone():
+    X, y = blobs(64, 6, 3)
+    models = nets([5, 6, 7])
+    rates = [optimizers.SGD(lr=lr) for lr in (0.01, 1e30, 0.01)]
+
+    histories = fastmlp.fit_many(models, X, y, epochs=4, batch_size=8, optimizers=rates)
+
+    assert histories[1].stopped.startswith("diverged at step")
+    assert [len(history) for history in histories[::2]] == [4, 4]
+    assert all(np.isfinite(model.theta).all() for model in models)
+
+
+class FailsAt:
+    """A custom layer that fails in its step with that number."""
+
+    def __init__(self, step):
+        self.steps_left = step
+
+    def forward(self, x, train=False):
+        self.steps_left -= train
+        if self.steps_left < 0:
+            raise OSError("the disk is full")
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+def test_a_model_that_fails_ends_alone():
+    X, y = blobs(64, 6, 3)
+    models = [*nets([5]), fastmlp.Sequential(FailsAt(3), Linear(6, 3)), *nets([6])]
+
+    histories = fastmlp.fit_many(models, X, y, epochs=2, batch_size=16)
+
+    assert histories[1].stopped == "failed: OSError: the disk is full"
+    assert [len(history) for history in histories[::2]] == [2, 2]
+
+
+class Listener:
+    """A callback that keeps what it is told, and then answers."""
+
+    def __init__(self, answer=None):
+        self.told, self.answer = [], answer
+
+    def on_run_end(self, index, history, model):
+        self.told.append((index, len(history), model))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_callbacks_hear_of_each_finished_model():
+    X, y = blobs(30, 6, 3)
+    models, listener = nets([3, 4, 5]), Listener()
+
+    fastmlp.fit_many(models, X, y, epochs=2, callbacks=[listener])
+
+    assert sorted(listener.told, key=lambda told: told[0]) == [
+        (i, 2, model) for i, model in enumerate(models)
+    ]
+
+
+def test_a_callback_can_end_all_models():
+    X, y = blobs(30, 6, 3)
+    models = nets([3] * 3)
+    endless = [1, 10**9, 10**9]
+
+    histories = fastmlp.fit_many(
+        models, X, y, epochs=endless, n_threads=2, callbacks=[Listener("enough")]
+    )
+
+    assert [history.stopped for history in histories] == [None, "enough", "enough"]
+
+
+def test_an_error_in_a_callback_ends_all_models_and_reaches_the_caller():
+    X, y = blobs(30, 6, 3)
+    models = nets([3] * 3)
+    before = models[1].theta.copy()
+
+    with pytest.raises(OSError, match="no space"):
+        fastmlp.fit_many(
+            models, X, y, epochs=[1, 10**9, 10**9], n_threads=2,
+            callbacks=[Listener(OSError("no space"))],
+        )  # fmt: skip
+
+    assert (models[1].theta != before).any()
+
+
+def test_a_time_limit_ends_all_models():
+    X, y = blobs(30, 6, 3)
+
+    histories = fastmlp.fit_many(nets([3] * 4), X, y, epochs=10**9, n_threads=2, time_limit=0.05)
+
+    assert {history.stopped for history in histories} == {"time limit"}
+    assert len(histories[0]) > 0
+    assert len(histories[3]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"epochs": [1, 2, 3]}, ValueError, "epochs must be one value for all 2 models or a list"),
+        ({"seeds": range(3)}, ValueError, "got a list of 3"),
+        ({"rows": [1, 2]}, TypeError, r"pass np\.array\(rows\)"),
+        ({"rows": np.array([0, 30])}, ValueError, "rows must lie between 0 and 29, got 30"),
+        ({"rows": np.array([-1])}, ValueError, "between 0 and 29, got -1"),
+        ({"rows": np.zeros(30, bool)}, ValueError, "rows is empty"),
+        ({"rows": np.ones(29, bool)}, ValueError, "length 30, got 29"),
+        ({"rows": np.ones(30)}, TypeError, "row numbers or a mask, got float64"),
+        ({"validation_rows": np.ones((2, 2), int)}, TypeError, "validation_rows must be an array"),
+        ({"optimizers": [optimizers.SGD()] * 2}, ValueError, "optimizers must all be different"),
+        ({"batch_size": [4, 0]}, ValueError, "batch_size must be at least 1"),
+        ({"callbacks": [fastmlp.Callback()]}, TypeError, "on_run_end"),
+        ({"time_limit": 0}, ValueError, "time_limit must be greater than 0"),
+        ({"early_stopping": [None, 0]}, ValueError, "early_stopping must be at least 1"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_wrong_argument_changes_no_model(arguments, error, message):
+    X, y = blobs(30, 6, 3)
+    models = nets([3, 4])
+    before = [model.theta.copy() for model in models]
+
+    with pytest.raises(error, match=message):
+        fastmlp.fit_many(models, X, y, **arguments)
+
+    for model, theta in zip(models, before, strict=True):
+        np.testing.assert_array_equal(model.theta, theta)
+
+
+@pytest.mark.parametrize("models", [[], None, nets([3])[0], [Linear(2, 2)], nets([3]) * 2])
+def test_models_must_be_a_list_of_different_models(models):
+    X, y = blobs(30, 6, 3)
+
+    with pytest.raises((TypeError, ValueError), match="model"):
+        fastmlp.fit_many(models, X, y)
+
+
+def test_validation_rows_exclude_validation_data():
+    X, y = blobs(30, 6, 3)
+
+    with pytest.raises(ValueError, match="either validation_rows or validation_data"):
+        fastmlp.fit_many(nets([3]), X, y, validation_rows=np.arange(3), validation_data=(X, y))
