@@ -3,8 +3,20 @@
 from fastmlp import callbacks, gradcheck, initializers, layers, losses, optimizers, schedules
 from fastmlp.autoencoder import TiedAutoencoder
 from fastmlp.ensemble import Ensemble
-from fastmlp.layers import Dropout, Flatten, Linear, activations, normalization
+from fastmlp.layers import (
+    Dropout,
+    Flatten,
+    Linear,
+    activations,
+    columns,
+    embeddings,
+    members,
+    normalization,
+)
 from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.layers.columns import *  # noqa: F403
+from fastmlp.layers.embeddings import *  # noqa: F403
+from fastmlp.layers.members import *  # noqa: F403
 from fastmlp.layers.normalization import *  # noqa: F403
 from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, adaptive
@@ -39,5 +51,8 @@ __all__ = [
     "search",
 ]
 __all__ += activations.__all__
+__all__ += columns.__all__
+__all__ += embeddings.__all__
+__all__ += members.__all__
 __all__ += normalization.__all__
 __all__ += adaptive.__all__

@@ -18,6 +18,7 @@ from fastmlp.common.validation import (
     as_weights,
     fraction,
     positive,
+    positive_int,
     representable,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Huber",
     "LogCosh",
     "Loss",
+    "MemberCrossEntropy",
     "Poisson",
     "Quantile",
     "get",
@@ -45,8 +47,7 @@ class Loss:
     ----------
     kind : str
         Its name in ``fit(loss=...)`` and in `fastmlp.ops.loss`.
-    parameter : float
-        The loss's parameter, 0 if it has none.
+    parameter : float, 0 if it has none
     takes_labels : bool
         Whether targets are class labels (N,). If not, they are numbers (N, C), or (N,) if C = 1.
     has_accuracy : bool
@@ -183,6 +184,40 @@ class Hinge(Loss):
     has_accuracy = True
 
 
+class MemberCrossEntropy(Loss):
+    """The mean cross-entropy of k members, whose C logits each stand one after the other in a row.
+
+    A row is right if the mean of the members' probabilities is largest at the label.
+
+    Parameters
+    ----------
+    n_members : int, default 1
+        k.
+
+    """
+
+    kind = "member_cross_entropy"
+    takes_labels = True
+    has_accuracy = True
+
+    def __init__(self, n_members: int = 1):
+        self.n_members: int = positive_int("n_members", n_members)
+
+    @property
+    def parameter(self) -> float:  # type: ignore[override]
+        """``n_members``, under the name that the kernels use."""
+        return float(self.n_members)
+
+    def as_targets(
+        self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
+    ) -> np.ndarray:
+        """Return labels from 0 to C - 1, after checking that the outputs can be divided."""
+        n_classes, rest = divmod(n_outputs, self.n_members)
+        if rest:
+            raise ValueError(f"{self!r} needs k C outputs of k members, got {n_outputs}")
+        return as_labels(targets, n_rows, n_classes, name)
+
+
 class MSE(Loss):
     """(z - t)**2, averaged over the C outputs too."""
 
@@ -297,6 +332,7 @@ LOSSES: dict[str, type[Loss]] = {
         LogCosh,
         Quantile,
         Poisson,
+        MemberCrossEntropy,
     )
 }
 
@@ -345,7 +381,7 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
         A key of ``LOSSES``, a `Loss`, or a custom object with
         ``value_and_gradient(outputs, targets, sample_weight) -> (float, array)``.
     label_smoothing : float, default 0.0
-        Only for ``"cross_entropy"``.
+        Only for cross_entropy.
 
     Raises
     ------

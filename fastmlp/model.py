@@ -17,6 +17,7 @@ from fastmlp.engine import inference, layerwise
 from fastmlp.layers.checks import warn_of_unlearned
 from fastmlp.optimizers import Optimizer
 from fastmlp.predicting import Predicting
+from fastmlp.schedules import Schedule
 from fastmlp.storage import model_file
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
@@ -93,6 +94,8 @@ class Sequential(Predicting):
         l2: float = 0.0,
         label_smoothing: float = 0.0,
         shuffle: bool = True,
+        drop_last: bool = False,
+        fade: Schedule | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         matmul_precision: str = "highest",
@@ -104,9 +107,9 @@ class Sequential(Predicting):
     ) -> History:
         """Train on rows X with targets y.
 
-        Every epoch visits each row once, including those of a smaller last minibatch. The same seed
-        gives the same bits with any number of threads. Calling fit again with the same model and
-        optimizer continues training: n calls of one epoch equal one call of n epochs, bit for bit.
+        Every epoch visits each row once, and a smaller last minibatch too unless ``drop_last``. The
+        same seed gives the same bits with any number of threads. Calling fit again with the same
+        model and optimizer continues training: n calls of one epoch equal one of n, bit for bit.
 
         Parameters
         ----------
@@ -143,6 +146,10 @@ class Sequential(Predicting):
             s in [0, 1), for cross_entropy: the target is (1 - s) onehot + s / C.
         shuffle : bool, default True
             Whether each epoch visits the rows in a new order, keyed by (seed, epoch).
+        drop_last : bool, default False
+            Whether an epoch leaves out the last minibatch if it is smaller than the others.
+        fade : Schedule, optional
+            A factor from 0 to 1 for each step, of weight decay and all Dropout: ``FlatCos(1)``.
         seed : int, default 0
             Seed of the row order and of Dropout.
         n_threads : int, optional
@@ -188,6 +195,8 @@ class Sequential(Predicting):
             class_weight=class_weight,
             l2=l2,
             shuffle=shuffle,
+            drop_last=drop_last,
+            fade=fade,
             seed=seed,
             n_threads=n_threads,
             matmul_precision=matmul_precision,

@@ -11,8 +11,10 @@ from fastmlp.common.validation import fraction, non_negative, positive, positive
 __all__ = [
     "SCHEDULES",
     "Constant",
+    "CosLog4",
     "Cosine",
     "Exponential",
+    "FlatCos",
     "OneCycle",
     "Schedule",
     "Step",
@@ -161,6 +163,33 @@ class Cosine(Schedule):
         return _cosine(self.lr, self.final, steps / max(total, 1))
 
 
+class CosLog4(Schedule):
+    """Four cosine waves from 0 to lr and back, each twice as long as the one before it.
+
+    lr * (1 - cos(2 pi log2(1 + 15 t))) / 2, where t is the share of all steps done: the schedule
+    of RealMLP (Holzmueller, Grinsztajn and Steinwart, 2024). The last steps are the smallest.
+    """
+
+    def __init__(self, lr: float):
+        self.lr: float = non_negative("lr", lr)
+
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
+        """Return lr * (1 - cos(2 pi log2(1 + 15 step / total))) / 2."""
+        share = np.minimum(steps / max(total_steps, 1), 1.0)
+        return self.lr * 0.5 * (1.0 - np.cos(2.0 * math.pi * np.log2(1.0 + 15.0 * share)))
+
+
+class FlatCos(Schedule):
+    """lr for the first half of all steps, then half a cosine down to 0."""
+
+    def __init__(self, lr: float):
+        self.lr: float = non_negative("lr", lr)
+
+    def at(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
+        """Return lr * (1 + cos(pi * max(0, 2 step / total - 1))) / 2."""
+        return _cosine(self.lr, 0.0, 2.0 * steps / max(total_steps, 1) - 1.0)
+
+
 class OneCycle(Schedule):
     """Rise from max_lr / start_divisor to max_lr, then fall far below (Smith and Topin, 2018).
 
@@ -261,10 +290,12 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "cosine": Cosine,
     "one_cycle": OneCycle,
     "warm_up": WarmUp,
+    "coslog4": CosLog4,
+    "flat_cos": FlatCos,
 }
 
 
-def as_schedule(lr: "float | Schedule") -> Schedule:
+def as_schedule(lr: "float | Schedule", name: str = "lr") -> Schedule:
     """Return lr itself if it is a schedule (has ``rates``), else a constant schedule.
 
     Raises
@@ -273,7 +304,9 @@ def as_schedule(lr: "float | Schedule") -> Schedule:
         If lr is neither a schedule nor a finite number >= 0.
 
     """
-    return lr if hasattr(lr, "rates") else Constant(lr)  # type: ignore[arg-type,return-value]
+    if hasattr(lr, "rates"):
+        return lr  # type: ignore[return-value]
+    return Constant(non_negative(name, lr))
 
 
 def is_built_in(schedule: Any) -> bool:

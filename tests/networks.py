@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import reference
 from hypothesis import strategies as st
-from strategies import ACTIVATIONS, filled
+from strategies import ACTIVATIONS, LABELS, filled
 
 import fastmlp
 from fastmlp import layers, optimizers
@@ -70,7 +70,7 @@ def blobs(N, D, C, seed=0, dtype="float32"):
 def targets(loss, N, C, seed=0):
     """Return valid targets for the loss: labels (N,) or an array (N, C)."""
     rng = np.random.default_rng(seed)
-    if loss in ("cross_entropy", "hinge"):
+    if loss in LABELS:
         return rng.integers(0, C, N)
     if loss == "binary_cross_entropy":
         return rng.integers(0, 2, (N, C)).astype("float64")
@@ -103,6 +103,8 @@ def architectures(draw, *, max_width=40, dropout=True):
     if draw(st.booleans()):
         mean, std = filled((D,), "normal", 1), 0.5 + np.abs(filled((D,), "normal", 2))
         recipe.append((layers.Normalize, mean, std))
+    if draw(st.booleans()):
+        recipe.append((layers.Scale, width))
     for _ in range(draw(st.integers(0, 3))):
         H = draw(st.integers(1, max_width))
         norm = draw(st.sampled_from([None, None, *layers.NORMALIZATIONS.values()]))

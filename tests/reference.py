@@ -152,6 +152,133 @@ def rmsnorm_backward(dy, x, gamma, eps=1e-5):
     return dx, (dy * x_hat).sum(axis=0)
 
 
+def scale(x, factors):
+    """Multiply each column by its factor."""
+    return factors * x
+
+
+def scale_backward(dy, x, factors):
+    """Return dx, dfactors."""
+    return dy * factors, (dy * x).sum(axis=0)
+
+
+def mix(x, activated, mixing):
+    """x + a (f(x) - x), given f(x) and a share a for each column."""
+    return x + mixing * (activated - x)
+
+
+def mix_backward(dy, x, activated, slope, mixing):
+    """Return dx, dmixing, given f(x) and f'(x)."""
+    return dy * (1.0 - mixing + mixing * slope), (dy * (activated - x)).sum(axis=0)
+
+
+def embedding(x, table, n_codes):
+    """Replace each of the last n_codes columns by the rows of the table that it names."""
+    codes = x[:, x.shape[1] - n_codes :].astype(int)
+    return np.concatenate([x[:, : x.shape[1] - n_codes], *(table[c] for c in codes.T)], axis=1)
+
+
+def embedding_backward(dy, x, table, n_codes):
+    """Return dx, which is 0 for codes, and dtable."""
+    n_plain = x.shape[1] - n_codes
+    dx, dtable = np.zeros_like(x), np.zeros_like(table)
+    dx[:, :n_plain] = dy[:, :n_plain]
+    for i, row in enumerate(x[:, n_plain:].astype(int)):
+        for code, part in zip(row, dy[i, n_plain:].reshape(n_codes, -1), strict=True):
+            dtable[code] += part
+    return dx, dtable
+
+
+def periodic(x, weight, n_waves, n_made):
+    """Replace each of the first columns, one per row of the weight, by [W2' cos(...) + b2, x]."""
+    parts = []
+    for number, row in zip(x.T, weight, strict=False):
+        w1, b1 = row[:n_waves], row[n_waves : 2 * n_waves]
+        W2, b2 = row[2 * n_waves : -n_made].reshape(n_made, n_waves), row[-n_made:]
+        waves = np.cos(2.0 * np.pi * np.outer(number, w1) + b1)
+        parts += [waves @ W2.T + b2, number[:, None]]
+    return np.concatenate([*parts, x[:, len(weight) :]], axis=1)
+
+
+def periodic_backward(dy, x, weight, n_waves, n_made):
+    """Return dx, dweight."""
+    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+    for j, row in enumerate(weight):
+        w1, b1 = row[:n_waves], row[n_waves : 2 * n_waves]
+        W2 = row[2 * n_waves : -n_made].reshape(n_made, n_waves)
+        angle = 2.0 * np.pi * np.outer(x[:, j], w1) + b1
+        g = dy[:, j * (n_made + 1) : (j + 1) * (n_made + 1)]
+        pull = -np.sin(angle) * (g[:, :-1] @ W2)
+        dx[:, j] = g[:, -1] + 2.0 * np.pi * pull @ w1
+        dw1 = 2.0 * np.pi * (pull * x[:, j : j + 1]).sum(axis=0)
+        dW2 = g[:, :-1].T @ np.cos(angle)
+        dweight[j] = np.concatenate([dw1, pull.sum(axis=0), dW2.ravel(), g[:, :-1].sum(axis=0)])
+    dx[:, len(weight) :] = dy[:, len(weight) * (n_made + 1) :]
+    return dx, dweight
+
+
+def members(x, weight, width):
+    """Multiply x by each row of the weight (k, D), pad with zeros to the width, and join."""
+    pad = np.zeros((len(x), width - x.shape[1]))
+    return np.concatenate([part for r in weight for part in (x * r, pad)], axis=1)
+
+
+def members_backward(dy, x, weight):
+    """Return dx, dweight."""
+    parts = [part[:, : x.shape[1]] for part in np.split(dy, len(weight), axis=1)]
+    dx = sum(part * r for part, r in zip(parts, weight, strict=True))
+    return dx, np.stack([(part * x).sum(axis=0) for part in parts])
+
+
+def heads(x, weight, bias):
+    """y_m = x_m W_m' + b_m for each member; x (N, k D), weight (k, C, D), bias (k C,)."""
+    parts = zip(np.split(x, len(weight), axis=1), weight, strict=True)
+    return np.concatenate([part @ w.T for part, w in parts], axis=1) + bias
+
+
+def heads_backward(dy, x, weight):
+    """Return dx, dweight, dbias."""
+    dys, xs = (np.split(a, len(weight), axis=1) for a in (dy, x))
+    dx = np.concatenate([g @ w for g, w in zip(dys, weight, strict=True)], axis=1)
+    return dx, np.stack([g.T @ a for g, a in zip(dys, xs, strict=True)]), dy.sum(axis=0)
+
+
+def shares_of_bins(x, edges):
+    """Return how much of each bin lies below x (N,): (N, T) with T + 1 edges."""
+    shares = (x[:, None] - edges[:-1]) / np.diff(edges)
+    shares[:, 1:] = np.maximum(shares[:, 1:], 0.0)
+    shares[:, :-1] = np.minimum(shares[:, :-1], 1.0)
+    return shares
+
+
+def piecewise(x, weight, edges, width):
+    """Replace the first columns by w0 x + b0 + PLE(x) W; edges is a list with a row for each."""
+    parts = []
+    for number, row, own in zip(x.T, weight, edges, strict=False):
+        W = row[2 * width :].reshape(-1, width)[: len(own) - 1]
+        linear = np.outer(number, row[:width]) + row[width : 2 * width]
+        parts.append(linear + shares_of_bins(number, own) @ W)
+    return np.concatenate([*parts, x[:, len(weight) :]], axis=1)
+
+
+def piecewise_backward(dy, x, weight, edges, width):
+    """Return dx, dweight; at an edge, the derivative from below."""
+    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+    for j, (row, own) in enumerate(zip(weight, edges, strict=True)):
+        n, g = len(own) - 1, dy[:, j * width : (j + 1) * width]
+        W = row[2 * width :].reshape(-1, width)[:n]
+        inside = (x[:, j, None] > own[:-1]) & (x[:, j, None] <= own[1:])
+        if n:
+            inside[:, 0] = x[:, j] <= (own[1] if n > 1 else np.inf)
+            inside[:, -1] = x[:, j] > (own[-2] if n > 1 else -np.inf)
+        dx[:, j] = g @ row[:width] + (inside / np.diff(own) * (g @ W.T)).sum(axis=1)
+        dweight[j, :width] = x[:, j] @ g
+        dweight[j, width : 2 * width] = g.sum(axis=0)
+        dweight[j, 2 * width : (2 + n) * width] = (shares_of_bins(x[:, j], own).T @ g).ravel()
+    dx[:, len(weight) :] = dy[:, len(weight) * width :]
+    return dx, dweight
+
+
 NORMALIZATIONS = {
     "batchnorm": (batchnorm, batchnorm_backward),
     "layernorm": (layernorm, layernorm_backward),
@@ -190,6 +317,11 @@ def row_losses(kind, z, t, parameter=0.0):
         gradient = np.where(margin > 0, 1.0, 0.0)
         gradient[rows, t] = -gradient.sum(axis=1)
         return np.maximum(margin, 0.0).sum(axis=1), gradient
+    if kind == "member_cross_entropy":  # parameter is the number of members
+        k = int(parameter)
+        of_members = [row_losses("cross_entropy", part, t) for part in np.split(z, k, axis=1)]
+        values, gradients = zip(*of_members, strict=True)
+        return sum(values) / k, np.concatenate(gradients, axis=1) / k
     error = z - t
     if kind == "mse":
         value, slope = error**2, 2.0 * error
@@ -335,6 +467,8 @@ def forward(network, params, x):
             x = NORMALIZATIONS[kind][0](x, *(params[name] for name in vectors if name in params))
         elif kind == "normalize":
             x = (x - argument[0]) / argument[1]
+        elif kind == "scale":
+            x = scale(x, params[f"{i}.scale"])
         else:
             x = activation(kind, x, argument)
     return x, inputs
@@ -355,6 +489,8 @@ def backward(network, params, inputs, dy):
                 grads[f"{i}.{name}"] = gradient
         elif kind == "normalize":
             dy = dy / argument[1]
+        elif kind == "scale":
+            dy, grads[f"{i}.scale"] = scale_backward(dy, x, params[f"{i}.scale"])
         else:
             dy = dy * activation_derivative(kind, x, argument)
     return grads, dy
@@ -414,6 +550,17 @@ def exponential_rate(lr, decay, epoch):
 def cosine_rate(lr, final, step, total_steps):
     """Half a cosine from lr to final (Loshchilov and Hutter, 2017, equation 5)."""
     return final + 0.5 * (lr - final) * (1.0 + math.cos(math.pi * step / total_steps))
+
+
+def coslog4_rate(lr, step, total_steps):
+    """Four cosine waves, each twice as long as the one before (Holzmueller et al., 2024)."""
+    return lr * 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * step / total_steps)))
+
+
+def flat_cos_rate(lr, step, total_steps):
+    """lr in the first half, then half a cosine down to 0."""
+    share = 2.0 * step / total_steps - 1.0
+    return lr if share <= 0.0 else lr * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 # --- numerical gradients --------------------------------------------------------------------------

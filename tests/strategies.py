@@ -13,9 +13,12 @@ _ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
 ACTIVATIONS = {row.name: _ALPHAS.get(row.name, 0.0) for row in kernels.activations.TABLE}
 """Names, each with an alpha worth testing."""
 
-_PARAMETERS = {"cross_entropy": 0.1, "huber": 0.7, "quantile": 0.3}
+_PARAMETERS = {"member_cross_entropy": 1.0, "cross_entropy": 0.1, "huber": 0.7, "quantile": 0.3}
 LOSSES = {row.name: _PARAMETERS.get(row.name, 0.0) for row in kernels.losses.TABLE}
 """Names, each with a parameter worth testing."""
+
+LABELS = tuple(row.name for row in kernels.losses.TABLE if row.takes_labels)
+"""The names of the losses on class numbers."""
 
 UPDATES = tuple(row.name for row in kernels.optimizers.TABLE)
 
@@ -54,7 +57,7 @@ def loss_cases(draw, kind):
     N, C = draw(rows), draw(st.integers(1, 23))
     rng = np.random.default_rng(draw(seeds))
     z = filled((N, C), draw(values), draw(seeds))
-    if kind in ("cross_entropy", "hinge"):
+    if kind in LABELS:
         targets = rng.integers(0, C, N)
     elif kind == "binary_cross_entropy":
         targets = rng.integers(0, 2, (N, C)).astype(np.float64)

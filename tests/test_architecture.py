@@ -19,7 +19,7 @@ FLOORS = {
     "command line": ["cli", "__main__"],
     "front door": ["", "api"],
     "public names": ["callbacks", "files", "history", "sequential", "stopping"],
-    "uses of models": ["sklearn", "compat", "sweep"],
+    "uses of models": ["sklearn", "compat", "sweep", "tabular"],
     "around a model": ["ensemble", "saving", "gradcheck", "autoencoder", "plots", "datasets"],
     "model": ["model", "predicting"],
     "training": ["training"],

@@ -182,3 +182,41 @@ def test_single_rows_keep_running_statistics_close_to_those_of_all_rows():
 
     np.testing.assert_allclose(layer.state["running_mean"], X.mean(axis=0), atol=0.5)
     np.testing.assert_allclose(layer.state["running_var"], X.var(axis=0), rtol=0.35)
+
+
+@pytest.mark.parametrize("last", [[], [Identity()]], ids=["compiled", "layer by layer"])
+@pytest.mark.parametrize(("N", "n_steps"), [(40, 2), (32, 2), (31, 1), (16, 1), (5, 1)])
+def test_the_last_batch_may_be_dropped(N, n_steps, last):
+    X, y = blobs(N, 6, 3)
+    model = fastmlp.Sequential(Linear(6, 3), *last)
+
+    history = model.fit(X, y, batch_size=16, epochs=3, drop_last=True, verbose=False)
+
+    assert len(history.steps) == 3 * n_steps
+    assert np.isclose(history.loss[-1], history.steps[-n_steps:].mean())
+    assert max(history.accuracy) <= 1.0
+
+
+def test_dropping_the_last_batch_leaves_out_other_rows_in_each_epoch():
+    X, y = blobs(30, 6, 3)
+    model = fastmlp.Sequential(Linear(6, 3))
+
+    history = model.fit(X, y, batch_size=20, epochs=20, drop_last=True, verbose=False)
+    same = fastmlp.Sequential(Linear(6, 3))
+    same.fit(X[:20], y[:20], batch_size=20, epochs=20, verbose=False)
+
+    assert len(history.steps) == 20
+    assert not np.array_equal(model.theta, same.theta)
+
+
+def test_weights_of_dropped_rows_do_not_count():
+    X, y = blobs(30, 6, 3)
+    weights = np.r_[np.ones(20), np.full(10, 1e6)]
+    model, plain = (fastmlp.Sequential(Linear(6, 3)) for _ in range(2))
+    options = {"batch_size": 20, "epochs": 2, "shuffle": False, "verbose": False}
+
+    history = model.fit(X, y, sample_weight=weights, drop_last=True, **options)
+    expected = plain.fit(X[:20], y[:20], **options)
+
+    np.testing.assert_array_equal(model.theta, plain.theta)
+    assert np.isclose(history.loss[-1], expected.loss[-1])

@@ -69,3 +69,44 @@ def test_an_epoch_with_nan_is_never_the_best(values, best):
 
     assert history.best_epoch == best
     np.testing.assert_array_equal(model.theta, scores.thetas[best])
+
+
+@pytest.mark.parametrize(
+    ("values", "earlier", "later"),
+    [((0.5, 0.7, 0.7, 0.6), 1, 2), ((0.5, 0.5, 0.5), 0, 2), ((0.1, 0.2, 0.3), 2, 2)],
+)
+def test_ties_go_to_the_earlier_or_the_later_epoch(values, earlier, later):
+    for ties, best in {"earlier": earlier, "later": later}.items():
+        scores = Scores(*values)
+
+        model, history = fit(
+            scores,
+            early_stopping=EarlyStopping(None, monitor="val_auc", ties=ties),
+            restore_best=True,
+        )
+
+        assert history.best_epoch == best
+        assert history.stopped is None
+        np.testing.assert_array_equal(model.theta, scores.thetas[best])
+
+
+def test_a_tie_is_no_improvement():
+    scores = Scores(0.5, 0.5, 0.5, 0.5, 0.5)
+
+    _, history = fit(scores, early_stopping=EarlyStopping(3, monitor="val_auc", ties="later"))
+
+    assert (history.stopped, history.best_epoch) == ("early stopping", 3)
+
+
+def test_later_epochs_without_a_number_do_not_tie():
+    scores = Scores(math.nan, -math.inf, -math.inf)
+
+    with pytest.warns(UserWarning, match="not finite in any epoch"):
+        _, history = fit(scores, early_stopping=EarlyStopping(9, "val_auc", ties="later"))
+
+    assert history.best_epoch is None
+
+
+def test_unknown_ties_are_refused():
+    with pytest.raises(ValueError, match="ties"):
+        EarlyStopping(ties="last")

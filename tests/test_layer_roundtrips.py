@@ -15,11 +15,14 @@ from fastmlp.layers import (
     NORMALIZATIONS,
     BatchNorm,
     Dropout,
+    Embedding,
     Flatten,
     LayerNorm,
     LeakyReLU,
     Linear,
     Normalize,
+    ParametricActivation,
+    Scale,
 )
 
 RNG = np.random.default_rng(5)
@@ -47,6 +50,9 @@ LAYERS = ACTIVATION_LAYERS | {
     "dropout float32": lambda: Dropout(np.float32(0.25)),
     "dropout seed": lambda: Dropout(0.5, seed=np.int64(7)),
     "flatten": Flatten,
+    "scale": lambda: Scale(np.int64(5)),
+    "parametric": lambda: ParametricActivation(np.int8(5), np.str_("elu")),
+    "embedding": lambda: Embedding(5, np.int64(2), 7, width=1),
     "linear": lambda: Linear(5, 5),
     "linear numpy": lambda: Linear(np.int64(5), np.uint16(5), np.str_("glorot"), np.bool_(True)),
     "linear no bias": lambda: Linear(5, 5, "zeros", bias=0),

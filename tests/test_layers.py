@@ -18,6 +18,10 @@ ALPHAS = {"leaky_relu": 0.01, "elu": 1.0}
 LEARNING = {
     "linear": lambda D: layers.Linear(D, 5),
     **{kind.__name__.lower(): kind for kind in layers.NORMALIZATIONS.values()},
+    "scale": layers.Scale,
+    "parametric": lambda D: layers.ParametricActivation(D, "silu"),
+    "embedding": lambda D: layers.Embedding(D, 2, 4, width=3),
+    "periodic": lambda D: layers.PeriodicEmbedding(D, D - 1, n_waves=4, n_made=2),
 }
 ALL = {
     **LEARNING,
@@ -82,8 +86,9 @@ def test_gradients_are_central_differences(name, train):
         assert_close(dx, dy * kept / 0.7)
         return
     numerical = reference.numerical_gradient
+    scale = 50.0 if name != "periodic" else 50.0 * (2 * np.pi) ** 2  # as its third derivative
     assert_gradient_close(
-        dx, numerical(lambda x: float((dy * layer.forward(x, train)).sum()), x), scale=50.0
+        dx, numerical(lambda x: float((dy * layer.forward(x, train)).sum()), x), scale=scale
     )
     for n in grads:
         start = layer.params[n].copy()
@@ -92,7 +97,7 @@ def test_gradients_are_central_differences(name, train):
             layer.params[n] = p
             return float((dy * layer.forward(x, train)).sum())
 
-        assert_gradient_close(grads[n], numerical(value, start), scale=50.0)
+        assert_gradient_close(grads[n], numerical(value, start), scale=scale)
         layer.params[n] = start
 
 

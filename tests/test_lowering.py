@@ -86,6 +86,14 @@ LAYERS = [
     fastmlp.Flatten(),
     *(activation() for activation in fastmlp.layers.ACTIVATIONS.values()),
     *(norm(4) for norm in fastmlp.layers.NORMALIZATIONS.values()),
+    fastmlp.Scale(4),
+    fastmlp.ParametricActivation(4, "selu"),
+    fastmlp.Embedding(4, 2, 9),
+    fastmlp.PeriodicEmbedding(4, 3),
+    fastmlp.PiecewiseLinearEmbedding(4, 3),
+    fastmlp.Members(4, 2),
+    fastmlp.SharedLinear(16, 32, 2),
+    fastmlp.MemberHeads(2, 3, 2),
 ]
 
 

@@ -20,6 +20,8 @@ ALL = {
     "cosine": schedules.Cosine(0.3, final=0.01),
     "one cycle": schedules.OneCycle(0.3),
     "warm-up": schedules.WarmUp(9, schedules.Cosine(0.3)),
+    "coslog4": schedules.CosLog4(0.3),
+    "flat cos": schedules.FlatCos(0.3),
 }
 
 
@@ -57,6 +59,28 @@ def test_cosine_of_a_given_length_stays_at_its_end():
 
     assert_close(found[: 2 * PER_EPOCH], rates(schedules.Cosine(0.3, 0.01), 0, 14, total=14))
     assert_close(found[2 * PER_EPOCH :], np.full(TOTAL - 14, 0.01))
+
+
+@given(st.floats(1e-6, 10))
+def test_coslog4(lr):
+    expected = [reference.coslog4_rate(lr, s, TOTAL) for s in range(TOTAL)]
+
+    assert_close(rates(schedules.CosLog4(lr)), expected, scale=lr)
+
+
+@given(st.floats(1e-6, 10))
+def test_flat_cos(lr):
+    expected = [reference.flat_cos_rate(lr, s, TOTAL) for s in range(TOTAL)]
+
+    assert_close(rates(schedules.FlatCos(lr)), expected, scale=lr)
+
+
+def test_coslog4_is_highest_four_times_and_0_between():
+    found = rates(schedules.CosLog4(2.0), n=1500, total=1500)
+
+    assert_close(found[[0, 100, 300, 700]], np.zeros(4), scale=2.0)
+    inside = found[1:-1]
+    assert ((inside > found[:-2]) & (inside >= found[2:])).sum() == 4
 
 
 def test_one_cycle_rises_to_its_maximum_and_falls_far_below_its_start():

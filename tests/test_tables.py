@@ -22,6 +22,14 @@ CORES = {
     "affine": lambda n: layers.Linear(n, n),
     "affine_bf16": lambda n: layers.Linear(n, n),
     "copy": lambda n: layers.Dropout(0.1),
+    "scale": layers.Scale,
+    "parametric": lambda n: layers.ParametricActivation(n, "mish"),
+    "embedding": lambda n: layers.Embedding(n, 1, 5, width=3),
+    "periodic": lambda n: layers.PeriodicEmbedding(n, n - 1, n_waves=4, n_made=2),
+    "piecewise": lambda n: layers.PiecewiseLinearEmbedding(n, n - 1, n_bins=3, width=2),
+    "members": lambda n: layers.Members(n, 2),
+    "shared_affine": lambda n: layers.SharedLinear(16, 16, n_members=2),
+    "heads": lambda n: layers.MemberHeads(n // 2, 3, n_members=2),
 } | {norm(1).lowered(1).name: norm for norm in layers.NORMALIZATIONS.values()}
 
 
@@ -32,7 +40,10 @@ def names(table):
 def trained(*stack, loss="mse", optimizer="adam", precision="highest"):
     """Train for two epochs, predict, and return the predictions of the layers one by one too."""
     model = fastmlp.Sequential(*stack, seed=1)
-    X, y = blobs(40, 6, 3)[0], targets(loss, 40, 3)
+    n_in = width = stack[0].input_width or 6
+    for layer in stack:
+        width = layer.output_width(width)
+    X, y = blobs(40, n_in, 3)[0], targets(loss, 40, width)
     rule = OPTIMIZERS[optimizer]()
     model.fit(
         X, y, loss=loss, optimizer=rule, epochs=2, batch_size=16, matmul_precision=precision,
@@ -64,7 +75,8 @@ def test_each_row_has_its_layer_loss_or_optimizer():
     assert {type(rule()) for rule in OPTIMIZERS.values()} == {
         type(make()) for make in optimizers.OPTIMIZERS.values()
     }
-    operations = [fuse([build(6)], 6)[0][0] for build in CORES.values()]
+    built = [build(6) for build in CORES.values()]
+    operations = [fuse([layer], layer.input_width or 6)[0][0] for layer in built]
     made = {core_name(o, parts) for o in operations for parts in (0, 1)}
     assert names(kernels.cores.TABLE) == made == CORES.keys()
 
@@ -74,7 +86,8 @@ def test_each_row_has_its_reference():
     for name in names(kernels.activations.TABLE):
         assert reference.activation(name, z, 1.0).shape == z.shape
     for row in kernels.losses.TABLE:
-        value, _ = reference.loss(row.name, z, np.array([1]) if row.takes_labels else y, None, 0.5)
+        t, parameter = np.array([1]) if row.takes_labels else y, LOSSES[row.name]
+        value, _ = reference.loss(row.name, z, t, None, parameter)
         assert np.isfinite(value)
     for row in kernels.optimizers.TABLE:
         assert row.name in reference.RULES
@@ -105,9 +118,15 @@ def test_every_optimizer_trains(name):
 @pytest.mark.parametrize("name", kernels.cores.CODES)
 @pytest.mark.parametrize("place", ["first", "between", "last"])
 def test_every_core_trains_and_predicts_wherever_it_stands(name, place):
-    stack = [layers.Linear(6, 6), layers.Tanh(), layers.Linear(6, 6), layers.Linear(6, 3)]
-    core = CORES[name](3 if place == "last" else 6)
-    stack.insert({"first": 0, "between": 2, "last": 4}[place], core)
+    core = CORES[name](6)
+    n_in = core.input_width or 6
+    n_out = core.output_width(n_in)
+    products = [layers.Linear(6, 6), layers.Tanh(), layers.Linear(6, n_in)]
+    stack = {
+        "first": [core, layers.Linear(n_out, 6), layers.Tanh(), layers.Linear(6, 6)],
+        "between": [*products, core, layers.Tanh(), layers.Linear(n_out, 6)],
+        "last": [*products, core],
+    }[place]
     precision = "medium" if name.endswith("bf16") else "highest"
 
     together, alone = trained(*stack, precision=precision)

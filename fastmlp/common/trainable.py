@@ -61,6 +61,11 @@ class Trainable(Protocol):
         ...
 
     @property
+    def factors(self) -> np.ndarray:
+        """The factors of rate, epsilon and decay of each slot."""
+        ...
+
+    @property
     def state(self) -> dict[str, np.ndarray]:
         """Arrays by name that are saved but not trained."""
         ...

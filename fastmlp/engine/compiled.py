@@ -28,7 +28,7 @@ from fastmlp.engine.memory import (
 from fastmlp.engine.plan import Training
 from fastmlp.engine.protocols import Loss, Model, Optimizer
 from fastmlp.engine.runner import EpochResult
-from fastmlp.engine.writing import write
+from fastmlp.engine.writing import enter_factors, write
 from fastmlp.kernels.plan import op
 
 __all__ = ["CompiledRunner", "bf16_parts"]
@@ -107,18 +107,29 @@ class CompiledRunner:
         self._memory = training_memory(
             self._plan, model.theta, addresses, (X, y, weights), states, hyper, gradient
         )
+        self._enter_factors()
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])
 
     def train_epoch(
-        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+        self,
+        order: np.ndarray,
+        epoch: int,
+        rates: np.ndarray,
+        poll: Callable[[], None],
+        fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate; ``order`` may hold any rows, at most ``len(X)`` of them."""
         with Interrupt() as interrupt:  # the steps and their record must agree
-            return self._make_steps(order, rates, poll, interrupt)
+            return self._make_steps(order, rates, fades, poll, interrupt)
 
     def _make_steps(
-        self, order: np.ndarray, rates: np.ndarray, poll: Callable[[], None], interrupt: Interrupt
+        self,
+        order: np.ndarray,
+        rates: np.ndarray,
+        fades: np.ndarray | None,
+        poll: Callable[[], None],
+        interrupt: Interrupt,
     ) -> EpochResult:
         memory = self._memory
         if self._version is not self.model.version:
@@ -126,7 +137,7 @@ class CompiledRunner:
         if order is not self._order or order.flags.writeable:  # it may have changed
             self._order = order
             enter_order(memory, order)
-        start_epoch(memory, self.optimizer.t, rates)
+        start_epoch(memory, self.optimizer.t, rates, fades)
         enter_state(memory, self._plan, self.model.stages)
         started = time.perf_counter()
         self._run(poll, interrupt)
@@ -171,6 +182,11 @@ class CompiledRunner:
         self._version = self.model.version
         operations, _ = fused(self.model, int(self._plan.header[op.N_FEATURES]))
         self._plan.reals[: len(operations)] = [o.reals for o in operations]
+        self._enter_factors()
+
+    def _enter_factors(self) -> None:
+        """Read how each array of parameters is trained."""
+        enter_factors(self._plan, self.model.slots, self.model.factors)
 
     def _run(self, poll: Callable[[], None], interrupt: Interrupt, works_too: bool = False) -> None:
         """Run the threads until they finish, or until the end of the step on an interrupt.

@@ -138,7 +138,12 @@ class LayerRunner:
         self._done = 0
 
     def train_epoch(
-        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+        self,
+        order: np.ndarray,
+        epoch: int,
+        rates: np.ndarray,
+        poll: Callable[[], None],
+        fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate."""
         steps, n_correct = np.empty((3, len(rates))), 0  # losses, penalties, masses
@@ -151,7 +156,8 @@ class LayerRunner:
                     rows = order[step * self.batch_size :]
                     if len(rows) > self.batch_size + self.joins:
                         rows = rows[: self.batch_size]
-                    loss, penalty, hits = self.train_step(rows, float(rate))
+                    fade = 1.0 if fades is None else float(fades[step])
+                    loss, penalty, hits = self.train_step(rows, float(rate), fade)
                     steps[:, step] = loss, penalty, self.mass(rows)
                     n_correct += hits
                     if not np.isfinite(loss):
@@ -163,16 +169,27 @@ class LayerRunner:
             return EpochResult(*steps[:, :step], n_correct, interrupted=True)
         return EpochResult(*steps, n_correct, interrupted=interrupt.pending)
 
-    def train_step(self, rows: np.ndarray, rate: float) -> tuple[float, float, int]:
+    def train_step(
+        self, rows: np.ndarray, rate: float, fade: float = 1.0
+    ) -> tuple[float, float, int]:
         """Return these rows' loss, its penalty and the number correct; update if it is finite."""
         for layer in self.model.stages:
             layer.begin_step(self.seed, self.optimizer.t)
+            layer.fade = fade
+        try:
+            return self._step(rows, rate, fade)
+        finally:
+            for layer in self.model.stages:
+                layer.fade = 1.0
+
+    def _step(self, rows: np.ndarray, rate: float, fade: float) -> tuple[float, float, int]:
         weights = None if self.weights is None else self.weights[rows]
         value, n_correct = self.loss_and_grads(rows, weights)
         penalty = add_penalties(self.model, self.l2_of(rows))
         value += penalty
         if np.isfinite(value):
-            self.optimizer.step(self.model, lr=rate)
+            faded = {} if fade == 1.0 else {"fade": fade}  # a user's optimizer may not take it
+            self.optimizer.step(self.model, lr=rate, **faded)
             self._done += 1
         return value, penalty, n_correct
 

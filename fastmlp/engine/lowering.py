@@ -55,6 +55,7 @@ def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
             standardise = part
         elif isinstance(part, Core):
             core = Operation(part.name, index, width, part.n_out, numbers=part.numbers)
+            core.sizes, core.inner_activation = part.sizes, part.activation
             operations.append(core)
             width = part.n_out
         elif isinstance(part, Elementwise):

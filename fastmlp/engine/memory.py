@@ -63,7 +63,7 @@ def plan_memory(plan: Plan, theta: np.ndarray, calls: np.ndarray) -> ArrayTable:
     memory[op.KERNELS] = calls
     memory[op.HEADER], memory[op.OPERATIONS] = plan.header, plan.operations
     memory[op.REALS], memory[op.UNITS] = plan.reals, plan.units
-    memory[op.UNIT_SHARES] = plan.unit_shares
+    memory[op.UNIT_SHARES], memory[op.FACTORS] = plan.unit_shares, plan.factors
     memory[op.THETA] = theta
     memory[op.WORKSPACE] = ops.aligned_zeros(plan.workspace_size, dtype)
     memory[op.SCRATCH] = ops.aligned_zeros(plan.scratch_size * n_threads, dtype)
@@ -128,13 +128,16 @@ def training_memory(
     return memory
 
 
-def start_epoch(memory: ArrayTable, first_step: int, rates: np.ndarray) -> None:
-    """Set the next steps and their learning rates."""
+def start_epoch(
+    memory: ArrayTable, first_step: int, rates: np.ndarray, fades: np.ndarray | None = None
+) -> None:
+    """Set the next steps, their learning rates, and their factors of decay and dropout."""
     header, n_steps = memory[op.HEADER], len(rates)
     header[op.FIRST_STEP], header[op.N_STEPS] = first_step, n_steps
     if n_steps > memory[op.RATES].size:
         _make_room_for_steps(memory, n_steps)
     memory[op.RATES][:n_steps] = rates
+    memory[op.FADES][:n_steps] = 1.0 if fades is None else fades
     memory[op.CONTROL].fill(0)
 
 
@@ -165,14 +168,14 @@ def enter_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None
     """Copy the layers' running statistics in."""
     running = memory[op.RUNNING_STATISTICS]
     for array, start in running_pieces(plan, layers):
-        running[start : start + array.size] = array
+        running[start : start + array.size] = array.reshape(-1)
 
 
 def leave_state(memory: ArrayTable, plan: Plan, layers: Sequence[Layer]) -> None:
     """Copy the running statistics back to the layers."""
     running = memory[op.RUNNING_STATISTICS]
     for array, start in running_pieces(plan, layers):
-        array[...] = running[start : start + array.size]
+        array[...] = running[start : start + array.size].reshape(array.shape)
 
 
 def running_pieces(plan: Plan, layers: Sequence[Layer]) -> Iterator[tuple[np.ndarray, int]]:
@@ -188,7 +191,7 @@ _RAW_CODE = int(op.RAW_CODE)
 
 def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
     """Allocate the arrays that hold a value for each step of an epoch."""
-    for place in (op.RATES, op.LOSSES_OUT, op.PENALTIES_OUT, op.MASSES_OUT):
+    for place in (op.RATES, op.FADES, op.LOSSES_OUT, op.PENALTIES_OUT, op.MASSES_OUT):
         memory[place] = np.empty(n_steps)
     memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 

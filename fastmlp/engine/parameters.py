@@ -93,6 +93,12 @@ class Slot:
         """Whether weight decay, l2 and max-norm apply: to matrices, not to biases or gammas."""
         return len(self.shape) >= 2
 
+    def factors(self, given: Mapping[str, Mapping[str, float]]) -> tuple[float, float, float]:
+        """Return its factors of rate, epsilon and decay, out of those that its layer gives."""
+        own = given.get(self.local, {})
+        decay = own.get("decay", 1.0 if self.is_weight else 0.0)
+        return own.get("rate", 1.0), own.get("eps", 1.0), decay
+
     def view(self, flat: np.ndarray) -> np.ndarray:
         """Return its part of a flat array as a view with its shape."""
         return flat[self.offset : self.end].reshape(self.shape)
@@ -104,6 +110,11 @@ class FlatLayer(Protocol):
     @property
     def params(self) -> Arrays:
         """Its parameters by name."""
+        ...
+
+    @property
+    def factors(self) -> Mapping[str, Mapping[str, float]]:
+        """The factors of its parameters by name, if they are not trained like all others."""
         ...
 
     @property
@@ -187,6 +198,12 @@ class FlatStore:
         if self._grad is None:
             self._grad = ops.aligned_zeros(self.theta.size, self.dtype)
         return self._grad
+
+    @property
+    def factors(self) -> np.ndarray:
+        """The factors of rate, epsilon and decay of each slot: float64, shape (slots, 3)."""
+        rows = [slot.factors(self.layers[slot.layer].factors) for slot in self.slots]
+        return np.array(rows, np.float64).reshape(-1, 3)
 
     @property
     def n_parameters(self) -> int:

@@ -47,12 +47,19 @@ class Core:
         Output features.
     numbers : tuple of float
         At most two; its kernels read them starting at ``op.NORM_EPSILON``.
+    sizes : tuple of int
+        At most three; its kernels read them starting at ``op.SIZE1``.
+    activation : str or None
+        The activation that the core itself applies, if it has one. Then two sizes are added: its
+        code, and 1 if its derivative is computed from its input, else 0.
 
     """
 
     name: str
     n_out: int
     numbers: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+    activation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,8 @@ class Operation:
         A name in ``kernels.activations``, and its parameter.
     dropout, dropout_layer : float, int
         Probability of dropping, and index of the layer that keys the mask, -1 without dropout.
-    numbers : tuple of float
-        The core's numbers, see `Core`.
+    numbers, sizes, inner_activation
+        The core's numbers, sizes and own activation, see `Core`.
 
     """
 
@@ -129,17 +136,32 @@ class Operation:
     dropout: float = 0.0
     dropout_layer: int = -1
     numbers: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+    inner_activation: str | None = None
 
     @property
     def keep(self) -> int:
         """What the backward pass needs from the activation, besides the output."""
         if self.activation is None:
             return int(op.KEEP_NOTHING)
-        elementwise, row = kernels.activations.elementwise, activation_row(self.activation)
-        if row.derivative_from == elementwise.INPUT:
+        if _needs_input(self.activation):
             return int(op.KEEP_INPUT)
+        elementwise, row = kernels.activations.elementwise, activation_row(self.activation)
         from_sign = row.derivative_from == elementwise.SIGN
         return int(op.KEEP_OUTPUT if self.drops and not from_sign else op.KEEP_NOTHING)
+
+    @property
+    def all_sizes(self) -> tuple[int, ...]:
+        """The core's sizes, then the code of its own activation and whether f' is taken from x."""
+        if self.inner_activation is None:
+            return self.sizes
+        code = kernels.activations.CODES[self.inner_activation]
+        return (*self.sizes, int(code), int(_needs_input(self.inner_activation)))
+
+    @property
+    def activations(self) -> list[str]:
+        """The names of its activations, which are at most two."""
+        return [name for name in (self.activation, self.inner_activation) if name is not None]
 
     @property
     def drops(self) -> bool:
@@ -195,7 +217,7 @@ class Plan:
 
     Attributes
     ----------
-    header, operations, reals, units, unit_shares : numpy.ndarray
+    header, operations, reals, units, unit_shares, factors : numpy.ndarray
         As ``op`` describes them.
     workspace_size, scratch_size, packed_size : int
         In elements of the working dtype; scratch is per thread.
@@ -209,6 +231,7 @@ class Plan:
     reals: np.ndarray
     units: np.ndarray
     unit_shares: np.ndarray
+    factors: np.ndarray
     workspace_size: int
     scratch_size: int
     packed_size: int
@@ -223,6 +246,12 @@ def core_row(name: str) -> Any:
 def activation_row(name: str) -> Any:
     """Return an activation's row in ``kernels.activations``."""
     return kernels.activations.TABLE[kernels.activations.CODES[name]]
+
+
+def _needs_input(activation: str) -> bool:
+    """Tell whether an activation's derivative is computed from its input."""
+    elementwise = kernels.activations.elementwise
+    return bool(activation_row(activation).derivative_from == elementwise.INPUT)
 
 
 def core_name(operation: Operation, parts: int) -> str:

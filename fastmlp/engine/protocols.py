@@ -13,6 +13,8 @@ __all__ = ["Copy", "Layer", "Loss", "Model", "Optimizer"]
 class Layer(FlatLayer, Protocol):
     """A layer. Built-in layers also have a method ``lowered``, see `fastmlp.engine.lowering`."""
 
+    fade: float  # what multiplies its dropout, if any, in the next training pass
+
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """Arrays that are stored but not trained, by name."""
@@ -63,6 +65,11 @@ class Model(Protocol):
     @property
     def slots(self) -> tuple[Slot, ...]:
         """The position of each tensor in both arrays."""
+        ...
+
+    @property
+    def factors(self) -> np.ndarray:
+        """The factors of rate, epsilon and decay of each slot: float64, shape (slots, 3)."""
         ...
 
     @property
@@ -132,8 +139,8 @@ class Optimizer(Protocol):
         """Return the hyperparameters of its update as arguments of `fastmlp.ops.hyper`."""
         ...
 
-    def step(self, model: Any, *, lr: float | None = None) -> None:
-        """Take one step using the gradients in ``model.grad``."""
+    def step(self, model: Any, *, lr: float | None = None, fade: float = 1.0) -> None:
+        """Take one step using the gradients in ``model.grad``, with fade times weight decay."""
         ...
 
 

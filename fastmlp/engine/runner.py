@@ -45,13 +45,19 @@ class Runner(Protocol):
     compile_seconds: float
 
     def train_epoch(
-        self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
+        self,
+        order: np.ndarray,
+        epoch: int,
+        rates: np.ndarray,
+        poll: Callable[[], None],
+        fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate.
 
         Advances ``optimizer.t`` by the number of steps, and calls ``poll`` about ten times a
         second. ``order`` holds the int64 row indices to visit: a permutation, or any rows, with or
-        without repeats. ``rates`` is float64, (n_steps,).
+        without repeats. ``rates`` is float64, (n_steps,), and so is ``fades``, by which weight
+        decay and the probabilities of dropout are multiplied.
         """
         ...
 

@@ -53,6 +53,8 @@ class Monitoring:
         The smallest change that counts as an improvement.
     patience : int
         Epochs without improvement after which to stop; -1: never.
+    later_wins : bool
+        Whether the later of equal epochs is the best.
 
     """
 
@@ -60,6 +62,7 @@ class Monitoring:
     sign: float
     min_delta: float
     patience: int
+    later_wins: bool
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class WholeRunner(CompiledRunner):
         reals[op.BEST_VALUE] = np.inf
         if monitoring is not None:
             run[op.MONITORED], run[op.PATIENCE] = COLUMNS[monitoring.column], monitoring.patience
+            run[op.LATER_WINS] = monitoring.later_wins
             reals[op.SIGN], reals[op.MIN_DELTA] = monitoring.sign, monitoring.min_delta
         self._enter_rows(rows, draws_order=seed is not None)
         for place in (op.PENALTIES_OUT, op.MASSES_OUT):
@@ -167,6 +171,7 @@ class WholeRunner(CompiledRunner):
         self,
         n_epochs: int,
         rates: np.ndarray,
+        fades: np.ndarray,
         seconds_left: float,
         look: Callable[[], None],
         interrupt: Interrupt,
@@ -179,6 +184,8 @@ class WholeRunner(CompiledRunner):
         n_epochs : int
         rates : numpy.ndarray, shape (n_epochs, n_steps) or (1, n_steps)
             The learning rates of all steps; one row if they are the same in every epoch.
+        fades : numpy.ndarray, shape (n_epochs, n_steps) or (1, n_steps)
+            Likewise what multiplies weight decay and the probabilities of dropout.
         seconds_left : float
             No epoch starts after so many seconds.
         look : callable
@@ -192,11 +199,12 @@ class WholeRunner(CompiledRunner):
         memory, optimizer = self._memory, self.optimizer
         header, run, control = memory[op.HEADER], memory[op.RUN], memory[op.CONTROL]
         header[op.FIRST_STEP], header[op.N_STEPS] = optimizer.t, self._n_steps
-        memory[op.RATES] = rates
+        memory[op.RATES], memory[op.FADES] = rates, fades
         memory[op.LOSSES_OUT] = np.empty(n_epochs * self._n_steps)
         memory[op.RESULTS] = np.empty((n_epochs, op.N_RESULTS))
         run[op.STATE], run[op.N_EPOCHS], run[op.EPOCHS_DONE] = op.RUN_ON, n_epochs, 0
         run[op.RATES_STRIDE] = self._n_steps if len(rates) > 1 else 0
+        run[op.FADES_STRIDE] = self._n_steps if len(fades) > 1 else 0
         run[op.ORDER_EPOCH], run[op.COPIED_EPOCH], run[op.BEST_COPIED] = optimizer.epoch, -1, 0
         memory[op.RUN_REALS][op.SECONDS_LEFT] = seconds_left
         enter_state(memory, self._plan, self.model.stages)
@@ -282,5 +290,5 @@ class _CopyTable:
     def take_over(self, step: int, epoch: int) -> None:
         """Complete the copy that compiled code has written."""
         for array, start in self._pieces:
-            array[...] = self._running[start : start + array.size]
+            array[...] = self._running[start : start + array.size].reshape(array.shape)
         self._copy.step, self._copy.epoch = step, epoch

@@ -27,23 +27,28 @@ class Workspace:
         self.size += whole(n_elements, LINE)
         return start
 
-    def matrix(self, n_rows: int, n_columns: int) -> tuple[int, int]:
+    def matrix(self, n_rows: int, n_columns: int, gapless: bool = False) -> tuple[int, int]:
         """Allocate a matrix; return its offset and row length."""
-        length = row_length(n_columns)
+        length = n_columns if gapless else row_length(n_columns)
         return self.take(n_rows * length), length
 
-    def turns(self, n_rows: int, widths: Sequence[int]) -> list[tuple[int, int]]:
+    def turns(
+        self, n_rows: int, widths: Sequence[int], gapless: Sequence[bool]
+    ) -> list[tuple[int, int]]:
         """Allocate matrices that are each needed only until the next one is written.
 
         They alternate between two places, so many layers need no more memory than two.
         """
-        lengths = [row_length(width) for width in widths]
+        lengths = [
+            width if exact else row_length(width)
+            for width, exact in zip(widths, gapless, strict=True)
+        ]
         places = [self.take(n_rows * max(lengths[i::2], default=0)) for i in (0, 1)]
         return [(places[i % 2], length) for i, length in enumerate(lengths)]
 
-    def inputs(self, n_rows: int, n_columns: int) -> tuple[int, int]:
+    def inputs(self, n_rows: int, n_columns: int, gapless: bool = False) -> tuple[int, int]:
         """Allocate the input of the first operation; narrow rows are stored without gaps."""
-        if n_columns >= LINE:
+        if n_columns >= LINE and not gapless:
             return self.matrix(n_rows, n_columns)
         return self.take(n_rows * n_columns), n_columns
 

@@ -17,7 +17,7 @@ from fastmlp.engine.plan import RAW_CODE_OF, Operation, Plan, Training, core_nam
 from fastmlp.engine.workspace import LINE, Workspace, whole
 from fastmlp.kernels.plan import op
 
-__all__ = ["write"]
+__all__ = ["enter_factors", "write"]
 
 _Fields = dict[int, int]  # field number from `op` -> value
 
@@ -48,8 +48,10 @@ def write(
 
     """
     kinds = tuple(
-        (o.core, o.layer, o.n_in, o.n_out, o.activation, o.dropout_layer) for o in operations
-    )
+        (o.core, o.layer, o.n_in, o.n_out, o.activation, 0.0, 0.0, o.dropout_layer, (), o.sizes,
+         o.inner_activation)
+        for o in operations
+    )  # fmt: skip
     offsets = tuple((slot.layer, slot.offset) for slot in slots)
     seedless = None if training is None else replace(training, seed=0, loss_parameter=0.0)
     isa = kernels.machine.isa.current()
@@ -58,7 +60,13 @@ def write(
     if training is not None:
         header[op.SEED] = training.seed
     reals = _reals(operations, training, dtype)
-    return replace(plan, header=header, operations=plan.operations.copy(), reals=reals)
+    return replace(
+        plan,
+        header=header,
+        operations=plan.operations.copy(),
+        reals=reals,
+        factors=np.ones((len(slots), op.N_FACTORS)),
+    )
 
 
 @lru_cache(maxsize=64)
@@ -71,21 +79,24 @@ def _written(
     training: Training | None,
     isa: Any,
 ) -> Plan:
-    """Return a plan without its real numbers and its seed, whose arrays nobody may change.
+    """Return a plan without its real numbers, factors and seed, whose arrays nobody may change.
 
     Models of one shape, such as those of a pack, share it.
     """
-    operations = [Operation(*kind[:5], dropout_layer=kind[5]) for kind in kinds]
+    operations = [Operation(*kind) for kind in kinds]
     parts = training.parts if training else 0
     cores = [core_row(core_name(o, parts)) for o in operations]
     tile = int(isa.tile_rows)
     grain = max(core.row_grain or tile for core in cores)
     shapes = [
-        kernels.cores.Shape(o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize)
+        kernels.cores.Shape(
+            o.n_in, o.n_out, batch_size, n_threads, grain, parts, dtype.itemsize, o.sizes
+        )
         for o in operations
     ]
     memory, packed = Workspace(), Workspace()
-    rows = _places(operations, batch_size, memory, keeps_all=training is not None)
+    gapless = [core.gapless for core in cores]
+    rows = _places(operations, gapless, batch_size, memory, keeps_all=training is not None)
     units: list[tuple[int, ...]] = []
     running, n_running = [], 0
     for index, (o, core, shape, row) in enumerate(
@@ -95,9 +106,13 @@ def _written(
         weight, bias = [*own, -1, -1][:2]
         row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks}
         row |= {op.WEIGHT: weight, op.BIAS: bias}
+        row |= {op.SIZE1 + i: size for i, size in enumerate(o.all_sizes)}
         row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}
         row |= core.places(shape, memory, packed, index == 0)
-        units += [(index, *piece) for piece in core.pieces(shape, weight, bias)]
+        units += [
+            (index, *piece, _slot_at(offsets, piece[2]))
+            for piece in core.pieces(shape, weight, bias)
+        ]
         n_statistics = core.running(shape)
         if n_statistics:
             row[op.RUNNING] = n_running
@@ -125,6 +140,7 @@ def _written(
         np.empty(0, dtype),
         np.array(units, np.int64).reshape(-1, op.N_UNIT_FIELDS),
         _unit_shares(sizes, n_threads),
+        np.empty((0, op.N_FACTORS)),
         memory.size,
         header[op.SCRATCH_SIZE],
         packed.size,
@@ -132,18 +148,43 @@ def _written(
     )
 
 
+def enter_factors(plan: Plan, slots: Sequence[Slot], factors: np.ndarray) -> None:
+    """Set how each array of parameters is trained; ``factors`` has a row for each slot.
+
+    Raises
+    ------
+    ValueError
+        If two arrays that are updated together have different factors.
+
+    """
+    heads = {int(number) for number in plan.units[:, op.UNIT_FACTORS]}
+    for number, slot in enumerate(slots):
+        if number not in heads and (factors[number] != factors[number - 1]).any():
+            raise ValueError(
+                f"{slots[number - 1].name} and {slot.name} are updated together, so they must have "
+                "the same factors"
+            )
+    plan.factors[...] = factors
+
+
 def _places(
-    operations: Sequence[Operation], batch_size: int, memory: Workspace, keeps_all: bool
+    operations: Sequence[Operation],
+    gapless: Sequence[bool],
+    batch_size: int,
+    memory: Workspace,
+    keeps_all: bool,
 ) -> list[_Fields]:
     """Allocate the operations' inputs and outputs; return the fields that describe them.
 
     With ``keeps_all``, each array has its own memory, so that the backward pass can read it.
+    ``gapless`` says which operations need inputs and outputs without gaps.
     """
     rows: list[_Fields] = []
-    x, ld_x = memory.inputs(batch_size, operations[0].n_in)
-    turns = [] if keeps_all else memory.turns(batch_size, [o.n_out for o in operations])
+    x, ld_x = memory.inputs(batch_size, operations[0].n_in, gapless[0])
+    exact = [a or b for a, b in zip(gapless, [*gapless[1:], False], strict=True)]
+    turns = [] if keeps_all else memory.turns(batch_size, [o.n_out for o in operations], exact)
     for index, o in enumerate(operations):
-        y, ld_y = memory.matrix(batch_size, o.n_out) if keeps_all else turns[index]
+        y, ld_y = memory.matrix(batch_size, o.n_out, exact[index]) if keeps_all else turns[index]
         row: _Fields = {op.N_IN: o.n_in, op.N_OUT: o.n_out, op.LAYER: o.dropout_layer}
         if o.activation is not None:
             row[op.ACTIVATION] = kernels.activations.CODES[o.activation]
@@ -187,6 +228,11 @@ def _training_fields(training: Training, batch_size: int, memory: Workspace) -> 
         op.STORE_GRADIENT: training.clips,
         op.PARTS: training.parts,
     }
+
+
+def _slot_at(offsets: Sequence[tuple[int, int]], element: int) -> int:
+    """Return the number of the slot that has this element of theta."""
+    return max(i for i, (_, offset) in enumerate(offsets) if offset <= element)
 
 
 def _matrix(rows: Sequence[_Fields], n_fields: int, missing: int) -> np.ndarray:

@@ -1,12 +1,15 @@
 """Layers. Each has `forward` and `backward`, and dicts of arrays, `params` and `grads`."""
 
-from fastmlp.layers import activations, normalization
+from fastmlp.layers import activations, columns, embeddings, members, normalization
 from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.layers.activations import ACTIVATIONS, Activation
 from fastmlp.layers.base import Layer
+from fastmlp.layers.columns import *  # noqa: F403
 from fastmlp.layers.dropout import Dropout
+from fastmlp.layers.embeddings import *  # noqa: F403
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.linear import Linear
+from fastmlp.layers.members import *  # noqa: F403
 from fastmlp.layers.normalization import *  # noqa: F403
 from fastmlp.layers.normalization import NORMALIZATIONS
 
@@ -20,4 +23,7 @@ __all__ = [
     "Linear",
 ]
 __all__ += activations.__all__
+__all__ += columns.__all__
+__all__ += embeddings.__all__
+__all__ += members.__all__
 __all__ += normalization.__all__

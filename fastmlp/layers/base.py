@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from fastmlp import ops
 from fastmlp.common import capacity
 from fastmlp.common.attributes import require_known
 from fastmlp.engine.parameters import Arrays, FlatStore
+from fastmlp.layers.factors import checked
 
 __all__ = ["Layer"]
 
@@ -28,6 +30,7 @@ class Layer:
     """
 
     seed: int = 0
+    fade: float = 1.0  # what multiplies a probability of dropout, if there is one
     _params: Arrays | None = None
     _grads: Arrays | None = None
     _state: Arrays | None = None
@@ -133,6 +136,23 @@ class Layer:
     @state.setter
     def state(self, values: Mapping[str, Any]) -> None:
         self.state.assign(values)
+
+    @property
+    def factors(self) -> Mapping[str, Mapping[str, float]]:
+        """How each parameter array is trained: name -> factors of the optimizer's numbers.
+
+        ``layer.factors = {"weight": {"rate": 0.1}}`` trains the weight at a tenth of the learning
+        rate. The factors are ``rate``; ``eps``, of optimizers that have one; and ``decay``, of the
+        weight decay, which is 1 for matrices and 0 for vectors unless it is given. The decay of a
+        decoupled optimizer is a share of the array's own rate. To change them, assign all of them.
+        """
+        rows = vars(self).get("factors", {})
+        return MappingProxyType({name: MappingProxyType(row) for name, row in rows.items()})
+
+    @factors.setter
+    def factors(self, values: Mapping[str, Mapping[str, float]]) -> None:
+        vars(self)["factors"] = checked(values, self.param_shapes())
+        self.settings_changed()
 
     @property
     def in_model(self) -> bool:

@@ -55,13 +55,16 @@ class Dropout(Layer):
         if train:
             self._key = ops.dropout_key(self.seed, self.step, self._index)
             self.step += 1
-            rows = ops.dropout(rows, self.p, self._key)
+            self._faded = self.p * self.fade
+            rows = ops.dropout(rows, self._faded, self._key)
         return self._leave(rows)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """Return dy with the same elements dropped and scaled."""
         dy = self._enter_gradient(dy)
-        return self._leave(dy if self._key is None else ops.dropout_backward(dy, self.p, self._key))
+        if self._key is not None:
+            dy = ops.dropout_backward(dy, self._faded, self._key)
+        return self._leave(dy)
 
     def begin_step(self, seed: int, step: int) -> None:
         """Draw the next mask from the seed and the number of the step."""

@@ -72,6 +72,11 @@ class Stack:
         return self._store.slots
 
     @property
+    def factors(self) -> np.ndarray:
+        """The factors of rate, epsilon and decay of each slot: float64, shape (slots, 3)."""
+        return self._store.factors
+
+    @property
     def version(self) -> object:
         """An object that is replaced whenever a setting of a layer, such as eps, changes."""
         return self._store.version

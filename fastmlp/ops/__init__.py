@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 import fastmlp.kernels as kernels
 from fastmlp.kernels.plan import op
-from fastmlp.ops import norms
+from fastmlp.ops import columns, ensembles, norms
+from fastmlp.ops.columns import *  # noqa: F403
+from fastmlp.ops.ensembles import *  # noqa: F403
 from fastmlp.ops.norms import *  # noqa: F403
 
 __all__ = [
@@ -35,7 +37,10 @@ __all__ = [
     "loss",
     "max_norm",
     "update",
+    "with_factors",
 ]
+__all__ += columns.__all__
+__all__ += ensembles.__all__
 __all__ += norms.__all__
 
 _local = threading.local()
@@ -200,6 +205,13 @@ def hyper(
     values[op.WEIGHT_DECAY], values[op.L2] = weight_decay, l2
     values[op.EPSILON], values[op.STEP] = eps, t
     return values
+
+
+def with_factors(hyper: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return the numbers of the update of one array: rate, epsilon and decay times its factors."""
+    own = hyper.copy()
+    own[[op.LEARNING_RATE, op.EPSILON, op.WEIGHT_DECAY]] *= factors
+    return own
 
 
 def update(

@@ -122,7 +122,7 @@ class Optimizer:
                     f"shape {theta.shape}, got {state.dtype} of shape {state.shape}"
                 )
 
-    def step(self, model: Trainable, *, lr: float | None = None) -> None:
+    def step(self, model: Trainable, *, lr: float | None = None, fade: float = 1.0) -> None:
         """Take one step with the gradients in ``model.grad``.
 
         Parameters
@@ -131,6 +131,8 @@ class Optimizer:
             Its gradients come from ``model.loss_and_grads`` or from `backward` of its layers.
         lr : float, optional
             Learning rate of this step. Default: the optimizer's own, if that is a number.
+        fade : float, default 1.0
+            What multiplies the weight decay of this step.
 
         """
         if lr is None:
@@ -142,11 +144,13 @@ class Optimizer:
         theta, grad = model.theta, model.grad
         if self.clip_norm is not None:
             ops.clip_by_norm(grad, self.clip_norm)
-        hyper = ops.hyper(lr=lr, weight_decay=self.weight_decay, t=self.t, **self.hyper())
-        for slot in model.slots:
+        decay = fade * self.weight_decay
+        hyper = ops.hyper(lr=lr, weight_decay=decay, t=self.t, **self.hyper())
+        for slot, factors in zip(model.slots, model.factors, strict=True):
             part = slice(slot.offset, slot.end)
             state1, state2 = (None if s is None else s[part] for s in (self.state1, self.state2))
-            ops.update(self.kind, theta[part], grad[part], state1, state2, hyper, slot.is_weight)
+            own = ops.with_factors(hyper, factors)
+            ops.update(self.kind, theta[part], grad[part], state1, state2, own)
             if self.max_norm is not None and len(slot.shape) == 2:
                 ops.max_norm(slot.view(theta), self.max_norm)
 

@@ -45,6 +45,8 @@ def describe(model: Any) -> dict[str, Any]:
                 "save model.theta with numpy.save, and rebuild the model to load it"
             )
         described.append({"layer": type(layer).__name__, **layer.config()})
+        if layer.factors:
+            described[-1]["factors"] = {name: dict(row) for name, row in layer.factors.items()}
     architecture = {"dtype": str(model.dtype), "seed": model.seed, "layers": described}
     if losses.is_built_in(model.loss):
         architecture["loss"] = {"loss": model.loss.kind, **vars(model.loss)}
@@ -105,7 +107,7 @@ def _build_layers(architecture: Mapping[str, Any], entries: list[Entry]) -> list
     shapes, built = {entry.name: entry.shape for entry in entries}, []
     for index, entry in enumerate(architecture["layers"]):
         options = dict(entry)
-        name = options.pop("layer")
+        name, factors = options.pop("layer"), options.pop("factors", {})
         if name not in _LAYERS:
             raise RefusedError(f"layer {index}: {unknown('layer', name[:40], _LAYERS)}")
         if not options.keys() <= _settings_of(name):
@@ -115,6 +117,7 @@ def _build_layers(architecture: Mapping[str, Any], entries: list[Entry]) -> list
             options = {"mean": np.zeros(shape), "std": np.ones(shape)}
         try:
             built.append(_LAYERS[name](**options))
+            built[-1].factors = factors
         except (TypeError, ValueError) as error:
             raise RefusedError(f"layer {index}, {name}: {error}") from None
     return built
@@ -146,6 +149,8 @@ def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
         own = layer.param_shapes()
         if isinstance(layer, known_layers.BatchNorm):
             own |= dict.fromkeys(("running_mean", "running_var"), (layer.n_features,))
+        elif isinstance(layer, known_layers.PiecewiseLinearEmbedding):
+            own |= {"edges": (layer.n_numbers, layer.n_bins + 1)}
         elif isinstance(layer, Normalize):
             own |= {"mean": layer.mean.shape, "std": layer.std.shape}
         shapes |= {f"{index}.{name}": shape for name, shape in own.items()}
@@ -164,5 +169,10 @@ def _require_valid_state(index: int, layer: Layer) -> None:
             Normalize(layer.mean, layer.std)
     except ValueError as error:
         raise RefusedError(f"layer {index}, Normalize: {error}") from None
+    if isinstance(layer, known_layers.PiecewiseLinearEmbedding):
+        try:
+            layer.edges = layer.edges
+        except ValueError as error:
+            raise RefusedError(f"layer {index}, {type(layer).__name__}: {error}") from None
     if isinstance(layer, known_layers.BatchNorm) and (layer.state["running_var"] < 0).any():
         raise RefusedError(f"layer {index}, BatchNorm: running_var must not be negative")

@@ -22,16 +22,21 @@ class Batches:
     joins : bool, default False
         Whether a single leftover row joins the batch before it. A batch of one row has no
         variance for a BatchNorm to divide by.
+    drops : bool, default False
+        Whether an epoch leaves out the rows that fill no batch; other rows in each epoch.
 
     """
 
     n_rows: int
     size: int
     joins: bool = False
+    drops: bool = False
 
     @classmethod
-    def of(cls, model: Trainable, n_rows: int, size: int) -> "Batches":
+    def of(cls, model: Trainable, n_rows: int, size: int, drops: bool = False) -> "Batches":
         """Split ``n_rows`` rows for a model; with a BatchNorm, a single leftover row joins."""
+        if drops:
+            return cls(n_rows, size, drops=True)
         one_left = size > 1 and n_rows > size and n_rows % size == 1
         normalises = any(isinstance(layer, BatchNorm) for layer in model.stages)
         return cls(n_rows, size, one_left and normalises)
@@ -39,7 +44,14 @@ class Batches:
     @property
     def count(self) -> int:
         """The number of batches."""
+        if self.drops:
+            return self.n_rows // self.size
         return -(-self.n_rows // self.size) - self.joins
+
+    @property
+    def n_used(self) -> int:
+        """The number of rows that an epoch visits, the first of its order."""
+        return self.count * self.size if self.drops else self.n_rows
 
     @property
     def starts(self) -> np.ndarray:
@@ -50,7 +62,7 @@ class Batches:
     def rows(self) -> np.ndarray:
         """The number of rows in each batch: float64, shape (count,)."""
         rows = np.full(self.count, float(self.size))
-        rows[-1] = self.n_rows - (self.count - 1) * self.size
+        rows[-1] = self.n_used - (self.count - 1) * self.size
         return rows
 
 

@@ -85,7 +85,7 @@ def train(
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
-        is_whole = nobody_looks(rows, options.schedule, listeners)
+        is_whole = nobody_looks(rows, (options.schedule, options.fade), listeners)
         epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
         callbacks = Callbacks(listeners)
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
@@ -140,10 +140,13 @@ class _MinibatchEpochs:
         is_whole: bool,
     ):
         self.optimizer, self.schedule = options.optimizer, options.schedule
+        self.fade = options.fade
         self.loss, self.rows, self.validation = options.loss, rows, validation
-        self.batches = Batches.of(model, len(rows), min(options.batch_size, len(rows)))
+        size = min(options.batch_size, len(rows))
+        self.batches = Batches.of(model, len(rows), size, options.drop_last)
         self.order_seed: int | None = options.seed
-        if not options.shuffle or self.batches.count == 1:
+        whole = self.batches.n_used == len(rows)
+        if not options.shuffle or (self.batches.count == 1 and whole):
             self.order_seed = None
         self.runner = _runner(model, rows, self.batches, options, is_whole, validation is not None)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
@@ -158,16 +161,19 @@ class _MinibatchEpochs:
         self.rates = self.rates_from(optimizer.t)
         if self._order is None or self.order_seed is not None:
             order = epoch_order(len(self.rows), self.order_seed, optimizer.epoch)
+            order = order[: self.batches.n_used]
             self._order = order if self.rows.index is None else self.rows.index[order]
             self._order.flags.writeable = False  # lets a runner check a fixed one only once
         self.first_step, started = optimizer.t, time.perf_counter()
-        result = self.runner.train_epoch(self._order, optimizer.epoch, self.rates, poll)
+        fades = self.fades_from(optimizer.t)
+        faded = {} if fades is None else {"fades": fades}
+        result = self.runner.train_epoch(self._order, optimizer.epoch, self.rates, poll, **faded)
         self.seconds = time.perf_counter() - started
         return result
 
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
         self.optimizer.epoch += 1
-        n_rows, n_outputs = len(self.rows), self.rows.n_outputs
+        n_rows, n_outputs = self.batches.n_used, self.rows.n_outputs
         return {
             "epoch": epoch,
             "loss": kernels.engine.sums.mean_of_steps(result.losses, result.masses),
@@ -197,6 +203,19 @@ class _MinibatchEpochs:
                 f"{self.schedule!r} must give {n} finite rates that are not negative, got {rates}"
             )
         return rates
+
+    def fades_from(self, first_step: int) -> np.ndarray | None:
+        """Return the factors of decay and dropout of such an epoch; None if all are 1."""
+        if self.fade is None:
+            return None
+        n = self.batches.count
+        fades = self.fade.rates(first_step, n, n, self.total_steps)
+        fades = np.ascontiguousarray(fades, dtype=np.float64)
+        if fades.shape != (n,) or not (fades.min() >= 0 and fades.max() <= 1):
+            raise ValueError(
+                f"fade must give {n} factors from 0 to 1, but {self.fade!r} gives {fades}"
+            )
+        return fades
 
 
 def _runner(

@@ -57,6 +57,8 @@ class FitOptions:
     class_weight: Any
     l2: float
     shuffle: bool
+    drop_last: bool
+    fade: Schedule | None
     seed: int
     n_threads: int | None
     matmul_precision: str
@@ -78,6 +80,8 @@ class FitOptions:
         class_weight: Any,
         l2: float,
         shuffle: bool,
+        drop_last: bool,
+        fade: Schedule | None,
         seed: int,
         n_threads: int | None,
         matmul_precision: str,
@@ -101,6 +105,8 @@ class FitOptions:
             class_weight=class_weight,
             l2=non_negative("l2", l2),
             shuffle=bool(shuffle),
+            drop_last=bool(drop_last),
+            fade=None if fade is None else as_schedule(fade, "fade"),
             seed=seed_int("seed", seed),
             n_threads=None if n_threads is None else positive_int("n_threads", n_threads),
             matmul_precision=matmul_precision,

@@ -14,6 +14,8 @@ from fastmlp.optimizers import Optimizer
 
 __all__ = ["Checkpoint", "EarlyStopping", "Monitor", "StoppingRule"]
 
+_TIES = ("earlier", "later")
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -21,24 +23,32 @@ class EarlyStopping:
 
     Attributes
     ----------
-    patience : int, default 10
-        Stop after this many epochs without improvement; >= 1.
+    patience : int or None, default 10
+        Stop after this many epochs without improvement; >= 1. With None, never stop, and only
+        tell which epoch is the best.
     monitor : str, optional
         A column of the history, which may be one that a callback adds to the record; default
         ``"val_loss"``, or ``"loss"`` without validation data. Lower is better for a column whose
         name ends in "loss", higher for all others.
     min_delta : float, default 0.0
         The smallest change that counts as an improvement; >= 0.
+    ties : {"earlier", "later"}, default "earlier"
+        Which of several epochs with the best value is the best. A later one with the same value is
+        no improvement, so the patience runs on.
 
     """
 
-    patience: int = 10
+    patience: int | None = 10
     monitor: str | None = None
     min_delta: float = 0.0
+    ties: str = "earlier"
 
     def __post_init__(self) -> None:
-        positive_int("patience", self.patience)
+        if self.patience is not None:
+            positive_int("patience", self.patience)
         non_negative("min_delta", self.min_delta)
+        if self.ties not in _TIES:
+            raise unknown("ties", self.ties, _TIES)
 
 
 class Checkpoint:
@@ -125,7 +135,10 @@ class Monitor:
     def __init__(self, stopping: EarlyStopping, default: str, patient: bool = False):
         self.column: str = stopping.monitor or default
         self.min_delta: float = stopping.min_delta
-        self.patience: float = math.inf if patient else stopping.patience
+        self.patience: float = math.inf
+        if stopping.patience is not None and not patient:
+            self.patience = stopping.patience
+        self.later_wins: bool = stopping.ties == "later"
         self.sign: float = 1.0 if self.column.endswith("loss") else -1.0
         self.best: float = math.inf
         self.best_epoch: int | None = None
@@ -142,6 +155,9 @@ class Monitor:
             self.best, self.best_epoch, self.waited = value, record["epoch"], 0
             return True
         self.waited += 1
+        if self.later_wins and np.isfinite(value) and value == self.best:
+            self.best_epoch = record["epoch"]
+            return True
         return False
 
     @property

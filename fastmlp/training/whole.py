@@ -35,14 +35,21 @@ class Epochs(Protocol):
     batches: Batches
     optimizer: Optimizer
     schedule: Schedule
+    fade: Schedule | None
     order_seed: int | None
 
     def rates_from(self, first_step: int) -> np.ndarray:
         """Return the learning rates of an epoch."""
         ...
 
+    def fades_from(self, first_step: int) -> np.ndarray | None:
+        """Return the factors of decay and dropout of an epoch; None if all are 1."""
+        ...
 
-def nobody_looks(rows: Rows, schedule: Schedule, listeners: Sequence[Any]) -> bool:
+
+def nobody_looks(
+    rows: Rows, schedules: Sequence[Schedule | None], listeners: Sequence[Any]
+) -> bool:
     """Return whether epochs can follow one another without Python in between.
 
     The listeners may show progress or limit the time; a schedule of the user's own may depend on
@@ -50,7 +57,7 @@ def nobody_looks(rows: Rows, schedule: Schedule, listeners: Sequence[Any]) -> bo
     """
     return (
         all(type(listener) in (Progress, TimeLimit, HaltedRun) for listener in listeners)
-        and is_built_in(schedule)
+        and all(schedule is None or is_built_in(schedule) for schedule in schedules)
         and len(rows) <= MOST_ROWS
     )
 
@@ -85,7 +92,7 @@ class WholeRun:
             validation,
             epochs.order_seed,
             epochs.batches.count,
-            (_n_answers(loss, rows), _n_answers(loss, validation)),
+            (_n_answers(loss, rows, epochs.batches.n_used), _n_answers(loss, validation)),
             _monitoring(loop.rule),
             self._good,
             loop.best,
@@ -108,10 +115,11 @@ class WholeRun:
         """Train as many epochs as one call can; return whether training goes on."""
         self._told = 0
         try:
-            self._rates = self._rates_ahead()
+            self._rates, fades = self._rates_ahead()
             self._runner.train_run(
                 self._n_epochs,
                 self._rates,
+                fades,
                 min((limit.seconds_left() for limit in self._limits), default=math.inf),
                 self._look,
                 interrupt,
@@ -126,22 +134,28 @@ class WholeRun:
             raise
         return self._goes_on(self._take_over())
 
-    def _rates_ahead(self) -> np.ndarray:
-        """Return the rates of the next epochs, and set how many these are."""
+    def _rates_ahead(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rates and the fades of the next epochs, and set how many these are.
+
+        What is the same in all epochs is returned once.
+        """
         epochs, n = self._epochs, self._epochs.batches.count
         n_left = self._loop.info.epochs - len(self._loop.history)
         self._n_epochs = min(n_left, max(1, _STEPS_AT_ONCE // n))
         t = epochs.optimizer.t
-        rates = [epochs.rates_from(t)]
-        if epochs.schedule.is_constant:
-            return rates[0][None]
-        for epoch in range(1, self._n_epochs):
+        rates, fades = [epochs.rates_from(t)], [epochs.fades_from(t)]
+        changing = not epochs.schedule.is_constant
+        fading = epochs.fade is not None and not epochs.fade.is_constant
+        for epoch in range(1, self._n_epochs if changing or fading else 1):
             try:
-                rates.append(epochs.rates_from(t + epoch * n))
+                rates += [epochs.rates_from(t + epoch * n)] if changing else []
+                fades += [epochs.fades_from(t + epoch * n)] if fading else []
             except Exception:  # raised again when that epoch is the next
+                self._n_epochs = epoch
                 break
-        self._n_epochs = len(rates)
-        return np.array(rates)
+        if fades[0] is None:
+            return np.array(rates[: self._n_epochs]), np.ones((1, n))
+        return np.array(rates[: self._n_epochs]), np.array(fades[: self._n_epochs])
 
     def _look(self) -> None:
         """Show progress while the threads work."""
@@ -206,11 +220,12 @@ class WholeRun:
         return reason is None
 
 
-def _n_answers(loss: Loss, rows: Rows | None) -> int:
-    """Return how many answers for these rows can be correct."""
+def _n_answers(loss: Loss, rows: Rows | None, n_used: int | None = None) -> int:
+    """Return how many answers for these rows, or so many of them, can be correct."""
     if rows is None:
         return 1
-    return len(rows) * (1 if loss.takes_labels else rows.n_outputs)
+    n_rows = len(rows) if n_used is None else n_used
+    return n_rows * (1 if loss.takes_labels else rows.n_outputs)
 
 
 def _monitoring(rule: Any) -> Monitoring | None:
@@ -218,4 +233,4 @@ def _monitoring(rule: Any) -> Monitoring | None:
     if not isinstance(rule, Monitor):
         return None
     patience = int(rule.patience) if math.isfinite(rule.patience) else -1
-    return Monitoring(rule.column, rule.sign, rule.min_delta, patience)
+    return Monitoring(rule.column, rule.sign, rule.min_delta, patience, rule.later_wins)

@@ -6,10 +6,33 @@ from .affine_bf16 import AFFINE_BF16
 from .batch_norm import BATCH_NORM
 from .copy import COPY
 from .core import Core, Shape
+from .embedding import EMBEDDING
+from .heads import HEADS
 from .layer_norm import LAYER_NORM
+from .members import MEMBERS
+from .parametric import PARAMETRIC
+from .periodic import PERIODIC
+from .piecewise import PIECEWISE
 from .rms_norm import RMS_NORM
+from .scale import SCALE
+from .shared_affine import SHARED_AFFINE
 
 __all__ = ["CODES", "TABLE", "Core", "Shape"]
 
-TABLE = (AFFINE, AFFINE_BF16, BATCH_NORM, LAYER_NORM, COPY, RMS_NORM)
+TABLE = (
+    AFFINE,
+    AFFINE_BF16,
+    BATCH_NORM,
+    LAYER_NORM,
+    COPY,
+    RMS_NORM,
+    SCALE,
+    PARAMETRIC,
+    EMBEDDING,
+    PERIODIC,
+    MEMBERS,
+    SHARED_AFFINE,
+    HEADS,
+    PIECEWISE,
+)
 CODES = codes_of(TABLE)

@@ -41,6 +41,7 @@ class Shape(NamedTuple):
     row_grain: int
     parts: int
     real_bytes: int
+    sizes: tuple[int, ...] = ()
 
 
 class Memory(Protocol):
@@ -77,6 +78,8 @@ class Core:
         run even in the first operation.
     is_product : bool
         Whether it takes n_in * n_out multiply-adds per row.
+    gapless : bool
+        Whether rows of its input and output must follow each other without gaps.
     at_lower_precision : str or None
         The core that replaces it when products use bfloat16 parts.
     row_grain : int
@@ -109,6 +112,7 @@ class Core:
     inference_calls: tuple[Link, ...] = ()
     backward_first: bool = False
     is_product: bool = False
+    gapless: bool = False
     at_lower_precision: str | None = None
     row_grain: int = 0
     split_columns: Callable[[Shape], int] = one

@@ -7,7 +7,7 @@ cache, followed by the next operation's `take_input`; gradients are handled in t
 from ..machine.jit import inner
 from ..machine.simd import array_at, view
 from ..plan import calls, op
-from ..plan.memory import INT, copy_block, key_of, operation_at, reals_at
+from ..plan.memory import INT, copy_block, fade_at, key_of, operation_at, reals_at
 
 __all__ = ["dz_of", "finish", "input_is_there", "unfinish", "y_of"]
 
@@ -43,7 +43,8 @@ def finish(memory, zero, o, step, y, block):
     if keep == op.KEEP_OUTPUT:
         copy_block(y, saved, block)
     if real[op.DROP] > zero:
-        calls.drop(memory, y, real[op.DROP], key_of(header, step, operation), block)
+        p = real[op.DROP] * fade_at(memory, step, zero)
+        calls.drop(memory, y, p, key_of(header, step, operation), block)
     if o + 1 < header[op.N_OPERATIONS]:
         input_is_there(memory, zero, o + 1, block)
 
@@ -57,7 +58,8 @@ def unfinish(memory, zero, o, step, dz, block):
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     real, workspace = reals_at(memory, o, zero), array_at(memory, op.WORKSPACE, zero)
     if real[op.DROP] > zero:
-        calls.drop(memory, dz, real[op.DROP], key_of(header, step, operation), block)
+        p = real[op.DROP] * fade_at(memory, step, zero)
+        calls.drop(memory, dz, p, key_of(header, step, operation), block)
     if operation[op.ACTIVATION] >= 0:
         saved = view(workspace, operation[op.SAVED], dz.shape[0], operation[op.LD_Y])
         calls.differentiate(memory, operation[op.ACTIVATION], real[op.ALPHA], dz, saved, block)

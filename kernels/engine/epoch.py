@@ -56,6 +56,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
     header = array_at(memory, op.HEADER, INT)
     control = array_at(memory, op.CONTROL, INT)
     hyper, rates = hyper_of(thread, memory), array_at(memory, op.RATES, REAL64)
+    fades, decay = array_at(memory, op.FADES, REAL64), hyper[op.WEIGHT_DECAY]
     if header[op.N_STEPS] > 0:
         follow_updates(thread, memory, zero)
         wait(thread, memory)
@@ -65,6 +66,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
         if n_rows > header[op.BATCH_SIZE]:
             n_rows = header[op.STEP_ROWS]
         hyper[op.LEARNING_RATE] = rates[step]
+        hyper[op.WEIGHT_DECAY] = decay * fades[step]
         hyper[op.STEP] = header[op.FIRST_STEP] + step + 1
         total = weight_of_rows(first, n_rows, memory, zero)
         if hyper[op.L2_SHARED] > 0.0:
@@ -90,6 +92,7 @@ def train_steps(thread, memory, zero, clip_norm, max_norm):
             _finish_record(step, memory)
         if control[op.HALT] != 0 or atomic_load(control, op.ABORT) != 0:
             break
+    hyper[op.WEIGHT_DECAY] = decay
 
 
 @inner

@@ -179,6 +179,10 @@ def _end_epoch(memory, zero):
             run[op.BEST_EPOCH] = run[op.EPOCHS_BEFORE] + run[op.EPOCHS_DONE]
             run[op.BEST_COPIED] = ONE
             _copy(memory, op.BEST)
+        elif run[op.LATER_WINS] != 0 and math.isfinite(value) and value == reals[op.BEST_VALUE]:
+            run[op.BEST_EPOCH] = run[op.EPOCHS_BEFORE] + run[op.EPOCHS_DONE]
+            run[op.BEST_COPIED] = ONE
+            _copy(memory, op.BEST)
     _complete_epoch(memory)
     if seconds() >= reals[op.DEADLINE]:
         atomic_store(run, op.STATE, op.RUN_TIME_UP)
@@ -211,6 +215,7 @@ def _complete_epoch(memory):
     n_steps = header[op.N_STEPS]
     header[op.FIRST_STEP] += n_steps
     memory[op.RATES, 0] += 8 * run[op.RATES_STRIDE]
+    memory[op.FADES, 0] += 8 * run[op.FADES_STRIDE]
     memory[op.LOSSES_OUT, 0] += 8 * n_steps
     array_at(memory, op.CONTROL, INT)[op.STEPS_DONE] = 0
     atomic_store(run, op.EPOCHS_DONE, run[op.EPOCHS_DONE] + 1)

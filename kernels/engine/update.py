@@ -11,6 +11,7 @@ from ..plan.memory import (
     INT,
     ONE,
     REAL64,
+    factors_of,
     hyper_of,
     operation_at,
     scratch_of,
@@ -103,12 +104,22 @@ def limit_norms(thread, memory, zero, max_norm):
 
 @inner
 def _update(u, unit, gradient, gradient_start, hyper, memory, zero):
-    """Update piece ``u`` of the parameters."""
+    """Update piece ``u`` of the parameters with its array's own rate, epsilon and decay."""
+    factors, is_weight = factors_of(memory, unit), unit[op.UNIT_FIRST] >= 0
+    rate, epsilon = hyper[op.LEARNING_RATE], hyper[op.EPSILON]
+    decay, l2 = hyper[op.WEIGHT_DECAY], hyper[op.L2]
+    hyper[op.LEARNING_RATE] = rate * factors[op.RATE_FACTOR]
+    hyper[op.EPSILON] = epsilon * factors[op.EPSILON_FACTOR]
+    hyper[op.WEIGHT_DECAY] = decay * factors[op.DECAY_FACTOR]
+    hyper[op.L2] = l2 if is_weight else 0.0
     calls.update(
         memory, array_at(memory, op.HEADER, INT)[op.OPTIMIZER], array_at(memory, op.THETA, zero),
         gradient, array_at(memory, op.STATE1, zero), array_at(memory, op.STATE2, zero),
-        unit[op.UNIT_START], gradient_start, unit[op.UNIT_SIZE], hyper, unit[op.UNIT_FIRST] >= 0,
+        unit[op.UNIT_START], gradient_start, unit[op.UNIT_SIZE], hyper,
+        is_weight or factors[op.DECAY_FACTOR] > 0.0,
     )  # fmt: skip
+    hyper[op.LEARNING_RATE], hyper[op.EPSILON] = rate, epsilon
+    hyper[op.WEIGHT_DECAY], hyper[op.L2] = decay, l2
     _follow_update(u, unit, memory, zero)
 
 

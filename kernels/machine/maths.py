@@ -12,8 +12,8 @@ from .jit import inner
 from .simd import declare
 
 __all__ = [
-    "constant", "exp", "expm1", "fused_multiply_add", "log1p", "logistic", "one", "sign", "tanh",
-    "zero",
+    "constant", "cos_of_turns", "exp", "expm1", "fused_multiply_add", "log1p", "logistic", "one",
+    "sign", "sin_of_turns", "tanh", "zero",
 ]  # fmt: skip
 
 
@@ -83,6 +83,41 @@ def tanh(x):
     x = -limit if x < -limit else x
     e = expm1(x + x)
     return e / (e + constant(x, 2.0, 2.0))
+
+
+@inner
+def cos_of_turns(t):
+    """cos(2 pi t): the sine of a quarter turn less |t|, after t is reduced to [-1/2, 1/2]."""
+    t = t - round_to_even(t)
+    return _sin_of_turns(constant(t, 0.25, 0.25) - abs(t))
+
+
+@inner
+def sin_of_turns(t):
+    """sin(2 pi t): t is reduced to [-1/2, 1/2] and mirrored at +-1/4."""
+    t = t - round_to_even(t)
+    half, quarter = constant(t, 0.5, 0.5), constant(t, 0.25, 0.25)
+    mirrored = half - t if t > quarter else t
+    return _sin_of_turns(-half - t if t < -quarter else mirrored)
+
+
+@inner
+def _sin_of_turns(t):
+    """sin(2 pi t) for |t| <= 1/4: y - y**3/3! + ... to y**13 (float32) or y**21, y = 2 pi t."""
+    y = t * constant(t, 6.283185307179586, 6.283185307179586)
+    q = y * y
+    s = constant(t, 1.0 / 51090942171709440000.0, 0.0)
+    if is_double(t):
+        s = fused_multiply_add(s, q, constant(t, -1.0 / 121645100408832000.0, 0.0))
+        s = fused_multiply_add(s, q, constant(t, 1.0 / 355687428096000.0, 0.0))
+        s = fused_multiply_add(s, q, constant(t, -1.0 / 1307674368000.0, 0.0))
+    s = fused_multiply_add(s, q, constant(t, 1.0 / 6227020800.0, 1.0 / 6227020800.0))
+    s = fused_multiply_add(s, q, constant(t, -1.0 / 39916800.0, -1.0 / 39916800.0))
+    s = fused_multiply_add(s, q, constant(t, 1.0 / 362880.0, 1.0 / 362880.0))
+    s = fused_multiply_add(s, q, constant(t, -1.0 / 5040.0, -1.0 / 5040.0))
+    s = fused_multiply_add(s, q, constant(t, 1.0 / 120.0, 1.0 / 120.0))
+    s = fused_multiply_add(s, q, constant(t, -1.0 / 6.0, -1.0 / 6.0))
+    return fused_multiply_add(s * q, y, y)
 
 
 @inner

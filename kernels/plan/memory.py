@@ -20,6 +20,8 @@ __all__ = [
     "ONE",
     "REAL64",
     "copy_block",
+    "factors_of",
+    "fade_at",
     "hyper_of",
     "key_of",
     "operation_at",
@@ -108,6 +110,19 @@ def reals_at(memory, o, zero):
 def unit_at(memory, u):
     """Return the fields of piece ``u`` of the update."""
     return part(array_at(memory, op.UNITS, INT), u * op.N_UNIT_FIELDS, op.N_UNIT_FIELDS)
+
+
+@inner
+def fade_at(memory, step, zero):
+    """Return what multiplies the probabilities of dropout in a step, in the type of ``zero``."""
+    return array_at(memory, op.THETA, zero).dtype.type(array_at(memory, op.FADES, REAL64)[step])
+
+
+@inner
+def factors_of(memory, unit):
+    """Return what the piece multiplies the optimizer's numbers by."""
+    n = op.N_FACTORS
+    return part(array_at(memory, op.FACTORS, REAL64), unit[op.UNIT_FACTORS] * n, n)
 
 
 @inner

@@ -62,8 +62,11 @@ AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
     DZ_PACKED,  # ... and for the gradient of the weight
     PACKED_FORWARD,  # the weight in PACKED for the forward product ...
     PACKED_BACKWARD,  # ... and for the backward product
+    SIZE1,  # whole numbers that only the core knows the meaning of
+    SIZE2,
+    SIZE3,
     N_OPERATION_FIELDS,
-) = np.arange(26)
+) = np.arange(29)
 KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
 
 # Calls that only some cores use, as bits of HOOKS.
@@ -79,9 +82,22 @@ ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM, N_REAL_FIELDS = np.arange(5)
 LOSS_PARAMETER, LOSS_SCALE = np.arange(2)
 
 # ``units`` has a row for each piece of the update: its operation, its inputs (a range of rows of
-# the weight; UNIT_VECTORS for the vectors, bias or gamma and beta), and its range in theta.
-UNIT_OPERATION, UNIT_FIRST, UNIT_LAST, UNIT_START, UNIT_SIZE, N_UNIT_FIELDS = np.arange(6)
+# the weight; UNIT_VECTORS for the vectors, bias or gamma and beta), its range in theta, and its row
+# in the table of factors.
+(
+    UNIT_OPERATION,
+    UNIT_FIRST,
+    UNIT_LAST,
+    UNIT_START,
+    UNIT_SIZE,
+    UNIT_FACTORS,
+    N_UNIT_FIELDS,
+) = np.arange(7)
 UNIT_VECTORS = np.int64(-1)
+
+# What an array of parameters multiplies the optimizer's numbers by: a row of the table of factors.
+# Weight decay of 0 means none, and also that no decay is part of the gradient.
+RATE_FACTOR, EPSILON_FACTOR, DECAY_FACTOR, N_FACTORS = np.arange(4)
 
 # The header: fields of the plan as a whole.
 (
@@ -127,9 +143,11 @@ N_CONTROL = np.int64(56)  # followed, for each thread, by: barriers passed, piec
     ORDER_SEED,  # key of the order, with ...
     ORDER_EPOCH,  # ... the optimizer's number of the first epoch
     RATES_STRIDE,  # from the rates of an epoch to those of the next; 0 if they are the same
+    FADES_STRIDE,  # the same for the factors of decay and dropout
     N_ANSWERS,  # of an epoch, that can be correct: the accuracy is hits / answers
     N_VALIDATION_ANSWERS,
     MONITORED,  # the field of an epoch's results that decides which epoch is the best; -1: none
+    LATER_WINS,  # whether the later of equal epochs is the best
     PATIENCE,  # epochs without improvement after which to stop; -1: never
     WAITED,  # epochs without improvement so far
     BEST_EPOCH,
@@ -138,7 +156,7 @@ N_CONTROL = np.int64(56)  # followed, for each thread, by: barriers passed, piec
     COPIED_EPOCH,  # the epochs done in this call by then; -1: no copy in this call
     BEST_COPIED,  # whether this call has copied the best parameters
     N_RUN_FIELDS,
-) = np.arange(19)
+) = np.arange(21)
 (
     RUN_DONE,  # all epochs of this call
     RUN_ON,
@@ -194,10 +212,12 @@ N_JOB = np.int64(32)
     BATCH_LABELS,  # int64 (batch,)
     ROW_LOSSES,  # float64 (batch,)
     ROW_HITS,  # int64 (batch,)
+    FACTORS,  # float64 (arrays of parameters, N_FACTORS)
     UNIT_SHARES,  # int64 (threads + 1,): where each thread's units begin
     UNIT_SUMS,  # float64 (2, units): sums of squares of the weights and of the gradients
     HYPER,  # float64 (threads, N_HYPER)
     RATES,  # float64 (steps,)
+    FADES,  # float64 (steps,): what multiplies weight decay and the probabilities of dropout
     LOSSES_OUT,  # float64 (steps,)
     PENALTIES_OUT,  # float64 (steps,)
     HITS_OUT,  # int64 (steps,)
@@ -213,4 +233,4 @@ N_JOB = np.int64(32)
     GOOD,  # int64 (2 k, 2): what to copy to go back to: address and bytes of source, target, ...
     BEST,  # the same for the best epoch
     N_ARRAYS,
-) = np.arange(41)
+) = np.arange(43)

@@ -1,0 +1,75 @@
+"""A network for a table, what is done to its rows, and how it is trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.model import Sequential
+from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.quantiles import QuantileInputs
+from fastmlp.tabular.methods.targets import Targets
+from fastmlp.training.history import History
+from fastmlp.training.stopping import EarlyStopping
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts of a method for one table; see `fastmlp.tabular.methods`.
+
+    Attributes
+    ----------
+    inputs : Inputs or QuantileInputs
+    targets : Targets
+    model : Sequential
+    options : dict
+        The arguments of ``model.fit`` other than data.
+    patience : int or None
+        Epochs without improvement after which training stops; None to train all epochs.
+
+    """
+
+    inputs: Inputs | QuantileInputs
+    targets: Targets
+    model: Sequential
+    options: dict[str, Any]
+    patience: int | None = None
+
+    def train(
+        self,
+        rows: EncodedRows,
+        y: np.ndarray,
+        rows_val: EncodedRows | None = None,
+        y_val: np.ndarray | None = None,
+        **options: Any,
+    ) -> History:
+        """Train on encoded rows; end with the epoch that has the lowest validation error.
+
+        The validation error is the share of wrong labels, or the squared error. Of equal epochs
+        the later one is the best. Without validation rows, the last epoch counts.
+
+        Parameters
+        ----------
+        rows, y
+            Encoded training rows and targets, those that the recipe was prepared for.
+        rows_val, y_val : optional
+            Encoded validation rows.
+        **options
+            Arguments of ``model.fit`` that replace those of the recipe, such as ``epochs``.
+
+        """
+        options = self.options | {"verbose": False} | options
+        if rows_val is not None and y_val is not None:
+            monitor = "val_accuracy" if self.targets.n_classes else "val_loss"
+            options = {
+                "validation_data": (self.inputs(rows_val), self.targets.encode(y_val)),
+                "early_stopping": EarlyStopping(self.patience, monitor, ties="later"),
+                "restore_best": True,
+            } | options
+        return self.model.fit(self.inputs(rows), self.targets.encode(y), **options)
+
+    def predict(self, rows: EncodedRows) -> np.ndarray:
+        """Return probabilities (N, C), or numbers (N,), for encoded rows."""
+        return self.targets.decode(self.model.predict(self.inputs(rows)))
