@@ -243,7 +243,7 @@ def _one_row(
             start, start0 = bias, column
         multiply_long_row(
             x, x0, NONE, ONE, weight, column, ldw, start, start0, NONE, y, y0 + column, NONE, n_in,
-            NONE, lanes, scratch, NONE, NONE, False,
+            NONE, lanes, n_in, scratch, NONE, NONE, False,
         )  # fmt: skip
         column += width
     return column
@@ -259,7 +259,7 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
     while j + 8 * lanes <= n_columns:
         multiply_long_row(
             a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
-            n_rows, NONE, lanes, scratch, NONE, NONE, False,
+            n_rows, NONE, lanes, n_rows, scratch, NONE, NONE, False,
         )  # fmt: skip
         j += 8 * lanes
     while j < n_columns:

@@ -28,7 +28,7 @@ _INDEX, _INT = ir.IntType(64), types.int64
 
 def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
     """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-    last_row, n_last, ahead, ahead0, ahead_step, own)``.
+    last_row, n_last, steps, ahead, ahead0, ahead_step, own)``.
 
     The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
 
@@ -43,7 +43,7 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
     have all. Where rows may be missing (``clamped``), what comes after ``last_row`` is that row
     once more: it computes and writes the same numbers.
 
-    Every STEPS_AHEAD steps of k, LINES_AHEAD cache lines are prefetched into the second cache, the
+    Every ``steps`` steps of k, LINES_AHEAD cache lines are prefetched into the second cache, the
     first ones from ``ahead[ahead0]`` on and ``ahead_step`` elements further each time. Any address
     is allowed there. With ``own`` they are taken from other processors' caches, to be written to.
     """
@@ -51,7 +51,7 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
     @intrinsic
     def block(
         typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-        last_row, n_last, ahead, ahead0, ahead_step, own,
+        last_row, n_last, steps, ahead, ahead0, ahead_step, own,
     ):  # fmt: skip
         def emit(context, builder, signature, arguments):
             vector = vector_type(context, signature.args[0].dtype)
@@ -59,10 +59,10 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
                 builder.gep(
                     data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]]
                 )
-                for i in (0, 4, 7, 10, 16)
+                for i in (0, 4, 7, 10, 17)
             )
             a_row, a_k, b_k, start_row, c_row, n_k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
-            last_row, n_last, ahead_step, own = (arguments[i] for i in (14, 15, 18, 19))
+            last_row, n_last, steps, ahead_step, own = (arguments[i] for i in (14, 15, 16, 19, 20))
             multiply_add = declare(builder, "llvm.fmuladd", vector, 3)
 
             rows = [_INDEX(row) for row in range(n_rows)]
@@ -78,18 +78,17 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
             corner = _Corner(builder, vector, n_vectors, n_last)
             sums = corner.loaded(row_starts(start, start_row))
             a_rows = row_starts(a, a_row)
-            n_stretches = builder.sdiv(
-                builder.add(n_k, _INDEX(STEPS_AHEAD - 1)), _INDEX(STEPS_AHEAD)
-            )
-            with cgutils.for_range(builder, n_stretches, intp=_INDEX) as stretch:
-                place = builder.gep(ahead, [builder.mul(stretch.index, ahead_step)])
+            with cgutils.for_range_slice(builder, _INDEX(0), n_k, steps, intp=_INDEX) as (
+                first,
+                n_before,
+            ):
+                place = builder.gep(ahead, [builder.mul(n_before, ahead_step)])
                 with builder.if_else(own) as (written, read):
                     with written:
                         prefetch(builder, place, LINES_AHEAD, own=True)
                     with read:
                         prefetch(builder, place, LINES_AHEAD)
-                first = builder.mul(stretch.index, _INDEX(STEPS_AHEAD))
-                end = builder.add(first, _INDEX(STEPS_AHEAD))
+                end = builder.add(first, steps)
                 end = builder.select(builder.icmp_signed("<", end, n_k), end, n_k)
                 with cgutils.for_range_slice(builder, first, end, _INDEX(1), intp=_INDEX) as (
                     index,
@@ -109,7 +108,7 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
             return context.get_dummy_value()
 
         where = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT)
-        return types.void(*where, _INT, _INT, _INT, ahead, _INT, _INT, types.boolean), emit
+        return types.void(*where, *(_INT,) * 4, ahead, _INT, _INT, types.boolean), emit
 
     return block
 

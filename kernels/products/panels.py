@@ -107,8 +107,9 @@ def _make_panel(n_vectors):
         a0, start0, c0, ahead0 = a.first, start.first, c.first, ahead.first
         left = n_rows
         while left >= height:
+            steps = STEPS_AHEAD if ahead0 < ahead.end else n_k  # or else without a break
             block(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
-                  c.array, c0, c.row, n_k, NONE, n_last, ahead.array, ahead0, ahead.step,
+                  c.array, c0, c.row, n_k, NONE, n_last, steps, ahead.array, ahead0, ahead.step,
                   ahead.own)  # fmt: skip
             left -= height
             a0 += height * a.row + a_gap
@@ -116,8 +117,9 @@ def _make_panel(n_vectors):
             c0 += height * c.row
             ahead0 = min(ahead0 + called, ahead.end)
         while left > 0:
+            steps = STEPS_AHEAD if ahead0 < ahead.end else n_k
             some(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
-                 c.array, c0, c.row, n_k, left - 1, n_last, ahead.array, ahead0, ahead.step,
+                 c.array, c0, c.row, n_k, left - 1, n_last, steps, ahead.array, ahead0, ahead.step,
                  ahead.own)  # fmt: skip
             left -= half
             a0 += half * a.row
