@@ -47,7 +47,8 @@ class Loss:
     ----------
     kind : str
         Its name in ``fit(loss=...)`` and in `fastmlp.ops.loss`.
-    parameter : float, 0 if it has none
+    parameter : float
+        The loss's parameter, 0 if it has none.
     takes_labels : bool
         Whether targets are class labels (N,). If not, they are numbers (N, C), or (N,) if C = 1.
     has_accuracy : bool
@@ -212,8 +213,8 @@ class MemberCrossEntropy(Loss):
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
         """Return labels from 0 to C - 1, after checking that the outputs can be divided."""
-        n_classes, rest = divmod(n_outputs, self.n_members)
-        if rest:
+        n_classes = n_outputs // self.n_members
+        if n_outputs % self.n_members:
             raise ValueError(f"{self!r} needs k C outputs of k members, got {n_outputs}")
         return as_labels(targets, n_rows, n_classes, name)
 
@@ -375,19 +376,9 @@ class _Custom(Loss):
 def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
     """Return the loss with the given name, the loss itself, or a custom loss, wrapped.
 
-    Parameters
-    ----------
-    loss : str or Loss or object
-        A key of ``LOSSES``, a `Loss`, or a custom object with
-        ``value_and_gradient(outputs, targets, sample_weight) -> (float, array)``.
-    label_smoothing : float, default 0.0
-        Only for cross_entropy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the name is unknown, the object is not a loss, or another loss is given smoothing.
-
+    A custom loss has ``value_and_gradient(outputs, targets, sample_weight) -> (float, array)``.
+    Raises TypeError or ValueError if the name is unknown, the object is not a loss, or a loss other
+    than cross_entropy is given label smoothing.
     """
     label_smoothing = fraction("label_smoothing", label_smoothing)
     if isclass(loss) and issubclass(loss, Loss):

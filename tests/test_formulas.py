@@ -23,6 +23,14 @@ LAYERS = [
     layers.Linear(3, 2),
     layers.Flatten(),
     layers.Dropout(0.5),
+    layers.Scale(3),
+    layers.ParametricActivation(3, "elu"),
+    layers.Embedding(3, 1, 5, width=2),
+    layers.PeriodicEmbedding(3, 2),
+    layers.PiecewiseLinearEmbedding(3, 2, n_bins=4, width=2),
+    layers.Members(3, 2),
+    layers.SharedLinear(16, 16, n_members=2),
+    layers.MemberHeads(3, 2, n_members=1),
 ]
 
 
@@ -47,15 +55,19 @@ def test_every_layer_is_tried_here():
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_the_step_of_a_layer_gives_what_the_layer_gives(layer):
-    x = np.random.default_rng(5).standard_normal((4, 3))
+    width = layer.input_width or 3
+    x = np.random.default_rng(5).standard_normal((4, width))
+    if "edges" in layer.state:
+        layer.edges = np.array([[-1.0, 0.0, 0.5, 2.0, 2.0], [-0.5, 0.5, 0.5, 0.5, 0.5]])
+        layer.weight = np.random.default_rng(6).standard_normal(layer.weight.shape)
     y = layer.forward(x)
 
-    steps = steps_of([layer], 3)
+    steps = steps_of([layer], width)
 
     for step in steps:
         x = step(x)
     np.testing.assert_allclose(x, y, rtol=1e-13, atol=1e-14)
-    works = isinstance(part_of(layer, 3), Core | Elementwise) or "Normalize" in repr(layer)
+    works = isinstance(part_of(layer, width), Core | Elementwise) or "Normalize" in repr(layer)
     assert len(steps) == works
 
 

@@ -243,3 +243,50 @@ def test_an_unknown_method_is_refused():
 
     with pytest.raises(ValueError, match="realmlp-td-s"):
         methods.prepare("realmlp-tds", rows, y, n_classes=2)
+
+
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_a_pack_is_better_than_its_mean_network(n_classes):
+    rows, y = table(400, n_classes)
+    rows_val, y_val = table(150, n_classes, seed=1)
+
+    pack = methods.train_pack(
+        rows, y, rows_val, y_val, n_classes=n_classes, n_networks=5, seed=2, n_threads=2
+    )
+
+    assert pack.n_trained == 5
+    assert 1 <= len(pack.model.models) <= 5
+    predicted = pack.predict(rows_val)
+    if n_classes:
+        assert (predicted.argmax(axis=1) == y_val).mean() > 0.8
+    else:
+        assert np.square(predicted - y_val).mean() < 0.2 * y_val.var()
+    z = pack.targets.encode(y_val)
+    alone = [model.evaluate(pack.inputs(rows_val), z)[0] for model in pack.model.models]
+    assert pack.model.evaluate(pack.inputs(rows_val), z)[0] <= np.mean(alone)
+
+
+def test_networks_of_a_pack_differ():
+    rows, y = table(60, 2)
+
+    models = [methods.prepare("pack", rows, y, n_classes=2, seed=s).model for s in range(12)]
+
+    assert len({repr(model) for model in models}) > 6
+
+
+def test_a_pack_keeps_to_its_time_limit():
+    rows, y = table(400, 2)
+    rows_val, y_val = table(150, 2, seed=1)
+    methods.train_pack(rows, y, rows_val, y_val, n_classes=2, n_networks=1)  # compiles the kernels
+
+    pack = methods.train_pack(rows, y, rows_val, y_val, n_classes=2, time_limit=1.0)
+
+    assert pack.n_trained >= 1
+
+
+@pytest.mark.parametrize("wrong", [{"n_networks": 0}, {"time_limit": -1.0}])
+def test_wrong_limits_of_a_pack_are_refused(wrong):
+    rows, y = table(40, 2)
+
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        methods.train_pack(rows, y, rows, y, n_classes=2, **wrong)

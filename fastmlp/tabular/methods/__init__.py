@@ -21,6 +21,9 @@ the first values of some weights. A recipe has parts, all of which can be saved:
 - ``recipe.options``: the arguments of ``model.fit`` other than data.
 
 With ``n_classes=0`` the target is a number.
+
+The method "pack" prepares one network with random settings, as a member of an ensemble of such.
+`train_pack` trains many of them side by side and chooses the ensemble.
 """
 
 from collections.abc import Callable
@@ -29,6 +32,7 @@ import numpy as np
 
 from fastmlp.common.errors import unknown
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.pack import Pack, random_network, train_pack
 from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.methods.realmlp_td import realmlp_td
 from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
@@ -36,7 +40,17 @@ from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.tabm_mini import tabm_mini
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["INPUTS", "METHODS", "EncodedRows", "Inputs", "Recipe", "Targets", "prepare"]
+__all__ = [
+    "INPUTS",
+    "METHODS",
+    "EncodedRows",
+    "Inputs",
+    "Pack",
+    "Recipe",
+    "Targets",
+    "prepare",
+    "train_pack",
+]
 
 INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
     kind.__name__: kind for kind in (Inputs, QuantileInputs)
@@ -47,6 +61,7 @@ METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
     "realmlp-td": realmlp_td,
     "tabm-mini": tabm_mini,
+    "pack": random_network,
 }
 """Name -> a function from ``(rows, y, n_classes, seed)`` to a recipe."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.tabular.methods.inputs import EncodedRows, one_hot
 
-__all__ = ["QuantileInputs"]
+__all__ = ["QuantileInputs", "quantile_edges"]
 
 _NOISE = 1e-5
 _ROWS_A_QUANTILE, _FEWEST, _MOST = 30, 10, 1000
@@ -84,3 +84,15 @@ class QuantileInputs:
             column[...] = np.interp(0.5 * (rank + above), _RANKS, _Z)
         known = [one_hot(rows.codes[:, i], k) for i, k in enumerate(self.sizes)]
         return np.concatenate([numbers, *known], axis=1, dtype=np.float32)
+
+
+def quantile_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the edges of bins with about as many values each; the last one is repeated.
+
+    Equal quantiles count once, so there may be fewer than ``n_bins`` bins.
+    """
+    edges = np.unique(
+        np.quantile(np.asarray(values, np.float32), np.linspace(0.0, 1.0, n_bins + 1))
+    )
+    edges = np.unique(edges.astype(np.float32))
+    return np.concatenate([edges, np.full(n_bins + 1 - len(edges), edges[-1])])

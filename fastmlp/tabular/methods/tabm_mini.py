@@ -16,11 +16,11 @@ from fastmlp.losses import MemberCrossEntropy
 from fastmlp.model import Sequential
 from fastmlp.optimizers import AdamW
 from fastmlp.tabular.methods.inputs import EncodedRows
-from fastmlp.tabular.methods.quantiles import QuantileInputs
+from fastmlp.tabular.methods.quantiles import QuantileInputs, quantile_edges
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["quantile_edges", "tabm_mini"]
+__all__ = ["tabm_mini"]
 
 _MEMBERS = 32
 _WIDTH, _DROPOUT = 512, 0.1
@@ -72,15 +72,3 @@ def tabm_mini(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int) -> Re
         "seed": seed,
     }
     return Recipe(inputs, targets, Sequential(*layers, seed=seed), options, _PATIENCE)
-
-
-def quantile_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the edges of bins with about as many values each; the last one is repeated.
-
-    Equal quantiles count once, so there may be fewer than ``n_bins`` bins.
-    """
-    edges = np.unique(
-        np.quantile(np.asarray(values, np.float32), np.linspace(0.0, 1.0, n_bins + 1))
-    )
-    edges = np.unique(edges.astype(np.float32))
-    return np.concatenate([edges, np.full(n_bins + 1 - len(edges), edges[-1])])
