@@ -1,7 +1,7 @@
 """The encoder between tables and networks: numbers and category codes from any data frame."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,13 @@ from fastmlp.datasets.encode import MAX_CATEGORIES
 from fastmlp.tabular import fitting
 from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn
 from fastmlp.tabular.description import from_config, to_config
-from fastmlp.tabular.frames import column_names, count_rows, raw_columns
+from fastmlp.tabular.frames import (
+    RawColumn,
+    column_names,
+    count_rows,
+    has_names,
+    raw_columns,
+)
 
 __all__ = ["Encoded", "TableEncoder"]
 
@@ -40,7 +46,7 @@ class Encoded:
         """N."""
         return len(self.numbers)
 
-    def take(self, rows: np.ndarray) -> "Encoded":
+    def take(self, rows: np.ndarray | slice) -> "Encoded":
         """Return some rows."""
         return Encoded(self.numbers[rows], self.codes[rows], self.sizes)
 
@@ -78,11 +84,15 @@ class TableEncoder:
         What is known about each column of the training rows, in their order.
     doubts : tuple of str
         What may have been misread, one sentence each.
+    named : bool
+        Whether the training rows came with names of columns. If they did not, or if later rows do
+        not, columns are found by their position.
 
     """
 
     columns: tuple[FittedColumn, ...] = ()
     doubts: tuple[str, ...] = ()
+    named: bool = False
 
     def __init__(
         self,
@@ -124,7 +134,7 @@ class TableEncoder:
         found, doubts = fitting.fit_columns(raw_columns(X, kept), rules, self.max_categories)
         by_name = dict(zip(kept, found, strict=True))
         self.columns = tuple(by_name.get(name) or fitting.dropped(name) for name in names)
-        self.doubts = tuple(doubts)
+        self.doubts, self.named = tuple(doubts), has_names(X)
         if not any(
             isinstance(column, NumberColumn | MomentColumn | CategoryColumn)
             for column in self.columns
@@ -152,7 +162,7 @@ class TableEncoder:
         numbers = np.empty((count_rows(X), len(self.number_names)), np.float32)
         codes = np.empty((len(numbers), len(self.sizes)), np.int32)
         place = code_place = 0
-        for column, raw in zip(used, raw_columns(X, [c.name for c in used]), strict=True):
+        for column, raw in zip(used, self._raw_columns(X), strict=True):
             if isinstance(column, CategoryColumn):
                 codes[:, code_place] = column.encode(raw, self._missing)
                 code_place += 1
@@ -161,6 +171,17 @@ class TableEncoder:
                 numbers[:, place : place + width] = column.encode(raw, self._missing)
                 place += width
         return Encoded(numbers, codes, self.sizes)
+
+    def _raw_columns(self, X: Any) -> Iterator[RawColumn]:
+        if self.named and has_names(X):
+            return raw_columns(X, self.names)
+        found, known = column_names(X), [column.name for column in self.columns]
+        if len(found) != len(known):
+            raise ValueError(f"X has {len(found)} columns, but had {len(known)} in training")
+        used = set(self.names)
+        places = [place for place, name in enumerate(known) if name in used]
+        renamed = raw_columns(X, [found[place] for place in places])
+        return (replace(raw, name=known[p]) for raw, p in zip(renamed, places, strict=True))
 
     def fit_transform(self, X: Any, *, european: bool = False) -> Encoded:
         """Learn the columns of some rows and encode these rows."""
@@ -197,8 +218,9 @@ class TableEncoder:
     def config(self) -> dict[str, Any]:
         """Return everything that was learned, as JSON can hold it."""
         return {
-            "missing": list(self.missing),
+            "missing": sorted(self._missing),
             "max_categories": self.max_categories,
+            "named": self.named,
             "columns": [to_config(column) for column in self.columns],
         }
 
@@ -212,10 +234,12 @@ class TableEncoder:
             If it is no such description.
 
         """
-        missing, most = config["missing"], config["max_categories"]
-        if type(most) is not int or not all(type(text) is str for text in missing):
+        missing, most, named = config["missing"], config["max_categories"], config["named"]
+        texts = all(type(text) is str for text in missing)
+        if type(most) is not int or type(named) is not bool or not texts:
             raise ValueError("the encoder's settings are corrupt")
         encoder = cls(missing=missing, max_categories=most)
+        encoder.named = named
         encoder.columns = tuple(from_config(entry) for entry in config["columns"])
         return encoder
 

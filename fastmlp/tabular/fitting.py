@@ -114,9 +114,9 @@ def _fitted(column: Column, kind: str, max_categories: int, *, fallback: bool) -
 def _category(column: Column, max_categories: int) -> CategoryColumn:
     """Keep the most frequent categories; code 0 is for missing values."""
     read_as = column.read_as
-    names: tuple[str, ...] = column.categories or ()
+    names = list(column.categories or ())
     counts = np.bincount(column.values, minlength=len(names))
-    has_missing = names[:1] == ("",)
+    has_missing = names[:1] == [""]
     known = np.arange(int(has_missing), len(names))
     if len(known) <= max_categories:
         return CategoryColumn(read_as.name, read_as.description, tuple(names[has_missing:]))

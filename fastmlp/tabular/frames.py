@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RawColumn",
+    "collected",
     "column_names",
     "count_rows",
+    "has_names",
     "is_frame",
+    "is_missing",
     "raw_columns",
     "spelled_number",
     "texts",
@@ -56,6 +59,19 @@ class RawColumn:
 def is_frame(X: Any) -> bool:
     """Return whether X has named columns: a data frame or table that narwhals reads."""
     return _as_frame(X) is not None
+
+
+def has_names(X: Any) -> bool:
+    """Return whether X has columns with names that are texts."""
+    frame = _as_frame(X)
+    return frame is not None and all(isinstance(name, str) for name in frame.columns)
+
+
+def collected(X: Any) -> Any:
+    """Return a frame of the same library with its rows in memory."""
+    import narwhals as nw
+
+    return nw.to_native(_as_frame(X)) if isinstance(nw.from_native(X), nw.LazyFrame) else X
 
 
 def column_names(X: Any) -> list[str]:
@@ -167,7 +183,7 @@ def _of_array(name: str, values: np.ndarray) -> RawColumn:
         case "U":
             return RawColumn(name, "text", texts(values.tolist()))
         case "O":
-            return _of_objects(name, [None if _is_missing(v) else v for v in values.tolist()])
+            return _of_objects(name, [None if is_missing(v) else v for v in values.tolist()])
     raise TypeError(f"the column {name!r} must hold numbers, texts or dates, got {values.dtype}")
 
 
@@ -243,7 +259,7 @@ def _seconds(value: datetime.time | datetime.timedelta) -> float:
     return 3600 * value.hour + 60 * value.minute + value.second + value.microsecond / _MICROSECONDS
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Tell whether an object is None, NaN, or a library's own missing value."""
     if value is None:
         return True
