@@ -252,7 +252,7 @@ def test_an_encoder_survives_json():
         {"becomes": "os.system"},
         {"center": "0"},
         {"center": float("inf")},
-        {"kind": "moment"},
+        {"holds": "moment"},
         {"surplus": 1},
         {"written": {"date": "%x", "clock": "", "zoned": False}},
     ],

@@ -98,7 +98,7 @@ def test_two_columns_of_one_name_are_refused():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])
 
-    with pytest.raises(ValueError, match="two columns of X are named 'a': rename one"):
+    with pytest.raises(ValueError, match="two columns of the table are named 'a': rename one"):
         TableEncoder().fit(frame)
 
 

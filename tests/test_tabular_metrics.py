@@ -58,7 +58,7 @@ def test_scores_of_numbers(weighted):
 
 def test_a_score_that_rows_do_not_allow_is_nan():
     one_class = metrics.scores(np.zeros(5, int), np.full((5, 2), 0.5))
-    constant = metrics.scores(np.full(5, 3.0), np.arange(5.0))
+    constant = metrics.scores(np.full(7, 0.1), np.arange(7.0))
 
     assert np.isnan(one_class["roc_auc"])
     assert np.isnan(constant["r2"])

@@ -224,7 +224,7 @@ def looked_up(
     return texts.looked_up(table, np.nan), places[np.isnan(parsed)]
 
 
-def about_odd(texts: Texts, odd: np.ndarray, kind: str) -> str:
+def about_odd(texts: Texts, odd: np.ndarray, kind: str, first_row: int = 0) -> str:
     """Say which texts of a column of numbers or moments count as missing; "" if none do."""
     if not len(odd):
         return ""
@@ -232,7 +232,7 @@ def about_odd(texts: Texts, odd: np.ndarray, kind: str) -> str:
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
-        f"{texts.row_of(odd[0])}"
+        f"{first_row + texts.row_of(odd[0])}"
     )
 
 
@@ -270,14 +270,16 @@ def read_values(
     return Column(ReadAs(name, kind, how, doubt), _narrow(values))
 
 
-def require_finite(name: str, values: np.ndarray, low: float, high: float) -> None:
+def require_finite(
+    name: str, values: np.ndarray, low: float, high: float, first_row: int = 0
+) -> None:
     """Raise ValueError if the lowest or highest number of a column is beyond float32."""
     largest = float(np.finfo(np.float32).max)
     if max(-low, high) > largest:
         row = int(np.flatnonzero(np.abs(values) > largest)[0])
         raise ValueError(
             f"the column '{name}' must hold finite float32 numbers, got {values[row]:g} in data "
-            f"row {row + 1}: {argument('drop', [name])} leaves the column out"
+            f"row {first_row + row + 1}: {argument('drop', [name])} leaves the column out"
         )
 
 

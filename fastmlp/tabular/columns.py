@@ -49,6 +49,11 @@ class FittedColumn:
         return f"{printable(self.name)}: {printable(self.how)}"
 
     @property
+    def kind(self) -> str:
+        """What it is read as: a number, a date or a category; or that it is left out."""
+        return "left out"
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the columns of numbers that it becomes."""
         return ()
@@ -68,7 +73,7 @@ class NumberColumn(FittedColumn):
     center : float
         The median, which is subtracted before values are rounded to float32: seconds since 1970,
         or 1e9 + 0.1, would otherwise lose their differences.
-    kind : {"number", "span"}
+    holds : {"number", "span"}
     decimal_comma : bool
         Whether commas in texts are decimal.
     written : MomentFormat, or None
@@ -77,9 +82,14 @@ class NumberColumn(FittedColumn):
     """
 
     center: float = 0.0
-    kind: Literal["number", "span"] = "number"
+    holds: Literal["number", "span"] = "number"
     decimal_comma: bool = False
     written: MomentFormat | None = None
+
+    @property
+    def kind(self) -> str:
+        """A number."""
+        return "number"
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -88,7 +98,7 @@ class NumberColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
-        values = numbers_of(raw, missing, self.kind, self.decimal_comma, self.written)
+        values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written)
         return np.clip(values - self.center, -_LARGEST, _LARGEST)[:, None]
 
 
@@ -110,6 +120,11 @@ class MomentColumn(FittedColumn):
     center: float = 0.0
     parts: tuple[str, ...] = PARTS
     written: MomentFormat | None = None
+
+    @property
+    def kind(self) -> str:
+        """A date."""
+        return "date"
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -137,6 +152,11 @@ class CategoryColumn(FittedColumn):
 
     categories: tuple[str, ...] = ()
     shared: bool = False
+
+    @property
+    def kind(self) -> str:
+        """A category."""
+        return "category"
 
     @property
     def size(self) -> int:
@@ -225,7 +245,7 @@ def numbers_of(
         values = _parsed(raw, missing, kind, decimal_comma, written)
     if len(values):
         low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
-        require_finite(raw.name, values, low, high)
+        require_finite(raw.name, values, low, high, raw.first_row)
     return values
 
 
@@ -260,7 +280,7 @@ def _parsed(
         moments = parse_moments(different)
         parsed = different.is_null().cast(float) * np.nan if moments is None else moments.values
     values, odd = looked_up(found, candidates, parsed)
-    doubt = about_odd(found, odd, "numbers" if kind == "number" else "moments")
-    if doubt:
+    doubt = about_odd(found, odd, "numbers" if kind == "number" else "moments", raw.first_row)
+    if doubt and not raw.quiet:
         warnings.warn(f"the column '{raw.name}' {doubt}", UserWarning, stacklevel=2)
     return values

@@ -57,7 +57,7 @@ def _require_sound(column: FittedColumn) -> None:
         sound &= type(column.center) is float and math.isfinite(column.center)
         sound &= column.written is None or column.written.known
     if isinstance(column, NumberColumn):
-        sound &= column.kind in ("number", "span") and type(column.decimal_comma) is bool
+        sound &= column.holds in ("number", "span") and type(column.decimal_comma) is bool
     if isinstance(column, MomentColumn):
         sound &= len(column.parts) > 0 and set(column.parts) <= set(PARTS)
     if isinstance(column, CategoryColumn):

@@ -135,20 +135,25 @@ class TableEncoder:
         by_name = dict(zip(kept, found, strict=True))
         self.columns = tuple(by_name.get(name) or fitting.dropped(name) for name in names)
         self.doubts, self.named = tuple(doubts), has_names(X)
-        if not any(
-            isinstance(column, NumberColumn | MomentColumn | CategoryColumn)
-            for column in self.columns
-        ):
+        if not self.names:
             why = "; ".join(map(str, self.columns[:3]))
             raise ValueError(
-                f"X has no column with information, in {count_rows(X)} rows ({why})"
+                f"the table has no column with information, in {count_rows(X)} rows ({why})"
                 if why
-                else "X has no columns"
+                else "the table has no columns"
             )
         return self
 
-    def transform(self, X: Any) -> Encoded:
+    def transform(self, X: Any, *, first_row: int = 0, quiet: bool = False) -> Encoded:
         """Encode rows; columns are found by their names, and others are ignored.
+
+        Parameters
+        ----------
+        X : data frame or array_like of shape (N, D)
+        first_row : int, default 0
+            How many rows of a larger table come before, for messages.
+        quiet : bool, default False
+            Whether not to warn of texts among numbers. `doubts` has those of the training rows.
 
         Raises
         ------
@@ -158,11 +163,12 @@ class TableEncoder:
             If a column holds something else than in training, such as dates instead of numbers.
 
         """
-        used = [column for column in self.columns if column.outputs or _is_category(column)]
+        used = [column for column in self.columns if column.kind != "left out"]
         numbers = np.empty((count_rows(X), len(self.number_names)), np.float32)
         codes = np.empty((len(numbers), len(self.sizes)), np.int32)
         place = code_place = 0
         for column, raw in zip(used, self._raw_columns(X), strict=True):
+            raw = replace(raw, first_row=first_row, quiet=quiet)
             if isinstance(column, CategoryColumn):
                 codes[:, code_place] = column.encode(raw, self._missing)
                 code_place += 1
@@ -177,7 +183,7 @@ class TableEncoder:
             return raw_columns(X, self.names)
         found, known = column_names(X), [column.name for column in self.columns]
         if len(found) != len(known):
-            raise ValueError(f"X has {len(found)} columns, but had {len(known)} in training")
+            raise ValueError(f"the table has {len(found)} columns, and {len(known)} in training")
         used = set(self.names)
         places = [place for place, name in enumerate(known) if name in used]
         renamed = raw_columns(X, [found[place] for place in places])
@@ -185,7 +191,7 @@ class TableEncoder:
 
     def fit_transform(self, X: Any, *, european: bool = False) -> Encoded:
         """Learn the columns of some rows and encode these rows."""
-        return self.fit(X, european=european).transform(X)
+        return self.fit(X, european=european).transform(X, quiet=True)
 
     def summary(self) -> str:
         """Return one line for each column, which tells how it was read."""
@@ -194,7 +200,7 @@ class TableEncoder:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns that are used."""
-        return tuple(c.name for c in self.columns if c.outputs or _is_category(c))
+        return tuple(c.name for c in self.columns if c.kind != "left out")
 
     @property
     def number_names(self) -> tuple[str, ...]:
@@ -242,7 +248,3 @@ class TableEncoder:
         encoder.named = named
         encoder.columns = tuple(from_config(entry) for entry in config["columns"])
         return encoder
-
-
-def _is_category(column: FittedColumn) -> bool:
-    return isinstance(column, CategoryColumn)

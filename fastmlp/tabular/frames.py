@@ -44,12 +44,18 @@ class RawColumn:
         is one, or a truth value; other texts may turn out to be numbers or dates.
     values : ndarray of float64, or polars.Series of texts
         NaN or null if missing.
+    first_row : int
+        How many rows of the table come before, for messages.
+    quiet : bool
+        Whether to give no warnings about the column.
 
     """
 
     name: str
     kind: Kind
     values: Any
+    first_row: int = 0
+    quiet: bool = False
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -119,7 +125,10 @@ def raw_columns(X: Any, names: Sequence[str] | None = None) -> Iterator[RawColum
     lacking = [name for name in wanted if name not in known]
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise ValueError(f"X lacks the column {lacking[0]!r}{more}, which was there in training")
+        raise ValueError(
+            f"the table lacks the column {printable(lacking[0])!r}{more}, which was there in "
+            "training"
+        )
     frame = _as_frame(X)
     array = None if frame is not None else _matrix(X)
     places = {name: place for place, name in enumerate(known)}
@@ -158,7 +167,7 @@ def _require_unique(names: Iterable[Any]) -> list[str]:
     seen: dict[str, None] = {}
     for name in map(str, names):
         if name in seen:
-            raise ValueError(f"two columns of X are named {printable(name)!r}: rename one")
+            raise ValueError(f"two columns of the table are named {printable(name)!r}: rename one")
         seen[name] = None
     return list(seen)
 

@@ -87,9 +87,9 @@ def _mae(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None) -> float:
 
 
 def _r2(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None) -> float:
-    spread = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
-    if spread == 0:
+    if y.min() == y.max():  # their mean may differ by a rounding error
         return np.nan
+    spread = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
     return float(1 - np.average((p - y) ** 2, weights=weights) / spread)
 
 
