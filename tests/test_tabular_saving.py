@@ -14,7 +14,7 @@ pytest.importorskip("polars")
 from tabular_support import birds
 
 import fastmlp
-from fastmlp.tabular import TabularClassifier, TabularRegressor
+from fastmlp.tabular import METHODS, TabularClassifier, TabularRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column 'ring' is left out:UserWarning")
 
@@ -86,9 +86,10 @@ def test_classes_keep_their_type(classes, tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), estimator.predict(X))
 
 
-def test_a_regressor_is_loaded_as_one(tmp_path):
-    frame, _, grams = birds(60)
-    estimator = TabularRegressor(random_state=0).fit(frame, grams)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_regressor_of_every_method_is_loaded_as_one(method, tmp_path):
+    frame, _, grams = birds(40)
+    estimator = TabularRegressor(method, random_state=0).fit(frame, grams)
     estimator.save(tmp_path / "m.safetensors")
 
     loaded = fastmlp.load(tmp_path / "m.safetensors")
@@ -135,6 +136,10 @@ def _other_metric(description):
     description["metric"] = "exec"
 
 
+def _other_inputs(description):
+    description["networks"][0]["inputs"] = "Popen"
+
+
 def _pickled_classes(description):
     description["classes"] = {"dtype": "O", "values": [{"x": 1}, {"y": 2}]}
 
@@ -148,6 +153,7 @@ def _pickled_classes(description):
         _one_network,
         _no_encoder,
         _other_metric,
+        _other_inputs,
         _pickled_classes,
     ],
 )

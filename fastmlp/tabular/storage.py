@@ -14,11 +14,13 @@ from fastmlp.storage.header import Entry, RefusedError, check_layout, read_heade
 from fastmlp.storage.model_file import TABLE_FORMAT, read_description, require_name, write
 from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.methods import Inputs, Recipe, Targets
+from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.model import TableModel
 
 __all__ = ["load", "save"]
 
+_INPUTS = {kind.__name__: kind for kind in (Inputs, QuantileInputs)}
 _LONGEST_HEADER = 1 << 26
 _MOST_LAYERS = 1000  # of one network
 _CORRUPT = (
@@ -51,7 +53,8 @@ def save(model: TableModel, path: str | os.PathLike[str]) -> None:
         own |= {f"inputs.{name}": array for name, array in recipe.inputs.arrays().items()}
         arrays |= {f"{number}.{name}": array for name, array in own.items()}
         targets = {name: _as_json(value) for name, value in asdict(recipe.targets).items()}
-        networks.append({"model": describe(recipe.model), "targets": targets})
+        network = {"model": describe(recipe.model), "inputs": type(recipe.inputs).__name__}
+        networks.append({**network, "targets": targets})
     description = {
         "format": TABLE_FORMAT,
         "method": model.method,
@@ -121,7 +124,8 @@ def _read(stream: BinaryIO) -> TableModel:
         require_valid_state(model)
         numbers: dict[str, Any] = {n: _as_number(v) for n, v in network["targets"].items()}
         targets = Targets(**numbers)
-        recipes.append(Recipe(_restored(prepared, encoder), targets, model, {}))
+        kind = _INPUTS[network["inputs"]]
+        recipes.append(Recipe(_restored(kind, prepared, encoder), targets, model, {}))
         _try_out(recipes[-1], encoder, classes)
     return TableModel(
         encoder,
@@ -147,11 +151,15 @@ def _own(entries: list[Entry], start: str) -> list[Entry]:
     ]
 
 
-def _restored(arrays: Mapping[str, np.ndarray], encoder: TableEncoder) -> Inputs:
+def _restored(
+    kind: type[Inputs] | type[QuantileInputs],
+    arrays: Mapping[str, np.ndarray],
+    encoder: TableEncoder,
+) -> Inputs | QuantileInputs:
     """Return the preparation of inputs, if it fits the encoder: sizes decide about memory."""
     if arrays["sizes"].tolist() != [float(size) for size in encoder.sizes]:
         raise RefusedError("its networks do not match its encoder")
-    return Inputs.restored(arrays)
+    return kind.restored(arrays)
 
 
 def _try_out(recipe: Recipe, encoder: TableEncoder, classes: np.ndarray | None) -> None:
