@@ -18,7 +18,6 @@ from fastmlp.storage.model_file import (
 __all__ = ["MAX_LAYERS", "load", "require_name", "save"]
 
 
-
 def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Any:
     """Load a model or an ensemble from a file written by its ``save``.
 
