@@ -6,12 +6,16 @@ from typing import Any
 from fastmlp.common.validation import positive_int
 from fastmlp.ensemble import Ensemble
 from fastmlp.model import Sequential
-from fastmlp.storage.model_file import read, require_name, save
+from fastmlp.storage.model_file import (
+    MAX_LAYERS,
+    TABLE_FORMAT,
+    format_of,
+    read,
+    require_name,
+    save,
+)
 
 __all__ = ["MAX_LAYERS", "load", "require_name", "save"]
-
-MAX_LAYERS = 10_000
-"""The default limit on the number of layers in a file."""
 
 
 def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Any:
@@ -26,7 +30,7 @@ def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Any:
 
     Returns
     -------
-    Sequential or Ensemble
+    Sequential, Ensemble, TabularClassifier or TabularRegressor
         Its predictions are those of the saved one. Optimizers are not saved.
 
     Raises
@@ -43,4 +47,8 @@ def load(path: str | os.PathLike[str], *, max_layers: int = MAX_LAYERS) -> Any:
         If weights are NaN or infinite, because training diverged before the model was saved.
 
     """
+    if format_of(path) == TABLE_FORMAT:
+        from fastmlp.tabular.loading import load_estimator
+
+        return load_estimator(path)
     return read(path, positive_int("max_layers", max_layers), Sequential, Ensemble)

@@ -18,9 +18,9 @@ if not KERNELS.exists():  # installed, not editable
 FLOORS = {
     "command line": ["cli", "__main__"],
     "front door": ["", "api"],
-    "public names": ["callbacks", "files", "history", "sequential", "stopping"],
+    "public names": ["callbacks", "files", "history", "saving", "sequential", "stopping"],
     "uses of models": ["sklearn", "compat", "sweep", "tabular"],
-    "around a model": ["ensemble", "saving", "gradcheck", "autoencoder", "plots", "datasets"],
+    "around a model": ["ensemble", "gradcheck", "autoencoder", "plots", "datasets"],
     "model": ["model", "predicting"],
     "training": ["training"],
     "parts of a model": [

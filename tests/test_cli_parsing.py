@@ -24,7 +24,7 @@ WRONG = [
     ("train digits --batch-size 1.5", "expected a whole number, 1 or more, got '1.5'"),
     ("train digits --seed -3", "expected a whole number, 0 or more, got '-3'"),
     ("train digits --val-fraction 1.2", "expected a number from 0 to below 1, got '1.2'"),
-    ("train digits --target x", "--target names a column of a CSV file"),
+    ("train digits --target x", "--target names a column of a table"),
     ("train nowhere.csv", "--target is needed"),
     ("train nowhere.csv --target x", "nowhere.csv"),
     ("train mnist --data-dir nowhere", "nowhere"),

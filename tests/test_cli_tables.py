@@ -94,7 +94,7 @@ def test_any_existing_file_is_read_as_a_table(capsys, tmp_path, name):
         ("flowers.csv --target kind --delimiter ;;", "expected one character"),
         ("flowers.csv --target kind --task regresion", "did you mean 'regression'"),
         ("flowers.csv --target kind --task regression", "which regression cannot predict"),
-        ("digits --drop a", "--drop is for CSV files; digits has no columns"),
+        ("digits --drop a", "--drop is for tables; digits has no columns"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(capsys, flowers, monkeypatch, line, message):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "parser"]
 
-_COMMANDS = ("train", "sweep", "export", "info", "warmup", "bench")
+_COMMANDS = ("train", "predict", "evaluate", "sweep", "export", "info", "warmup", "bench")
 _OPTIONS = ("--help", "--version")
 
 

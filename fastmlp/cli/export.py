@@ -31,6 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_file("FILE", arguments.file)
     model = saving.load(arguments.model)
+    if not hasattr(model, "export"):
+        raise ValueError(
+            f"{arguments.model} holds a {type(model).__name__}, which cannot be exported: give a "
+            "file with a single network, written by model.save"
+        )
     if not write_file(arguments.file, lambda path: model.export(path, int8=arguments.int8)):
         return 1
     print(f"wrote {arguments.file}")

@@ -11,7 +11,9 @@ from fastmlp.sweep import LogUniform, Uniform
 
 __all__ = ["Option", "Place", "Search"]
 
-Place = Literal["data", "table", "network", "optimizer", "schedule", "fit", "search", "results"]
+Place = Literal[
+    "data", "table", "learning", "network", "optimizer", "schedule", "fit", "search", "results"
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Option:
     name : str
         A Python name: ``batch_size`` is the option ``--batch-size``.
     goes : str
-        Where the value is used: "data" and "table" for what to read; "network", "optimizer",
+        Where the value is used: "data" and "table" for what to read; "learning" for the methods
+        that learn from tables; "network", "optimizer",
         "schedule" and "fit" for training; "search" for the sweep itself; "results" for what to
         write.
     help : str

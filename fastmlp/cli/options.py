@@ -9,32 +9,36 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fastmlp.cli.data_options import DATA, LEARNING
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.option import Option, Place, Search
 from fastmlp.cli.parsing import (
     fraction,
     hidden_sizes,
     name_of,
-    names,
     number,
-    one_character,
     whole_number,
 )
-from fastmlp.datasets.table import TASKS
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.optimizers import OPTIMIZERS
 from fastmlp.schedules import SCHEDULES
 from fastmlp.sweep import LogUniform, Uniform
 from fastmlp.training import PRECISIONS
 
-__all__ = ["DEFAULTS_NOTE", "OPTIONS", "add_options", "options_of"]
+__all__ = [
+    "DEFAULTS_NOTE",
+    "OPTIONS",
+    "add_dataset",
+    "add_options",
+    "options_of",
+]
 
 DEFAULTS_NOTE = (
     "Defaults are in brackets: the one for tables, then those of the datasets that differ from it."
 )
 _HEADINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ("data", ("data",)),
-    ("CSV files", ("table",)),
+    ("tables", ("table", "learning")),
     ("network", ("network",)),
     ("training", ("optimizer", "schedule", "fit")),
     ("search", ("search",)),
@@ -49,53 +53,6 @@ def _one_of(kind: str, known: Iterable[str]) -> dict[str, Any]:
 def _listed(known: Iterable[str]) -> str:
     return ", ".join(known)
 
-
-_DATA = (
-    Option(
-        "data_dir",
-        "data",
-        "folder with the dataset's official files",
-        Path,
-        "DIR",
-        shown_default="downloaded once and kept",
-        argument="directory",
-    ),
-    Option(
-        "val_fraction",
-        "data",
-        "share of the training rows to hold out for validation",
-        fraction,
-        "SHARE",
-        default=0.1,
-        by_dataset=True,
-    ),
-    Option("target", "table", "column to predict", str, "COLUMN"),
-    Option(
-        "task",
-        "table",
-        "classification or regression",
-        name_of("task", TASKS),
-        "NAME",
-        shown_default="auto: decided by the target's values",
-    ),
-    Option(
-        "delimiter",
-        "table",
-        "character between the cells, or the word tab",
-        one_character,
-        "CHAR",
-        shown_default="detected",
-    ),
-    *(
-        Option(name, "table", text, names, "NAME,NAME", repeated=True)
-        for name, text in (
-            ("drop", "columns to leave out"),
-            ("categorical", "columns to read as categories"),
-            ("numeric", "columns to read as numbers"),
-            ("missing", "texts that stand for a missing value, in addition to NA, ? and the like"),
-        )
-    ),
-)
 
 _NETWORK = (
     Option(
@@ -252,6 +209,7 @@ _TRAINING = (
         whole_number(1),
         "N",
         shown_default="all that this process may use",
+        commands=("train", "sweep", "predict", "evaluate"),
         argument="n_threads",
     ),
     Option(
@@ -294,10 +252,26 @@ _RESULTS = (
     Option(
         "out",
         "results",
-        "save the trained network to this file",
+        "save the trained network to this file; of a table, with all that reads new rows",
         Path,
         "FILE",
         commands=("train",),
+    ),
+    Option(
+        "out",
+        "results",
+        "write the predictions to this CSV file",
+        Path,
+        "FILE",
+        shown_default="standard output",
+        commands=("predict",),
+    ),
+    Option(
+        "proba",
+        "results",
+        "write the probability of each class",
+        default=False,
+        commands=("predict",),
     ),
     Option(
         "out",
@@ -333,10 +307,16 @@ _RESULTS = (
         "FILE",
         commands=("sweep",),
     ),
-    Option("json", "results", "print one JSON object as the last line of output", default=False),
+    Option(
+        "json",
+        "results",
+        "print one JSON object as the last line of output",
+        default=False,
+        commands=("train", "sweep", "evaluate"),
+    ),
 )
 
-OPTIONS = (*_DATA, *_NETWORK, *_TRAINING, *_SEARCH, *_RESULTS)
+OPTIONS = (*DATA, *LEARNING, *_NETWORK, *_TRAINING, *_SEARCH, *_RESULTS)
 """All options, in the order in which the help lists them."""
 
 
@@ -345,11 +325,17 @@ def options_of(command: str) -> list[Option]:
     return [option for option in OPTIONS if command in option.commands]
 
 
-def add_options(parser: argparse.ArgumentParser, command: str) -> None:
-    """Add the dataset argument and all options of a command to its parser, under headings."""
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names the data to train on."""
     parser.add_argument(
-        "dataset", metavar="DATASET", help=f"{_listed(DATASETS)}, or the path of a CSV file"
+        "dataset",
+        metavar="DATASET",
+        help=f"{_listed(DATASETS)}, or the path of a table: CSV, Parquet, Arrow or JSON lines",
     )
+
+
+def add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add all options of a command to its parser, under headings."""
     for heading, places in _HEADINGS:
         chosen = [option for option in options_of(command) if option.goes in places]
         if chosen:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -30,6 +31,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Write one sentence to standard error and exit with code 2."""
+        expected = re.fullmatch(r"argument (--\S+): expected one argument", message)
+        if expected:
+            message += f"; write a value that begins with a minus sign as {expected[1]}=VALUE"
         print(f"{self.prog}: {printable(message)}", file=sys.stderr)
         raise SystemExit(2)
 

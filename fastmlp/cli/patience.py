@@ -31,6 +31,10 @@ class Patience(Callback):
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Start to hold back Ctrl-C."""
+        self.hold()
+
+    def hold(self) -> None:
+        """Let one Ctrl-C end training from now on."""
         signals.raise_one_interrupt()
         self._interrupt = Interrupt()
         self._interrupt.__enter__()

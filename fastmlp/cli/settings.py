@@ -3,12 +3,22 @@
 import argparse
 from typing import Any
 
+from fastmlp.cli.data_options import DEFAULT_METHOD
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.option import Place
 from fastmlp.cli.options import OPTIONS, options_of
 from fastmlp.cli.parsing import value_text
+from fastmlp.cli.tables import is_table
 
-__all__ = ["Settings", "defaults_for", "describe", "for_library", "of_dataset", "resolve"]
+__all__ = [
+    "Settings",
+    "defaults_for",
+    "describe",
+    "for_library",
+    "method_of_table",
+    "of_dataset",
+    "resolve",
+]
 
 Settings = dict[str, Any]
 """Option name -> value."""
@@ -31,6 +41,40 @@ def resolve(arguments: argparse.Namespace) -> Settings:
     settings = defaults_for(arguments.dataset)
     given = {name: getattr(arguments, name, None) for name in settings}
     return settings | {name: value for name, value in given.items() if value is not None}
+
+
+def method_of_table(arguments: argparse.Namespace) -> str | None:
+    """Return the method that learns from a table, or None for the network of the options.
+
+    Other data, and tables for which an option of the network or its training is given, have that
+    network.
+
+    Raises
+    ------
+    ValueError
+        If options of both kinds are given.
+
+    """
+    if arguments.dataset in DATASETS or not is_table(arguments.dataset):
+        return None
+    plain = [
+        option
+        for option in options_of("train")
+        if (option.goes in TRAINING or option.name == "val_fraction")
+        and option.name not in ("seed", "threads")
+        and getattr(arguments, option.name) not in (None, option.default)
+    ]
+    learning = [
+        option
+        for option in options_of("train")
+        if option.goes == "learning" and getattr(arguments, option.name) is not None
+    ]
+    if plain and learning:
+        raise ValueError(
+            f"{learning[0].flag} is for the networks that are made for tables, and "
+            f"{plain[0].flag} for the plain network: give one of the two"
+        )
+    return None if plain else arguments.method or DEFAULT_METHOD
 
 
 def for_library(settings: Settings, place: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastmlp import plots, sweep
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2
-from fastmlp.cli.options import DEFAULTS_NOTE, add_options, options_of
+from fastmlp.cli.options import DEFAULTS_NOTE, add_dataset, add_options, options_of
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, defaults_for, resolve
 from fastmlp.cli.trainer import Trainer
@@ -27,6 +27,7 @@ def add_parser(commands: Any) -> None:
         "(--hidden 64/128,64). With --random, numbers that need not be whole can be drawn from a "
         f"range (--lr 1e-4:1e-2). {DEFAULTS_NOTE}",
     )
+    add_dataset(parser)
     add_options(parser, "sweep")
     parser.set_defaults(run=run)
 

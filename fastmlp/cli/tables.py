@@ -3,17 +3,25 @@
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastmlp.cli.options import OPTIONS
 from fastmlp.common.errors import printable
 from fastmlp.datasets import Dataset
+from fastmlp.datasets.frame_file import FRAME_SUFFIXES
+from fastmlp.datasets.text_file import PACKED_SUFFIXES
 
-__all__ = ["is_table", "read_table", "require_no_table_options"]
+__all__ = [
+    "doubts_collected",
+    "grouped",
+    "is_table",
+    "read_table",
+    "require_no_table_options",
+    "tell_doubts",
+]
 
-SUFFIXES = (".csv", ".tsv", ".tab")
-PACKED = (".gz", ".bz2", ".xz")
 MAX_LINES = 20
 MAX_WIDTH = 60
 
@@ -22,16 +30,17 @@ def is_table(name: str) -> bool:
     """Return whether an argument is a file: one that exists, or has the name of a table."""
     path = Path(name)
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in PACKED:
+    if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         suffixes.pop()
-    return path.expanduser().is_file() or (bool(suffixes) and suffixes[-1] in SUFFIXES)
+    return path.expanduser().is_file() or (bool(suffixes) and suffixes[-1] in FRAME_SUFFIXES)
 
 
 def require_no_table_options(arguments: argparse.Namespace) -> None:
     """Reject options that only apply to tables."""
     for option in OPTIONS:
-        if option.goes == "table" and getattr(arguments, option.name) is not None:
-            what = "names a column of a CSV file" if option.name == "target" else "is for CSV files"
+        of_tables = option.goes in ("table", "learning")
+        if of_tables and getattr(arguments, option.name, None) is not None:
+            what = "names a column of a table" if option.name == "target" else "is for tables"
             raise ValueError(f"{option.flag} {what}; {arguments.dataset} has no columns")
 
 
@@ -47,18 +56,32 @@ def read_table(arguments: argparse.Namespace) -> Dataset:
         if option.goes == "table"
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always", UserWarning)
+    with doubts_collected() as doubts:
         dataset = datasets.csv(arguments.dataset, **given)
     columns = dataset.columns_read
-    for line in _grouped([(printable(column.name), column.description) for column in columns]):
+    for line in grouped([(printable(column.name), column.description) for column in columns]):
         print(line, file=sys.stderr)
-    for doubt in doubts:
-        print(f"fastmlp: {doubt.message}", file=sys.stderr)
+    tell_doubts(doubts)
     return dataset
 
 
-def _grouped(columns: Sequence[tuple[str, str]]) -> list[str]:
+@contextmanager
+def doubts_collected() -> Generator[list[str]]:
+    """Collect what is doubtful about a table's columns, instead of warning of it."""
+    doubts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield doubts
+    doubts.extend(str(warning.message) for warning in caught)
+
+
+def tell_doubts(doubts: Iterable[str]) -> None:
+    """Print doubts to standard error, one line each."""
+    for doubt in doubts:
+        print(f"fastmlp: {printable(doubt)}", file=sys.stderr)
+
+
+def grouped(columns: Sequence[tuple[str, str]]) -> list[str]:
     """Return one line per column, or per kind of column if there are many."""
     if len(columns) <= MAX_LINES:
         return [f"{name}: {description}" for name, description in columns]

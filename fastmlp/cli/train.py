@@ -13,10 +13,10 @@ from fastmlp.cli import signals
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, write_file
 from fastmlp.cli.fitting import r2, train_network
-from fastmlp.cli.options import DEFAULTS_NOTE, add_options
+from fastmlp.cli.options import DEFAULTS_NOTE, add_dataset, add_options
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text, wrapped
-from fastmlp.cli.settings import Settings, describe, of_dataset, resolve
+from fastmlp.cli.settings import Settings, describe, method_of_table, of_dataset, resolve
 from fastmlp.common.errors import printable
 from fastmlp.engine import threads
 
@@ -30,6 +30,7 @@ def add_parser(commands: Any) -> None:
         help="train a network, report its test score, and save it",
         epilog=DEFAULTS_NOTE,
     )
+    add_dataset(parser)
     add_options(parser, "train")
     parser.set_defaults(run=run)
 
@@ -43,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
         saving.require_name(arguments.out)
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
+    method = method_of_table(arguments)
+    if method is not None:
+        from fastmlp.cli import table_training
+
+        return table_training.run(arguments, settings["seed"], method)
     task = load_task(arguments, settings)
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)

@@ -49,6 +49,8 @@ class Numbers:
         What may have been misread, or empty.
     amounts : bool
         Whether they look like amounts: with a currency, a percent sign, or cents.
+    decimal_comma : bool
+        Whether commas were read as decimal.
 
     """
 
@@ -56,9 +58,12 @@ class Numbers:
     style: str
     doubt: str
     amounts: bool
+    decimal_comma: bool
 
 
-def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
+def parse_numbers(
+    texts: "pl.Series", *, european: bool = False, decimal_comma: bool | None = None
+) -> Numbers:
     """Read texts as numbers.
 
     Besides plain numbers, it accepts a leading ``+``; thousands separated by commas, spaces or
@@ -73,6 +78,8 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     european : bool, default False
         Whether to read ``1,234`` as 1.234, with a doubt, rather than as 1234 if no other text in
         the column decides it.
+    decimal_comma : bool, optional
+        Whether commas are decimal, if earlier texts of the same column have decided it.
 
     """
     import polars as pl
@@ -81,7 +88,8 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
     comma_only = bool((cells["comma"] & ~cells["plain"] & ~cells["grouped"]).any())
     comma_never = bool(((cells["plain"] | cells["grouped"]) & ~cells["comma"]).any())
     undecided = not comma_only and not comma_never and bool(cells["either"].any())
-    decimal_comma = (comma_only and not comma_never) or (undecided and european)
+    if decimal_comma is None:
+        decimal_comma = (comma_only and not comma_never) or (undecided and european)
     body = pl.col("body")
     if decimal_comma:
         digits = body.str.replace_all(r"[. '\x{2019}]", "").str.replace(",", ".", literal=True)
@@ -125,6 +133,7 @@ def parse_numbers(texts: "pl.Series", *, european: bool = False) -> Numbers:
         f"written with {written}" if written else "",
         " and ".join(doubts),
         bool(found["currencies"] or found["percent"] or found["cents"]),
+        decimal_comma,
     )
 
 

@@ -1,20 +1,30 @@
 """Interpretation of a table's columns as numbers, moments or categories, or as useless."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastmlp.common.errors import argument, printable
 from fastmlp.datasets.cells import parse_numbers
-from fastmlp.datasets.moments import parse_moments
+from fastmlp.datasets.moments import MomentFormat, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Column", "ReadAs", "Rules", "looked_up", "read_columns"]
+__all__ = [
+    "Column",
+    "ReadAs",
+    "Rules",
+    "about_odd",
+    "looked_up",
+    "read_categories",
+    "read_columns",
+    "read_values",
+    "require_finite",
+]
 
 MOSTLY = 0.9
 """A column is numeric if this share of its distinct texts are numbers; likewise for moments."""
@@ -76,6 +86,10 @@ class Column:
         The distinct texts in sorted order, with ``""`` first if values are missing.
     fallback : bool
         Whether a column that was left out can be used if there is no other.
+    decimal_comma : bool
+        Whether commas in its numbers were read as decimal.
+    written : MomentFormat, or None
+        How its moments are written.
 
     """
 
@@ -83,6 +97,8 @@ class Column:
     values: np.ndarray
     categories: tuple[str, ...] | None = None
     fallback: bool = False
+    decimal_comma: bool = False
+    written: MomentFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -149,15 +165,15 @@ def _read_together(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) ->
         if texts is not None and odd[place]:
             yield _read_texts(name, next(texts), rules)
         else:
-            yield _finish_numbers(name, table[place], rules)
+            yield read_values(name, table[place], rules)
 
 
 def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     if name in rules.categorical:
-        return _as_categories(name, texts)
+        return read_categories(name, texts)
     candidates = np.flatnonzero(~texts.markers)
     if not len(candidates):
-        return _finish_numbers(name, np.full(texts.n_rows, np.nan), rules)
+        return read_values(name, np.full(texts.n_rows, np.nan), rules)
     share = 0.0
     if texts.with_digits[candidates].any() or name in rules.numeric:
         different = texts.different.gather(candidates)
@@ -165,13 +181,15 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
         share = 1 - numbers.values.null_count() / len(candidates)
         if share >= MOSTLY or name in rules.numeric:
             values, odd = looked_up(texts, candidates, numbers.values)
-            doubts = [numbers.doubt, _about_odd(texts, odd, "numbers")]
-            return _finish_numbers(name, values, rules, numbers.style, doubts)
+            doubts = [numbers.doubt, about_odd(texts, odd, "numbers")]
+            column = read_values(name, values, rules, numbers.style, doubts)
+            return replace(column, decimal_comma=numbers.decimal_comma)
         moments = parse_moments(different)
         if moments is not None:
             values, odd = looked_up(texts, candidates, moments.values)
-            doubts = [moments.doubt, _about_odd(texts, odd, "moments")]
-            return _finish_numbers(name, values, rules, moments.style, doubts, kind="moment")
+            doubts = [moments.doubt, about_odd(texts, odd, "moments")]
+            column = read_values(name, values, rules, moments.style, doubts, kind="moment")
+            return replace(column, written=moments.format)
     if len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum():
         what = f"a different text in nearly every row, such as {_short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
@@ -183,7 +201,7 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             f"is read as categories, since it holds texts such as {_short(example)} among its "
             f"numbers: {argument('numeric', [name])} reads them as missing"
         )
-    return _as_categories(name, texts, mixed)
+    return read_categories(name, texts, mixed)
 
 
 def looked_up(
@@ -206,14 +224,15 @@ def looked_up(
     return texts.looked_up(table, np.nan), places[np.isnan(parsed)]
 
 
-def _about_odd(texts: Texts, odd: np.ndarray, kind: str) -> str:
+def about_odd(texts: Texts, odd: np.ndarray, kind: str, first_row: int = 0) -> str:
+    """Say which texts of a column of numbers or moments count as missing; "" if none do."""
     if not len(odd):
         return ""
     shown = ", ".join(_short(texts.different[int(place)]) for place in odd[:3])
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
-        f"{texts.row_of(odd[0])}"
+        f"{first_row + texts.row_of(odd[0])}"
     )
 
 
@@ -221,7 +240,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
-def _finish_numbers(
+def read_values(
     name: str,
     values: np.ndarray,
     rules: Rules,
@@ -233,7 +252,7 @@ def _finish_numbers(
     low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     if np.isnan(low):
         return _left_out(name, "without values")
-    _require_finite(name, values, low, high)
+    require_finite(name, values, low, high)
     if low == high:
         what = f"the same value {low:g} in every row"
         return _left_out(name, what, "", _narrow(values), fallback=True)
@@ -251,13 +270,16 @@ def _finish_numbers(
     return Column(ReadAs(name, kind, how, doubt), _narrow(values))
 
 
-def _require_finite(name: str, values: np.ndarray, low: float, high: float) -> None:
+def require_finite(
+    name: str, values: np.ndarray, low: float, high: float, first_row: int = 0
+) -> None:
+    """Raise ValueError if the lowest or highest number of a column is beyond float32."""
     largest = float(np.finfo(np.float32).max)
     if max(-low, high) > largest:
         row = int(np.flatnonzero(np.abs(values) > largest)[0])
         raise ValueError(
             f"the column '{name}' must hold finite float32 numbers, got {values[row]:g} in data "
-            f"row {row + 1}: {argument('drop', [name])} leaves the column out"
+            f"row {first_row + row + 1}: {argument('drop', [name])} leaves the column out"
         )
 
 
@@ -287,7 +309,8 @@ def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
     return "only numbers the rows" if counts else "has a different whole number in every row"
 
 
-def _as_categories(name: str, texts: Texts, doubt: str = "") -> Column:
+def read_categories(name: str, texts: Texts, doubt: str = "") -> Column:
+    """Return a column of categories, or leave it out if it has a single one."""
     missing = texts.unmistakable
     names = np.array(texts.spelled(), object)
     known = np.flatnonzero(~missing)

@@ -9,7 +9,38 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Moments", "parse_moments"]
+__all__ = ["MomentFormat", "Moments", "parse_moments", "read_moments"]
+
+
+@dataclass(frozen=True)
+class MomentFormat:
+    """How the dates and times of a column are written.
+
+    Attributes
+    ----------
+    date, clock : str
+        Their formats as for ``strptime``; all are empty for time spans.
+    zoned : bool
+        Whether a time zone follows.
+
+    """
+
+    date: str = ""
+    clock: str = ""
+    zoned: bool = False
+
+    @property
+    def is_span(self) -> bool:
+        """Whether these are times such as 12:30."""
+        return not self.date
+
+    @property
+    def known(self) -> bool:
+        """Whether this is a format that `parse_moments` can return."""
+        dates, clocks = {date for _, date in _DATES}, {clock for _, clock in _CLOCKS}
+        if not self.date or not self.clock:
+            return not self.clock and not self.zoned and self.date in {"", *dates}
+        return self.date in dates and self.clock in clocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +55,15 @@ class Moments:
         What they are, such as "date, in seconds since 1970".
     doubt : str
         A note if day and month could be the other way round, or empty.
+    format : MomentFormat
+        How they are written, for `read_moments`.
 
     """
 
     values: "pl.Series"
     style: str
     doubt: str
+    format: MomentFormat
 
 
 _DAY, _CLOCK = r"\d{1,2}", r"\d{1,2}:\d\d"
@@ -74,13 +108,22 @@ def parse_moments(texts: "pl.Series") -> Moments | None:
     if not _mostly(sample, r"\d[:./ ,-]"):
         return None
     if _mostly(sample, _SPAN):
-        return Moments(_spans(texts), "time, in seconds", "") if _mostly(texts, _SPAN) else None
+        if not _mostly(texts, _SPAN):
+            return None
+        return Moments(_spans(texts), "time, in seconds", "", MomentFormat())
     for pattern in dict(_DATES):
         for more, clock in (("", ""), *_CLOCKS):
             for zone in ("", _ZONE) if clock else ("",):
                 if _mostly(sample, f"^{pattern}{more}{zone}$"):
                     return _best(texts, pattern, clock, zoned=bool(zone))
     return None
+
+
+def read_moments(texts: "pl.Series", written: MomentFormat) -> "pl.Series":
+    """Return the seconds of more texts of a column, null if a text is not written in its format."""
+    if written.is_span:
+        return _spans(texts)
+    return _seconds(texts, written.date, written.clock, zoned=written.zoned)
 
 
 def _mostly(texts: "pl.Series", pattern: str) -> bool:
@@ -101,7 +144,12 @@ def _best(texts: "pl.Series", pattern: str, clock: str, *, zoned: bool) -> Momen
     order = "month" if date.startswith("%m") else "day"
     doubt = f"may have the day or the month first and is read with the {order} first"
     style = "date and time" if clock else "date"
-    return Moments(seconds, f"{style}, in seconds since 1970", doubt if len(as_good) > 1 else "")
+    return Moments(
+        seconds,
+        f"{style}, in seconds since 1970",
+        doubt if len(as_good) > 1 else "",
+        MomentFormat(date, clock, zoned),
+    )
 
 
 def _spans(texts: "pl.Series") -> "pl.Series":

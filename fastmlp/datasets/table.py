@@ -12,19 +12,17 @@ from fastmlp.common.errors import argument, unknown
 from fastmlp.datasets.columns import Column, ReadAs, Rules, read_columns
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.encode import Encoded, encode
+from fastmlp.datasets.frame_file import CELL_BYTES, name_of, require_polars
 from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.records import Records, read_records
 from fastmlp.datasets.splits import train_test_rows
 from fastmlp.datasets.target import Target, read_target
-from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
+from fastmlp.datasets.text_file import read_text_bytes
 
-__all__ = ["TABLE_SUFFIXES", "csv"]
+__all__ = ["TABLE_SUFFIXES", "csv", "require_known"]
 
 TASKS = ("auto", "classification", "regression")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-
-CELL_BYTES = 16
-"""Memory that polars needs for a short text."""
 
 BATCH_BYTES = 1 << 26
 MAX_WARNINGS = 5
@@ -125,10 +123,10 @@ def csv(
         if isinstance(names, str):
             kind = "texts" if option == "missing" else "column names"
             raise TypeError(f"{option} must be a list of {kind}: write [{names!r}]")
-    _require_polars()
+    require_polars()
     path = Path(path).expanduser()
     records = read_records(read_text_bytes(path), path, delimiter, target)
-    _require_known((target, *categorical, *numeric, *drop), records.header)
+    require_known((target, *categorical, *numeric, *drop), records.header)
     if target in drop:
         raise ValueError(f"the target column '{target}' cannot be dropped")
     for name in categorical:
@@ -153,7 +151,7 @@ def csv(
     columns_read = (answer.read_as, *encoded.columns)
     _warn(columns_read)
     return Dataset(
-        name=_name_of(path),
+        name=name_of(path),
         X_train=encoded.X_train,
         y_train=answer.y[train],
         X_test=encoded.X_test,
@@ -189,16 +187,8 @@ def _read(
     return answer, columns
 
 
-def _require_polars() -> None:
-    try:
-        import polars  # noqa: F401
-    except ImportError:
-        raise ImportError(
-            'tables are read with polars, which is not installed: pip install "fastmlp[tables]"'
-        ) from None
-
-
-def _require_known(names: Sequence[str], header: Sequence[str]) -> None:
+def require_known(names: Sequence[str], header: Sequence[str]) -> None:
+    """Raise ValueError if a name is not one of a table's columns."""
     known = set(header)
     for name in names:
         if name not in known:
@@ -239,8 +229,3 @@ def _warn(columns: Sequence[ReadAs]) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def _name_of(path: Path) -> str:
-    packed = path.suffix.lower() in PACKED_SUFFIXES
-    return Path(path.stem).stem if packed else path.stem

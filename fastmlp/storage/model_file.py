@@ -17,7 +17,23 @@ from fastmlp.layers.stack import Stack
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
 from fastmlp.storage.header import Entry, RefusedError, check_layout, parse, read_header
 
-__all__ = ["read", "require_name", "save", "save_ensemble"]
+__all__ = [
+    "MAX_LAYERS",
+    "TABLE_FORMAT",
+    "format_of",
+    "read",
+    "read_description",
+    "require_name",
+    "save",
+    "save_ensemble",
+    "write",
+]
+
+MAX_LAYERS = 10_000
+"""The default limit on the number of layers in a file."""
+
+TABLE_FORMAT = "fastmlp table 1"
+"""The format of models of tables, which hold several networks and an encoder."""
 
 _FORMAT = "fastmlp 1"
 _ENSEMBLE = "fastmlp ensemble 1"
@@ -54,7 +70,7 @@ _OTHER_FORMATS = {
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a model to a file; see ``Model.save``."""
     require_name(path)
-    _write(path, {"format": _FORMAT} | describe(model), arrays_of(model))
+    write(path, {"format": _FORMAT} | describe(model), arrays_of(model))
     _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
 
 
@@ -75,14 +91,15 @@ def save_ensemble(
         for number, model in enumerate(models)
         for name, array in arrays_of(model).items()
     }
-    _write(path, architecture, arrays)
+    write(path, architecture, arrays)
     for number, model in enumerate(models):
         _warn_of_non_finite(model, f"model {number} of the ensemble saved as {printable(path)}", 4)
 
 
-def _write(
+def write(
     path: str | os.PathLike[str], architecture: dict[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
+    """Write arrays and a description, which names its format and must fit in JSON, to a file."""
     from safetensors.numpy import save as to_bytes
 
     tensors = {name: np.asarray(a, order="C") for name, a in arrays.items()}
@@ -139,7 +156,7 @@ def _read_models(
 ) -> tuple[list[Any], Any]:
     """Return the models in a file, and their weights if it holds an ensemble, else None."""
     header, n_bytes = read_header(stream, (64 + max_layers) * _BYTES_A_LAYER)
-    architecture = _read_architecture(header.pop("__metadata__", None))
+    architecture = read_description(header.pop("__metadata__", None), (_FORMAT, _ENSEMBLE))
     entries = check_layout(header, n_bytes)
     weights = None
     if architecture["format"] == _ENSEMBLE:
@@ -197,22 +214,39 @@ def _ensemble(make: Callable[[list[Any], Any], Any], models: list[Any], weights:
         raise RefusedError(str(error)) from None
 
 
-def _read_architecture(metadata: Any) -> dict[str, Any]:
-    """Return the architecture in the file; raise RefusedError if another program wrote it."""
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Return the format that a file says it has; None if it says nothing or cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            header, _ = read_header(stream, 1 << 30)
+        return parse(header["__metadata__"]["architecture"])["format"]
+    except (OSError, *_CORRUPT):
+        return None
+
+
+def read_description(metadata: Any, forms: Sequence[str]) -> dict[str, Any]:
+    """Return the description in a file of one of these formats.
+
+    Raises
+    ------
+    RefusedError
+        If another program wrote the file, or it has another format.
+
+    """
     stranger = RefusedError("it is a safetensors file, but was not written by fastmlp")
     try:
-        architecture = parse(metadata["architecture"])
-        form = architecture["format"]
+        description = parse(metadata["architecture"])
+        form = description["format"]
     except (KeyError, TypeError, RefusedError):
         raise stranger from None
     if not isinstance(form, str) or not form.startswith("fastmlp "):
         raise stranger
-    if form not in (_FORMAT, _ENSEMBLE):
+    if form not in forms:
         raise RefusedError(
-            f"its format is {form[:40]!r} and this version reads {_FORMAT!r} and {_ENSEMBLE!r}: "
-            "load it with the version of fastmlp that saved it"
+            f"its format is {form[:40]!r} and this version reads "
+            f"{' and '.join(map(repr, forms))}: load it with the version of fastmlp that saved it"
         )
-    return architecture
+    return description
 
 
 def _warn_of_non_finite(model: Stack, what: str, stacklevel: int) -> None:

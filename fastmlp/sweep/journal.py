@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastmlp import saving
 from fastmlp.common.files import write_whole
 from fastmlp.common.messages import note
+from fastmlp.ensemble import Ensemble
+from fastmlp.model import Sequential
+from fastmlp.storage.model_file import MAX_LAYERS, read
 from fastmlp.sweep.ranges import Settings
 from fastmlp.sweep.result import FAILED, SCORES, score
 
@@ -76,7 +78,7 @@ class Journal:
         file = self._path(index).with_suffix(_MODEL)
         if index not in self._models and file.exists():
             try:
-                self._models[index] = saving.load(file)
+                self._models[index] = read(file, MAX_LAYERS, Sequential, Ensemble)
             except (ValueError, TypeError) as error:
                 note(f"{error}: the run is repeated")
         return index in self._models

@@ -1,0 +1,120 @@
+"""The options of the command line about data: what to read, and how to learn from tables."""
+
+from pathlib import Path
+
+from fastmlp.cli.option import Option
+from fastmlp.cli.parsing import fraction, name_of, names, number, one_character, whole_number
+from fastmlp.datasets.table import TASKS
+from fastmlp.tabular.methods import METHODS
+from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+
+__all__ = ["DATA", "DEFAULT_METHOD", "LEARNING"]
+
+DATA = (
+    Option(
+        "data_dir",
+        "data",
+        "folder with the dataset's official files",
+        Path,
+        "DIR",
+        shown_default="downloaded once and kept",
+        argument="directory",
+    ),
+    Option(
+        "val_fraction",
+        "data",
+        "share of the training rows to hold out for validation",
+        fraction,
+        "SHARE",
+        default=0.1,
+        by_dataset=True,
+    ),
+    Option(
+        "target",
+        "table",
+        "column to predict",
+        str,
+        "COLUMN",
+        commands=("train", "sweep", "evaluate"),
+    ),
+    Option(
+        "task",
+        "table",
+        "classification or regression",
+        name_of("task", TASKS),
+        "NAME",
+        shown_default="auto: decided by the target's values",
+    ),
+    Option(
+        "delimiter",
+        "table",
+        "character between the cells, or the word tab",
+        one_character,
+        "CHAR",
+        shown_default="detected",
+        commands=("train", "sweep", "predict", "evaluate"),
+    ),
+    *(
+        Option(name, "table", text, names, "NAME,NAME", repeated=True)
+        for name, text in (
+            ("drop", "columns to leave out"),
+            ("categorical", "columns to read as categories"),
+            ("numeric", "columns to read as numbers"),
+            ("missing", "texts that stand for a missing value, in addition to NA, ? and the like"),
+        )
+    ),
+)
+
+DEFAULT_METHOD = "realmlp-td-s"
+"""How networks for tables are built and trained, unless the user says otherwise."""
+
+_METRICS = (*CLASSIFICATION, *REGRESSION)
+
+LEARNING = (
+    Option(
+        "test",
+        "learning",
+        "table of test rows",
+        Path,
+        "FILE",
+        shown_default="a fifth of the rows",
+        commands=("train",),
+    ),
+    Option(
+        "method",
+        "learning",
+        f"how networks for tables are built and trained: {', '.join(METHODS)}",
+        name_of("method", METHODS),
+        "NAME",
+        shown_default=f"{DEFAULT_METHOD}; the plain network if one of its options is given",
+        commands=("train",),
+    ),
+    Option(
+        "ensemble",
+        "learning",
+        "number of networks whose predictions are averaged",
+        whole_number(1),
+        "N",
+        shown_default="1; with --time-limit, as many as there is time for",
+        commands=("train",),
+        argument="n_ensemble",
+    ),
+    Option(
+        "time_limit",
+        "learning",
+        "seconds for the training",
+        number(above=True),
+        "SECONDS",
+        shown_default="no limit",
+        commands=("train",),
+    ),
+    Option(
+        "metric",
+        "learning",
+        f"score that decides which epoch is the best: {', '.join(_METRICS)}",
+        name_of("metric", _METRICS),
+        "NAME",
+        shown_default="accuracy, or rmse for numbers",
+        commands=("train",),
+    ),
+)

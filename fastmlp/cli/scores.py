@@ -1,0 +1,47 @@
+"""A small table of scores, beside those of a baseline."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+
+__all__ = ["score_lines"]
+
+
+def score_lines(
+    found: Mapping[str, float], usual: Mapping[str, float] | None, heads: Sequence[str]
+) -> list[str]:
+    """Return the lines of a table.
+
+    Parameters
+    ----------
+    found, usual : mapping of str to float
+        Name -> score, of the model and of the baseline, if there is one.
+    heads : sequence of str
+        What to write over the columns.
+
+    """
+    known = CLASSIFICATION if "accuracy" in found else REGRESSION
+    rows = [list(heads[: 2 if usual is None else 3])]
+    for name, metric in known.items():
+        row = [metric.label, _text(name, found[name])]
+        rows.append(row if usual is None else [*row, _text(name, usual[name])])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(_aligned(row, widths)) for row in rows]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return a name to the left and numbers to the right."""
+    numbers = zip(row[1:], widths[1:], strict=True)
+    return [row[0].ljust(widths[0]), *(text.rjust(width) for text, width in numbers)]
+
+
+def _text(name: str, score: float) -> str:
+    if np.isnan(score):
+        return "undefined"
+    if name in ("accuracy", "balanced_accuracy"):
+        return f"{score:.2%}"
+    if name in ("r2", "roc_auc") and abs(score) < 1000:
+        return f"{round(score, 3) + 0.0:.3f}"  # not -0.000
+    return f"{score:.4g}"

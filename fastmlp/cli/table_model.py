@@ -1,0 +1,78 @@
+"""A saved model of a table and new rows for it, as `predict` and `evaluate` need them."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp.cli.tables import doubts_collected, tell_doubts
+from fastmlp.common.errors import printable
+from fastmlp.datasets.frame_file import FrameFile, read_frame_file
+from fastmlp.storage.model_file import TABLE_FORMAT, format_of
+from fastmlp.tabular import storage
+from fastmlp.tabular.model import TableModel
+
+__all__ = ["add_model_and_file", "load_model", "predictions", "read_rows"]
+
+_ROWS = 1 << 16
+"""Rows that are encoded at a time."""
+
+
+def add_model_and_file(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that both commands take."""
+    parser.add_argument("model", metavar="MODEL", help="a file that train --out has written")
+    parser.add_argument(
+        "file", metavar="FILE", help="a table with the columns that the model was trained with"
+    )
+
+
+def load_model(path: str) -> TableModel:
+    """Return the model in a file.
+
+    Raises
+    ------
+    ValueError
+        If it is not a model of a table.
+    OSError
+        If the file cannot be read.
+
+    """
+    form = format_of(path)
+    if form is not None and form != TABLE_FORMAT:
+        raise ValueError(
+            f"{printable(path)} holds a network without a description of a table's columns, so it "
+            "cannot read tables: train it with fastmlp train FILE --target COLUMN --out MODEL, "
+            "without options of the plain network"
+        )
+    return storage.load(path)
+
+
+def read_rows(arguments: argparse.Namespace, model: TableModel) -> FrameFile:
+    """Return the new rows."""
+    names = model.encoder.names
+    path = Path(arguments.file).expanduser()
+    file = read_frame_file(path, arguments.delimiter, names[0])
+    lacking = [name for name in names if name not in file.frame.columns]
+    if lacking and model.encoder.named:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(
+            f"'{path}' lacks the column {lacking[0]!r}{more}, which the model was trained with"
+        )
+    return file
+
+
+def predictions(model: TableModel, frame: Any, n_threads: int | None) -> Iterator[np.ndarray]:
+    """Yield class probabilities or numbers for some rows of a frame after the other.
+
+    Doubts about new values are printed, each once for a column.
+    """
+    told: set[str] = set()
+    for start in range(0, len(frame), _ROWS):
+        with doubts_collected() as doubts:
+            inputs = model.encoder.transform(frame[start : start + _ROWS], first_row=start)
+        new = {doubt.partition(" is read as ")[0]: doubt for doubt in doubts}
+        tell_doubts(doubt for column, doubt in new.items() if column not in told)
+        told.update(new)
+        yield model.predict_encoded(inputs, n_threads)

@@ -1,0 +1,169 @@
+"""`fastmlp train` on a table: encode it, train, compare with a baseline, and save the model."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp import plots
+from fastmlp.cli import signals
+from fastmlp.cli.destinations import write_file
+from fastmlp.cli.patience import Patience
+from fastmlp.cli.report import finite_only, wrapped
+from fastmlp.cli.scores import score_lines
+from fastmlp.cli.table_task import TableTask, load_table_task
+from fastmlp.cli.watching import Watch
+from fastmlp.common.errors import printable
+from fastmlp.engine import threads
+from fastmlp.tabular import storage
+from fastmlp.tabular.building import Built, build
+from fastmlp.tabular.learning import Plan
+from fastmlp.tabular.metrics import baseline, metric_of, scores
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace, seed: int, method: str) -> int:
+    """Train, save, draw and report, in this order because printing may fail."""
+    metric_name = arguments.metric
+    task = load_table_task(arguments, seed)
+    metric = metric_of(metric_name, classes=task.classes is not None)
+    print(wrapped(task.describe()), flush=True)
+    limit = arguments.time_limit
+    with Patience(nothing_to_keep=False) as patience:
+        signals.leave_at_once()  # until the first step, while modules and kernels load
+        began = time.monotonic()
+        watch = Watch(limit)
+        plan = Plan(
+            method,
+            metric,
+            n_networks=arguments.ensemble,
+            deadline=None if limit is None else began + limit,
+            n_threads=arguments.threads,
+            seed=seed,
+            callbacks=[watch],
+            told=watch.finish,
+        )
+        patience.hold()
+        classes = None if task.classes is None else np.array(task.classes, object)
+        with watch:
+            built = build(task.encoder, task.train, None, classes, plan, task.target)
+        seconds = time.monotonic() - began
+        start = baseline(task.train.y, None if task.classes is None else len(task.classes))
+        built.model.told["baseline"] = start.tolist()
+        predicted = built.model.predict_encoded(task.test.inputs, arguments.threads)
+        written = _write_results(built, task, predicted, arguments)
+        report = _report(built, task, predicted, start, arguments, seed, seconds)
+        _print(report, built, task)
+        for path in written:
+            print(f"wrote {path}")
+        if arguments.json:
+            print(json.dumps(finite_only(report), allow_nan=False), flush=True)
+    if patience.pending:
+        return signals.INTERRUPTED
+    asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
+    return 1 if len(written) < asked_for else 0
+
+
+def _report(
+    built: Built,
+    task: TableTask,
+    predicted: np.ndarray,
+    start: np.ndarray,
+    arguments: argparse.Namespace,
+    seed: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the contents of the ``--json`` output, as a dict of plain values."""
+    members = built.learned.members
+    test = scores(task.test.y, predicted)
+    constant = np.broadcast_to(start, (len(task.test), len(start)))
+    usual = scores(task.test.y, constant if task.classes is not None else constant[:, 0])
+    known = ~np.isnan(built.out_of_fold).reshape(len(task.train), -1)[:, 0]
+    validation = scores(task.train.y[known], built.out_of_fold[known])
+    columns = [{"name": c.name, "kind": c.kind, "read": c.how} for c in built.model.encoder.columns]
+    return {
+        "dataset": task.name,
+        "target": task.target,
+        "method": built.model.method,
+        "test_accuracy": test.get("accuracy"),
+        "val_accuracy": validation.get("accuracy"),
+        "test_loss": _loss(test),
+        "val_loss": _loss(validation),
+        **({"test_r2": test["r2"]} if task.classes is None else {}),
+        "test": test,
+        "validation": validation,
+        "baseline": usual,
+        "columns": columns,
+        "rows_without_target": task.n_left_out,
+        "train_rows": len(task.train),
+        "test_rows": len(task.test),
+        "train_seconds": seconds,
+        "compile_seconds": max(member.history.compile_seconds for member in members),
+        "samples_per_second": _n_visited(built, len(task.train)) / seconds,
+        "n_networks": len(members),
+        "n_parameters": sum(member.recipe.model.n_parameters for member in members),
+        "epochs": sum(len(member.history) for member in members),
+        "stopped": members[0].history.stopped,
+        "seed": seed,
+        "precision": arguments.precision,
+        "threads": arguments.threads or threads.available(),
+    }
+
+
+def _n_visited(built: Built, n_rows: int) -> int:
+    """Return how many rows all steps of all networks had."""
+    return sum(
+        len(member.history.steps) * min(n_rows, member.recipe.options["batch_size"])
+        for member in built.learned.members
+    )
+
+
+def _loss(found: dict[str, float]) -> float:
+    return found["log_loss"] if "log_loss" in found else found["rmse"] ** 2
+
+
+def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
+    most = "the mean"
+    if task.classes is not None:
+        most = printable(task.classes[int(np.bincount(task.train.y).argmax())])
+        most = f"always {most}" if len(most) <= 20 else "most frequent"
+    for line in score_lines(report["test"], report["baseline"], ("test rows", "model", most)):
+        print(line)
+    metric = built.model.metric
+    if not metric.better(report["test"][metric.name], report["baseline"][metric.name]):
+        print(f"the model is no better than predicting {most}: the columns may not tell the target")
+    n = report["n_networks"]
+    print(
+        wrapped(
+            f"{built.model.method}, {n} network{'s' * (n > 1)}, {report['n_parameters']:,} "
+            f"parameters: validation {metric.label} {built.score:.4g}, {report['epochs']} epochs "
+            f"in {report['train_seconds']:.1f} s (compilation {report['compile_seconds']:.1f} s)"
+        ),
+        flush=True,
+    )
+
+
+def _write_results(
+    built: Built, task: TableTask, predicted: np.ndarray, arguments: argparse.Namespace
+) -> list[Path]:
+    """Write the requested files; return the paths that were written."""
+    wanted = (
+        (arguments.out, lambda path: storage.save(built.model, path)),
+        (arguments.plot, lambda path: _draw(built, task, predicted, path)),
+    )
+    return [path for path, write in wanted if path is not None and write_file(path, write)]
+
+
+def _draw(built: Built, task: TableTask, predicted: np.ndarray, path: Path) -> None:
+    if task.classes is None:
+        how_well: dict[str, Any] = {"targets": task.test.y, "predicted": predicted}
+    else:
+        confusion = np.zeros((len(task.classes),) * 2, dtype=np.int64)
+        np.add.at(confusion, (task.test.y, predicted.argmax(axis=1)), 1)
+        how_well = {"confusion": confusion, "class_names": task.classes}
+    history = built.learned.members[0].history
+    plots.save(plots.training_summary(history, **how_well, title=printable(task.name)), path)

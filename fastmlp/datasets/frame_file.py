@@ -1,0 +1,156 @@
+"""Files of tables as polars data frames: CSV, Parquet, Arrow and JSON lines."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastmlp.common.errors import argument, printable
+from fastmlp.datasets.limits import require_bytes
+from fastmlp.datasets.records import read_records
+from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "CELL_BYTES",
+    "FRAME_SUFFIXES",
+    "FrameFile",
+    "name_of",
+    "read_frame_file",
+    "require_polars",
+]
+
+_TYPED = {
+    ".parquet": "Parquet",
+    ".arrow": "Arrow",
+    ".feather": "Arrow",
+    ".ipc": "Arrow",
+    ".jsonl": "JSON lines",
+    ".ndjson": "JSON lines",
+}
+
+FRAME_SUFFIXES = (".csv", ".tsv", ".tab", *_TYPED)
+"""Endings of names, without those of compressed files, that stand for a table."""
+
+CELL_BYTES = 16
+"""Memory that polars needs for a short text."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameFile:
+    """A table from a file.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without its endings.
+    frame : polars.DataFrame
+        From a CSV file, all columns hold texts.
+    european : bool
+        Whether cells are separated by something other than commas, so that a comma in a number may
+        be decimal.
+    n_bytes : int
+        Size of the file.
+
+    """
+
+    name: str
+    frame: "pl.DataFrame"
+    european: bool
+    n_bytes: int
+
+
+def read_frame_file(path: Path, delimiter: str | None = None, expected: str = "") -> FrameFile:
+    """Read a table; what kind of file it is follows from its first bytes or its name.
+
+    Parameters
+    ----------
+    path : Path
+    delimiter : str, optional
+        One character between the cells of a text file. Default: detected.
+    expected : str
+        The name of a column that should be there, which helps to detect the delimiter.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ImportError
+        If polars is not installed.
+    ValueError
+        If the file is no table, or is larger than the memory that it may take.
+
+    """
+    require_polars()
+    if not path.is_file():
+        problem = "is not a file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"the table '{path}' {problem}")
+    european = False
+    kind = _kind(path)
+    if kind == "CSV":
+        frame, european = _read_csv(path, delimiter, expected)
+    elif delimiter is not None:
+        raise ValueError(f"{argument('delimiter')} is for text files, and '{path}' is {kind}")
+    else:
+        frame = _read_typed(path, kind)
+    if not frame.width or not frame.height:
+        raise ValueError(f"'{path}' has no {'rows' if frame.width else 'columns'}")
+    return FrameFile(name_of(path), frame, european, path.stat().st_size)
+
+
+def require_polars() -> None:
+    """Raise ImportError, saying what to install, if polars is missing."""
+    try:
+        import polars  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            'tables are read with polars, which is not installed: pip install "fastmlp[tables]"'
+        ) from None
+
+
+def _kind(path: Path) -> str:
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if start[:4] == b"PAR1":
+        return "Parquet"
+    if start == b"ARROW1":
+        return "Arrow"
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in PACKED_SUFFIXES:
+        suffixes.pop()
+    return _TYPED.get(suffixes[-1] if suffixes else "", "CSV")
+
+
+def _read_csv(path: Path, delimiter: str | None, expected: str) -> tuple["pl.DataFrame", bool]:
+    records = read_records(read_text_bytes(path), path, delimiter, expected)
+    n_columns = len(records.header)
+    require_bytes(
+        records.n_rows * n_columns * CELL_BYTES,
+        path.stat().st_size,
+        f"the table, {records.n_rows:,} rows of {n_columns:,} columns,",
+        "use a part of it",
+    )
+    frame = records.columns(range(n_columns))
+    frame.columns = list(records.header)
+    return frame, records.delimiter != ","
+
+
+def _read_typed(path: Path, kind: str) -> "pl.DataFrame":
+    import polars as pl
+
+    try:
+        if kind == "Parquet":
+            return pl.read_parquet(path)
+        if kind == "Arrow":
+            return pl.read_ipc(path)
+        return pl.read_ndjson(read_text_bytes(path))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        why = printable(str(error).strip().partition("\n")[0])
+        raise ValueError(f"'{path}' cannot be read as {kind} ({why})") from None
+
+
+def name_of(path: Path) -> str:
+    """Return a file's name without its endings."""
+    packed = path.suffix.lower() in PACKED_SUFFIXES
+    return Path(path.stem).stem if packed else path.stem

@@ -1,0 +1,286 @@
+"""What a fitted encoder knows about each column, and how it encodes new values of the column."""
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from fastmlp.common.errors import printable
+from fastmlp.datasets.cells import parse_numbers
+from fastmlp.datasets.columns import about_odd, looked_up, require_finite
+from fastmlp.datasets.encode import OTHER_NAME
+from fastmlp.datasets.moments import MomentFormat, parse_moments, read_moments
+from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.tabular.calendar import PARTS, moment_parts
+from fastmlp.tabular.frames import RawColumn, spelled_number, texts
+
+__all__ = [
+    "CategoryColumn",
+    "FittedColumn",
+    "LeftOutColumn",
+    "MomentColumn",
+    "NumberColumn",
+    "as_texts",
+    "numbers_of",
+]
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class FittedColumn:
+    """A column of the training rows.
+
+    Attributes
+    ----------
+    name : str
+    how : str
+        How it was read, as in a line of the encoder's summary.
+
+    """
+
+    name: str
+    how: str
+
+    def __str__(self) -> str:
+        """Return one line about the column."""
+        return f"{printable(self.name)}: {printable(self.how)}"
+
+    @property
+    def kind(self) -> str:
+        """What it is read as: a number, a date or a category; or that it is left out."""
+        return "left out"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the columns of numbers that it becomes."""
+        return ()
+
+
+@dataclass(frozen=True)
+class LeftOutColumn(FittedColumn):
+    """A column that is not used."""
+
+
+@dataclass(frozen=True)
+class NumberColumn(FittedColumn):
+    """A column of numbers or time spans.
+
+    Attributes
+    ----------
+    center : float
+        The median, which is subtracted before values are rounded to float32: seconds since 1970,
+        or 1e9 + 0.1, would otherwise lose their differences.
+    holds : {"number", "span"}
+    decimal_comma : bool
+        Whether commas in texts are decimal.
+    written : MomentFormat, or None
+        How texts of moments or spans are written.
+
+    """
+
+    center: float = 0.0
+    holds: Literal["number", "span"] = "number"
+    decimal_comma: bool = False
+    written: MomentFormat | None = None
+
+    @property
+    def kind(self) -> str:
+        """A number."""
+        return "number"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Its own name."""
+        return (self.name,)
+
+    def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
+        """Return float64 numbers of shape (N, 1), NaN if missing."""
+        values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written)
+        return np.clip(values - self.center, -_LARGEST, _LARGEST)[:, None]
+
+
+@dataclass(frozen=True)
+class MomentColumn(FittedColumn):
+    """A column of dates, with or without times of day.
+
+    Attributes
+    ----------
+    center : float
+        The median, in seconds since 1970.
+    parts : tuple of str
+        The parts that differ between the training rows, of ``calendar.PARTS``.
+    written : MomentFormat, or None
+        How texts of moments are written.
+
+    """
+
+    center: float = 0.0
+    parts: tuple[str, ...] = PARTS
+    written: MomentFormat | None = None
+
+    @property
+    def kind(self) -> str:
+        """A date."""
+        return "date"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """One name for each part, such as ``"sold: month"``."""
+        return tuple(f"{self.name}: {part}" for part in self.parts)
+
+    def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
+        """Return float64 numbers of shape (N, number of parts), NaN if missing."""
+        seconds = numbers_of(raw, missing, "moment", False, self.written)
+        return moment_parts(seconds, self.parts, self.center)
+
+
+@dataclass(frozen=True)
+class CategoryColumn(FittedColumn):
+    """A column of categories.
+
+    Attributes
+    ----------
+    categories : tuple of str
+        The texts that have a code of their own, sorted: the first has code 1.
+    shared : bool
+        Whether all other texts share one more code; otherwise they have code 0, as missing values.
+
+    """
+
+    categories: tuple[str, ...] = ()
+    shared: bool = False
+
+    @property
+    def kind(self) -> str:
+        """A category."""
+        return "category"
+
+    @property
+    def size(self) -> int:
+        """Number of codes besides 0."""
+        return len(self.categories) + self.shared
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the codes 1, 2, ... stand for."""
+        return (*self.categories, OTHER_NAME) if self.shared else self.categories
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        codes = {text: code for code, text in enumerate(self.categories, 1)}
+        truth = {text.lower(): code for text, code in codes.items()}
+        # Libraries and files spell truth values as True, true or TRUE.
+        return truth if truth.keys() == {"false", "true"} else codes
+
+    def _code(self, text: str) -> int:
+        code_of = self._codes
+        truth = code_of.keys() == {"false", "true"}
+        return code_of.get(text.lower() if truth else text, self.size if self.shared else 0)
+
+    def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
+        """Return codes of shape (N,): 0 for missing values, and for unknown ones unless shared."""
+        found = as_texts(raw, missing)
+        table = np.array([self._code(text) for text in found.spelled()], np.int32)
+        table[found.unmistakable] = 0
+        return found.looked_up(table, 0)
+
+
+def as_texts(raw: RawColumn, missing: frozenset[str]) -> Texts:
+    """Return the texts of a column; numbers are spelled without a point if they are whole."""
+    values = raw.values
+    if isinstance(values, np.ndarray):
+        different, places = np.unique(values, return_inverse=True)
+        spelled = [None if np.isnan(value) else _spelled(raw.kind, value) for value in different]
+        values = texts(spelled).gather(places)
+    return next(texts_of(values.to_frame(), missing))
+
+
+def _spelled(kind: str, value: float) -> str:
+    if kind == "moment":
+        return str(np.datetime64(round(value), "s")).replace("T", " ").removesuffix(" 00:00:00")
+    return spelled_number(value)
+
+
+def numbers_of(
+    raw: RawColumn,
+    missing: frozenset[str],
+    kind: str,
+    decimal_comma: bool | None,
+    written: MomentFormat | None,
+) -> np.ndarray:
+    """Return the numbers of a column as float64, NaN if missing.
+
+    Parameters
+    ----------
+    raw : RawColumn
+    missing : frozenset of str
+        Additional texts that mean a missing value, in lower case.
+    kind : {"number", "moment", "span"}
+        What the column held in training.
+    decimal_comma : bool or None
+        Whether commas are decimal; None to decide.
+    written : MomentFormat or None
+        How moments and spans are written.
+
+    Raises
+    ------
+    TypeError
+        If the column holds something else than in training.
+    ValueError
+        If a number is infinite.
+
+    """
+    if isinstance(raw.values, np.ndarray):
+        if raw.kind != kind and not np.isnan(raw.values).all():
+            words = {"number": "numbers", "moment": "dates", "span": "times"}
+            raise TypeError(
+                f"the column {printable(raw.name)!r} held {words[kind]} in training, got "
+                f"{words[raw.kind]}"
+            )
+        values = _without(raw.values, missing) if kind == "number" else raw.values
+    else:
+        values = _parsed(raw, missing, kind, decimal_comma, written)
+    if len(values):
+        low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+        require_finite(raw.name, values, low, high, raw.first_row)
+    return values
+
+
+def _without(values: np.ndarray, missing: frozenset[str]) -> np.ndarray:
+    """Return numbers with NaN for those that mean a missing value, such as -999."""
+    meant = []
+    for text in missing:
+        try:
+            meant.append(float(text))
+        except ValueError:
+            continue
+    return np.where(np.isin(values, meant), np.nan, values) if meant else values
+
+
+def _parsed(
+    raw: RawColumn,
+    missing: frozenset[str],
+    kind: str,
+    decimal_comma: bool | None,
+    written: MomentFormat | None,
+) -> np.ndarray:
+    found: Any = next(texts_of(raw.values.to_frame(), missing))
+    candidates = np.flatnonzero(~found.markers)
+    if not len(candidates):
+        return np.full(found.n_rows, np.nan)
+    different = found.different.gather(candidates)
+    if kind == "number":
+        parsed = parse_numbers(different, decimal_comma=decimal_comma).values
+    elif written is not None:
+        parsed = read_moments(different, written)
+    else:  # in training it had the type of dates or times
+        moments = parse_moments(different)
+        parsed = different.is_null().cast(float) * np.nan if moments is None else moments.values
+    values, odd = looked_up(found, candidates, parsed)
+    doubt = about_odd(found, odd, "numbers" if kind == "number" else "moments", raw.first_row)
+    if doubt and not raw.quiet:
+        warnings.warn(f"the column '{raw.name}' {doubt}", UserWarning, stacklevel=2)
+    return values

@@ -1,0 +1,250 @@
+"""The encoder between tables and networks: numbers and category codes from any data frame."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from fastmlp.common.errors import unknown
+from fastmlp.datasets.columns import Rules
+from fastmlp.datasets.encode import MAX_CATEGORIES
+from fastmlp.tabular import fitting
+from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn
+from fastmlp.tabular.description import from_config, to_config
+from fastmlp.tabular.frames import (
+    RawColumn,
+    column_names,
+    count_rows,
+    has_names,
+    raw_columns,
+)
+
+__all__ = ["Encoded", "TableEncoder"]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The rows of a table as networks take them.
+
+    Attributes
+    ----------
+    numbers : float32 ndarray of shape (N, n_numbers), C-contiguous
+        NaN if missing.
+    codes : int32 ndarray of shape (N, n_categories), C-contiguous
+        Column j holds 0 for a missing or unknown category, and 1 to ``sizes[j]`` for the others.
+    sizes : tuple of int
+        The number of categories of each column of ``codes``.
+
+    """
+
+    numbers: np.ndarray
+    codes: np.ndarray
+    sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.numbers)
+
+    def take(self, rows: np.ndarray | slice) -> "Encoded":
+        """Return some rows."""
+        return Encoded(self.numbers[rows], self.codes[rows], self.sizes)
+
+
+class TableEncoder:
+    """Encodes the columns of a table as numbers and category codes.
+
+    Columns are read by the same rules as in `fastmlp.datasets.csv`, whatever library the frame
+    comes from; a column that has the type of numbers, dates or categories is taken at its word.
+
+    - *Numbers* stay numbers, less the column's median; also numbers written as texts, with
+      thousands separators, currencies or percent signs.
+    - *Dates* become year, month, day, weekday, hour and the number of days since their median, as
+      far as these differ between rows; times such as 12:30 become seconds.
+    - *Categories* (other texts, truth values, categorical types) become codes. If there are more
+      than ``max_categories``, the rarer ones share a code, also with those that are first seen
+      after `fit`. Otherwise unknown categories count as missing.
+    - Columns are *left out* if they have no value, the same value in every row, a different text
+      in nearly every row, or just number the rows.
+
+    Parameters
+    ----------
+    categorical, numeric : sequence of str, optional
+        Columns to read as categories, or as numbers, whatever they hold.
+    drop : sequence of str, optional
+        Columns to leave out.
+    missing : sequence of str, optional
+        Additional texts or numbers that mean a missing value, in any column.
+    max_categories : int, default 100
+        The largest number of categories of a column that have a code of their own.
+
+    Attributes
+    ----------
+    columns : tuple of FittedColumn
+        What is known about each column of the training rows, in their order.
+    doubts : tuple of str
+        What may have been misread, one sentence each.
+    named : bool
+        Whether the training rows came with names of columns. If they did not, or if later rows do
+        not, columns are found by their position.
+
+    """
+
+    columns: tuple[FittedColumn, ...] = ()
+    doubts: tuple[str, ...] = ()
+    named: bool = False
+
+    def __init__(
+        self,
+        *,
+        categorical: Sequence[str] = (),
+        numeric: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        missing: Sequence[str] = (),
+        max_categories: int = MAX_CATEGORIES,
+    ):
+        self.categorical, self.numeric, self.drop = tuple(categorical), tuple(numeric), tuple(drop)
+        self.missing = tuple(missing)
+        self.max_categories = max_categories
+
+    def fit(self, X: Any, *, european: bool = False) -> Self:
+        """Learn the columns from the rows of a data frame or array.
+
+        Parameters
+        ----------
+        X : data frame or array_like of shape (N, D)
+        european : bool, default False
+            Whether a comma in a text is decimal if no other text of the column decides it.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or used twice, a number is infinite, or no column can be used.
+
+        """
+        names = column_names(X)
+        for name in (*self.categorical, *self.numeric, *self.drop):
+            if name not in names:
+                raise unknown("column", name, names)
+        for name in self.categorical:
+            if name in self.numeric:
+                raise ValueError(f"the column {name!r} cannot be both categorical and numeric")
+        rules = Rules(frozenset(self.categorical), frozenset(self.numeric), self._missing, european)
+        kept = [name for name in names if name not in self.drop]
+        found, doubts = fitting.fit_columns(raw_columns(X, kept), rules, self.max_categories)
+        by_name = dict(zip(kept, found, strict=True))
+        self.columns = tuple(by_name.get(name) or fitting.dropped(name) for name in names)
+        self.doubts, self.named = tuple(doubts), has_names(X)
+        if not self.names:
+            why = "; ".join(map(str, self.columns[:3]))
+            raise ValueError(
+                f"the table has no column with information, in {count_rows(X)} rows ({why})"
+                if why
+                else "the table has no columns"
+            )
+        return self
+
+    def transform(self, X: Any, *, first_row: int = 0, quiet: bool = False) -> Encoded:
+        """Encode rows; columns are found by their names, and others are ignored.
+
+        Parameters
+        ----------
+        X : data frame or array_like of shape (N, D)
+        first_row : int, default 0
+            How many rows of a larger table come before, for messages.
+        quiet : bool, default False
+            Whether not to warn of texts among numbers. `doubts` has those of the training rows.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing.
+        TypeError
+            If a column holds something else than in training, such as dates instead of numbers.
+
+        """
+        used = [column for column in self.columns if column.kind != "left out"]
+        numbers = np.empty((count_rows(X), len(self.number_names)), np.float32)
+        codes = np.empty((len(numbers), len(self.sizes)), np.int32)
+        place = code_place = 0
+        for column, raw in zip(used, self._raw_columns(X), strict=True):
+            raw = replace(raw, first_row=first_row, quiet=quiet)
+            if isinstance(column, CategoryColumn):
+                codes[:, code_place] = column.encode(raw, self._missing)
+                code_place += 1
+            elif isinstance(column, NumberColumn | MomentColumn):
+                width = len(column.outputs)
+                numbers[:, place : place + width] = column.encode(raw, self._missing)
+                place += width
+        return Encoded(numbers, codes, self.sizes)
+
+    def _raw_columns(self, X: Any) -> Iterator[RawColumn]:
+        if self.named and has_names(X):
+            return raw_columns(X, self.names)
+        found, known = column_names(X), [column.name for column in self.columns]
+        if len(found) != len(known):
+            raise ValueError(f"the table has {len(found)} columns, and {len(known)} in training")
+        used = set(self.names)
+        places = [place for place, name in enumerate(known) if name in used]
+        renamed = raw_columns(X, [found[place] for place in places])
+        return (replace(raw, name=known[p]) for raw, p in zip(renamed, places, strict=True))
+
+    def fit_transform(self, X: Any, *, european: bool = False) -> Encoded:
+        """Learn the columns of some rows and encode these rows."""
+        return self.fit(X, european=european).transform(X, quiet=True)
+
+    def summary(self) -> str:
+        """Return one line for each column, which tells how it was read."""
+        return "\n".join(map(str, self.columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that are used."""
+        return tuple(c.name for c in self.columns if c.kind != "left out")
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """What each column of ``Encoded.numbers`` holds, such as ``"sold: month"``."""
+        return tuple(name for column in self.columns for name in column.outputs)
+
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """Column name -> what its codes 1, 2, ... stand for."""
+        return {c.name: c.names for c in self.columns if isinstance(c, CategoryColumn)}
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of categories of each column of ``Encoded.codes``."""
+        return tuple(c.size for c in self.columns if isinstance(c, CategoryColumn))
+
+    @property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(str(text).strip().lower() for text in self.missing)
+
+    def config(self) -> dict[str, Any]:
+        """Return everything that was learned, as JSON can hold it."""
+        return {
+            "missing": sorted(self._missing),
+            "max_categories": self.max_categories,
+            "named": self.named,
+            "columns": [to_config(column) for column in self.columns],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "TableEncoder":
+        """Return the fitted encoder that `config` described.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it is no such description.
+
+        """
+        missing, most, named = config["missing"], config["max_categories"], config["named"]
+        texts = all(type(text) is str for text in missing)
+        if type(most) is not int or type(named) is not bool or not texts:
+            raise ValueError("the encoder's settings are corrupt")
+        encoder = cls(missing=missing, max_categories=most)
+        encoder.named = named
+        encoder.columns = tuple(from_config(entry) for entry in config["columns"])
+        return encoder

@@ -1,0 +1,28 @@
+"""scikit-learn's own checks of the estimators for tables."""
+
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("narwhals")
+pytest.importorskip("polars")
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastmlp.tabular import TabularClassifier, TabularRegressor
+
+_SPLIT = (
+    "the validation rows are drawn at random, so a row of weight 2 and a row given twice lead to "
+    "other networks"
+)
+
+
+@parametrize_with_checks(
+    [TabularClassifier(n_threads=1), TabularRegressor(n_threads=1)],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": _SPLIT,
+    },
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:the column 'x[0-9]+' is left out:UserWarning")
+def test_estimator_check(estimator, check):
+    check(estimator)

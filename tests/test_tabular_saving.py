@@ -1,0 +1,173 @@
+"""Files of tabular estimators: the same predictions for raw rows, and nothing is executed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("narwhals")
+pytest.importorskip("polars")
+
+from tabular_support import birds
+
+import fastmlp
+from fastmlp.tabular import METHODS, TabularClassifier, TabularRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore:the column 'ring' is left out:UserWarning")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    frame, species, _ = birds(100)
+    estimator = TabularClassifier(n_ensemble=2, random_state=0).fit(frame, species)
+    path = tmp_path_factory.mktemp("models") / "birds.safetensors"
+    estimator.save(path)
+    return estimator, path
+
+
+def test_a_fresh_process_predicts_the_same_for_raw_rows(saved, tmp_path):
+    estimator, path = saved
+    frame, _, _ = birds(30, seed=4)
+    frame.write_csv(tmp_path / "new.csv")
+    code = (
+        "import sys, fastmlp, numpy, polars\n"
+        "frame = polars.read_csv(sys.argv[2], infer_schema=False)\n"
+        "numpy.save(sys.argv[3], fastmlp.load(sys.argv[1]).predict_proba(frame))"
+    )
+    out = tmp_path / "p.npy"
+
+    subprocess.run(
+        [sys.executable, "-c", code, path, tmp_path / "new.csv", out], check=True, timeout=300
+    )
+
+    np.testing.assert_array_equal(np.load(out), estimator.predict_proba(frame))
+
+
+def test_a_loaded_estimator_knows_what_it_was(saved):
+    estimator, path = saved
+
+    loaded = fastmlp.load(path)
+
+    assert isinstance(loaded, TabularClassifier)
+    assert loaded.classes_.tolist() == estimator.classes_.tolist()
+    assert loaded.summary() == estimator.summary()
+    assert loaded.leaderboard_ == estimator.leaderboard_
+    assert loaded.feature_names_in_.tolist() == estimator.feature_names_in_.tolist()
+
+
+def test_a_loaded_estimator_says_that_it_lacks_validation_rows(saved):
+    with pytest.raises(AttributeError, match="its validation rows are not in the file"):
+        _ = fastmlp.load(saved[1]).feature_importances_
+
+
+def test_a_loaded_estimator_can_be_saved_again(saved, tmp_path):
+    _, path = saved
+    again = tmp_path / "again.safetensors"
+
+    fastmlp.load(path).save(again)
+
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "classes", [[7, 3, 12], [True, False, True], [2.0, 1.0, 2.0], ["b", "a", "ü"]]
+)
+def test_classes_keep_their_type(classes, tmp_path):
+    X = np.random.default_rng(0).normal(size=(24, 2))
+    estimator = TabularClassifier(random_state=0).fit(X, classes * 8)
+    estimator.save(tmp_path / "m.safetensors")
+
+    loaded = fastmlp.load(tmp_path / "m.safetensors")
+
+    assert loaded.classes_.dtype == estimator.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict(X), estimator.predict(X))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_regressor_of_every_method_is_loaded_as_one(method, tmp_path):
+    frame, _, grams = birds(40)
+    estimator = TabularRegressor(method, random_state=0).fit(frame, grams)
+    estimator.save(tmp_path / "m.safetensors")
+
+    loaded = fastmlp.load(tmp_path / "m.safetensors")
+
+    assert isinstance(loaded, TabularRegressor)
+    np.testing.assert_array_equal(loaded.predict(frame), estimator.predict(frame))
+
+
+def changed(path, change):
+    """Return the file's bytes with its description changed."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    description = json.loads(header["__metadata__"]["architecture"])
+    change(description)
+    header["__metadata__"]["architecture"] = json.dumps(description)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + raw[8 + length :]
+
+
+def _more_classes(description):
+    description["classes"]["values"] = ["a", "b", "c", "d"]
+
+
+def _more_numbers(description):
+    column = next(c for c in description["encoder"]["columns"] if c["becomes"] == "number")
+    description["encoder"]["columns"].append(column | {"name": "more"})
+
+
+def _more_categories(description):
+    column = next(c for c in description["encoder"]["columns"] if c["becomes"] == "category")
+    column["categories"].append("zzz")
+
+
+def _one_network(description):
+    del description["networks"][1]
+
+
+def _no_encoder(description):
+    del description["encoder"]
+
+
+def _other_metric(description):
+    description["metric"] = "exec"
+
+
+def _other_inputs(description):
+    description["networks"][0]["inputs"] = "Popen"
+
+
+def _pickled_classes(description):
+    description["classes"] = {"dtype": "O", "values": [{"x": 1}, {"y": 2}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _more_classes,
+        _more_numbers,
+        _more_categories,
+        _one_network,
+        _no_encoder,
+        _other_metric,
+        _other_inputs,
+        _pickled_classes,
+    ],
+)
+def test_a_file_whose_parts_do_not_fit_is_refused(saved, tmp_path, change):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(changed(saved[1], change))
+
+    with pytest.raises(ValueError, match="cannot be loaded as a model"):
+        fastmlp.load(path)
+
+
+def test_a_truncated_file_is_refused(saved, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(saved[1].read_bytes()[:-100])
+
+    with pytest.raises(ValueError, match="truncated, 100 bytes missing"):
+        fastmlp.load(path)
