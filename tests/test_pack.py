@@ -1,6 +1,13 @@
 """``fit_many``: many models at once, each with the bits that its own ``fit`` gives."""
 
 import copy
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +15,7 @@ from networks import Identity, blobs
 
 import fastmlp
 from fastmlp import Linear, ReLU, optimizers
+from fastmlp.engine import threads
 from fastmlp.layers import BatchNorm, Dropout
 
 
@@ -295,3 +303,100 @@ def test_validation_rows_exclude_validation_data():
 
     with pytest.raises(ValueError, match="either validation_rows or validation_data"):
         fastmlp.fit_many(nets([3]), X, y, validation_rows=np.arange(3), validation_data=(X, y))
+
+
+def test_progress_is_a_line_for_each_model(capsys):
+    X, y = blobs(64, 6, 3)
+    rates = [optimizers.SGD(lr=lr) for lr in (0.01, 1e30, 0.01)]
+
+    histories = fastmlp.fit_many(
+        nets([3] * 3), X, y, epochs=[4, 5, 6], batch_size=8, optimizers=rates, n_threads=1,
+        verbose=True,
+    )  # fmt: skip
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"model {i}/3" for i in (1, 2, 3)]
+    assert "epoch 4/4" in lines[0]
+    assert f"loss {histories[0].loss[-1]:.4f}" in lines[0]
+    assert f"stopped: {histories[1].stopped}" in lines[1]
+
+
+def test_a_pack_is_silent_unless_asked(capsys):
+    X, y = blobs(30, 6, 3)
+
+    fastmlp.fit_many(nets([3] * 3), X, y, epochs=2)
+
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def threads_that_start(monkeypatch):
+    """Let no new thread start in this test."""
+    monkeypatch.setattr(threads, "_idle_workers", [])
+    monkeypatch.setattr(threads, "_told", False)
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def test_without_other_threads_the_caller_trains_all(threads_that_start):
+    X, y = blobs(30, 6, 3)
+    models, listener = nets([3, 4]), Listener()
+
+    with pytest.warns(RuntimeWarning, match="no new thread can be started"):
+        histories = fastmlp.fit_many(models, X, y, epochs=2, n_threads=2, callbacks=[listener])
+
+    assert [len(history) for history in histories] == [2, 2]
+    assert [told[0] for told in listener.told] == [0, 1]
+
+
+def test_ctrl_c_ends_all_models_and_they_keep_what_they_learned():
+    X, y = blobs(30, 6, 3)
+    models = nets([3] * 5)
+    before = [model.theta.copy() for model in models]
+    began = time.monotonic()
+
+    def interrupt():
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    histories = fastmlp.fit_many(models, X, y, epochs=10**9, n_threads=2)
+    thread.join()
+
+    assert time.monotonic() - began < 60
+    assert {history.stopped for history in histories} == {"interrupted"}
+    changed = [(model.theta != theta).any() for model, theta in zip(models, before, strict=True)]
+    assert changed == [True, True, False, False, False]
+    assert [len(history) > 0 for history in histories] == changed
+    for history in histories[:2]:
+        assert len(history.steps) >= len(history)
+
+
+def test_models_that_are_trained_at_once_share_one_copy_of_the_data():
+    code = """
+        import resource, numpy as np, fastmlp
+        from fastmlp import Linear, ReLU, Sequential
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        X = np.zeros((100_000, 100), np.float32)  # 40 MB
+        X[:] = np.random.default_rng(0).random(100, np.float32)
+        y = np.arange(100_000) % 3
+        models = [Sequential(Linear(100, 4), ReLU(), Linear(4, 3)) for _ in range(256)]
+        rows = [np.arange(9_000) + k for k in range(256)]
+        held_out = [np.arange(1000) + k for k in range(256)]
+        few = {"epochs": 1, "batch_size": 1_000, "n_threads": 2}
+        fastmlp.fit_many(models[:2], X[:200], y[:200], **few)
+        before = peak()
+        fastmlp.fit_many(models, X, y, rows=rows, validation_rows=held_out, **few)
+        print((peak() - before) / X[rows[0]].nbytes)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        check=True, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+    assert float(done.stdout) < 5  # not the rows of 256 models

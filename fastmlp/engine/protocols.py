@@ -108,6 +108,7 @@ class Optimizer(Protocol):
     """An optimizer."""
 
     t: int  # steps done
+    epoch: int  # whole epochs done
     weight_decay: float
     clip_norm: float | None
     max_norm: float | None

@@ -24,7 +24,7 @@ from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
-from fastmlp.training.halt import Halt
+from fastmlp.training.halt import HaltedRun
 from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
@@ -89,7 +89,7 @@ def train(
         epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
         callbacks = Callbacks(listeners)
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
-        polled = callbacks.polled and not any(isinstance(c, Halt) for c in listeners)
+        polled = callbacks.polled and not any(isinstance(c, HaltedRun) for c in listeners)
         model.loss = options.loss
         loop = Loop(
             TrainingInfo(

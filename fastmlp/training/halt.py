@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-__all__ = ["Halt"]
+from fastmlp.training.callbacks import TrainingInfo
+
+__all__ = ["Halt", "HaltedRun"]
 
 
 class Stoppable(Protocol):
@@ -17,7 +19,7 @@ class Stoppable(Protocol):
 
 
 class Halt:
-    """A callback that ends all runs that have it, when it is told to.
+    """Ends many runs, when it is told to or when their time is up.
 
     Parameters
     ----------
@@ -34,23 +36,13 @@ class Halt:
     def __init__(self, seconds: float | None = None):
         self.reason: str | None = None
         self._deadline = math.inf if seconds is None else time.monotonic() + seconds
-        self._running: list[Stoppable] = []
+        self._runs: tuple[HaltedRun, ...] = ()
 
     def now(self, reason: str) -> None:
         """End all runs for this reason, unless there is one already."""
         self.reason = self.reason or reason
-        for runner in tuple(self._running):
-            runner.stop()
-
-    def attach(self, runner: Stoppable) -> None:
-        """Stop this one too when all runs end."""
-        self._running.append(runner)
-        if self.reason is not None:
-            runner.stop()
-
-    def detach(self, runner: Stoppable) -> None:
-        """Forget one that has ended."""
-        self._running.remove(runner)
+        for run in self._runs:
+            run.stop()
 
     def seconds_left(self) -> float:
         """Return after how many seconds no new epoch starts."""
@@ -60,11 +52,55 @@ class Halt:
         """Return why no new epoch starts, None if it may."""
         return self.reason or ("time limit" if self.seconds_left() <= 0 else None)
 
+    def add(self, run: "HaltedRun") -> None:
+        """End this run too. Only one thread at a time may add or remove one."""
+        self._runs = (*self._runs, run)
+
+    def remove(self, run: "HaltedRun") -> None:
+        """Forget a run that has ended."""
+        self._runs = tuple(each for each in self._runs if each is not run)
+
+    def steps_done(self) -> int:
+        """Return how many steps the runs that have not ended have done."""
+        return sum(run.steps_done() for run in self._runs)
+
+
+class HaltedRun:
+    """A callback that ends one of the runs when its `Halt` says so."""
+
+    def __init__(self, halt: Halt):
+        self._halt = halt
+        self._info: TrainingInfo | None = None
+        self._runner: Stoppable | None = None
+
+    def attach(self, runner: Stoppable) -> None:
+        """Stop what trains the model in compiled code, now or later."""
+        self._runner = runner
+        if self._halt.reason is not None:
+            runner.stop()
+
+    def stop(self) -> None:
+        """End the run at the end of the current step."""
+        if self._runner is not None:
+            self._runner.stop()
+
+    def seconds_left(self) -> float:
+        """Return after how many seconds no new epoch starts."""
+        return self._halt.seconds_left()
+
+    def steps_done(self) -> int:
+        """Return how many steps the run has done."""
+        return 0 if self._info is None else self._info.steps_done()
+
+    def on_train_begin(self, info: TrainingInfo) -> None:
+        """Remember how to count the steps."""
+        self._info = info
+
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
-        """End a run after an epoch."""
-        return self.ended()
+        """End the run after an epoch."""
+        return self._halt.ended()
 
     def poll(self) -> None:
-        """End a run within an epoch."""
-        if self.reason is not None:
+        """End the run within an epoch."""
+        if self._halt.reason is not None:
             raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from fastmlp.common.validation import as_weights
 from fastmlp.layers.stack import Stack
 from fastmlp.losses import is_built_in
 from fastmlp.optimizers import Optimizer
+from fastmlp.training.batches import Batches
 from fastmlp.training.fitting import checked_monitor
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
@@ -52,6 +53,13 @@ class Run:
     validation: Rows | None
     sample_weight: np.ndarray | None
     history: History = field(default_factory=History)
+
+    @property
+    def n_steps(self) -> int:
+        """The number of steps, if nothing ends the run early."""
+        n_rows = len(self.rows)
+        batch_size = min(self.options.batch_size, n_rows)
+        return self.options.epochs * Batches.of(self.model, n_rows, batch_size).count
 
     def weighted(self) -> Rows:
         """Return the rows with weights; only a run that is under way needs them."""
@@ -145,14 +153,12 @@ class _Data:
     def rows(self, model: Trainable, options: FitOptions) -> Rows:
         """Return all rows in the form that a model takes."""
         dtype = model.dtype, model.takes_exactly()
-        X = self._inputs.get(dtype, self.X)
-        n_outputs = model.check_inputs(X) if dtype in self._inputs else -1
-        key = (*dtype, _kind(options.loss), n_outputs)
+        if dtype not in self._inputs:
+            self._inputs[dtype] = model.check_data(options.loss, self.X, self.y).X
+        X = self._inputs[dtype]
+        key = (*dtype, _kind(options.loss), model.check_inputs(X))
         if key not in self._rows:
-            rows = model.check_data(options.loss, X, self.y)
-            self._inputs[dtype] = rows.X
-            key = (*dtype, _kind(options.loss), model.check_inputs(rows.X))
-            self._rows[key] = rows
+            self._rows[key] = model.check_data(options.loss, X, self.y)
         options.loss.require_dtype(model.dtype)
         return self._rows[key]
 

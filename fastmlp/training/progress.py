@@ -10,7 +10,7 @@ from fastmlp.common.messages import note
 from fastmlp.training.callbacks import Callback, TrainingInfo
 from fastmlp.training.history import History
 
-__all__ = ["Progress", "duration", "epoch_line"]
+__all__ = ["Clock", "Display", "Progress", "duration", "epoch_line"]
 
 
 class Progress(Callback):
@@ -29,59 +29,29 @@ class Progress(Callback):
 
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream
-        self._bar: _Bar | None = None
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Open the display."""
         self._info = info
-        self._out = self.stream or sys.stdout
-        self._clock = _Clock(info.epochs * info.steps_per_epoch)
-        self._lost = self._out is None  # a program without standard output
-        self._show(self._open)
+        self._clock = Clock(info.epochs * info.steps_per_epoch)
+        self._display = Display(self.stream or sys.stdout, "epoch", info.epochs)
 
     def poll(self) -> None:
         """Move the bar."""
         done = self._info.steps_done()
         self._clock.update(done)
-        if self._bar is not None:
-            share, state = done / self._info.steps_per_epoch, self._state()
-            self._show(lambda bar: bar.move(share, state), self._bar)
+        self._display.move(done / self._info.steps_per_epoch, self._state)
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
         """Print the epoch's line."""
         self._clock.end_epoch(self._info.steps_done())
-        line = epoch_line(record, self._info.epochs, self._info.n_samples)
-        self._show(self._print, line)
+        self._display.print(epoch_line(record, self._info.epochs, self._info.n_samples))
 
     def on_train_end(self, history: History) -> None:
         """Close the display and say why training stopped, if something stopped it."""
-        if self._bar is not None:
-            bar, self._bar = self._bar, None
-            self._show(bar.close)
+        self._display.close()
         if history.stopped:
-            self._show(self._print, f"stopped: {history.stopped}")
-
-    def _show(self, action: Callable[..., None], *arguments: Any) -> None:
-        """Update the display; give up on it if that fails."""
-        if self._lost:
-            return
-        try:
-            action(*arguments)
-        except BrokenPipeError:  # nobody is reading
-            self._lost, self._bar = True, None
-        except (OSError, ValueError) as error:
-            self._lost, self._bar = True, None
-            reason = getattr(error, "strerror", None) or error
-            note(f"progress can no longer be shown, training continues: {reason}")
-
-    def _open(self) -> None:
-        self._bar = _Bar.open(self._out, self._info.epochs)
-
-    def _print(self, line: str) -> None:
-        if self._bar is None:
-            print(line, file=self._out, flush=True)
-        else:
-            self._bar.print(line)
+            self._display.print(f"stopped: {history.stopped}")
 
     def _state(self) -> str:
         per_second = (
@@ -122,7 +92,65 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class _Clock:
+class Display:
+    """Plain lines, below which a bar moves on a terminal or in a notebook.
+
+    Parameters
+    ----------
+    stream : text file or None
+        None is a program without standard output.
+    unit : str
+        What the bar counts: ``"epoch"``.
+    total : int
+        How many of them there are.
+
+    """
+
+    def __init__(self, stream: TextIO | None, unit: str, total: int):
+        self._stream, self._lost = stream, stream is None
+        self._bar: _Bar | None = None
+        self._show(self._open, unit, total)
+
+    def move(self, done: float, state: Callable[[], str]) -> None:
+        """Move the bar, if there is one, to so many units done; ``state()`` is shown beside it."""
+        if self._bar is not None:
+            self._show(self._bar.move, done, state())
+
+    def print(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._show(self._print, line)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            self._show(bar.close)
+
+    def _show(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Update the display; give up on it if that fails."""
+        if self._lost:
+            return
+        try:
+            action(*arguments)
+        except BrokenPipeError:  # nobody is reading
+            self._lost, self._bar = True, None
+        except (OSError, ValueError) as error:
+            self._lost, self._bar = True, None
+            reason = getattr(error, "strerror", None) or error
+            note(f"progress can no longer be shown, training continues: {reason}")
+
+    def _open(self, unit: str, total: int) -> None:
+        assert self._stream is not None, "without a stream the display is lost"
+        self._bar = _Bar.open(self._stream, unit, total)
+
+    def _print(self, line: str) -> None:
+        if self._bar is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._bar.print(line)
+
+
+class Clock:
     """Estimates the speed and the time left from a step counter.
 
     The first steps are not typical: code is loaded and memory touched for the first time. So the
@@ -155,6 +183,7 @@ class _Clock:
 
     @property
     def seconds_left(self) -> float:
+        """The time left, infinite as long as it is not known."""
         speed = self.steps_per_second
         return (self.total_steps - self.steps) / speed if speed > 0 else math.inf
 
@@ -162,7 +191,7 @@ class _Clock:
 class _Bar:
     """A bar drawn by rich; only `move` refreshes it, so it needs no thread besides the workers."""
 
-    def __init__(self, console: Any, epochs: int):
+    def __init__(self, console: Any, unit: str, total: int):
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
@@ -171,26 +200,26 @@ class _Bar:
             BarColumn(),
             TextColumn("{task.fields[state]}"),
         )
-        self._epochs = epochs
+        self._unit, self._total = unit, total
         self._progress = RichProgress(*columns, console=console, auto_refresh=False, transient=True)
-        self._task = self._progress.add_task(f"epoch 1/{epochs}", total=epochs, state="")
+        self._task = self._progress.add_task(f"{unit} 1/{total}", total=total, state="")
         self._progress.start()
 
     @classmethod
-    def open(cls, stream: TextIO, epochs: int) -> "_Bar | None":
+    def open(cls, stream: TextIO, unit: str, total: int) -> "_Bar | None":
         """Return a bar if the stream can show one."""
         from rich.console import Console
 
         console = Console(file=stream, highlight=False, soft_wrap=True)
         shows = console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
-        return cls(console, epochs) if shows else None
+        return cls(console, unit, total) if shows else None
 
-    def move(self, epochs_done: float, state: str) -> None:
-        epoch = min(int(epochs_done) + 1, self._epochs)
+    def move(self, done: float, state: str) -> None:
+        number = min(int(done) + 1, self._total)
         self._progress.update(
             self._task,
-            completed=epochs_done,
-            description=f"epoch {epoch}/{self._epochs}",
+            completed=done,
+            description=f"{self._unit} {number}/{self._total}",
             state=state,
             refresh=True,
         )

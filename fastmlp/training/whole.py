@@ -15,7 +15,7 @@ from fastmlp.optimizers import Optimizer
 from fastmlp.schedules import Schedule, is_built_in
 from fastmlp.training.batches import Batches
 from fastmlp.training.callbacks import TimeLimit
-from fastmlp.training.halt import Halt
+from fastmlp.training.halt import HaltedRun
 from fastmlp.training.loop import Loop
 from fastmlp.training.progress import Progress
 from fastmlp.training.stopping import Monitor
@@ -49,7 +49,7 @@ def nobody_looks(rows: Rows, schedule: Schedule, listeners: Sequence[Any]) -> bo
     anything.
     """
     return (
-        all(type(listener) in (Progress, TimeLimit, Halt) for listener in listeners)
+        all(type(listener) in (Progress, TimeLimit, HaltedRun) for listener in listeners)
         and is_built_in(schedule)
         and len(rows) <= MOST_ROWS
     )
@@ -75,8 +75,8 @@ class WholeRun:
     def __init__(self, loop: Loop, epochs: Epochs, listeners: Sequence[Any]):
         self._loop, self._epochs = loop, epochs
         self._runner: WholeRunner = epochs.runner
-        self._halt = next((each for each in listeners if type(each) is Halt), None)
-        self._limits = [each for each in listeners if type(each) in (TimeLimit, Halt)]
+        self._halted = [each for each in listeners if type(each) is HaltedRun]
+        self._limits = [each for each in listeners if type(each) in (TimeLimit, HaltedRun)]
         assert loop.last_good is not None, "a fit always has a copy to go back to"
         self._good = loop.last_good
         loss, rows, validation = epochs.loss, epochs.rows, epochs.validation
@@ -94,20 +94,15 @@ class WholeRun:
 
     def make(self) -> None:
         """Run epochs until all are done or something stops them."""
-        runner, halt = self._runner, self._halt
-        if halt is not None:
-            halt.attach(runner)
-        try:
-            while len(self._loop.history) < self._loop.info.epochs:
-                with Interrupt() as interrupt:  # the steps and their records stay in sync
-                    goes_on = self._call(interrupt)
-                if interrupt.pending:
-                    raise KeyboardInterrupt
-                if not goes_on:
-                    return
-        finally:
-            if halt is not None:
-                halt.detach(runner)
+        for halted in self._halted:
+            halted.attach(self._runner)
+        while len(self._loop.history) < self._loop.info.epochs:
+            with Interrupt() as interrupt:  # the steps and their records stay in sync
+                goes_on = self._call(interrupt)
+            if interrupt.pending:
+                raise KeyboardInterrupt
+            if not goes_on:
+                return
 
     def _call(self, interrupt: Interrupt) -> bool:
         """Train as many epochs as one call can; return whether training goes on."""
@@ -120,7 +115,7 @@ class WholeRun:
                 min((limit.seconds_left() for limit in self._limits), default=math.inf),
                 self._look,
                 interrupt,
-                works_too=self._halt is not None,
+                works_too=bool(self._halted),  # another thread looks
             )
         except KeyboardInterrupt:  # a second Ctrl-C does not wait for the end of a step
             self._take_over()
