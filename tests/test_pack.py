@@ -2,12 +2,14 @@
 
 import copy
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -400,3 +402,16 @@ def test_models_that_are_trained_at_once_share_one_copy_of_the_data():
     )  # fmt: skip
 
     assert float(done.stdout) < 5  # not the rows of 256 models
+
+
+def test_the_page_on_packs_shows_code_that_runs():
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "packs.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)
+
+    assert len(names["histories"]) == len(names["members"]) == 5
+    assert names["score"] > 0.9
+    assert max(names["histories"][names["best"]].val_accuracy) > 0.9

@@ -102,16 +102,13 @@ class CompiledRunner:
             if self.n_threads > 1 and not self._trains_whole_runs:
                 needed |= calls_for_sharing()
         addresses = calls.addresses(needed, model.dtype)
-        compiling = time.perf_counter() - started
+        self.compile_seconds = time.perf_counter() - started
         gradient = model.grad if training.clips else None
         self._memory = training_memory(
             self._plan, model.theta, addresses, (X, y, weights), states, hyper, gradient
         )
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])
-        started = time.perf_counter()
-        self._run_kernel(0)  # no steps: this only compiles the kernel
-        self.compile_seconds = compiling + time.perf_counter() - started
 
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
