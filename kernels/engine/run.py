@@ -198,7 +198,7 @@ def _sum_up_validation(memory, zero, results):
     row_hits, hits = array_at(table, op.ROW_HITS, INT), NONE
     for i in range(row_hits.size):
         hits += row_hits[i]
-    results[op.VALIDATION_LOSS] = total_of(row_losses, NONE, row_losses.size)
+    results[op.VALIDATION_LOSS] = total_of(row_losses)
     n_answers = array_at(memory, op.RUN, INT)[op.N_VALIDATION_ANSWERS]
     results[op.VALIDATION_ACCURACY] = share(hits, n_answers)
     results[op.VALIDATED] = 1.0

@@ -2,7 +2,7 @@
 
 from ..machine.jit import inner, kernel
 
-__all__ = ["mean_of_steps", "share", "weighted_mean"]
+__all__ = ["mean_of_steps", "share", "total_of", "weighted_mean"]
 
 BLOCK = 128  # elements
 
@@ -30,12 +30,30 @@ def share(n, n_all):
 
 
 @inner(exact=True)
-def total_of(values, start, n):
-    """Sum of values[start : start + n], in the order of ``numpy.sum``: pairs of halves."""
+def total_of(values):
+    """Sum of all values, in the order of ``numpy.sum``. May destroy values.
+
+    A long stretch is the sum of its two halves. Blocks are summed from left to right; the totals of
+    left halves wait in the first elements, which are no longer needed.
+    """
+    n, start, n_waiting = values.size, 0, 0
     if n <= BLOCK:
-        return _total_of_block(values, start, n)
-    half = n // 2 - n // 2 % 8
-    return total_of(values, start, half) + total_of(values, start + half, n - half)
+        return _total_of_block(values, 0, n)
+    while start < n:
+        first, size, n_ended = 0, n, 0  # n_ended: halves of halves that end with this block
+        while size > BLOCK:
+            half = size // 2 - size // 2 % 8
+            if start < first + half:
+                size, n_ended = half, 0
+            else:
+                first, size, n_ended = first + half, size - half, n_ended + 1
+        total = _total_of_block(values, start, size)
+        for _ in range(n_ended):
+            n_waiting -= 1
+            total = values[n_waiting] + total
+        values[n_waiting] = total
+        n_waiting, start = n_waiting + 1, start + size
+    return values[0]
 
 
 @inner(exact=True)
