@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.common.validation import float_dtype, seed_int
+from fastmlp.common.rows import Rows
+from fastmlp.common.validation import as_data, as_weights, float_dtype, seed_int
 from fastmlp.engine import layerwise
 from fastmlp.engine.parameters import Arrays, FlatStore, Slot
 from fastmlp.layers.base import Layer
@@ -119,6 +120,24 @@ class Stack:
             width = layer.output_width(width)
         self._fits = X.shape[1:], width
         return width
+
+    def check_data(self, loss: Any, X: Any, y: Any, weights: Any = None, suffix: str = "") -> Rows:
+        """Check X, targets and weights, and return them in the form used for training."""
+        X = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
+        n_outputs = self.check_inputs(X)
+        loss.require_dtype(self.dtype)
+        y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
+        if weights is not None:
+            weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
+        return Rows(X, y, weights)
+
+    def check_validation(self, loss: Any, data: Any) -> Rows | None:
+        """Check ``validation_data`` and return it in the form used for validation."""
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+        return self.check_data(loss, *data, suffix=" of validation_data")
 
     def takes_exactly(self) -> bool:
         """Tell whether the inputs must not be rounded before the model standardises them."""
