@@ -1,8 +1,8 @@
 """A sequence of layers that share one flat array of parameters."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -123,19 +123,19 @@ class Stack:
 
     def check_data(self, loss: Any, X: Any, y: Any, weights: Any = None, suffix: str = "") -> Rows:
         """Check X, targets and weights, and return them in the form used for training."""
-        X = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
-        n_outputs = self.check_inputs(X)
+        inputs = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
+        n_outputs, n_rows = self.check_inputs(inputs), len(inputs)
         loss.require_dtype(self.dtype)
-        y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
+        targets = loss.as_targets(y, n_rows, n_outputs, self.dtype, f"y{suffix}")
         if weights is not None:
-            weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
-        return Rows(X, y, weights)
+            weights = as_weights(weights, n_rows, self.dtype, f"sample_weight{suffix}")
+        return Rows(inputs, targets, weights)
 
     def check_validation(self, loss: Any, data: Any) -> Rows | None:
         """Check ``validation_data`` and return it in the form used for validation."""
         if data is None:
             return None
-        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        if not isinstance(data, tuple | list) or len(cast("Sequence[Any]", data)) not in (2, 3):
             raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
         return self.check_data(loss, *data, suffix=" of validation_data")
 

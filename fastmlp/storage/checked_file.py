@@ -22,7 +22,7 @@ from fastmlp.storage.header import (
     read_header,
 )
 
-__all__ = ["CheckedFile", "open_file", "write"]
+__all__ = ["CheckedFile", "open_file", "read", "write"]
 
 _CHECKSUM = "checksum"
 _NO_DIGITS = b"0" * 64
@@ -122,6 +122,22 @@ def open_file(stream: BinaryIO, limit: int | None = None) -> CheckedFile:
         file.entries()  # says so if the file is truncated
         _verify(stream, file.texts[_CHECKSUM])
     return file
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return all texts and arrays of a file with a checksum.
+
+    Raises
+    ------
+    RefusedError
+        As for `open_file`; a file without a checksum is a damaged one.
+
+    """
+    with open(path, "rb") as stream:
+        file = open_file(stream)
+        if not file.has_checksum:
+            raise DamagedError("it has no checksum")
+        return file.texts, {entry.name: file.read_next(entry) for entry in file.entries()}
 
 
 def _verify(stream: BinaryIO, digits: Any) -> None:

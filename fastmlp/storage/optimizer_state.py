@@ -72,12 +72,13 @@ def put_state(
     described: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Give an optimizer the counters and the state that `describe` and `state_arrays` returned."""
+    """Give an optimizer the counters and the state that `describe` and `state_arrays` returned.
+
+    Its own arrays, which it has prepared for the model, receive the values.
+    """
     steps, epochs = described["t"], described["epoch"]
     if not all(type(count) is int and 0 <= count < 2**62 for count in (steps, epochs)):
         raise DamagedError("its optimizer's counters are not whole numbers")
-    optimizer.reset()
-    optimizer.prepare(model)
     targets = state_arrays(optimizer, model)
     given = {name: array for name, array in arrays.items() if name.startswith("optimizer/")}
     if given and {name: (a.shape, a.dtype) for name, a in given.items()} != {

@@ -24,12 +24,14 @@ from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.checkpoint import checkpoint_of
 from fastmlp.training.halt import HaltedRun
 from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.progress import Progress
-from fastmlp.training.stopping import Checkpoint, Monitor
+from fastmlp.training.resuming import follow
+from fastmlp.training.stopping import Monitor, Snapshot
 from fastmlp.training.whole import WholeRun, nobody_looks
 
 __all__ = ["checked_monitor", "fit", "train"]
@@ -82,6 +84,7 @@ def train(
 
     """
     optimizer, listeners = options.optimizer, options.listeners()
+    checkpoint = checkpoint_of(options.callbacks)
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
@@ -97,14 +100,17 @@ def train(
                 epochs=options.epochs,
                 steps_per_epoch=epochs.batches.count,
                 n_samples=len(rows),
-                steps_done=epochs.runner.steps_done,
+                steps_done=lambda: epochs.runner.steps_done(),
             ),
             callbacks,
             monitor,
-            best=Checkpoint(model) if options.restore_best else None,
-            last_good=Checkpoint(model, optimizer),
-            copies_every_epoch=polled or not compiles,  # these may fail mid-epoch
+            best=Snapshot(model) if options.restore_best else None,
+            last_good=Snapshot(model, optimizer),
+            # some may fail mid-epoch; and where to go back to must not depend on a resumed run
+            copies_every_epoch=polled or not compiles or checkpoint is not None,
         )
+        if checkpoint is not None:
+            follow(checkpoint, loop, epochs, options, rows, epochs.validation)
         history = loop.history
         if isinstance(epochs.runner, WholeRunner):
             whole = WholeRun(loop, epochs, listeners)
