@@ -4,9 +4,12 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastmlp import plots, sweep
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2, train_network
@@ -41,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
         plots.require_format(arguments.plot)
         if len(parameters) < 2:
             raise ValueError("--plot draws a heat map, which needs two options with several values")
+    every = arguments.checkpoint_every
+    if every is not None:
+        if arguments.out is None:
+            raise ValueError("--checkpoint-every needs a folder to write to: give --out DIR")
+        Checkpoint(arguments.out, every)  # checks it
     task = load_task(arguments, settings)
     if not task.has_validation:
         raise ValueError(
@@ -49,13 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder("--out", arguments.out)
     print(wrapped(task.describe()), flush=True)
     result = sweep.search(
-        _Trainer(task, settings),
+        _Trainer(task, settings, every),
         parameters,
         n_runs=arguments.random,
         seed=settings["seed"],
         n_jobs=arguments.jobs,
         n_threads=settings["threads"],
         folder=arguments.out,
+        checkpoints=every is not None,
         context=[task.describe(), settings | {"threads": None}],  # threads do not change results
     )
     written = _write_results(result, arguments, task.dataset.name)
@@ -71,9 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if result.all_failed or not written else 0
 
 
-def train_once(task: Task, settings: Settings) -> tuple[Any, dict[str, Any]]:
+def train_once(
+    task: Task, settings: Settings, callbacks: Sequence[Any] = ()
+) -> tuple[Any, dict[str, Any]]:
     """Train a network; return it and its scores on the validation rows."""
-    model, history, scores = train_network(task, settings)
+    model, history, scores = train_network(task, settings, callbacks=callbacks)
     ended = {"seconds": float(sum(history.seconds)), "stopped": history.stopped}
     if (history.stopped or "").startswith("diverged"):
         return model, ended | {"failed": history.stopped}
@@ -110,11 +121,17 @@ class _Trainer:
 
     task: Task
     settings: Settings
+    every: str | float | None
 
-    def __call__(self, seed: int, n_threads: int, **searched: Any) -> Any:
+    def __call__(
+        self, seed: int, n_threads: int, checkpoint_folder: Path | None = None, **searched: Any
+    ) -> Any:
         own = {"seed": seed, "threads": n_threads}
         with called(FLAGS):
-            return train_once(self.task, self.settings | searched | own)
+            callbacks = []
+            if checkpoint_folder is not None and self.every is not None:
+                callbacks = [Checkpoint(checkpoint_folder, self.every, resume=True)]
+            return train_once(self.task, self.settings | searched | own, callbacks)
 
 
 def _test_results(result: sweep.Result, task: Task) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import plots, saving
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli import signals
 from fastmlp.cli.data import Task, load_task
-from fastmlp.cli.destinations import check_file, write_file
+from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2, train_network
 from fastmlp.cli.options import DEFAULTS_NOTE, add_options
 from fastmlp.cli.patience import Patience
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         saving.require_name(arguments.out)
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
+    checkpoint = _checkpoint(arguments)
     task = load_task(arguments, settings)
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             task,
             settings,
             validate=task.has_validation,
-            callbacks=[patience],
+            callbacks=[patience, *checkpoint],
             verbose=True,
             score=("val", "test"),
         )
@@ -71,6 +73,17 @@ def run(arguments: argparse.Namespace) -> int:
     diverged = (history.stopped or "").startswith("diverged")
     asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
     return 1 if diverged or len(written) < asked_for else 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> list[Checkpoint]:
+    """Return the callback that keeps checkpoints, if they are wanted."""
+    if arguments.checkpoint is None:
+        if arguments.resume:
+            raise ValueError("--resume needs the folder of the checkpoints: give --checkpoint DIR")
+        return []
+    check_folder("--checkpoint", arguments.checkpoint)
+    every, resume = arguments.checkpoint_every, arguments.resume
+    return [Checkpoint(arguments.checkpoint, every, resume=resume)]
 
 
 def build_report(

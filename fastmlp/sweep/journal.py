@@ -88,6 +88,10 @@ class Journal:
             model.save(self.folder / f"best{_MODEL}")
         return model
 
+    def run_folder(self, index: int) -> Path:
+        """Return the folder for what an unfinished run keeps."""
+        return self._path(index).with_suffix("")
+
     def _path(self, index: int) -> Path:
         import hashlib  # it loads OpenSSL, which importing fastmlp should not
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.common.errors import argument
 from fastmlp.common.rows import Rows
 from fastmlp.engine.runner import EpochResult
 from fastmlp.storage import checked_file, optimizer_state
@@ -193,7 +194,9 @@ def _require_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
         if before == now:
             continue
         if isinstance(before, str | int | float | bool) and "data" not in name:
-            raise RefusedError(f"its run had {name}={before!r}, this one has {name}={now!r}")
+            raise RefusedError(
+                f"its run had {argument(name, before)}, this one has {argument(name, now)}"
+            )
         other = f"other {name}" if "data" in name or name == "layers" else f"another {name}"
         raise RefusedError(f"its run had {other}: resume it with the same, or use another folder")
 
