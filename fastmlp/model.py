@@ -1,7 +1,7 @@
 """The model that users build and train."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any
@@ -79,9 +79,10 @@ class Sequential(Predicting):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: Any = None,
+        y: Any = None,
         *,
+        batches: Callable[[], Any] | None = None,
         loss: Any = "cross_entropy",
         optimizer: str | Optimizer = "adam",
         epochs: int = 10,
@@ -92,6 +93,7 @@ class Sequential(Predicting):
         l2: float = 0.0,
         label_smoothing: float = 0.0,
         shuffle: bool = True,
+        shuffle_buffer: int | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         matmul_precision: str = "highest",
@@ -115,6 +117,10 @@ class Sequential(Predicting):
             Labels, int (N,), for cross_entropy and hinge; numbers (N, C) or (N,) for the others.
             For binary_cross_entropy they lie between 0 and 1; labels coded as 0 and some other
             number are read as 0 and 1.
+        batches : callable, optional
+            Instead of X and y: ``batches()`` returns a new iterator over blocks (X, y) or
+            (X, y, sample_weight), arrays or Arrow data of any size, for data that does not fit into
+            memory. It is called once to check and count the rows, and once for each epoch.
         loss : str or Loss, default "cross_entropy"
             A name in `fastmlp.losses.LOSSES`, an instance of one of those classes, or your own
             object with ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers
@@ -142,6 +148,10 @@ class Sequential(Predicting):
             s in [0, 1), for cross_entropy: the target is (1 - s) onehot + s / C.
         shuffle : bool, default True
             Whether each epoch visits the rows in a new order, keyed by (seed, epoch).
+        shuffle_buffer : int, optional
+            Visit the rows in a random order only among so many that are in memory at a time, as
+            they are read. Default: all rows of arrays; as many as 256 MB hold for ``batches`` and
+            for a larger `numpy.memmap`, whose rows are read in neighbouring stretches.
         seed : int, default 0
             Seed of the row order and of Dropout.
         n_threads : int, optional
@@ -196,8 +206,7 @@ class Sequential(Predicting):
             time_limit=time_limit,
             verbose=verbose,
         )
-        rows = self.check_data(options.loss, X, y, sample_weight)
-        rows = options.weighted(rows, self.check_inputs(rows.X), self.dtype)
+        rows = training.training_rows(self, options, X, y, sample_weight, batches, shuffle_buffer)
         validation = self.check_validation(options.loss, validation_data)
         return training.fit(self, rows, validation, options)
 

@@ -1,18 +1,30 @@
-"""Training an epoch in parts, between which a checkpoint may be written."""
+"""Training an epoch in parts, between which rows are read or a checkpoint is written."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 
+from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.runner import EpochResult, Runner, joined
+from fastmlp.training.batches import Batches
 
 __all__ = ["InParts"]
 
 _FIRST_STEPS = 16  # until the time that a step takes is known
 _SECONDS = 0.5  # that a part should take, at most
 _SHARE = 0.1  # of the time between two checkpoints, that a part should take
+
+
+class _Parts(Protocol):
+    """Rows that come in parts; see `fastmlp.training.stream.Stream`."""
+
+    def parts(
+        self, epoch: int, stopped: Callable[[], bool], poll: Callable[[], None]
+    ) -> Iterable[np.ndarray]:
+        """Yield the rows to train on next."""
+        ...
 
 
 class InParts:
@@ -22,69 +34,103 @@ class InParts:
     ----------
     runner : Runner
     optimizer : Optimizer
-    batch_size : int
-    seconds : float
-        The time between two checkpoints. Infinite: an epoch is one part.
-    part : EpochResult or None
-        Steps of the first epoch that are already done.
-    steps_before : int
-        Steps of the run before that epoch.
-    look : callable
-        ``look(part, interrupted)`` is called between two parts with the steps of the epoch so far,
-        and after Ctrl-C.
+    batches : Batches
+    stream : Stream, optional
+        Says which rows to train on. Default: those of the order that `train_epoch` is given.
 
     """
 
     def __init__(
-        self,
-        runner: Runner,
-        optimizer: Any,
-        batch_size: int,
-        seconds: float,
-        part: EpochResult | None,
-        steps_before: int,
-        look: Callable[[EpochResult, bool], None],
+        self, runner: Runner, optimizer: Any, batches: Batches, stream: _Parts | None = None
     ):
-        self.runner, self.optimizer, self.batch_size = runner, optimizer, batch_size
+        self.runner, self.optimizer, self.batches = runner, optimizer, batches
         self.compile_seconds: float = runner.compile_seconds
         self.evaluate = runner.evaluate
+        self._stream = stream
+        self._look: Callable[[EpochResult, bool], None] = lambda part, interrupted: None
+        self._seconds = float("inf")
+        self._n_steps = batches.count
+        self._part: EpochResult | None = None
+        self._skipped = 0
+
+    def watched(
+        self,
+        look: Callable[[EpochResult, bool], None],
+        seconds: float,
+        steps_before: int,
+        part: EpochResult | None,
+    ) -> None:
+        """Let somebody look at the steps of an epoch while it is under way.
+
+        Parameters
+        ----------
+        look : callable
+            ``look(part, interrupted)`` is called with the steps of the epoch so far between two
+            parts, and after Ctrl-C.
+        seconds : float
+            How often it is wanted, at most; may be infinite.
+        steps_before : int
+            Steps of the run before the first epoch.
+        part : EpochResult or None
+            Steps of the first epoch that are already done.
+
+        """
         self._look, self._part = look, part
-        self._seconds = min(_SECONDS, _SHARE * seconds)
-        self._divides = seconds < float("inf")
-        self._n_steps = _FIRST_STEPS
         self._skipped = steps_before + (0 if part is None else len(part.losses))
+        if seconds < float("inf"):
+            self._seconds, self._n_steps = min(_SECONDS, _SHARE * seconds), _FIRST_STEPS
 
     def train_epoch(
         self, order: np.ndarray, epoch: int, rates: np.ndarray, poll: Callable[[], None]
     ) -> EpochResult:
         """Run one step per rate, but not those that are already done."""
-        parts = [] if self._part is None else [self._part]
-        done = 0 if self._part is None else len(self._part.losses)
-        self._part = None
+        parts = [EpochResult(np.empty(0), np.empty(0), 0)] if self._part is None else [self._part]
+        done, self._part = len(parts[0].losses), None
         self.optimizer.t += done
-        while done < len(rates):
-            stop = min(done + self._n_steps, len(rates)) if self._divides else len(rates)
-            end = None if stop == len(rates) else stop * self.batch_size
-            rows = slice(done * self.batch_size, end)
-            started = time.perf_counter()
-            result = self.runner.train_epoch(order[rows], epoch, rates[done:stop], poll)
-            parts.append(result)
-            if result.interrupted or result.diverged_step is not None:
-                break
-            self._adjust(stop - done, time.perf_counter() - started)
-            done = stop
-            if done < len(rates):
-                self._look(joined(parts), False)
-        together = joined(parts)
-        if together.interrupted:
-            self._look(together, True)
-        return together
+        with Interrupt() as interrupt:
+            for first, last, rows in self._stretches(order, epoch, interrupt, poll):
+                while done < last:
+                    stop = min(done + self._n_steps, last)
+                    begin, end = ((n - first) * self.batches.size for n in (done, stop))
+                    visited = rows[begin : None if stop == last else end]
+                    started = time.perf_counter()
+                    parts.append(self.runner.train_epoch(visited, epoch, rates[done:stop], poll))
+                    if parts[-1].interrupted or parts[-1].diverged_step is not None:
+                        return self._ended(parts)
+                    self._adjust(stop - done, time.perf_counter() - started)
+                    done = stop
+                    if done < len(rates):
+                        self._look(joined(parts), False)
+            if done < len(rates):  # Ctrl-C came while waiting for rows
+                parts.append(EpochResult(np.empty(0), np.empty(0), 0, interrupted=True))
+        return self._ended(parts)
 
     def steps_done(self) -> int:
         """Return the number of steps done, those before the run was resumed included."""
         return self._skipped + self.runner.steps_done()
 
+    def _stretches(
+        self, order: np.ndarray, epoch: int, interrupt: Interrupt, poll: Callable[[], None]
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yield the first step and the end of consecutive steps, and their rows in order."""
+        if self._stream is None:
+            yield 0, self.batches.count, order
+            return
+        n_seen = 0
+        for rows in self._stream.parts(epoch, lambda: interrupt.pending, poll):
+            first = n_seen // self.batches.size
+            n_seen += len(rows)
+            at_end = n_seen == self.batches.n_rows
+            yield first, self.batches.count if at_end else n_seen // self.batches.size, rows
+
+    def _ended(self, parts: list[EpochResult]) -> EpochResult:
+        together = joined(parts)
+        if together.interrupted:
+            self._look(together, True)
+        return together
+
     def _adjust(self, n_steps: int, seconds: float) -> None:
         """Choose the number of steps of the next part by the time that this one took."""
-        wanted = int(n_steps * self._seconds / max(seconds, 1e-9))
-        self._n_steps = max(1, min(wanted, 8 * n_steps))
+        if self._seconds < float("inf"):
+            wanted = int(n_steps * self._seconds / max(seconds, 1e-9))
+            self._n_steps = max(1, min(wanted, 8 * n_steps))

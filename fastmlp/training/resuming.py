@@ -61,13 +61,7 @@ def follow(
     checkpoint.follow(write, read)
     epochs.total_steps = start[0] + options.epochs * epochs.batches.count
     steps_before = optimizer.t - start[0]
-    epochs.runner = InParts(
-        epochs.runner,
-        optimizer,
-        epochs.batches.size,
-        checkpoint.every_seconds,
-        part,
-        steps_before,
-        look,
-    )
+    if not isinstance(epochs.runner, InParts):
+        epochs.runner = InParts(epochs.runner, optimizer, epochs.batches)
+    epochs.runner.watched(look, checkpoint.every_seconds, steps_before, part)
     loop.after_epoch = after_epoch

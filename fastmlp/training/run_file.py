@@ -1,6 +1,5 @@
 """The state of a training run in a checkpoint, and comparing its settings with a run's."""
 
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -15,18 +14,23 @@ from fastmlp.storage import checked_file, optimizer_state
 from fastmlp.storage.architecture import arrays_of, describe
 from fastmlp.storage.header import DamagedError, RefusedError, parse
 from fastmlp.storage.model_file import FORMAT, read_architecture
+from fastmlp.training.blocks import sample_digest
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.stopping import Monitor, Snapshot
+from fastmlp.training.stream import Stream
 
-__all__ = ["digest", "read", "settings_of", "write"]
+__all__ = ["read", "settings_of", "write"]
 
-_SAMPLES, _SAMPLE = 256, 1 << 18  # how many, and how many bytes each
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def settings_of(
-    model: Any, options: FitOptions, monitor: Monitor | None, rows: Any, validation: Rows | None
+    model: Any,
+    options: FitOptions,
+    monitor: Monitor | None,
+    rows: Rows | Stream,
+    validation: Rows | None,
 ) -> dict[str, Any]:
     """Return all that decides the bits of a run, as plain values by name.
 
@@ -50,29 +54,12 @@ def settings_of(
         "shuffle": options.shuffle,
         "seed": options.seed,
         "matmul_precision": options.matmul_precision,
-        "data": rows.digest() if hasattr(rows, "digest") else digest(rows),
-        "validation_data": None if validation is None else digest(validation),
+        "data": rows.digest() if isinstance(rows, Stream) else _digest(rows),
+        "validation_data": None if validation is None else _digest(validation),
         "early_stopping": stopping,
         "restore_best": options.restore_best,
     }
     return _decoded(_encoded(described))
-
-
-def digest(rows: Rows) -> str:
-    """Return a hash of rows: of all their bytes, or of a sample of a large array."""
-    found = hashlib.sha256()
-    for array in (rows.X, rows.targets, rows.weights, rows.index):
-        if array is None:
-            found.update(b"none")
-            continue
-        found.update(f"{array.dtype} {array.shape}".encode())
-        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        if content.size <= _SAMPLES * _SAMPLE:
-            found.update(content.data)
-            continue
-        for start in np.linspace(0, content.size - _SAMPLE, _SAMPLES, dtype=np.int64):
-            found.update(content[start : start + _SAMPLE].data)
-    return found.hexdigest()
 
 
 def write(
@@ -185,6 +172,10 @@ def _restore_copies(loop: Loop, arrays: dict[str, np.ndarray]) -> None:
         loop.last_good.save()
         if good:
             loop.last_good.put(good)
+
+
+def _digest(rows: Rows) -> str:
+    return sample_digest(rows.X, rows.targets, rows.weights, rows.index)
 
 
 def _require_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
