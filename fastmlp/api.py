@@ -24,6 +24,7 @@ from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.saving import load
 from fastmlp.sweep.halving import search
 from fastmlp.training.callbacks import Callback
+from fastmlp.training.checkpoint import Checkpoint
 from fastmlp.training.history import History
 from fastmlp.training.pack import fit_many
 from fastmlp.training.stopping import EarlyStopping
@@ -31,6 +32,7 @@ from fastmlp.training.stopping import EarlyStopping
 __all__ = [
     "SGD",
     "Callback",
+    "Checkpoint",
     "Dropout",
     "EarlyStopping",
     "Ensemble",

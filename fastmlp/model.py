@@ -1,7 +1,7 @@
 """The model that users build and train."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any
@@ -11,8 +11,7 @@ import numpy as np
 from fastmlp import losses, optimizers, training
 from fastmlp.common.attributes import refuse_fixing
 from fastmlp.common.exclusive import Exclusive
-from fastmlp.common.rows import Rows
-from fastmlp.common.validation import as_data, as_weights, non_negative, positive_int
+from fastmlp.common.validation import non_negative, positive_int
 from fastmlp.engine import inference, layerwise
 from fastmlp.layers.checks import warn_of_unlearned
 from fastmlp.optimizers import Optimizer
@@ -81,9 +80,10 @@ class Sequential(Predicting):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: Any = None,
+        y: Any = None,
         *,
+        batches: Callable[[], Any] | None = None,
         loss: Any = "cross_entropy",
         optimizer: str | Optimizer = "adam",
         epochs: int = 10,
@@ -96,6 +96,7 @@ class Sequential(Predicting):
         shuffle: bool = True,
         drop_last: bool = False,
         fade: Schedule | None = None,
+        shuffle_buffer: int | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         matmul_precision: str = "highest",
@@ -119,6 +120,10 @@ class Sequential(Predicting):
             Labels, int (N,), for cross_entropy and hinge; numbers (N, C) or (N,) for the others.
             For binary_cross_entropy they lie between 0 and 1; labels coded as 0 and some other
             number are read as 0 and 1.
+        batches : callable, optional
+            Instead of X and y: ``batches()`` returns a new iterator over blocks (X, y) or
+            (X, y, sample_weight), arrays or Arrow data of any size, for data that does not fit into
+            memory. It is called once to check and count the rows, and once for each epoch.
         loss : str or Loss, default "cross_entropy"
             A name in `fastmlp.losses.LOSSES`, an instance of one of those classes, or your own
             object with ``value_and_gradient(outputs, targets, sample_weight)``. The model remembers
@@ -150,6 +155,10 @@ class Sequential(Predicting):
             Whether an epoch leaves out the last minibatch if it is smaller than the others.
         fade : Schedule, optional
             A factor from 0 to 1 for each step, of weight decay and all Dropout: ``FlatCos(1)``.
+        shuffle_buffer : int, optional
+            Visit the rows in a random order only among so many that are in memory at a time, as
+            they are read. Default: all rows of arrays; as many as 256 MB hold for ``batches`` and
+            for a larger `numpy.memmap`, whose rows are read in neighbouring stretches.
         seed : int, default 0
             Seed of the row order and of Dropout.
         n_threads : int, optional
@@ -206,8 +215,7 @@ class Sequential(Predicting):
             time_limit=time_limit,
             verbose=verbose,
         )
-        rows = self.check_data(options.loss, X, y, sample_weight)
-        rows = options.weighted(rows, self.check_inputs(rows.X), self.dtype)
+        rows = training.training_rows(self, options, X, y, sample_weight, batches, shuffle_buffer)
         validation = self.check_validation(options.loss, validation_data)
         return training.fit(self, rows, validation, options)
 
@@ -298,26 +306,6 @@ class Sequential(Predicting):
         )
         return value, dict(self._store.views(self.grad.copy()))
 
-    def check_data(
-        self, loss: losses.Loss, X: Any, y: Any, weights: Any = None, suffix: str = ""
-    ) -> Rows:
-        """Check X, targets and weights, and return them in the form used for training."""
-        X = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
-        n_outputs = self.check_inputs(X)
-        loss.require_dtype(self.dtype)
-        y = loss.as_targets(y, len(X), n_outputs, self.dtype, f"y{suffix}")
-        if weights is not None:
-            weights = as_weights(weights, len(X), self.dtype, f"sample_weight{suffix}")
-        return Rows(X, y, weights)
-
-    def check_validation(self, loss: losses.Loss, data: Any) -> Rows | None:
-        """Check ``validation_data`` and return it in the form used for validation."""
-        if data is None:
-            return None
-        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-        return self.check_data(loss, *data, suffix=" of validation_data")
-
     def _loss(self, loss: Any) -> losses.Loss:
         if loss is None:
             loss = "cross_entropy" if self.loss is None else self.loss
@@ -334,15 +322,23 @@ class Sequential(Predicting):
         """
         return self._training.held()
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, optimizer: str | Optimizer | None = None) -> None:
         """Write the model atomically to a safetensors file; see `fastmlp.load`.
+
+        Parameters
+        ----------
+        path : str or path
+        optimizer : str or Optimizer, optional
+            The optimizer that trained the model, or its name as given to `fit`; stored with its
+            state, so that training can continue after ``load(path, with_optimizer=True)``.
 
         Raises
         ------
         TypeError
-            If the model has a custom layer.
+            If the model has a custom layer, or the optimizer or its schedule is not a built-in one.
         ValueError
-            If the file name has the extension of another format, such as .onnx or .pt.
+            If the file name has the extension of another format, such as .onnx or .pt, or the
+            optimizer has trained another model.
         OSError
             If the file cannot be written; an existing file of that name is left untouched.
 
@@ -352,7 +348,23 @@ class Sequential(Predicting):
             If weights are NaN or infinite; the file is still written.
 
         """
-        model_file.save(self, path)
+        name = optimizer if isinstance(optimizer, str) else None
+        model_file.save(self, path, None if optimizer is None else self._used(optimizer), name)
+
+    def name_optimizer(self, name: str, optimizer: Optimizer) -> None:
+        """Use this optimizer when `fit` is called with that name."""
+        self._named_optimizer = name, optimizer
+
+    def _used(self, optimizer: str | Optimizer) -> Optimizer:
+        """Return the optimizer; if it is a name, the one that the last `fit` used."""
+        if not isinstance(optimizer, str):
+            return optimizers.get(optimizer)
+        if self._named_optimizer is None or self._named_optimizer[0] != optimizer:
+            raise ValueError(
+                f"the last call of fit did not use optimizer={optimizer!r}, so there is none to "
+                "save: pass the optimizer object or the name that fit was given"
+            )
+        return self._named_optimizer[1]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without what is rebuilt and without a custom loss."""

@@ -13,6 +13,7 @@ from fastmlp.cli.data_options import DATA, LEARNING
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.option import Option, Place, Search
 from fastmlp.cli.parsing import (
+    epochs_or_seconds,
     fraction,
     hidden_sizes,
     name_of,
@@ -282,6 +283,42 @@ _RESULTS = (
         "DIR",
         commands=("sweep",),
         argument="folder",
+    ),
+    Option(
+        "checkpoint",
+        "results",
+        "keep checkpoints in this folder while training, to continue from with --resume",
+        Path,
+        "DIR",
+        commands=("train",),
+    ),
+    Option(
+        "checkpoint_every",
+        "results",
+        "write a checkpoint every N epochs ('2 epochs') or seconds (300)",
+        epochs_or_seconds,
+        "N",
+        default="1 epoch",
+        commands=("train",),
+        argument="every",
+    ),
+    Option(
+        "checkpoint_every",
+        "results",
+        "keep checkpoints of unfinished runs in the folder of --out, every N epochs ('2 epochs') "
+        "or seconds (300), so that a killed sweep continues within a run",
+        epochs_or_seconds,
+        "N",
+        shown_default="unfinished runs begin again",
+        commands=("sweep",),
+        argument="every",
+    ),
+    Option(
+        "resume",
+        "results",
+        "continue from the newest checkpoint in the folder of --checkpoint, if there is one",
+        default=False,
+        commands=("train",),
     ),
     Option(
         "csv",

@@ -12,6 +12,7 @@ from fastmlp.common.errors import printable, unknown
 
 __all__ = [
     "Parser",
+    "epochs_or_seconds",
     "fraction",
     "hidden_sizes",
     "name_of",
@@ -69,6 +70,14 @@ def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
         raise argparse.ArgumentTypeError(str(unknown(kind, text, names)))
 
     return parse
+
+
+def epochs_or_seconds(text: str) -> str | float:
+    """Return seconds as a number, anything else as it is; `fastmlp.Checkpoint` checks both."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def whole_number(least: int) -> Callable[[str], int]:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from fastmlp import plots, sweep
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2
@@ -41,6 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
         plots.require_format(arguments.plot)
         if len(parameters) < 2:
             raise ValueError("--plot draws a heat map, which needs two options with several values")
+    every = arguments.checkpoint_every
+    if every is not None:
+        if arguments.out is None:
+            raise ValueError("--checkpoint-every needs a folder to write to: give --out DIR")
+        Checkpoint(arguments.out, every)  # checks it
     task = load_task(arguments, settings)
     if not task.has_validation:
         raise ValueError(
@@ -48,16 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
         )
     check_folder("--out", arguments.out)
     print(wrapped(task.describe()), flush=True)
-    trainer = Trainer(task, settings)
+    trainer = Trainer(task, settings, every)
     result = sweep.search(
         trainer,
         parameters,
-        train_many=trainer.together if trainer.packs(parameters) else None,
+        train_many=trainer.together if every is None and trainer.packs(parameters) else None,
         n_runs=arguments.random,
         seed=settings["seed"],
         n_jobs=arguments.jobs,
         n_threads=settings["threads"],
         folder=arguments.out,
+        checkpoints=every is not None,
         context=[task.describe(), settings | {"threads": None}],  # threads do not change results
     )
     written = _write_results(result, arguments, task.dataset.name)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import plots, saving
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli import signals
 from fastmlp.cli.data import Task, load_task
-from fastmlp.cli.destinations import check_file, write_file
+from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2, train_network
 from fastmlp.cli.options import DEFAULTS_NOTE, add_dataset, add_options
 from fastmlp.cli.patience import Patience
@@ -44,8 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
         saving.require_name(arguments.out)
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
+    checkpoint = _checkpoint(arguments)
     method = method_of_table(arguments)
     if method is not None:
+        if checkpoint:
+            raise ValueError(
+                "--checkpoint is for a network, and this table is learned by a method: leave it "
+                "out, or describe a network with --hidden"
+            )
         from fastmlp.cli import table_training
 
         return table_training.run(arguments, settings["seed"], method)
@@ -58,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             task,
             settings,
             validate=task.has_validation,
-            callbacks=[patience],
+            callbacks=[patience, *checkpoint],
             verbose=True,
             score=("val", "test"),
         )
@@ -77,6 +84,17 @@ def run(arguments: argparse.Namespace) -> int:
     diverged = (history.stopped or "").startswith("diverged")
     asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
     return 1 if diverged or len(written) < asked_for else 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> list[Checkpoint]:
+    """Return the callback that keeps checkpoints, if they are wanted."""
+    if arguments.checkpoint is None:
+        if arguments.resume:
+            raise ValueError("--resume needs the folder of the checkpoints: give --checkpoint DIR")
+        return []
+    check_folder("--checkpoint", arguments.checkpoint)
+    every, resume = arguments.checkpoint_every, arguments.resume
+    return [Checkpoint(arguments.checkpoint, every, resume=resume)]
 
 
 def build_report(

@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastmlp import fit_many
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.data import Task
 from fastmlp.cli.fitting import prepared, r2, scored
 from fastmlp.cli.settings import Settings
@@ -25,11 +27,17 @@ class Trainer:
 
     task: Task
     settings: Settings
+    checkpoint_every: str | float | None = None
 
-    def __call__(self, seed: int, n_threads: int, **searched: Any) -> Any:
+    def __call__(
+        self, seed: int, n_threads: int, checkpoint_folder: Path | None = None, **searched: Any
+    ) -> Any:
         """Train one network; return it and its scores on the validation rows."""
         with called(FLAGS):
             model, fit = self._prepared(searched, seed, n_threads)
+            if checkpoint_folder is not None and self.checkpoint_every is not None:
+                keeper = Checkpoint(checkpoint_folder, self.checkpoint_every, resume=True)
+                fit["callbacks"] = [*fit.get("callbacks", ()), keeper]
             X, y = self.task.X_train, self.task.to_learn(self.task.y_train)
             return self._finished(model, model.fit(X, y, verbose=False, **fit))
 

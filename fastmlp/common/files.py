@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,11 +17,13 @@ except ImportError:  # Windows
 
 __all__ = ["require_writable", "write_whole"]
 
+Buffer = bytes | memoryview
+
 _TEMPORARY = ".fastmlp-incomplete-"  # not derived from the file's name, which may be of any length
 _DAY = 86400.0  # seconds
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], *content: Buffer) -> None:
     """Write a file atomically: nobody ever sees an incomplete one.
 
     Parameters
@@ -29,8 +31,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     path : str or path
         Where to write. An existing file is replaced in one move once the new one is complete; its
         permissions are kept. A device, pipe or descriptor (``/dev/stdout``) is written to directly.
-    content : bytes
-        The whole content.
+    *content : bytes or memoryview
+        The whole content, in any number of parts.
 
     Raises
     ------
@@ -43,11 +45,12 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         descriptor = _own_descriptor(path)
         if descriptor is not None:
             with os.fdopen(os.dup(descriptor), "wb") as stream:
-                stream.write(content)
+                stream.writelines(content)
             return
         older = _status(path)
         if older is not None and not stat.S_ISREG(older.st_mode):  # a device or pipe
-            Path(path).write_bytes(content)
+            with open(path, "wb") as stream:
+                stream.writelines(content)
             return
         target = Path(os.path.realpath(path))  # keep a link, replace its target
         _require_permission(target, older)
@@ -128,13 +131,13 @@ def _require_permission(target: Path, older: os.stat_result | None) -> None:
         raise PermissionError(errno.EACCES, "this user may not write to the file")
 
 
-def _replace(target: Path, content: bytes, older: os.stat_result | None) -> None:
+def _replace(target: Path, content: Sequence[Buffer], older: os.stat_result | None) -> None:
     temporary, stream = _new_file(target.parent)
     try:
         with stream:
             if older is not None:
                 _take_after(stream.fileno(), older)
-            stream.write(content)
+            stream.writelines(content)
             stream.flush()
             os.fsync(stream.fileno())
             if fcntl is not None:  # while it is still locked

@@ -146,7 +146,8 @@ class LayerRunner:
         fades: np.ndarray | None = None,
     ) -> EpochResult:
         """Run one step per rate."""
-        steps, n_correct = np.empty((3, len(rates))), 0  # losses, penalties, masses
+        losses, penalties, masses = np.empty((3, len(rates)))
+        n_correct = 0
         step, next_poll = 0, 0.0
         try:
             with Interrupt() as interrupt:
@@ -158,16 +159,22 @@ class LayerRunner:
                         rows = rows[: self.batch_size]
                     fade = 1.0 if fades is None else float(fades[step])
                     loss, penalty, hits = self.train_step(rows, float(rate), fade)
-                    steps[:, step] = loss, penalty, self.mass(rows)
+                    losses[step], penalties[step], masses[step] = loss, penalty, self.mass(rows)
                     n_correct += hits
                     if not np.isfinite(loss):
-                        return EpochResult(*steps[:, : step + 1], n_correct, step)
+                        made = slice(step + 1)
+                        return EpochResult(
+                            losses[made], penalties[made], masses[made], n_correct, step
+                        )
                     if time.monotonic() >= next_poll:
                         poll()
                         next_poll = time.monotonic() + _POLL_SECONDS
         except KeyboardInterrupt:
-            return EpochResult(*steps[:, :step], n_correct, interrupted=True)
-        return EpochResult(*steps, n_correct, interrupted=interrupt.pending)
+            made = slice(step)
+            return EpochResult(
+                losses[made], penalties[made], masses[made], n_correct, interrupted=True
+            )
+        return EpochResult(losses, penalties, masses, n_correct, interrupted=interrupt.pending)
 
     def train_step(
         self, rows: np.ndarray, rate: float, fade: float = 1.0

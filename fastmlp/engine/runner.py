@@ -1,12 +1,12 @@
 """The interface for training an epoch, shared by the compiled and the layer-by-layer runner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-__all__ = ["EpochResult", "Runner"]
+__all__ = ["EpochResult", "Runner", "joined"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,25 @@ class EpochResult:
     n_correct: int
     diverged_step: int | None = None
     interrupted: bool = False
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what there is for each step, by name."""
+        return {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+
+
+def joined(parts: Sequence[EpochResult]) -> EpochResult:
+    """Return the result of an epoch that was trained in parts, at least one."""
+    together = {
+        name: np.concatenate([part.arrays()[name] for part in parts]) for name in parts[0].arrays()
+    }
+    last = parts[-1]
+    diverged = last.diverged_step
+    if diverged is not None:
+        diverged += sum(len(part.losses) for part in parts[:-1])
+    n_correct = sum(part.n_correct for part in parts)
+    return EpochResult(
+        **together, n_correct=n_correct, diverged_step=diverged, interrupted=last.interrupted
+    )
 
 
 class Runner(Protocol):

@@ -1,12 +1,13 @@
 """A sequence of layers that share one flat array of parameters."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
-from fastmlp.common.validation import float_dtype, seed_int
+from fastmlp.common.rows import Rows
+from fastmlp.common.validation import as_data, as_weights, float_dtype, seed_int
 from fastmlp.engine import layerwise
 from fastmlp.engine.parameters import Arrays, FlatStore, Slot
 from fastmlp.layers.base import Layer
@@ -131,6 +132,24 @@ class Stack:
         if width is None:
             raise ValueError(f"none of the layers of {self!r} says how many inputs there are")
         return width
+
+    def check_data(self, loss: Any, X: Any, y: Any, weights: Any = None, suffix: str = "") -> Rows:
+        """Check X, targets and weights, and return them in the form used for training."""
+        inputs = as_data(X, self.dtype, f"X{suffix}", exact=self.takes_exactly)
+        n_outputs, n_rows = self.check_inputs(inputs), len(inputs)
+        loss.require_dtype(self.dtype)
+        targets = loss.as_targets(y, n_rows, n_outputs, self.dtype, f"y{suffix}")
+        if weights is not None:
+            weights = as_weights(weights, n_rows, self.dtype, f"sample_weight{suffix}")
+        return Rows(inputs, targets, weights)
+
+    def check_validation(self, loss: Any, data: Any) -> Rows | None:
+        """Check ``validation_data`` and return it in the form used for validation."""
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(cast("Sequence[Any]", data)) not in (2, 3):
+            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+        return self.check_data(loss, *data, suffix=" of validation_data")
 
     def takes_exactly(self) -> bool:
         """Tell whether the inputs must not be rounded before the model standardises them."""

@@ -89,6 +89,10 @@ class Optimizer:
         self.state2 = None
         self._model_key: Any = None
 
+    def fits(self, model: Trainable) -> bool:
+        """Tell whether the state is empty or belongs to the model, so that `prepare` keeps it."""
+        return self._model_key in (None, model.key)
+
     def being_used(self) -> AbstractContextManager[None]:
         """Reserve the optimizer for one call of ``fit``: another one gets a RuntimeError."""
         return self._in_use.held()

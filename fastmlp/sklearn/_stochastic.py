@@ -23,7 +23,7 @@ from fastmlp.sklearn._optimizer import resumed_optimizer
 from fastmlp.sklearn._rules import NoImprovement
 from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
 from fastmlp.training.loop import Loop
-from fastmlp.training.stopping import Checkpoint
+from fastmlp.training.stopping import Snapshot
 
 __all__ = ["Training"]
 
@@ -152,10 +152,10 @@ class _Epochs:
         self.batches = minibatches(self.model, estimator.batch_size, self.n_rows)
         self.optimizer = resumed_optimizer(estimator, objective.gradient_scale)
         self.optimizer.prepare(self.model)
-        self.start = Checkpoint(self.model, self.optimizer)
+        self.start = Snapshot(self.model, self.optimizer)
         restore = estimator.restore_best
         restores = estimator.early_stopping if restore == "auto" else restore
-        self.best = Checkpoint(self.model) if restores else None
+        self.best = Snapshot(self.model) if restores else None
         self.rule = NoImprovement(estimator, by_score=validation is not None)
         self._make_runner()
         self.counts = self.batches.rows
@@ -213,7 +213,7 @@ class _Epochs:
             n_samples=self.n_rows,
             steps_done=self.runner.steps_done,
         )
-        last_good = Checkpoint(self.model, self.optimizer) if callbacks.polled else None
+        last_good = Snapshot(self.model, self.optimizer) if callbacks.polled else None
         return Loop(
             info,
             callbacks,

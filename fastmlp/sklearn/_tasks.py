@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import joblib
 import numpy as np
@@ -117,8 +117,8 @@ class _Fit(Job):
         fold, estimator = self.fold, self.estimator
         mlp: Any = self.mlp
         if fold.arguments is None:
-            rows = _safe_split(estimator, self.X, self.y, np.asarray(self.train))
-            rows = [part for part in rows if part is not None]
+            split: Any = cast(Any, _safe_split)(estimator, self.X, self.y, np.asarray(self.train))
+            rows = [part for part in split if part is not None]
             params = _check_method_params(self.X, params=self.fit_params, indices=self.train)
             fold.arguments = _arguments_of_fit(estimator, mlp, rows, params)
             fold.steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else None

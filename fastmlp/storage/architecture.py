@@ -84,7 +84,7 @@ def build(
     layers = _build_layers(architecture, entries)
     if {entry.name: entry.shape for entry in entries} != _shapes(layers):
         raise RefusedError("its arrays do not match its layers")
-    if any(entry.dtype != dtype for entry in entries if not _any_dtype(layers, entry)):
+    if any(entry.dtype != dtype for entry in entries if not _any_float(layers, entry)):
         raise RefusedError(f"its arrays are not all {dtype}")
     for layer in layers:
         layer.start_unset()
@@ -157,9 +157,10 @@ def _shapes(layers: list[Layer]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _any_dtype(layers: list[Layer], entry: Entry) -> bool:
+def _any_float(layers: list[Layer], entry: Entry) -> bool:
     """Tell whether an array may differ from the model's dtype, as those of Normalize do."""
-    return isinstance(layers[int(entry.name.split(".")[0])], Normalize)
+    normalises = isinstance(layers[int(entry.name.split(".")[0])], Normalize)
+    return normalises and entry.dtype.kind == "f"
 
 
 def _require_valid_state(index: int, layer: Layer) -> None:

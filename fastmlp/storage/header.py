@@ -12,9 +12,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["Entry", "RefusedError", "check_layout", "parse", "read_header"]
+__all__ = [
+    "DTYPE_NAMES",
+    "DamagedError",
+    "Entry",
+    "RefusedError",
+    "check_layout",
+    "parse",
+    "read_header",
+]
 
-_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "U8": np.dtype("u1")}
+DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+"""The name of each dtype in a file."""
+
 _AXES = 8  # at most
 _STARTS = {
     b"PK\x03\x04": "a zip archive, as .npz, .pt and .keras files are",
@@ -32,6 +43,10 @@ class RefusedError(ValueError):
     """Says why a file is refused; the message completes a sentence about the file."""
 
 
+class DamagedError(RefusedError):
+    """Says in which way a file is not as a program wrote it."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An array in the file.
@@ -40,7 +55,7 @@ class Entry:
     ----------
     name : str
     dtype : numpy.dtype
-        float32 or float64, little-endian.
+        float32, float64 or uint8, little-endian.
     shape : tuple of int
 
     """
@@ -50,20 +65,21 @@ class Entry:
     shape: tuple[int, ...]
 
 
-def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
+def read_header(stream: BinaryIO, limit: int | None) -> tuple[dict[str, Any], int]:
     """Return the header, not yet checked, and the number of bytes after it.
 
     Parameters
     ----------
     stream : binary file
         Positioned at the first array afterwards.
-    limit : int
-        Largest length of the header, in bytes.
+    limit : int or None
+        Largest length of the header, in bytes; None for any that fits into the file.
 
     Raises
     ------
     RefusedError
-        If the file is of another kind or its header is truncated.
+        If the header is too long; as a `DamagedError`, if the file is of another kind or its header
+        is truncated.
 
     """
     size = os.fstat(stream.fileno()).st_size
@@ -72,11 +88,11 @@ def read_header(stream: BinaryIO, limit: int) -> tuple[dict[str, Any], int]:
         kinds = [kind for magic, kind in _STARTS.items() if start.startswith(magic)]
         if not first:
             kinds.append("truncated" if start else "empty")
-        raise RefusedError(f"it is {[*kinds, 'not a safetensors file'][0]}")
+        raise DamagedError(f"it is {[*kinds, 'not a safetensors file'][0]}")
     length = int.from_bytes(start, "little")
     if length > size - 8:
-        raise RefusedError("it is truncated, its header is longer than the file")
-    if length > limit:
+        raise DamagedError("it is truncated, its header is longer than the file")
+    if limit is not None and length > limit:
         raise RefusedError(
             f"its header of {length:,} bytes is longer than max_layers allows: "
             "pass a larger max_layers if you trust the file"
@@ -92,9 +108,9 @@ def parse(text: str | bytes) -> dict[str, Any]:
             text = text.decode()
         found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise RefusedError("its header is corrupt") from None
+        raise DamagedError("its header is corrupt") from None
     if not isinstance(found, dict):
-        raise RefusedError("its header is corrupt")
+        raise DamagedError("its header is corrupt")
     return found
 
 
@@ -103,7 +119,7 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
 
     Raises
     ------
-    RefusedError
+    DamagedError
         If the entries contradict each other or the file's size.
 
     """
@@ -116,22 +132,22 @@ def check_layout(header: dict[str, Any], n_bytes: int) -> list[Entry]:
             _require_counts((start, stop), 1 << 62)
             _require_counts(shape, stop)  # no axis can exceed the number of bytes
             if start != end or stop - start != math.prod(shape) * dtype.itemsize:
-                raise RefusedError("its header is corrupt")
+                raise DamagedError("its header is corrupt")
             entries.append(Entry(name, dtype, tuple(shape)))
             end = stop
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise RefusedError("its header is corrupt") from None
+        raise DamagedError("its header is corrupt") from None
     if end > n_bytes:
-        raise RefusedError(f"it is truncated, {_bytes(end - n_bytes)} missing at its end")
+        raise DamagedError(f"it is truncated, {_bytes(end - n_bytes)} missing at its end")
     if end < n_bytes:
-        raise RefusedError(f"it is longer than its header says, {_bytes(n_bytes - end)} left over")
+        raise DamagedError(f"it is longer than its header says, {_bytes(n_bytes - end)} left over")
     return entries
 
 
 def _require_counts(numbers: Any, largest: int) -> None:
-    """Raise RefusedError unless these are at most a few whole numbers from 0 to ``largest``."""
+    """Raise DamagedError unless these are at most a few whole numbers from 0 to ``largest``."""
     if len(numbers) > _AXES or not all(type(n) is int and 0 <= n <= largest for n in numbers):
-        raise RefusedError("its header is corrupt")
+        raise DamagedError("its header is corrupt")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

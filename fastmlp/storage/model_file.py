@@ -1,32 +1,33 @@
-"""Models and ensembles in safetensors files: arrays by name, architectures as JSON, but no code."""
+"""Models in safetensors files: arrays by name and the architecture as JSON, but no code."""
 
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from fastmlp.common.errors import printable
-from fastmlp.common.files import write_whole
 from fastmlp.common.validation import is_finite
-from fastmlp.layers.stack import Stack
+from fastmlp.optimizers import Optimizer
+from fastmlp.storage import optimizer_state
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
-from fastmlp.storage.header import Entry, RefusedError, check_layout, parse, read_header
+from fastmlp.storage.checked_file import CheckedFile, open_file, write
+from fastmlp.storage.header import DamagedError, Entry, RefusedError, parse, read_header
 
 __all__ = [
+    "FORMAT",
     "MAX_LAYERS",
     "TABLE_FORMAT",
     "format_of",
     "read",
-    "read_description",
+    "read_architecture",
     "require_name",
     "save",
     "save_ensemble",
-    "write",
 ]
 
 MAX_LAYERS = 10_000
@@ -35,8 +36,9 @@ MAX_LAYERS = 10_000
 TABLE_FORMAT = "fastmlp table 1"
 """The format of models of tables, which hold several networks and an encoder."""
 
-_FORMAT = "fastmlp 1"
-_ENSEMBLE = "fastmlp ensemble 1"
+FORMAT = "fastmlp 2"
+_ENSEMBLE = "fastmlp ensemble 2"
+_WITHOUT_CHECKSUM = ("fastmlp 1", "fastmlp ensemble 1")
 _BYTES_A_LAYER = 1024  # of the header, at most
 _LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
@@ -67,10 +69,37 @@ _OTHER_FORMATS = {
 }
 
 
-def save(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a model to a file; see ``Model.save``."""
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    optimizer: Optimizer | None = None,
+    optimizer_name: str | None = None,
+) -> None:
+    """Write a model to a file; see ``Model.save``.
+
+    Parameters
+    ----------
+    model : Sequential
+    path : str or path
+    optimizer : Optimizer, optional
+        Stored with its state.
+    optimizer_name : str, optional
+        The name by which the model knows it.
+
+    """
     require_name(path)
-    write(path, {"format": _FORMAT} | describe(model), arrays_of(model))
+    texts = {"architecture": json.dumps({"format": FORMAT} | describe(model))}
+    arrays = arrays_of(model)
+    if optimizer is not None:
+        if not optimizer.fits(model):
+            raise ValueError(
+                "the optimizer belongs to another model, so this one cannot continue with it: "
+                "save the optimizer that trained this model"
+            )
+        described = optimizer_state.describe(optimizer) | {"name": optimizer_name}
+        texts["optimizer"] = json.dumps(described)
+        arrays |= optimizer_state.state_arrays(optimizer, model)
+    write(path, texts, arrays)
     _warn_of_non_finite(model, f"the model saved as {printable(path)}", 4)  # through Model.save
 
 
@@ -91,19 +120,9 @@ def save_ensemble(
         for number, model in enumerate(models)
         for name, array in arrays_of(model).items()
     }
-    write(path, architecture, arrays)
+    write(path, {"architecture": json.dumps(architecture)}, arrays)
     for number, model in enumerate(models):
         _warn_of_non_finite(model, f"model {number} of the ensemble saved as {printable(path)}", 4)
-
-
-def write(
-    path: str | os.PathLike[str], architecture: dict[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
-    """Write arrays and a description, which names its format and must fit in JSON, to a file."""
-    from safetensors.numpy import save as to_bytes
-
-    tensors = {name: np.asarray(a, order="C") for name, a in arrays.items()}
-    write_whole(path, to_bytes(tensors, {"architecture": json.dumps(architecture)}))
 
 
 def require_name(path: str | os.PathLike[str]) -> None:
@@ -122,8 +141,9 @@ def read(
     max_layers: int,
     make: Callable[..., Any],
     make_ensemble: Callable[[list[Any], Any], Any],
-) -> Any:
-    """Return the model or ensemble in a file; see `fastmlp.load`.
+    with_optimizer: bool = False,
+) -> tuple[Any, Optimizer | None, str | None]:
+    """Return the model or ensemble in a file, and its optimizer with the name it was saved by.
 
     Parameters
     ----------
@@ -134,12 +154,29 @@ def read(
         ``make(*layers, seed=seed, dtype=dtype)`` returns a model with these new layers.
     make_ensemble : callable
         ``make_ensemble(models, weights)`` returns an ensemble.
+    with_optimizer : bool, default False
+        Whether to read the optimizer too, and to refuse a file without one.
 
     """
     with open(path, "rb") as stream:
         try:
-            models, weights = _read_models(stream, max_layers, make)
+            file = open_file(stream, (64 + max_layers) * _BYTES_A_LAYER)
+            architecture = read_architecture(file.texts, file.has_checksum)
+            if with_optimizer and "optimizer" not in file.texts:
+                raise RefusedError(
+                    "it holds no optimizer: load it without one, or save it with "
+                    "model.save(path, optimizer=optimizer)"
+                )
+            models, weights, others = _read_models(
+                file, architecture, max_layers, make, with_optimizer
+            )
             found = models[0] if weights is None else _ensemble(make_ensemble, models, weights)
+            optimizer, name = None, None
+            if with_optimizer:
+                described = parse(file.texts["optimizer"])
+                optimizer, name = optimizer_state.build(described), described.get("name")
+                optimizer.prepare(found)
+                optimizer_state.put_state(optimizer, found, described, others)
         except _CORRUPT as error:
             why = printable(error) if isinstance(error, RefusedError) else "its header is corrupt"
             raise ValueError(
@@ -148,22 +185,61 @@ def read(
     for number, model in enumerate(models):
         which = "the model" if weights is None else f"model {number} of the ensemble"
         _warn_of_non_finite(model, f"{which} in {printable(path)}", 4)  # through fastmlp.load
-    return found
+    return found, optimizer, name
+
+
+def read_architecture(
+    texts: dict[str, Any],
+    has_checksum: bool,
+    forms: Sequence[str] = (FORMAT, _ENSEMBLE, *_WITHOUT_CHECKSUM),
+) -> dict[str, Any]:
+    """Return the architecture in a file of one of these formats.
+
+    Raises
+    ------
+    RefusedError
+        If another program wrote the file, or it has another format.
+
+    """
+    stranger = RefusedError("it is a safetensors file, but was not written by fastmlp")
+    try:
+        architecture = parse(texts["architecture"])
+        form = architecture["format"]
+    except (KeyError, TypeError, RefusedError):
+        raise stranger from None
+    if not isinstance(form, str) or not form.startswith("fastmlp "):
+        raise stranger
+    if form not in forms:
+        raise RefusedError(
+            f"its format is {form[:40]!r} and this version reads "
+            f"{' and '.join(map(repr, forms))}: load it with the version of fastmlp that saved it"
+        )
+    if not (has_checksum or form in _WITHOUT_CHECKSUM):
+        raise DamagedError("it is damaged: its checksum is missing")
+    return architecture
 
 
 def _read_models(
-    stream: BinaryIO, max_layers: int, make: Callable[..., Any]
-) -> tuple[list[Any], Any]:
-    """Return the models in a file, and their weights if it holds an ensemble, else None."""
-    header, n_bytes = read_header(stream, (64 + max_layers) * _BYTES_A_LAYER)
-    architecture = read_description(header.pop("__metadata__", None), (_FORMAT, _ENSEMBLE))
-    entries = check_layout(header, n_bytes)
+    file: CheckedFile,
+    architecture: dict[str, Any],
+    max_layers: int,
+    make: Callable[..., Any],
+    with_others: bool,
+) -> tuple[list[Any], Any, dict[str, np.ndarray]]:
+    """Return the models in a file, their weights if it holds an ensemble, and other arrays.
+
+    The arrays that belong to something else, whose names have a slash, are read only if wanted.
+    """
+    entries = file.entries()
+    own = [entry for entry in entries if not (file.has_checksum and "/" in entry.name)]
     weights = None
-    if architecture["format"] == _ENSEMBLE:
+    if architecture["format"].startswith("fastmlp ensemble"):
         members, weights = architecture["models"], architecture["weights"]
-        groups = _grouped(entries, len(members))
+        groups = _grouped(own, len(members))
+        if weights is None:
+            raise RefusedError("its header is corrupt")
     else:
-        members, groups = [architecture], [entries]
+        members, groups = [architecture], [own]
     n_layers = sum(len(member["layers"]) for member in members)
     if n_layers > max_layers:
         raise RefusedError(
@@ -176,10 +252,10 @@ def _read_models(
             models.append(build(member, group, make))
         except RefusedError as error:
             raise error if weights is None else RefusedError(f"model {number}: {error}") from None
-    _read_arrays(stream, entries, models, in_ensemble=weights is not None)
+    others = _read_arrays(file, entries, models, weights is not None, with_others)
     for model in models:
         require_valid_state(model)
-    return models, weights
+    return models, weights, others
 
 
 def _grouped(entries: list[Entry], n_models: int) -> list[list[Entry]]:
@@ -194,17 +270,23 @@ def _grouped(entries: list[Entry], n_models: int) -> list[list[Entry]]:
 
 
 def _read_arrays(
-    stream: BinaryIO, entries: list[Entry], models: list[Any], in_ensemble: bool
-) -> None:
-    """Copy the arrays from the file to the models."""
-    arrays = [arrays_of(model) for model in models]
+    file: CheckedFile, entries: list[Entry], models: list[Any], in_ensemble: bool, with_others: bool
+) -> dict[str, np.ndarray]:
+    """Copy the arrays from the file to the models; return the others if they are wanted."""
+    arrays = {
+        f"{number}.{name}" if in_ensemble else name: array
+        for number, model in enumerate(models)
+        for name, array in arrays_of(model).items()
+    }
+    others = {}
     for entry in entries:
-        number, name = 0, entry.name
-        if in_ensemble:
-            first, _, name = entry.name.partition(".")
-            number = int(first)
-        target = arrays[number][name]
-        target[...] = np.fromfile(stream, entry.dtype, target.size).reshape(target.shape)
+        if entry.name in arrays:
+            arrays[entry.name][...] = file.read_next(entry)
+        elif with_others:
+            others[entry.name] = file.read_next(entry)
+        else:
+            file.skip(entry)
+    return others
 
 
 def _ensemble(make: Callable[[list[Any], Any], Any], models: list[Any], weights: Any) -> Any:
@@ -224,32 +306,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
         return None
 
 
-def read_description(metadata: Any, forms: Sequence[str]) -> dict[str, Any]:
-    """Return the description in a file of one of these formats.
-
-    Raises
-    ------
-    RefusedError
-        If another program wrote the file, or it has another format.
-
-    """
-    stranger = RefusedError("it is a safetensors file, but was not written by fastmlp")
-    try:
-        description = parse(metadata["architecture"])
-        form = description["format"]
-    except (KeyError, TypeError, RefusedError):
-        raise stranger from None
-    if not isinstance(form, str) or not form.startswith("fastmlp "):
-        raise stranger
-    if form not in forms:
-        raise RefusedError(
-            f"its format is {form[:40]!r} and this version reads "
-            f"{' and '.join(map(repr, forms))}: load it with the version of fastmlp that saved it"
-        )
-    return description
-
-
-def _warn_of_non_finite(model: Stack, what: str, stacklevel: int) -> None:
+def _warn_of_non_finite(model: Any, what: str, stacklevel: int) -> None:
     """Warn if a model is useless; this is no error, as saving a diverged one may be intended."""
     bad = [name for name, array in arrays_of(model).items() if not is_finite(array)]
     if not bad:

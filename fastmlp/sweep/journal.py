@@ -78,7 +78,7 @@ class Journal:
         file = self._path(index).with_suffix(_MODEL)
         if index not in self._models and file.exists():
             try:
-                self._models[index] = read(file, MAX_LAYERS, Sequential, Ensemble)
+                self._models[index], _, _ = read(file, MAX_LAYERS, Sequential, Ensemble)
             except (ValueError, TypeError) as error:
                 note(f"{error}: the run is repeated")
         return index in self._models
@@ -89,6 +89,10 @@ class Journal:
         if hasattr(model, "save"):
             model.save(self.folder / f"best{_MODEL}")
         return model
+
+    def run_folder(self, index: int) -> Path:
+        """Return the folder for what an unfinished run keeps."""
+        return self._path(index).with_suffix("")
 
     def _path(self, index: int) -> Path:
         import hashlib  # it loads OpenSSL, which importing fastmlp should not

@@ -1,5 +1,6 @@
 """The search itself: find the runs that are left, run them, pick the best."""
 
+import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -7,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+from fastmlp.common.errors import argument
 from fastmlp.common.messages import note
 from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.engine import threads
@@ -32,6 +34,7 @@ def search(
     n_threads: int | None = None,
     folder: str | PathLike[str] | None = None,
     context: Any = None,
+    checkpoints: bool = False,
     verbose: bool = True,
 ) -> Result:
     """Train once for each combination of parameters, and keep the best model.
@@ -70,6 +73,10 @@ def search(
     context : object of plain values, optional
         Anything else that affects the results, such as the dataset and fixed parameters. A search
         reuses a run in the folder only if its seed, settings and context are the same.
+    checkpoints : bool, default False
+        Whether to pass each run a folder of its own within ``folder`` as ``checkpoint_folder``, for
+        ``Checkpoint(checkpoint_folder, resume=True)``: then a search that was killed continues in
+        the middle of its unfinished runs. The folder is removed when the run has finished.
     verbose : bool, default True
         Whether to report each run on standard error.
 
@@ -87,6 +94,8 @@ def search(
 
     """
     seed = seed_int("seed", seed)
+    if checkpoints and folder is None:
+        raise ValueError(f"checkpoints need a folder to be kept in: give {argument('folder')}")
     settings = draw_settings(parameters, n_runs, seed) if n_runs else grid_settings(parameters)
     available = positive_int("n_threads", n_threads) if n_threads else threads.available()
     if n_jobs is not None:
@@ -94,7 +103,7 @@ def search(
     n_jobs = min(available if n_jobs is None else positive_int("n_jobs", n_jobs), len(settings))
     with _lent(folder) as place:
         journal = Journal(place, [seed, context], settings)
-        made = _Search(train, train_many, journal, seed, n_jobs, available, verbose)
+        made = _Search(train, train_many, journal, seed, n_jobs, available, checkpoints, verbose)
         left = [index for index in range(len(settings)) if index not in journal.records]
         if verbose and len(left) < len(settings):
             note(f"{len(settings) - len(left)} of {len(settings)} runs are already done")
@@ -114,14 +123,16 @@ class _Search:
         seed: int,
         n_jobs: int,
         n_threads: int,
+        checkpoints: bool,
         verbose: bool,
     ):
         self.train, self.train_many, self.journal, self.seed = train, train_many, journal, seed
+        self.checkpoints = checkpoints
         self.n_jobs, self.n_threads, self.verbose = n_jobs, n_threads, verbose
 
     def run(self, indices: Sequence[int], *, keep: bool = False) -> None:
         """Execute the runs with these indices; ``keep`` keeps all their models."""
-        todo = [(index, self.journal.settings[index]) for index in indices]
+        todo = [(index, self._arguments(index)) for index in indices]
         n_made = 0
 
         def add(index: int, outcome: Outcome) -> None:
@@ -159,6 +170,14 @@ class _Search:
         else:
             model, record = _checked(outcome)
             self.journal.add(index, record, model, keep=keep)
+            shutil.rmtree(self.journal.run_folder(index), ignore_errors=True)
+
+    def _arguments(self, index: int) -> Settings:
+        """Return what a run's training is given besides the seed and the threads."""
+        settings = self.journal.settings[index]
+        if not self.checkpoints:
+            return settings
+        return settings | {"checkpoint_folder": self.journal.run_folder(index)}
 
     def best_model(self) -> Any:
         """Return the best model; repeat its run if the model was not kept."""

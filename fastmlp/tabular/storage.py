@@ -1,5 +1,6 @@
 """Models of tables in safetensors files: arrays by name, and everything else as JSON."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,8 +11,9 @@ import numpy as np
 from fastmlp.common.errors import printable
 from fastmlp.model import Sequential
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
-from fastmlp.storage.header import Entry, RefusedError, check_layout, read_header
-from fastmlp.storage.model_file import TABLE_FORMAT, read_description, require_name, write
+from fastmlp.storage.checked_file import open_file, write
+from fastmlp.storage.header import Entry, RefusedError
+from fastmlp.storage.model_file import TABLE_FORMAT, read_architecture, require_name
 from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.methods import Inputs, Recipe, Targets
 from fastmlp.tabular.methods.quantiles import QuantileInputs
@@ -65,7 +67,7 @@ def save(model: TableModel, path: str | os.PathLike[str]) -> None:
         "networks": networks,
         "told": _as_json(model.told),
     }
-    write(path, description, arrays)
+    write(path, {"architecture": json.dumps(description)}, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> TableModel:
@@ -90,9 +92,9 @@ def load(path: str | os.PathLike[str]) -> TableModel:
 
 
 def _read(stream: BinaryIO) -> TableModel:
-    header, n_bytes = read_header(stream, _LONGEST_HEADER)
-    description = read_description(header.pop("__metadata__", None), [TABLE_FORMAT])
-    entries = check_layout(header, n_bytes)
+    file = open_file(stream, _LONGEST_HEADER)
+    description = read_architecture(file.texts, file.has_checksum, [TABLE_FORMAT])
+    entries = file.entries()
     encoder = TableEncoder.from_config(description["encoder"])
     classes = description["classes"]
     classes = None if classes is None else _rebuilt_classes(classes)
@@ -117,8 +119,7 @@ def _read(stream: BinaryIO) -> TableModel:
         for name, array in own.items()
     }
     for entry in entries:
-        into = arrays[entry.name]
-        into[...] = np.fromfile(stream, entry.dtype, into.size).reshape(into.shape)
+        arrays[entry.name][...] = file.read_next(entry)
     recipes = []
     for network, model, prepared in zip(networks, models, inputs, strict=True):
         require_valid_state(model)

@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp.common.trainable import Trainable
 from fastmlp.layers.normalization import BatchNorm
 
-__all__ = ["Batches", "epoch_order"]
+__all__ = ["Batches", "epoch_order", "generator"]
 
 
 @dataclass(frozen=True)
@@ -85,5 +85,10 @@ def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
     """
     if seed is None:
         return np.arange(n_rows, dtype=np.int64)
+    return generator(seed, epoch).permutation(n_rows)
+
+
+def generator(seed: int, epoch: int) -> np.random.Generator:
+    """Return the source of the random numbers that decide on an epoch's order."""
     key = np.array([seed, epoch], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)).permutation(n_rows)
+    return np.random.Generator(np.random.Philox(key=key))

@@ -10,7 +10,10 @@ from typing import Any
 
 from fastmlp.training.history import History
 
-__all__ = ["Callback", "Callbacks", "TimeLimit", "TrainingInfo", "as_callbacks"]
+__all__ = ["TIME_LIMIT", "Callback", "Callbacks", "TimeLimit", "TrainingInfo", "as_callbacks"]
+
+TIME_LIMIT = "time limit"
+"""The reason to stop that a `TimeLimit` gives."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class TimeLimit(Callback):
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
         """Stop when the clock has run out."""
-        return "time limit" if self.seconds_left() <= 0 else None
+        return TIME_LIMIT if self.seconds_left() <= 0 else None
 
 
 class Callbacks:

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,18 +24,24 @@ from fastmlp.losses import is_built_in as is_our_loss
 from fastmlp.optimizers import is_built_in as is_our_optimizer
 from fastmlp.training.batches import Batches, epoch_order
 from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.checkpoint import checkpoint_of
 from fastmlp.training.halt import HaltedRun
 from fastmlp.training.history import History
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
+from fastmlp.training.parts import InParts
 from fastmlp.training.progress import Progress
-from fastmlp.training.stopping import Checkpoint, Monitor
+from fastmlp.training.resuming import follow
+from fastmlp.training.stopping import Monitor, Snapshot
+from fastmlp.training.stream import Stream
 from fastmlp.training.whole import WholeRun, nobody_looks
 
 __all__ = ["checked_monitor", "fit", "train"]
 
 
-def fit(model: Trainable, rows: Rows, validation: Rows | None, options: FitOptions) -> History:
+def fit(
+    model: Trainable, rows: Rows | Stream, validation: Rows | None, options: FitOptions
+) -> History:
     """Train a model; `fastmlp.Sequential.fit` documents the guarantees.
 
     All checks run before anything changes.
@@ -63,7 +69,7 @@ def checked_monitor(model: Trainable, options: FitOptions, validates: bool) -> M
 
 def train(
     model: Trainable,
-    rows: Rows,
+    rows: Rows | Stream,
     validation: Rows | None,
     options: FitOptions,
     monitor: Monitor | None,
@@ -73,7 +79,7 @@ def train(
     Parameters
     ----------
     model : Sequential
-    rows : Rows
+    rows : Rows or Stream
         Training rows, already checked against the model; they may be some rows of larger arrays.
     validation : Rows, optional
         Rows to evaluate after every epoch.
@@ -82,10 +88,12 @@ def train(
 
     """
     optimizer, listeners = options.optimizer, options.listeners()
+    checkpoint = checkpoint_of(options.callbacks)
     _require_memory(model, options)
     with model.being_trained(), optimizer.being_used():
         optimizer.prepare(model)
-        is_whole = nobody_looks(rows, (options.schedule, options.fade), listeners)
+        streams = isinstance(rows, Stream)
+        is_whole = not streams and nobody_looks(rows, (options.schedule, options.fade), listeners)
         epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
         callbacks = Callbacks(listeners)
         compiles = isinstance(epochs.runner, compiled.CompiledRunner)
@@ -97,17 +105,22 @@ def train(
                 epochs=options.epochs,
                 steps_per_epoch=epochs.batches.count,
                 n_samples=len(rows),
-                steps_done=epochs.runner.steps_done,
+                steps_done=lambda: epochs.runner.steps_done(),
             ),
             callbacks,
             monitor,
-            best=Checkpoint(model) if options.restore_best else None,
-            last_good=Checkpoint(model, optimizer),
-            copies_every_epoch=polled or not compiles,  # these may fail mid-epoch
+            best=Snapshot(model) if options.restore_best else None,
+            last_good=Snapshot(model, optimizer),
+            # some may fail mid-epoch; and where to go back to must not depend on a resumed run
+            copies_every_epoch=polled or not compiles or streams or checkpoint is not None,
         )
+        if streams:
+            epochs.runner = InParts(epochs.runner, optimizer, epochs.batches, rows)
+        if checkpoint is not None:
+            follow(checkpoint, loop, epochs, options, rows, epochs.validation)
         history = loop.history
         if isinstance(epochs.runner, WholeRunner):
-            whole = WholeRun(loop, epochs, listeners)
+            whole = WholeRun(loop, cast("Any", epochs), listeners)  # without a stream
             history.compile_seconds = epochs.runner.compile_seconds
             loop.run(whole.make)
         else:
@@ -134,7 +147,7 @@ class _MinibatchEpochs:
     def __init__(
         self,
         model: Trainable,
-        rows: Rows,
+        rows: Rows | Stream,
         validation: Rows | None,
         options: FitOptions,
         is_whole: bool,
@@ -159,7 +172,9 @@ class _MinibatchEpochs:
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
         optimizer = self.optimizer
         self.rates = self.rates_from(optimizer.t)
-        if self._order is None or self.order_seed is not None:
+        if isinstance(self.rows, Stream):
+            self._order = np.empty(0, np.int64)  # it decides on the order itself
+        elif self._order is None or self.order_seed is not None:
             order = epoch_order(len(self.rows), self.order_seed, optimizer.epoch)
             order = order[: self.batches.n_used]
             self._order = order if self.rows.index is None else self.rows.index[order]
@@ -220,7 +235,7 @@ class _MinibatchEpochs:
 
 def _runner(
     model: Trainable,
-    rows: Rows,
+    rows: Rows | Stream,
     batches: Batches,
     options: FitOptions,
     is_whole: bool,

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from fastmlp.common.validation import is_finite
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.runner import EpochResult
-from fastmlp.training.callbacks import Callbacks, TrainingInfo
+from fastmlp.training.callbacks import TIME_LIMIT, Callbacks, TrainingInfo
 from fastmlp.training.history import History
-from fastmlp.training.stopping import Checkpoint, StoppingRule
+from fastmlp.training.stopping import Snapshot, StoppingRule
 
 __all__ = ["Epochs", "Loop"]
 
@@ -51,10 +51,10 @@ class Loop:
     info : TrainingInfo
     callbacks : Callbacks
     rule : StoppingRule, optional
-    best : Checkpoint, optional
+    best : Snapshot, optional
         Saves the parameters of the epoch that the rule calls the best; they are restored at the
         end of training.
-    last_good : Checkpoint, optional
+    last_good : Snapshot, optional
         A copy from before the first step. It is refreshed between epochs, and restored when an
         epoch diverges or fails.
     copies_every_epoch : bool, default False
@@ -65,6 +65,8 @@ class Loop:
     history : History
     reason : str or None
         Why training stopped, if something stopped it, even after the last epoch.
+    after_epoch : callable or None
+        Called after each epoch, when the callbacks and the rule have seen it.
 
     """
 
@@ -74,18 +76,39 @@ class Loop:
         callbacks: Callbacks,
         rule: StoppingRule | None = None,
         *,
-        best: Checkpoint | None = None,
-        last_good: Checkpoint | None = None,
+        best: Snapshot | None = None,
+        last_good: Snapshot | None = None,
         copies_every_epoch: bool = False,
     ):
         self.info: TrainingInfo = info
         self.callbacks: Callbacks = callbacks
         self.rule: StoppingRule | None = rule
-        self.best: Checkpoint | None = best
-        self.last_good: Checkpoint | None = last_good
+        self.best: Snapshot | None = best
+        self.last_good: Snapshot | None = last_good
         self.steps_between_copies: int = 0 if copies_every_epoch else _STEPS_BETWEEN_COPIES
         self.history: History = History()
         self.reason: str | None = None
+        self.after_epoch: Callable[[], None] | None = None
+        self._first_epoch, self._midway = 0, False
+
+    def continue_from(self, epoch: int, midway: bool, reason: str | None) -> None:
+        """Begin with a later epoch, because a run is resumed.
+
+        Parameters
+        ----------
+        epoch : int
+        midway : bool
+            Whether some steps of that epoch are already done. The last good copy is then that of
+            its beginning.
+        reason : str or None
+            Why the run has already been stopped.
+
+        """
+        self._first_epoch, self._midway = epoch, midway
+        if reason not in (None, TIME_LIMIT):
+            self._first_epoch, self.reason = self.info.epochs, reason
+            if epoch < self.info.epochs:
+                self.history.stopped = reason
 
     def run(self, make_epochs: Callable[[], None]) -> None:
         """Call ``make_epochs()`` between the callbacks' `on_train_begin` and `on_train_end`.
@@ -121,7 +144,7 @@ class Loop:
             raise KeyboardInterrupt
 
     def _make(self, epochs: Epochs) -> None:
-        for epoch in range(self.info.epochs):
+        for epoch in range(self._first_epoch, self.info.epochs):
             with Interrupt() as interrupt:  # the steps and their record stay in sync
                 record = self._train(epochs, epoch)
             if interrupt.pending:
@@ -155,8 +178,9 @@ class Loop:
     def _steps(self, epochs: Epochs, epoch: int) -> EpochResult:
         """Run the steps of an epoch; if they raise, restore the last good copy."""
         good = self.last_good
-        if good is not None and good.age >= self.steps_between_copies:
+        if good is not None and good.age >= self.steps_between_copies and not self._midway:
             good.save()
+        self._midway = False
         try:
             return epochs.train(epoch, self.callbacks.poll)
         except KeyboardInterrupt:  # a second Ctrl-C does not wait for the end of a step
@@ -181,4 +205,9 @@ class Loop:
         self.reason = reason
         if reason is not None and record["epoch"] + 1 < self.info.epochs:
             self.history.stopped = reason
+        if self.after_epoch is not None:
+            with Interrupt() as interrupt:
+                self.after_epoch()
+            if interrupt.pending:
+                raise KeyboardInterrupt
         return reason is not None

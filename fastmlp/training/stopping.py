@@ -12,7 +12,7 @@ from fastmlp.common.trainable import Trainable
 from fastmlp.common.validation import non_negative, positive_int
 from fastmlp.optimizers import Optimizer
 
-__all__ = ["Checkpoint", "EarlyStopping", "Monitor", "StoppingRule"]
+__all__ = ["EarlyStopping", "Monitor", "Snapshot", "StoppingRule"]
 
 _TIES = ("earlier", "later")
 
@@ -51,13 +51,15 @@ class EarlyStopping:
             raise unknown("ties", self.ties, _TIES)
 
 
-class Checkpoint:
+class Snapshot:
     """A copy of all that training changes: parameters, layer state and any optimizer's state.
 
     Its arrays are allocated once; `save` and `restore` copy between them and the model's.
 
     Attributes
     ----------
+    copies : dict of str to numpy.ndarray
+        ``theta``, and the layers' and the optimizer's arrays by their names.
     step, epoch : int
         The optimizer's step and epoch counts at the time of the copy; 0 without an optimizer.
 
@@ -67,16 +69,18 @@ class Checkpoint:
         self.optimizer = optimizer
         self.step: int = 0
         self.epoch: int = 0
-        self._arrays = [model.theta, *model.state.values()]
+        self._arrays = {"theta": model.theta, **model.state}
         if optimizer is not None:
-            self._arrays += optimizer.state.values()
-        self._copies = [np.empty_like(array) for array in self._arrays]
+            self._arrays |= optimizer.state
+        self.copies: dict[str, np.ndarray] = {
+            name: np.empty_like(array) for name, array in self._arrays.items()
+        }
         self.save()
 
     @property
     def pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each array and its copy."""
-        return list(zip(self._arrays, self._copies, strict=True))
+        return [(array, self.copies[name]) for name, array in self._arrays.items()]
 
     @property
     def age(self) -> int:
@@ -85,15 +89,19 @@ class Checkpoint:
 
     def save(self) -> None:
         """Copy the current values."""
-        for array, copy in zip(self._arrays, self._copies, strict=True):
-            copy[...] = array
+        self.put(self._arrays)
         if self.optimizer is not None:
             self.step, self.epoch = self.optimizer.t, self.optimizer.epoch
 
+    def put(self, values: Mapping[str, np.ndarray]) -> None:
+        """Replace the copies by other values."""
+        for name, copy in self.copies.items():
+            copy[...] = values[name]
+
     def restore(self) -> None:
         """Write the copied values back."""
-        for array, copy in zip(self._arrays, self._copies, strict=True):
-            array[...] = copy
+        for name, array in self._arrays.items():
+            array[...] = self.copies[name]
         if self.optimizer is not None:
             self.optimizer.t, self.optimizer.epoch = self.step, self.epoch
 
