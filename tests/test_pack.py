@@ -17,7 +17,8 @@ from networks import Identity, blobs
 
 import fastmlp
 from fastmlp import Linear, ReLU, optimizers
-from fastmlp.engine import threads
+from fastmlp.engine import lowering, threads
+from fastmlp.engine.whole import WholeRunner
 from fastmlp.layers import BatchNorm, Dropout
 
 
@@ -305,6 +306,43 @@ def test_validation_rows_exclude_validation_data():
 
     with pytest.raises(ValueError, match="either validation_rows or validation_data"):
         fastmlp.fit_many(nets([3]), X, y, validation_rows=np.arange(3), validation_data=(X, y))
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 5])
+def test_threads_without_a_model_of_their_own_help_the_last_ones(n_threads, monkeypatch):
+    monkeypatch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)  # any step is worth any threads
+    used, real = [], WholeRunner.train_run
+
+    def train_run(runner, *arguments, **more):
+        used.append(runner.n_threads)
+        return real(runner, *arguments, **more)
+
+    monkeypatch.setattr(WholeRunner, "train_run", train_run)
+    X, y = blobs(64, 6, 3)
+    models = nets([3, 40])
+    alone = copy.deepcopy(models[1])
+    options = {
+        "batch_size": 8,
+        "validation_data": blobs(33, 6, 3, seed=1),
+        "early_stopping": fastmlp.EarlyStopping(10**9, min_delta=0.01),
+    }
+
+    class Waits:
+        def on_run_end(self, index, history, model):
+            began = time.monotonic()
+            while max(used) < n_threads and time.monotonic() < began + 60:
+                time.sleep(0.01)
+            return "enough"
+
+    _, history = fastmlp.fit_many(
+        models, X, y, epochs=[1, 10**6], n_threads=n_threads, callbacks=[Waits()], **options
+    )
+
+    assert max(used) == n_threads
+    assert history.stopped == "enough"
+    expected = alone.fit(X, y, epochs=len(history), n_threads=1, **options)
+    assert history.val_loss[:-1] == expected.val_loss[:-1]  # the last one may be incomplete
+    np.testing.assert_array_equal(history.steps[: len(expected.steps)], expected.steps)
 
 
 def test_progress_is_a_line_for_each_model(capsys):
