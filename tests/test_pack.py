@@ -1,6 +1,7 @@
 """``fit_many``: many models at once, each with the bits that its own ``fit`` gives."""
 
 import copy
+import gc
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from networks import Identity, blobs
 import fastmlp
 from fastmlp import Linear, ReLU, optimizers
 from fastmlp.engine import lowering, threads
+from fastmlp.engine.compiled import CompiledRunner
 from fastmlp.engine.whole import WholeRunner
 from fastmlp.layers import BatchNorm, Dropout
 
@@ -414,6 +416,25 @@ def test_ctrl_c_ends_all_models_and_they_keep_what_they_learned():
     assert [len(history) > 0 for history in histories] == changed
     for history in histories[:2]:
         assert len(history.steps) >= len(history)
+
+
+def test_the_memory_of_a_run_ends_with_it():
+    X, y = blobs(30, 6, 3)
+    models = nets([3] * 4)
+
+    def n_runners():
+        return sum(isinstance(thing, CompiledRunner) for thing in gc.get_objects())
+
+    gc.collect()
+    before = n_runners()
+    gc.disable()
+    try:
+        fastmlp.fit_many(models, X, y, epochs=2)
+        left = n_runners() - before
+    finally:
+        gc.enable()
+
+    assert left == 0
 
 
 def test_models_that_are_trained_at_once_share_one_copy_of_the_data():

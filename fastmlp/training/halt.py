@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from fastmlp.training.callbacks import TrainingInfo
+from fastmlp.training.history import History
 
 __all__ = ["Halt", "HaltedRun"]
 
@@ -114,18 +115,19 @@ class HaltedRun:
 
     def stop(self) -> None:
         """End the run at the end of the current step."""
-        if self._runner is not None:
-            self._runner.stop()
+        runner = self._runner
+        if runner is not None:
+            runner.stop()
 
     def borrow(self, n_threads: int) -> int:
         """Use more threads from the next epoch on, at most so many; return how many."""
-        if self._runner is None or n_threads == 0:
+        runner = self._runner
+        if runner is None or n_threads == 0:
             return 0
-        n_useful = self._runner.useful_threads(self.n_threads + n_threads)
-        more = max(0, n_useful - self.n_threads)
+        more = max(0, runner.useful_threads(self.n_threads + n_threads) - self.n_threads)
         if more:
             self.n_threads += more
-            self._runner.pause()
+            runner.pause()
         return more
 
     def seconds_left(self) -> float:
@@ -134,7 +136,8 @@ class HaltedRun:
 
     def steps_done(self) -> int:
         """Return how many steps the run has done."""
-        return 0 if self._info is None else self._info.steps_done()
+        info = self._info
+        return 0 if info is None else info.steps_done()
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Remember how to count the steps."""
@@ -143,6 +146,10 @@ class HaltedRun:
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
         """End the run after an epoch."""
         return self._halt.ended()
+
+    def on_train_end(self, history: History) -> None:
+        """Let go of the run's memory."""
+        self._info = self._runner = None
 
     def poll(self) -> None:
         """End the run within an epoch."""
