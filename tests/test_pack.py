@@ -1,6 +1,7 @@
 """``fit_many``: many models at once, each with the bits that its own ``fit`` gives."""
 
 import copy
+import gc
 import os
 import re
 import signal
@@ -17,7 +18,9 @@ from networks import Identity, blobs
 
 import fastmlp
 from fastmlp import Linear, ReLU, optimizers
-from fastmlp.engine import threads
+from fastmlp.engine import lowering, threads
+from fastmlp.engine.compiled import CompiledRunner
+from fastmlp.engine.whole import WholeRunner
 from fastmlp.layers import BatchNorm, Dropout
 
 
@@ -307,6 +310,43 @@ def test_validation_rows_exclude_validation_data():
         fastmlp.fit_many(nets([3]), X, y, validation_rows=np.arange(3), validation_data=(X, y))
 
 
+@pytest.mark.parametrize("n_threads", [2, 3, 5])
+def test_threads_without_a_model_of_their_own_help_the_last_ones(n_threads, monkeypatch):
+    monkeypatch.setattr(lowering, "_FLOPS_WORTH_A_THREAD", 1)  # any step is worth any threads
+    used, real = [], WholeRunner.train_run
+
+    def train_run(runner, *arguments, **more):
+        used.append(runner.n_threads)
+        return real(runner, *arguments, **more)
+
+    monkeypatch.setattr(WholeRunner, "train_run", train_run)
+    X, y = blobs(64, 6, 3)
+    models = nets([3, 40])
+    alone = copy.deepcopy(models[1])
+    options = {
+        "batch_size": 8,
+        "validation_data": blobs(33, 6, 3, seed=1),
+        "early_stopping": fastmlp.EarlyStopping(10**9, min_delta=0.01),
+    }
+
+    class Waits:
+        def on_run_end(self, index, history, model):
+            began = time.monotonic()
+            while max(used) < n_threads and time.monotonic() < began + 60:
+                time.sleep(0.01)
+            return "enough"
+
+    _, history = fastmlp.fit_many(
+        models, X, y, epochs=[1, 10**6], n_threads=n_threads, callbacks=[Waits()], **options
+    )
+
+    assert max(used) == n_threads
+    assert history.stopped == "enough"
+    expected = alone.fit(X, y, epochs=len(history), n_threads=1, **options)
+    assert history.val_loss[:-1] == expected.val_loss[:-1]  # the last one may be incomplete
+    np.testing.assert_array_equal(history.steps[: len(expected.steps)], expected.steps)
+
+
 def test_progress_is_a_line_for_each_model(capsys):
     X, y = blobs(64, 6, 3)
     rates = [optimizers.SGD(lr=lr) for lr in (0.01, 1e30, 0.01)]
@@ -376,6 +416,25 @@ def test_ctrl_c_ends_all_models_and_they_keep_what_they_learned():
     assert [len(history) > 0 for history in histories] == changed
     for history in histories[:2]:
         assert len(history.steps) >= len(history)
+
+
+def test_the_memory_of_a_run_ends_with_it():
+    X, y = blobs(30, 6, 3)
+    models = nets([3] * 4)
+
+    def n_runners():
+        return sum(isinstance(thing, CompiledRunner) for thing in gc.get_objects())
+
+    gc.collect()
+    before = n_runners()
+    gc.disable()
+    try:
+        fastmlp.fit_many(models, X, y, epochs=2)
+        left = n_runners() - before
+    finally:
+        gc.enable()
+
+    assert left == 0
 
 
 def test_models_that_are_trained_at_once_share_one_copy_of_the_data():

@@ -71,7 +71,8 @@ class CompiledRunner:
         X = X.reshape(len(X), -1)
         self._version = model.version
         self._operations, self._standardise = operations, standardise = fused(model, X.shape[1])
-        self.n_threads = useful_threads(operations, batch_size, n_threads)
+        self._batch_size = batch_size
+        self.n_threads = self.useful_threads(n_threads)
         training = Training(
             loss.kind,
             optimizer.kind,
@@ -172,6 +173,10 @@ class CompiledRunner:
     ) -> tuple[float, float | None]:
         """Return the loss without penalties and the accuracy, in inference mode."""
         return evaluate(self.model, self.loss, X, y, weights, self.n_threads)
+
+    def useful_threads(self, n_threads: int | None) -> int:
+        """Return how many of so many threads a step can use."""
+        return useful_threads(self._operations, self._batch_size, n_threads)
 
     def steps_done(self) -> int:
         """Return the number of steps done."""

@@ -96,6 +96,8 @@ class WholeRunner(CompiledRunner):
     """
 
     _trains_whole_runs = True
+    _pauses = False
+    _stops = False
     ending: Ending | None = None
 
     def prepare(
@@ -130,7 +132,7 @@ class WholeRunner(CompiledRunner):
             At least so many steps lie between two of the copies to go back to.
 
         """
-        memory, self._n_steps, self._stops = self._memory, n_steps, False
+        memory, self._n_steps = self._memory, n_steps
         run, reals = np.zeros(op.N_RUN_FIELDS, np.int64), np.zeros(op.N_RUN_REALS)
         memory[op.RUN], memory[op.RUN_REALS] = run, reals
         run[op.DRAWS_ORDER], run[op.ORDER_SEED] = seed is not None, seed or 0
@@ -210,8 +212,7 @@ class WholeRunner(CompiledRunner):
         enter_state(memory, self._plan, self.model.stages)
         self._expected_seconds = n_epochs * int(header[op.N_ROWS]) * self._seconds_of_row
         control.fill(0)
-        if self._stops:
-            control[op.STOP] = 1
+        control[op.STOP], control[op.PAUSE] = self._stops, self._pauses
         try:
             self._run(look, interrupt, works_too)
         finally:
@@ -221,6 +222,20 @@ class WholeRunner(CompiledRunner):
         """End the run at the end of the current step; may be called from any thread."""
         self._stops = True
         self._memory[op.CONTROL][op.STOP] = 1
+
+    def pause(self) -> None:
+        """End calls at the end of an epoch; may be called from any thread."""
+        self._pauses = True
+        self._memory[op.CONTROL][op.PAUSE] = 1
+
+    def continue_from(self, other: "WholeRunner") -> None:
+        """Continue the run of another runner, after `prepare`."""
+        run, before = self._memory[op.RUN], other._memory[op.RUN]
+        for field in (op.WAITED, op.BEST_EPOCH, op.EPOCHS_BEFORE):
+            run[field] = before[field]
+        best = other._memory[op.RUN_REALS][op.BEST_VALUE]
+        self._memory[op.RUN_REALS][op.BEST_VALUE] = best
+        self._done = other._done
 
     def results(self) -> np.ndarray:
         """Return the results of the complete epochs of the call that is running."""

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -161,13 +162,20 @@ class _MinibatchEpochs:
         whole = self.batches.n_used == len(rows)
         if not options.shuffle or (self.batches.count == 1 and whole):
             self.order_seed = None
-        self.runner = _runner(model, rows, self.batches, options, is_whole, validation is not None)
+        self._make_runner = partial(
+            _runner, model, rows, self.batches, is_whole=is_whole, validates=validation is not None
+        )
+        self._options = options
+        self.runner = self._make_runner(options)
         self.total_steps = self.optimizer.t + options.epochs * self.batches.count
         self._order: np.ndarray | None = None
 
     @property
     def validates(self) -> bool:
         return self.validation is not None
+
+    def regroup(self, n_threads: int) -> None:
+        self.runner = self._make_runner(replace(self._options, n_threads=n_threads))
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
         optimizer = self.optimizer

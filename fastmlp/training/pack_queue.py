@@ -101,25 +101,26 @@ class PackQueue:
             if look is not None:
                 look()
 
-    def _take(self) -> tuple[Run, HaltedRun, int] | None:
+    def _take(self) -> tuple[Run, HaltedRun] | None:
         """Take the next run and some threads for it; None if no run is left."""
         with self._lock:
             n_left = len(self._runs) - self._next
             if n_left == 0:
+                self._halt.lend(self._free)
+                self._free = 0
                 return None
-            run, halted = self._runs[self._next], HaltedRun(self._halt)
+            run, halted = self._runs[self._next], HaltedRun(self._halt, self._free // n_left or 1)
             self._next += 1
-            n_threads = max(1, self._free // n_left)
-            self._free -= n_threads
+            self._free -= halted.n_threads
             self._halt.add(halted)
-            return run, halted, n_threads
+            return run, halted
 
-    def _train(self, run: Run, halted: HaltedRun, n_threads: int) -> None:
+    def _train(self, run: Run, halted: HaltedRun) -> None:
         """Train one model; whatever goes wrong concerns only this one."""
         try:
             run.history.stopped = self._halt.ended()
             if run.history.stopped is None:
-                options = replace(run.options, n_threads=n_threads, callbacks=(halted,))
+                options = replace(run.options, n_threads=halted.n_threads, callbacks=(halted,))
                 rows = run.weighted()
                 run.history = train(run.model, rows, run.validation, options, run.monitor)
                 if run.history.stopped == "interrupted":
@@ -129,5 +130,5 @@ class PackQueue:
         finally:
             with self._lock:
                 self._halt.remove(halted)
-                self._free += n_threads
+                self._free += halted.n_threads
             self._finished.put(run)

@@ -46,6 +46,10 @@ class Epochs(Protocol):
         """Return the factors of decay and dropout of an epoch; None if all are 1."""
         ...
 
+    def regroup(self, n_threads: int) -> None:
+        """Replace the runner by one with so many threads."""
+        ...
+
 
 def nobody_looks(
     rows: Rows, schedules: Sequence[Schedule | None], listeners: Sequence[Any]
@@ -81,35 +85,52 @@ class WholeRun:
 
     def __init__(self, loop: Loop, epochs: Epochs, listeners: Sequence[Any]):
         self._loop, self._epochs = loop, epochs
-        self._runner: WholeRunner = epochs.runner
         self._halted = [each for each in listeners if type(each) is HaltedRun]
         self._limits = [each for each in listeners if type(each) in (TimeLimit, HaltedRun)]
         assert loop.last_good is not None, "a fit always has a copy to go back to"
         self._good = loop.last_good
-        loss, rows, validation = epochs.loss, epochs.rows, epochs.validation
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Set up the runner."""
+        epochs, loop = self._epochs, self._loop
+        self._runner: WholeRunner = epochs.runner
         self._runner.prepare(
-            rows,
-            validation,
+            epochs.rows,
+            epochs.validation,
             epochs.order_seed,
             epochs.batches.count,
-            (_n_answers(loss, rows, epochs.batches.n_used), _n_answers(loss, validation)),
+            (
+                _n_answers(epochs.loss, epochs.rows, epochs.batches.n_used),
+                _n_answers(epochs.loss, epochs.validation),
+            ),
             _monitoring(loop.rule),
             self._good,
             loop.best,
             loop.steps_between_copies,
         )
+        for halted in self._halted:
+            halted.attach(self._runner)
 
     def make(self) -> None:
         """Run epochs until all are done or something stops them."""
-        for halted in self._halted:
-            halted.attach(self._runner)
         while len(self._loop.history) < self._loop.info.epochs:
+            self._regroup()
             with Interrupt() as interrupt:  # the steps and their records stay in sync
                 goes_on = self._call(interrupt)
             if interrupt.pending:
                 raise KeyboardInterrupt
             if not goes_on:
                 return
+
+    def _regroup(self) -> None:
+        """Go on with more threads, if there are some to borrow."""
+        before = self._runner
+        for halted in self._halted:
+            if before.useful_threads(halted.n_threads) > before.n_threads:
+                self._epochs.regroup(halted.n_threads)
+                self._prepare()
+                self._runner.continue_from(before)
 
     def _call(self, interrupt: Interrupt) -> bool:
         """Train as many epochs as one call can; return whether training goes on."""
