@@ -84,9 +84,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     try:
         check_file("--json", options.json)
-        options.networks = [whole_number(1)(text) for text in options.networks.split(",")]
-    except (ValueError, OSError, argparse.ArgumentTypeError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
+    try:
+        options.networks = [whole_number(1)(text) for text in options.networks.split(",")]
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        parser.error(f"--networks: {error}")
     for name, known in (("workloads", SHAPES), ("peers", CONTENDERS), ("grids", GRIDS)):
         listed = [text for text in getattr(options, name).split(",") if text not in ("", "none")]
         for text in listed:

@@ -58,6 +58,12 @@ def test_all_options_go_to_the_benchmark(elsewhere, capsys):
         (["--markdown", "."], "--markdown .: is a folder"),
         (["--round", "3"], "did you mean '--rounds'?"),
         (["multiplying"], "unknown part 'multiplying': choose from training"),
+        (["packs", "--networks", "8,none"], "--networks: expected a whole number, 1 or more"),
+        (["packs", "--networks", "0"], "--networks: expected a whole number, 1 or more"),
+        (["packs", "--workloads", "cifar"], "--workloads: unknown 'cifar', choose from tabular"),
+        (["packs", "--peers", "jax"], "--peers: unknown 'jax', choose from fastmlp"),
+        (["packs", "--grids", "iris"], "--grids: unknown 'iris', choose from digits"),
+        (["packs", "--json", "no/such/folder/x.json"], "--json no/such/folder/x.json: the folder"),
     ],
 )
 def test_a_bad_option_is_refused_before_anything_is_measured(arguments, message, capsys):

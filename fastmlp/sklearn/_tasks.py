@@ -93,7 +93,8 @@ class _Fit(Job):
 
     def __init__(self, place: int, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]):
         super().__init__()
-        self.place, self.function, self.args, self.kwargs = place, function, args, kwargs
+        self.place, self.function, self.kwargs = place, function, kwargs
+        self.args: Any = args
         given = _signature(function).bind(*args, **kwargs).arguments
         self.estimator: Any = given["estimator"]
         self.X, self.y, self.train = given["X"], given["y"], given["train"]
