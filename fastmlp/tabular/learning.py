@@ -21,6 +21,9 @@ __all__ = ["HeldOut", "Learned", "Plan", "learn"]
 MOST_NETWORKS = 32
 """With a time limit and no number of networks, no more are trained: they must also predict."""
 
+_SHORTEST = 0.3
+"""Share of the time of a whole network that a shorter one needs to be of use."""
+
 _RESERVE = 0.02
 """Share of the time limit for what follows the training of networks."""
 
@@ -202,13 +205,13 @@ class _Trainer:
         )
 
     def _has_time(self, done: Mapping[int, Member]) -> bool:
-        """Tell whether another network may begin: one as slow as the slowest would be in time."""
+        """Tell whether another network may begin, if need be one with fewer epochs."""
         if self.stop.now or self.stop.interrupt.pending:
             return False
         if self.deadline is None or not done:
             return True
         slowest = max(member.seconds for member in done.values())
-        return time.monotonic() + slowest <= self.deadline
+        return time.monotonic() + _SHORTEST * slowest <= self.deadline
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         if self.plan.told is not None:

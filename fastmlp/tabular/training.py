@@ -20,6 +20,9 @@ __all__ = ["Member", "train_member"]
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
 """Metrics whose best epoch the training loop finds by itself; its accuracy has no weights."""
 
+_CAUTION = 0.9
+"""Share of the time left that is planned with: epochs do not all take the same time."""
+
 _TOO_SLOW = "too slow for the time limit"
 
 
@@ -119,7 +122,8 @@ def _fit(
 
 def _epochs_until(deadline: float, history: History) -> int:
     """Return for how many epochs there is time, judged by the first one of another network."""
-    return max(1, int((deadline - time.monotonic()) / history[_Deadline.column][0]))
+    left = _CAUTION * (deadline - time.monotonic())
+    return max(1, int(left / history[_Deadline.column][0]))
 
 
 class _Scored(Callback):
