@@ -5,7 +5,7 @@ from pathlib import Path
 from fastmlp.cli.option import Option
 from fastmlp.cli.parsing import fraction, name_of, names, number, one_character, whole_number
 from fastmlp.datasets.table import TASKS
-from fastmlp.tabular.methods import METHODS
+from fastmlp.tabular import METHODS
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
 __all__ = ["DATA", "DEFAULT_METHOD", "LEARNING"]

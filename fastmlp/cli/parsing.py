@@ -5,6 +5,7 @@ import csv
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -24,11 +25,18 @@ __all__ = [
 ]
 
 
+class _Help(argparse.HelpFormatter):
+    """argparse's help, with names such as realmlp-td-s in one piece."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's parser, with one-line errors that suggest the nearest name for an unknown one."""
 
     def __init__(self, **options: Any):
-        super().__init__(allow_abbrev=False, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **options)
 
     def error(self, message: str) -> NoReturn:
         """Write one sentence to standard error and exit with code 2."""

@@ -25,11 +25,10 @@ from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.frames import collected, is_frame
 from fastmlp.tabular.importances import importances
 from fastmlp.tabular.learning import HeldOut, Plan
-from fastmlp.tabular.methods import METHODS
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.model import TableModel
 from fastmlp.tabular.rows import Rows
-from fastmlp.tabular.training import Member
+from fastmlp.tabular.training import METHODS, Member
 
 __all__ = ["CONSTRAINTS", "TableEstimator", "store"]
 

@@ -15,14 +15,13 @@ from fastmlp.storage.checked_file import open_file, write
 from fastmlp.storage.header import Entry, RefusedError
 from fastmlp.storage.model_file import TABLE_FORMAT, read_architecture, require_name
 from fastmlp.tabular.encoder import Encoded, TableEncoder
-from fastmlp.tabular.methods import Inputs, Recipe, Targets
+from fastmlp.tabular.methods import INPUTS, Inputs, Recipe, Targets
 from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.model import TableModel
 
 __all__ = ["load", "save"]
 
-_INPUTS = {kind.__name__: kind for kind in (Inputs, QuantileInputs)}
 _LONGEST_HEADER = 1 << 26
 _MOST_LAYERS = 1000  # of one network
 _CORRUPT = (
@@ -125,7 +124,7 @@ def _read(stream: BinaryIO) -> TableModel:
         require_valid_state(model)
         numbers: dict[str, Any] = {n: _as_number(v) for n, v in network["targets"].items()}
         targets = Targets(**numbers)
-        kind = _INPUTS[network["inputs"]]
+        kind = INPUTS[network["inputs"]]
         recipes.append(Recipe(_restored(kind, prepared, encoder), targets, model, {}))
         _try_out(recipes[-1], encoder, classes)
     return TableModel(

@@ -15,7 +15,10 @@ from fastmlp.training.callbacks import Callback, TrainingInfo
 from fastmlp.training.history import History
 from fastmlp.training.stopping import EarlyStopping
 
-__all__ = ["Member", "train_member"]
+__all__ = ["METHODS", "Member", "train_member"]
+
+METHODS = tuple(name for name in methods.METHODS if name != "pack")
+"""The methods whose networks are trained one by one, unlike those of a pack."""
 
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
 """Metrics whose best epoch the training loop finds by itself; its accuracy has no weights."""
