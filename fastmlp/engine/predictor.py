@@ -60,6 +60,7 @@ class Predictor:
         self._make: Any = (_Compiled if compiled else _Plain)(model, width, max_rows, self.dtype)
         self.n_outputs: int = self._make.n_outputs
         self._free = [self._make()]  # memory that no call is using
+        self._one_row = (1, width) if compiled else None
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return the outputs of some rows.
@@ -77,7 +78,17 @@ class Predictor:
         """
         if type(X) is not np.ndarray or X.dtype is not self.dtype or X.ndim != 2:
             return self._convert(X)
-        return self._run(X)
+        if X.shape != self._one_row:
+            return self._run(X)
+        try:  # one row takes a few microseconds, so it calls nothing but the kernel
+            memory = self._free.pop()
+        except IndexError:
+            memory = self._make()
+        memory.first_x[...] = X
+        memory.infer_rows(memory.addresses, memory.zero, 0, 1)
+        y = memory.first_y.copy()
+        self._free.append(memory)
+        return y
 
     def _run(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs of rows (N, D) of the predictor's dtype."""
@@ -86,12 +97,11 @@ class Predictor:
             raise self._refusal(X.shape)
         try:
             memory = self._free.pop()
-        except IndexError:  # other threads use all there is
+        except IndexError:  # other threads use all there is, or an interrupted call lost it
             memory = self._make()
-        try:
-            return memory.infer(X, n)
-        finally:
-            self._free.append(memory)
+        y = memory.infer(X, n)
+        self._free.append(memory)
+        return y
 
     def _convert(self, X: Any) -> np.ndarray:
         """Return the outputs of rows that are not yet as the memory takes them."""
@@ -144,6 +154,8 @@ class _Compiled:
 class _CompiledMemory:
     """Memory of one call at a time."""
 
+    __slots__ = ("addresses", "first_x", "first_y", "infer_rows", "table", "x", "y", "zero")
+
     def __init__(self, table: ArrayTable, x: np.ndarray, y: np.ndarray):
         table[op.RAW], table[op.OUTPUTS] = x, y
         self.table, self.addresses = table, table.addresses
@@ -153,10 +165,6 @@ class _CompiledMemory:
         self.infer_rows(self.addresses, self.zero, 0, 0)  # no rows: this only compiles
 
     def infer(self, X: np.ndarray, n: int) -> np.ndarray:
-        if n == 1:  # slices take a good part of a microsecond
-            self.first_x[...] = X
-            self.infer_rows(self.addresses, self.zero, 0, 1)
-            return self.first_y.copy()
         self.x[:n] = X
         self.infer_rows(self.addresses, self.zero, 0, n)
         return self.y[:n].copy()

@@ -39,7 +39,7 @@ def use_kernels(dtype: np.dtype) -> bool:
         if forced not in ("compiled", "numpy"):
             raise ValueError(f"{_SETTING} is {forced!r}: use compiled or numpy, or leave it unset")
         return forced == "compiled"
-    return any(module in sys.modules for module in _IN_USE) or _are_kept(dtype.name)
+    return any(module in sys.modules for module in _IN_USE) or _are_kept(dtype)
 
 
 @cache
@@ -57,10 +57,10 @@ def leave_word(dtype: np.dtype, folder: Path) -> None:
 
 
 @cache
-def _are_kept(dtype: str) -> bool:
+def _are_kept(dtype: np.dtype) -> bool:
     """Look once per process whether the kernels of predictions are in the cache."""
     folders = list(_roots())
-    return bool(folders) and any((folder / _file_name(dtype)).exists() for folder in folders)
+    return bool(folders) and any((folder / _file_name(dtype.name)).exists() for folder in folders)
 
 
 def _roots() -> list[Path]:
