@@ -3,6 +3,7 @@
 # Contenders are optional, so the type checker must not require them.
 # pyright: reportMissingImports=false
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -80,6 +81,7 @@ def with_fastmlp(work: Workload, parameters: Parameters) -> Predict:
     import fastmlp
     from bench.peers.fastmlp_peer import network
 
+    os.environ["FASTMLP_PREDICT"] = "compiled"  # not plain numpy, though nothing was trained
     model = fastmlp.Sequential(*network(work))
     for i, (weight, bias) in enumerate(parameters):
         model.params[f"{2 * i}.weight"][...] = weight

@@ -1,5 +1,6 @@
 """Exported models: every layer in every format, compared with float64."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,26 @@ import fastmlp
 from fastmlp import layers
 
 TOLERANCE = 1e-6  # of the largest output
+
+WRITTEN = [
+    *(layers.Linear(3, 3), layers.Flatten(), layers.Dropout(0.5), layers.Normalize(0.5, 2.0)),
+    *(
+        layers.Scale(3),
+        layers.ParametricActivation(3, "elu"),
+        layers.ParametricActivation(3, "mish"),
+    ),
+]
+"""Layers besides activations and normalisations."""
+
+REFUSED = [
+    layers.Embedding(3, 1, 5, width=2),
+    layers.PeriodicEmbedding(3, 2),
+    layers.PiecewiseLinearEmbedding(3, 2, n_bins=4, width=2),
+    layers.Members(3, 2),
+    layers.SharedLinear(16, 16, n_members=2),
+    layers.MemberHeads(3, 2, n_members=1),
+]
+"""Layers of networks for tables."""
 
 
 def network(*stack, dtype="float64", seed=3):
@@ -52,6 +73,32 @@ def test_every_normalization_is_written(runner, kind, tmp_path):
     model = network(layers.Linear(6, 9), kind(9, eps=1e-3), layers.Tanh(), layers.Linear(9, 2))
 
     check(runner, model, filled((30, 6), "normal", 2), tmp_path)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("layer", WRITTEN, ids=repr)
+def test_every_other_layer_is_written(runner, layer, tmp_path):
+    model = network(copy.deepcopy(layer), layers.Linear(3, 2))
+
+    check(runner, model, filled((30, 3), "normal", 10), tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".h", ".js"])
+@pytest.mark.parametrize("layer", REFUSED, ids=repr)
+def test_layers_that_no_file_can_hold_yet_are_refused(layer, suffix, tmp_path):
+    model = fastmlp.Sequential(copy.deepcopy(layer))
+
+    with pytest.raises(TypeError, match=r"cannot be exported yet: save it with model\.save"):
+        model.export(tmp_path / f"model{suffix}")
+
+
+def test_every_layer_is_either_written_or_refused():
+    public = [getattr(layers, name) for name in layers.__all__]
+    kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, layers.Layer)}
+    tried = {type(layer) for layer in (*WRITTEN, *REFUSED)}
+    tried |= {*layers.ACTIVATIONS.values(), *layers.NORMALIZATIONS.values()}
+
+    assert tried == kinds - {layers.Layer, layers.Activation}
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
