@@ -18,6 +18,7 @@ __all__ = ["ArrayBlocks", "CalledBlocks", "sample_digest"]
 
 _HEAVIEST = 2.0**40  # of a weight: products and long sums then stay finite in float32
 _HASHED = 1 << 18  # bytes of a block
+_PIECE = 1 << 19  # bytes that are checked and copied at a time
 
 
 class ArrayBlocks:
@@ -36,6 +37,7 @@ class ArrayBlocks:
     def __init__(self, model: Any, X: np.ndarray, targets: np.ndarray, weights: Any):
         self._model, self._X, self._targets, self._weights = model, X, targets, weights
         self.n_rows: int = len(X)
+        self._is_checked = False  # after the first epoch
         self.digest = partial(sample_digest, X, targets, weights)
         self.first: Rows = self._rows(0, 1)
 
@@ -45,18 +47,21 @@ class ArrayBlocks:
         return starts if rng is None else rng.permutation(starts)
 
     def read(self, starts: np.ndarray, n_rows: int) -> Iterator[Rows]:
-        """Yield stretches of at most ``n_rows`` rows."""
-        for number, start in enumerate(starts):
+        """Yield stretches of ``n_rows`` rows, in pieces that fit into a processor's cache."""
+        n_piece = max(1, _PIECE // max(1, self._X[:1].nbytes))
+        for number, start in enumerate(starts.tolist()):
             for later in starts[number + 1 : number + 2]:
                 _advise(self._X[later : later + n_rows], "MADV_WILLNEED")
-            yield self._rows(int(start), int(start) + n_rows)
-            _advise(self._X[start : start + n_rows], "MADV_DONTNEED")
+            stop = min(start + n_rows, self.n_rows)
+            for begin in range(start, stop, n_piece):
+                yield self._rows(begin, min(begin + n_piece, stop))
+            _advise(self._X[start:stop], "MADV_DONTNEED")
+        self._is_checked = True
 
     def _rows(self, start: int, stop: int) -> Rows:
-        stop = min(stop, self.n_rows)
         part, model = slice(start, stop), self._model
-        name = f"X in rows {start} to {stop - 1}"
-        X = as_data(self._X[part], model.dtype, name, exact=model.takes_exactly)
+        name, finite = f"X in rows {start} to {stop - 1}", not self._is_checked
+        X = as_data(self._X[part], model.dtype, name, finite=finite, exact=model.takes_exactly)
         weights = None if self._weights is None else self._weights[part]
         return Rows(X, self._targets[part], weights)
 

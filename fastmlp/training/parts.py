@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,7 +48,7 @@ class InParts:
         self.compile_seconds: float = runner.compile_seconds
         self.evaluate = runner.evaluate
         self._stream = stream
-        self._look: Callable[[EpochResult, bool], None] = lambda part, interrupted: None
+        self._look: Callable[[Callable[[], EpochResult], bool], None] = lambda part, stopped: None
         self._seconds = float("inf")
         self._n_steps = batches.count
         self._part: EpochResult | None = None
@@ -55,7 +56,7 @@ class InParts:
 
     def watched(
         self,
-        look: Callable[[EpochResult, bool], None],
+        look: Callable[[Callable[[], EpochResult], bool], None],
         seconds: float,
         steps_before: int,
         part: EpochResult | None,
@@ -65,8 +66,8 @@ class InParts:
         Parameters
         ----------
         look : callable
-            ``look(part, interrupted)`` is called with the steps of the epoch so far between two
-            parts, and after Ctrl-C.
+            ``look(part, interrupted)`` is called between two parts, and after Ctrl-C; ``part()``
+            returns the steps of the epoch so far.
         seconds : float
             How often it is wanted, at most; may be infinite.
         steps_before : int
@@ -109,7 +110,7 @@ class InParts:
                     self._adjust(stop - done, time.perf_counter() - started)
                     done = stop
                     if done < len(rates):
-                        self._look(joined(parts), False)
+                        self._look(partial(joined, parts), False)
             if done < len(rates):  # Ctrl-C came while waiting for rows
                 parts.append(_no_steps(interrupted=True))
         return self._ended(parts)
@@ -135,7 +136,7 @@ class InParts:
     def _ended(self, parts: list[EpochResult]) -> EpochResult:
         together = joined(parts)
         if together.interrupted:
-            self._look(together, True)
+            self._look(lambda: together, True)
         return together
 
     def _adjust(self, n_steps: int, seconds: float) -> None:

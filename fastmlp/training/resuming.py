@@ -1,5 +1,6 @@
 """Following a run with a `Checkpoint`: resuming it, and writing its state from time to time."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,9 @@ def follow(
         if loop.reason or n_done == options.epochs or checkpoint.due(n_done):
             checkpoint.write(optimizer.t - start[0])
 
-    def look(done: EpochResult, interrupted: bool) -> None:
+    def look(steps_of_epoch: Callable[[], EpochResult], interrupted: bool) -> None:
         if interrupted or checkpoint.due():
+            done = steps_of_epoch()
             checkpoint.write(optimizer.t - start[0], done if len(done.losses) else None)
 
     checkpoint.follow(write, read)

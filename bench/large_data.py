@@ -1,0 +1,119 @@
+"""Trains on a file larger than memory allows, and on the same data in memory: time and memory.
+
+::
+
+    python -m bench.large_data                  # 4.2 GB in a temporary folder, deleted at the end
+    python -m bench.large_data --gigabytes 0.5  # a quick look
+
+Each contender runs in a process of its own, which reports the seconds of its epochs and the most
+memory that was resident. The contenders take turns. The exit code is 1 if a stream needs more than
+1 GB, or 1.3 times as long as the data in memory.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+N_FEATURES, N_CLASSES, BLOCK = 784, 10, 20_000
+MOST_MEGABYTES, MOST_TIMES = 1000, 1.3
+CONTENDERS = ("memory", "mapped", "batches")
+
+
+def main() -> int:
+    """Write the file, let the contenders train on it, and print what they needed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gigabytes", type=float, default=4.2, help="size of the file [4.2]")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of each training [2]")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each contender [2]")
+    parser.add_argument("--folder", help="where to make the temporary folder")
+    options = parser.parse_args()
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    with tempfile.TemporaryDirectory(prefix="fastmlp-large-", dir=options.folder) as folder:
+        write_data(Path(folder), options.gigabytes)
+        for _ in range(options.rounds):
+            for name in CONTENDERS:
+                found[name].append(ask(name, folder, options.epochs))
+    base, good = statistics.median(each["seconds"] for each in found["memory"]), True
+    print(f"{'':10}{'s an epoch':>12}{'times':>8}{'peak MB':>10}")
+    for name, runs in found.items():
+        seconds = statistics.median(each["seconds"] for each in runs)
+        peak = max(each["megabytes"] for each in runs)
+        print(f"{name:10}{seconds:12.2f}{seconds / base:8.2f}{peak:10.0f}")
+        good &= name == "memory" or (peak <= MOST_MEGABYTES and seconds <= MOST_TIMES * base)
+    return 0 if good else 1
+
+
+def write_data(folder: Path, gigabytes: float) -> None:
+    """Write rows with classes that can be learned, a block at a time."""
+    rng = np.random.default_rng(0)
+    n_rows = int(gigabytes * 1e9 / (4 * N_FEATURES))
+    X = np.lib.format.open_memmap(folder / "X.npy", "w+", "float32", (n_rows, N_FEATURES))
+    y = rng.integers(0, N_CLASSES, n_rows)
+    centres = rng.standard_normal((N_CLASSES, N_FEATURES), "float32") / 8
+    for start in range(0, n_rows, BLOCK):
+        part = slice(start, min(start + BLOCK, n_rows))
+        X[part] = rng.standard_normal((part.stop - start, N_FEATURES), "float32") + centres[y[part]]
+    X.flush()
+    np.save(folder / "y.npy", y)
+
+
+def ask(name: str, folder: str, epochs: int) -> dict[str, float]:
+    """Let a contender train in another process."""
+    command = [sys.executable, "-m", "bench.large_data", name, folder, str(epochs)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout)
+
+
+def train(name: str, folder: Path, epochs: int) -> None:
+    """Train, and print the seconds of an epoch and the most memory that was resident."""
+    import resource
+
+    from fastmlp import Adam, Linear, ReLU, Sequential
+
+    forget(folder / "X.npy")
+    y, data = np.load(folder / "y.npy"), {}
+    if name == "memory":
+        data = {"X": np.load(folder / "X.npy"), "y": y}
+    elif name == "mapped":
+        data = {"X": np.load(folder / "X.npy", mmap_mode="r"), "y": y}
+    else:
+        data = {"batches": lambda: blocks(folder / "X.npy", y)}
+    model = Sequential(Linear(N_FEATURES, 128), ReLU(), Linear(128, N_CLASSES))
+    history = model.fit(**data, optimizer=Adam(1e-3), epochs=epochs, verbose=False)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = statistics.mean(history["seconds"])
+    print(json.dumps({"seconds": seconds, "megabytes": peak / 1e3, "loss": history.loss[-1]}))
+
+
+def blocks(path: Path, y: np.ndarray):
+    """Yield the rows as a program would that reads a file of its own format."""
+    with open(path, "rb") as stream:
+        np.lib.format.read_magic(stream)
+        (n_rows, width), _, dtype = np.lib.format.read_array_header_1_0(stream)
+        for start in range(0, n_rows, BLOCK):
+            n = min(BLOCK, n_rows - start)
+            X = np.fromfile(stream, dtype, n * width).reshape(n, width)
+            yield X, y[start : start + n]
+
+
+def forget(path: Path) -> None:
+    """Let the system drop what it has kept of a file in memory, so that the disk is read."""
+    if hasattr(os, "posix_fadvise"):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in CONTENDERS:
+        train(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        sys.exit(main())
