@@ -4,6 +4,7 @@ import compileall
 import dataclasses
 import errno
 import os
+import pickle
 import shutil
 import stat
 import subprocess
@@ -295,6 +296,44 @@ def test_kernels_made_by_a_function_are_cached_under_their_given_names(folder):
     assert [kernel(1.0) for kernel in again] == [2.0, 3.0]
     assert all(kernel.stats.cache_hits for kernel in again)
     assert len(list(folder.iterdir())) == 2
+
+
+def test_what_is_only_inlined_is_kept_without_machine_code(folder):
+    def process():
+        """Make the kernels as a new process would."""
+        part = jit.inner(doubled)
+        twice = jit.kernel(name="test.twice")(lambda x: part(part(x)))
+        thrice = jit.kernel(name="test.thrice")(lambda x: part(part(part(x))))
+        return part, twice, thrice
+
+    part, twice, _ = process()
+    assert twice(1.0) == 4.0
+    kinds = {}
+    for file in folder.iterdir():
+        payload = cache.read(file)
+        assert payload is not None
+        kinds[file.name.rpartition("-")[0]] = pickle.loads(payload)[0][1]
+    assert kinds == {"test.twice": "object", "test_kernel_cache.doubled": "inlined"}
+
+    part, twice, thrice = process()
+    assert (twice(1.0), thrice(1.0)) == (4.0, 8.0)
+    assert [sum(kernel.stats.cache_hits.values()) for kernel in (part, twice, thrice)] == [1, 1, 0]
+
+
+TWICE = """
+from fastmlp.kernels.machine import jit
+from test_kernel_cache import doubled
+import numpy as np
+part = jit.inner(doubled)
+twice = jit.kernel(name="test.twice")(lambda x: part(part(x)))
+print(twice(np.ones(3)).sum(), sum(twice.stats.cache_hits.values()))
+"""
+
+
+def test_a_process_that_compiles_nothing_can_make_and_release_arrays(tmp_path):
+    first, second = at_once(TWICE, tmp_path, 1), at_once(TWICE, tmp_path, 1)
+
+    assert (first, second) == (["12.0 0\n"], ["12.0 1\n"])
 
 
 ASK = """

@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from types import CodeType, FunctionType
 from typing import Any
 
-from numba.core.codegen import JITCPUCodegen
+from llvmlite.binding import parse_bitcode
+from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
 
@@ -70,8 +71,55 @@ def _collect(what: Any, found: set[FunctionType]) -> None:
 _PACKAGE = str(__package__).rpartition(".")[0]
 
 
+class _Library(JITCodeLibrary):
+    """The code of one function; without machine code for one that is only inlined into others.
+
+    Such a function has no wrapper for Python. Its LLVM code is all that anybody needs.
+    """
+
+    def _finalize_final_module(self):
+        # numba's own library for reference counts is neither: it has no environment
+        variables = self._final_module.global_variables
+        is_function = any(variable.name.startswith(_ENVIRONMENT) for variable in variables)
+        has_wrapper = any(f.name.startswith(_WRAPPER) for f in self.get_defined_functions())
+        self._is_inlined = is_function and not has_wrapper
+        if self._is_inlined:
+            self._finalize_dynamic_globals()
+            self._verify_declare_only_symbols()
+            self._finalized = True
+        else:
+            super()._finalize_final_module()
+
+    def serialize_using_object_code(self):
+        if not self._is_inlined:
+            return super().serialize_using_object_code()
+        return self.name, _INLINED, self._get_module_for_linking().as_bitcode()
+
+    @classmethod
+    def _unserialize(cls, codegen, state):
+        name, kind, data = state
+        if kind != _INLINED:
+            return super()._unserialize(codegen, state)
+        self = codegen.create_library(name)
+        self._final_module = self._shared_module = parse_bitcode(data)
+        self._is_inlined = self._finalized = True
+        return self
+
+
+# What the names of a function's environment and of its wrapper for Python begin with.
+_ENVIRONMENT, _WRAPPER = "_ZN08NumbaEnv", "_ZN7cpython"
+_INLINED = "inlined"
+
+
 class _Codegen(JITCPUCodegen):
     """numba's code generator with another idea of the processor."""
+
+    _library_class = _Library
+
+    def set_env(self, env_name, env):
+        """Set a function's environment, if the function has machine code."""
+        if self._engine.get_global_value_address(env_name):
+            super().set_env(env_name, env)
 
     def _get_host_cpu_name(self):
         return isa.current().processor

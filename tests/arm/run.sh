@@ -40,15 +40,15 @@ fi
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
 trap 'umount "$root/proc"' EXIT
 
-# The repository as it is, the kernels where an installation has them.
 rm -rf "$root/fastmlp"
 mkdir "$root/fastmlp"
-cp -r "$here/fastmlp" "$here/tests" "$here/pyproject.toml" "$root/fastmlp/"
-rm -rf "$root/fastmlp/fastmlp/kernels"
-cp -r "$here/kernels" "$root/fastmlp/fastmlp/kernels"
+cp -r "$here/fastmlp" "$here/kernels" "$here/tests" "$here/pyproject.toml" "$here/README.md" \
+    "$here/LICENSE" "$root/fastmlp/"
+chroot "$root" /venv/bin/pip install -q --no-deps --cert /etc/ssl/certs/ca-certificates.crt \
+    -e /fastmlp
 
 if [ $# = 0 ]; then
     set -- $(sed 's/#.*//' "$here/tests/arm/tests.txt")
 fi
-chroot "$root" /usr/bin/env -C /fastmlp PYTHONPATH=/fastmlp FASTMLP_CACHE_DIR=/cache \
+chroot "$root" /usr/bin/env -C /fastmlp FASTMLP_CACHE_DIR=/cache \
     /venv/bin/python -m pytest -q "$@"
