@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ CONTENDERS = ("memory", "mapped", "batches")
 
 def main() -> int:
     """Write the file, let the contenders train on it, and print what they needed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=4.2, help="size of the file [4.2]")
     parser.add_argument("--epochs", type=int, default=2, help="epochs of each training [2]")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each contender [2]")
@@ -78,7 +79,8 @@ def train(name: str, folder: Path, epochs: int) -> None:
     from fastmlp import Adam, Linear, ReLU, Sequential
 
     forget(folder / "X.npy")
-    y, data = np.load(folder / "y.npy"), {}
+    y = np.load(folder / "y.npy")
+    data: dict[str, Any] = {}
     if name == "memory":
         data = {"X": np.load(folder / "X.npy"), "y": y}
     elif name == "mapped":
