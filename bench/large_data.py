@@ -87,7 +87,8 @@ def train(name: str, folder: Path, epochs: int) -> None:
         data = {"X": np.load(folder / "X.npy", mmap_mode="r"), "y": y}
     else:
         data = {"batches": lambda: blocks(folder / "X.npy", y)}
-    model = Sequential(Linear(N_FEATURES, 128), ReLU(), Linear(128, N_CLASSES))
+    layers = [Linear(N_FEATURES, 256), ReLU(), Linear(256, 128), ReLU(), Linear(128, N_CLASSES)]
+    model = Sequential(*layers)
     history = model.fit(**data, optimizer=Adam(1e-3), epochs=epochs, verbose=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds = statistics.mean(history["seconds"])

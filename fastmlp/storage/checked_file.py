@@ -4,7 +4,6 @@ The checksum is one of the texts under ``__metadata__``: the SHA-256 of the whol
 64 digits of the checksum itself are zeros. So no byte of a file can change unnoticed.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -53,7 +52,7 @@ def write(
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     length = len(text).to_bytes(8, "little")
-    checksum = hashlib.sha256(length + text)
+    checksum = _sha256(length + text)
     for content in contents:
         checksum.update(content)
     text = text.replace(
@@ -148,10 +147,16 @@ def _verify(stream: BinaryIO, digits: Any) -> None:
     right = isinstance(digits, str) and len(digits) == len(_NO_DIGITS)
     if right:
         found = digits.encode(errors="replace")
-        checksum = hashlib.sha256(start.replace(found, _NO_DIGITS))
+        checksum = _sha256(start.replace(found, _NO_DIGITS))
         while chunk := stream.read(_CHUNK):
             checksum.update(chunk)
         right = start.count(found) == 1 and checksum.hexdigest() == digits
     if not right:
         raise DamagedError("it is damaged: its content does not match its checksum")
     stream.seek(data)
+
+
+def _sha256(content: bytes) -> Any:
+    import hashlib  # it loads OpenSSL, which importing fastmlp should not
+
+    return hashlib.sha256(content)

@@ -88,7 +88,7 @@ def epoch_order(n_rows: int, seed: int | None, epoch: int) -> np.ndarray:
     return generator(seed, epoch).permutation(n_rows)
 
 
-def generator(seed: int, epoch: int) -> np.random.Generator:
+def generator(seed: int, epoch: int) -> "np.random.Generator":
     """Return the source of the random numbers that decide on an epoch's order."""
     key = np.array([seed, epoch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))

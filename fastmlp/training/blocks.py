@@ -1,6 +1,5 @@
 """Where the rows of a streamed epoch come from: arrays read in stretches, or the user's blocks."""
 
-import hashlib
 import math
 import mmap
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ class ArrayBlocks:
         self.digest = partial(sample_digest, X, targets, weights)
         self.first: Rows = self._rows(0, 1)
 
-    def stretches(self, n_rows: int, rng: np.random.Generator | None) -> np.ndarray:
+    def stretches(self, n_rows: int, rng: "np.random.Generator | None") -> np.ndarray:
         """Return where the stretches of an epoch begin, in the order in which they are read."""
         starts = np.arange(0, self.n_rows, n_rows)
         return starts if rng is None else rng.permutation(starts)
@@ -82,7 +81,7 @@ class CalledBlocks:
 
     def __init__(self, model: Any, loss: Loss, batches: Callable[[], Any]):
         self._model, self._loss, self._batches = model, loss, batches
-        self._hash: Any = hashlib.sha256()
+        self._hash: Any = _sha256()
         self.n_rows: int = 0
         first: Rows | None = None
         for rows in self.read(np.empty(0), 0):
@@ -103,7 +102,7 @@ class CalledBlocks:
         """Return a hash of samples of all blocks."""
         return self._hash.hexdigest()
 
-    def stretches(self, n_rows: int, rng: np.random.Generator | None) -> np.ndarray:
+    def stretches(self, n_rows: int, rng: "np.random.Generator | None") -> np.ndarray:
         """Return nothing, since the user decides on the order of the blocks."""
         return np.empty(0)
 
@@ -144,7 +143,7 @@ class CalledBlocks:
 
 def sample_digest(*arrays: np.ndarray | None) -> str:
     """Return a hash of arrays: of all their bytes, or of 256 samples of an array above 64 MB."""
-    found, n_samples = hashlib.sha256(), 256
+    found, n_samples = _sha256(), 256
     for array in arrays:
         if array is None:
             found.update(b"none")
@@ -157,6 +156,12 @@ def sample_digest(*arrays: np.ndarray | None) -> str:
         for start in starts if whole else np.linspace(0, last, n_samples, dtype=np.int64):
             found.update(content[start : start + _HASHED].data)
     return found.hexdigest()
+
+
+def _sha256() -> Any:
+    import hashlib  # it loads OpenSSL, which importing fastmlp should not
+
+    return hashlib.sha256()
 
 
 def _arrays(rows: Rows) -> tuple[np.ndarray | None, ...]:

@@ -115,7 +115,7 @@ class _Reading:
     """A thread that reads an epoch's rows into free slots of a buffer."""
 
     def __init__(
-        self, stream: Stream, source: Any, rng: np.random.Generator | None, part_rows: int
+        self, stream: Stream, source: Any, rng: "np.random.Generator | None", part_rows: int
     ):
         self._stream, self._source, self._part_rows = stream, source, part_rows
         self._starts = source.stretches(part_rows, rng)
