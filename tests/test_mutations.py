@@ -11,6 +11,7 @@ import pytest
 from runs import X, Y, assert_same, train
 
 import fastmlp
+from fastmlp.ensemble import Ensemble
 from fastmlp.layers import BatchNorm, Dropout, Linear, ReLU
 from fastmlp.storage import checked_file
 
@@ -37,6 +38,12 @@ def write_model_with_optimizer(folder):
     return path.read_bytes()
 
 
+def write_ensemble(folder):
+    path = folder / "ensemble"
+    Ensemble([small_network(), small_network()], [0.25, 0.75]).save(path)
+    return path.read_bytes()
+
+
 def write_checkpoint(folder):
     model = small_network()
     model.fit(X, Y, epochs=2, callbacks=[fastmlp.Checkpoint(folder, keep=1)], verbose=False)
@@ -54,6 +61,11 @@ def read_model_with_optimizer(path):
     return [repr(model.layers), model.theta, *model.state.values(), *state]
 
 
+def read_ensemble(path):
+    ensemble = fastmlp.load(path)
+    return [ensemble.weights, *(model.theta for model in ensemble.models)]
+
+
 def read_checkpoint(path):
     texts, arrays = checked_file.read(path)
     return [sorted(texts.items()), *(arrays[name] for name in sorted(arrays))]
@@ -62,6 +74,7 @@ def read_checkpoint(path):
 KINDS = {
     "model": (write_model, read_model),
     "model with optimizer": (write_model_with_optimizer, read_model_with_optimizer),
+    "ensemble": (write_ensemble, read_ensemble),
     "checkpoint": (write_checkpoint, read_checkpoint),
 }
 
