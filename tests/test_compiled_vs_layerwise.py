@@ -175,3 +175,18 @@ def test_built_in_layers_compile_and_others_cause_one_line(capsys):
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert "layer by layer" in said.err
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize(("D", "H", "N"), [(65, 512, 100), (528, 512, 70), (90, 1000, 300)])
+def test_wide_layers_whose_pieces_share_a_packed_gradient(D, H, N, n_threads):
+    compiled, layerwise = both_ways(lambda: (Linear(D, H), Tanh(), Linear(H, H)), "float32", 5)
+    X, y = filled((N, D), "normal", 1).astype("float32"), targets("mse", N, H, 1)
+    fast, slow = OPTIMIZERS["sgd"](), OPTIMIZERS["sgd"]()
+    options = {"loss": "mse", "epochs": 2, "batch_size": N, "verbose": False}
+
+    compiled.fit(X, y, optimizer=fast, n_threads=n_threads, **options)
+    layerwise.fit(X, y, optimizer=slow, **options)
+
+    ours, other = held(compiled, fast), held(layerwise, slow)
+    assert_agree(ours, other, "float32", K=2 * (D + 2 * H + N), size=1.0)

@@ -22,7 +22,7 @@ from fastmlp.engine.writing import write
 from fastmlp.kernels.engine.step import backward, forward
 from fastmlp.kernels.machine.simd import array_at
 from fastmlp.kernels.plan import calls, op
-from fastmlp.kernels.plan.memory import INT, operation_at, unit_at, wait
+from fastmlp.kernels.plan.memory import INT, kept_by, operation_at, unit_at, wait
 
 __all__ = ["NAME", "OurProduct"]
 
@@ -154,6 +154,7 @@ def gradient_rounds(thread, n_rounds, memory, last, zero):
     core, gradient = operation_at(memory, last)[op.CORE], array_at(memory, op.GRADIENT, zero)
     shares = array_at(memory, op.UNIT_SHARES, INT)
     for _ in range(n_rounds):
+        array_at(memory, op.CONTROL, INT)[kept_by(thread)] = 0
         for u in range(shares[thread], shares[thread + 1]):
             unit = unit_at(memory, u)
             if unit[op.UNIT_FIRST] >= 0:  # not the bias

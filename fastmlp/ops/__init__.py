@@ -101,8 +101,9 @@ def affine_backward(
     for first in range(0, d, step):
         last = min(d, first + step)
         kernels.products.affine.weight_gradient(
-            x, dy, n, h, gradient, first * h, scratch, first, last, gradient, gradient, gradient, 0
-        )
+            x, dy, n, h, gradient, first * h, scratch, first, last, -1, False, gradient, gradient,
+            gradient, 0,
+        )  # fmt: skip
     if dbias is not None:
         kernels.products.affine.bias_gradient(dy, n, h, dbias, 0, scratch)
     if not need_dx:

@@ -6,9 +6,18 @@ from ..machine.links import Block
 from ..machine.simd import array_at, part, view
 from ..optimizers.norms import limit_column_norms
 from ..plan import calls, op
-from ..plan.memory import INT, NONE, operation_at, own_block, scratch_of, share_of, unit_at
-from ..products.affine import BLOCK_COLUMNS, BLOCK_ROWS, SCRATCH
-from .core import Core, Shape
+from ..plan.memory import (
+    INT,
+    NONE,
+    kept_by,
+    operation_at,
+    own_block,
+    scratch_of,
+    share_of,
+    unit_at,
+)
+from ..products.affine import BLOCK_COLUMNS, BLOCK_ROWS, NARROW, SCRATCH
+from .core import Core, Memory, Shape
 from .ends import dz_of, finish, unfinish, y_of
 
 __all__ = ["AFFINE", "pieces", "split_columns", "vector_gradient"]
@@ -17,6 +26,7 @@ NORM_GRAIN = 64  # columns are divided among threads in multiples of this to lim
 ROWS_WORTH_PACKING = 128  # with this many rows per thread, packing a whole large weight is cheap
 LARGE_WEIGHT = 1 << 20  # elements
 ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends most of its time packing weights
+WIDE = 512  # outputs; rows of so wide a dz fall into few sets of a cache
 PARAMETERS_OF_A_PIECE = 1024  # at least, per update piece: each piece reads the whole batch
 
 
@@ -83,9 +93,13 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
         vector_gradient(memory, zero, operation, n_rows, out, out0, scratch)
         return
     x = view(workspace, operation[op.X], n_rows, operation[op.LD_X])
+    control, kept = array_at(memory, op.CONTROL, INT), kept_by(thread)
+    is_kept = control[kept] == unit[op.UNIT_OPERATION] + 1
+    control[kept] = unit[op.UNIT_OPERATION] + 1
     calls.weight_gradient(
         memory, x, dz_of(memory, zero, operation, n_rows), n_rows, operation[op.N_OUT], out, out0,
-        scratch, unit[op.UNIT_FIRST], unit[op.UNIT_LAST], array_at(memory, op.THETA, zero),
+        scratch, unit[op.UNIT_FIRST], unit[op.UNIT_LAST], operation[op.DZ_PACKED],
+        is_kept and operation[op.DZ_PACKED] >= 0, array_at(memory, op.THETA, zero),
         array_at(memory, op.STATE1, zero), array_at(memory, op.STATE2, zero), unit[op.UNIT_START],
     )  # fmt: skip
 
@@ -133,6 +147,21 @@ def pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, in
     return found
 
 
+def _keeps_dz(shape: Shape) -> bool:
+    """Return whether dz is packed once for all pieces of the weight, in a thread's scratch."""
+    return shape.n_out >= WIDE and shape.batch_size > NARROW
+
+
+def _scratch(shape: Shape) -> int:
+    if not _keeps_dz(shape):
+        return int(SCRATCH)
+    return int(SCRATCH) + shape.batch_size * (shape.n_out + 2 * _panel(shape))
+
+
+def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> dict[int, int]:
+    return {op.DZ_PACKED: int(SCRATCH)} if _keeps_dz(shape) else {}
+
+
 def _panel(shape: Shape) -> int:
     """Return the width of a panel, the unit in which products process columns."""
     level = isa.current()
@@ -154,6 +183,7 @@ AFFINE = Core(
     at_lower_precision="affine_bf16",
     split_columns=split_columns,
     grain=_panel,
-    scratch=lambda shape: int(SCRATCH),
+    scratch=_scratch,
+    places=_places,
     pieces=pieces,
 )  # fmt: skip

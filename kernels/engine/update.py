@@ -13,6 +13,7 @@ from ..plan.memory import (
     REAL64,
     factors_of,
     hyper_of,
+    kept_by,
     operation_at,
     scratch_of,
     unit_at,
@@ -33,6 +34,7 @@ def update_parameters(thread, step, n_rows, memory, zero):
     control, n_units = array_at(memory, op.CONTROL, INT), header[op.N_UNITS]
     shares, n_threads = array_at(memory, op.UNIT_SHARES, INT), header[op.N_THREADS]
     out, out0 = scratch, header[op.GRADIENT_AT]
+    control[kept_by(thread)] = 0
     # first the thread's own pieces, always the same ones, with parameters in its caches; then the
     # pieces that other threads have not begun
     for turn in range(n_threads):

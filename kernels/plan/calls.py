@@ -63,7 +63,7 @@ AFFINE_BACKWARD = Link(
 WEIGHT_GRADIENT = Link(
     "products.affine",
     "weight_gradient",
-    (MATRIX, MATRIX, INT, INT, REALS, INT, REALS, INT, INT, REALS, REALS, REALS, INT),
+    (MATRIX, MATRIX, INT, INT, REALS, INT, REALS, INT, INT, INT, BOOL, REALS, REALS, REALS, INT),
 )
 BIAS_GRADIENT = Link("products.affine", "bias_gradient", (MATRIX, INT, INT, REALS, INT, REALS))
 DROP = Link("dropout", "drop", (MATRIX, REAL, KEY, BLOCK))

@@ -23,6 +23,7 @@ __all__ = [
     "factors_of",
     "fade_at",
     "hyper_of",
+    "kept_by",
     "key_of",
     "operation_at",
     "own_block",
@@ -48,6 +49,15 @@ def wait(thread, memory):
         mine = op.N_CONTROL + 8 * thread
         control[mine] += n_threads
         wait_for_all(control, op.ARRIVED, control[mine], op.ABORT)
+
+
+@inner
+def kept_by(thread):
+    """Return where a thread notes in ``control`` which operation's dz its scratch holds.
+
+    It is the operation's number plus 1, or 0 for none.
+    """
+    return op.N_CONTROL + 8 * thread + 2
 
 
 @inner

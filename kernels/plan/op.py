@@ -59,7 +59,7 @@ AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
     X_ROUNDED,  # x in bfloat16 tiles for the forward product ...
     X_TURNED,  # ... and for the gradient of the weight
     DZ_ROUNDED,  # dz for the backward product ...
-    DZ_PACKED,  # ... and for the gradient of the weight
+    DZ_PACKED,  # ... and for the gradient of the weight; without tiles, in a thread's scratch
     PACKED_FORWARD,  # the weight in PACKED for the forward product ...
     PACKED_BACKWARD,  # ... and for the backward product
     SIZE1,  # whole numbers that only the core knows the meaning of
@@ -131,7 +131,8 @@ RATE_FACTOR, EPSILON_FACTOR, DECAY_FACTOR, N_FACTORS = np.arange(4)
 
 # ``control``: how threads communicate, each field on its own cache line.
 ARRIVED, HALT, STOP, ABORT, STEPS_DONE, PAUSE, NEXT_VALIDATED = np.arange(0, 56, 8)
-N_CONTROL = np.int64(56)  # followed, for each thread, by: barriers passed, pieces taken
+N_CONTROL = np.int64(56)
+# followed, for each thread, by: barriers passed, pieces taken, whose dz it keeps (`memory.kept_by`)
 
 # A run of several epochs in one call: its int64 fields.
 (

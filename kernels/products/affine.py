@@ -34,6 +34,7 @@ from .panels import (
     Strided,
     block_of_k,
     deep_blocks,
+    deep_micro_blocks,
     even_block,
     multiply_long_row,
     multiply_panel,
@@ -46,6 +47,7 @@ from .panels import (
 __all__ = [
     "BLOCK_COLUMNS",
     "BLOCK_ROWS",
+    "NARROW",
     "SCRATCH",
     "affine_backward",
     "affine_forward",
@@ -92,7 +94,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                         b = Strided(w_flat, k * ldw + j, NONE, ldw)
                     else:
                         b = Strided(scratch, PACKED_B, NONE, padded)
-                        pack(weight, k, n_k, j, n, padded, scratch)
+                        pack(weight, k, n_k, j, n, padded, scratch, PACKED_B)
                     a = Strided(x_flat, r * ldx + k, ldx, ONE)
                     c = Strided(y_flat, r * ldy + j, ldy, ONE)
                     if k > 0:
@@ -154,14 +156,16 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
 
 @kernel
 def weight_gradient(
-    x, dz, n_rows, n_out, out, out0, scratch, first, last, theta, state1, state2, place
-):
+    x, dz, n_rows, n_out, out, out0, scratch, first, last, kept, is_kept, theta, state1, state2,
+    place,
+):  # fmt: skip
     """out[d - first, h] = sum_n x[n, d] dz[n, h] for the inputs d in [first, last).
 
     x (N, >= D); dz (N, >= H); the rows of the gradient go to the flat array ``out`` from ``out0``
-    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. Meanwhile
-    what the optimizer will need next is prefetched into the second cache: theta, state1 and state2
-    from ``place`` on.
+    on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. Unless
+    ``kept`` is negative, dz is packed to scratch[kept:] as a whole, where ``is_kept`` tells that it
+    was packed by the call before. Meanwhile what the optimizer will need next is prefetched into
+    the second cache: theta, state1 and state2 from ``place`` on.
     Reads x, dz. Writes out. May destroy scratch.
     """
     lanes = n_lanes(x)
@@ -175,38 +179,48 @@ def weight_gradient(
     _fill_start(scratch, lanes)
     # Rows of x lie far apart: bring what a block reads of them together, where it is often read.
     micro = n_first > 2 * TILE_ROWS and ldx > NARROW and n_out > 2 * width
+    deep = block_k * deep_micro_blocks(n_first, block_k) if micro else block_k
     step = lines_in(theta, LINES_AHEAD)
-    for k in range(0, n_rows, block_k):
-        n_k = min(block_k, n_rows - k)
+    due, due0, due_end, stage = theta, place, place, NONE
+    for k0 in range(0, n_rows, deep):
+        k_end = min(n_rows, k0 + deep)
         if micro:
-            pack_micro_panels(x, k, n_k, first, n_first, scratch, PACKED_A)
-        due, due0, due_end, stage = theta, place, place, NONE
-        j = NONE
+            pack_micro_panels(x, k0, k_end - k0, first, n_first, scratch, PACKED_A)
+        j, packed = NONE, kept
         while j < n_out:
             n = panel_width(n_out - j, lanes)
             n_vectors = (n + lanes - 1) // lanes
+            if kept >= 0 and n == width - lanes:  # micro-panels of x are for the widest block
+                n_vectors = TILE_VECTORS
             padded = n_vectors * lanes
-            near = n_first <= FEW_ROWS or n_k <= NARROW or ldz <= 8 * NARROW
-            if near and j + padded <= ldz:  # far apart, rows would fall into few sets of a cache
-                b = Strided(dz_flat, k * ldz + j, NONE, ldz)
-            else:
-                pack(dz, k, n_k, j, n, padded, scratch)
-                b = Strided(scratch, PACKED_B, NONE, padded)
-            if 3 * j >= stage * n_out:  # one array after the other
+            near = n_first <= FEW_ROWS or n_rows <= NARROW or ldz <= 8 * NARROW
+            if k_end == n_rows and 3 * j >= stage * n_out:  # one array after the other
                 due = theta if stage == 0 else (state1 if stage == 1 else state2)
                 due0 = min(place, due.size)
                 due_end = min(place + n_first * n_out, due.size)
                 stage += 1
-            if micro and n_vectors == TILE_VECTORS:
-                a, a_gap = Strided(scratch, PACKED_A, ONE, TILE_ROWS), TILE_ROWS * (n_k - 1)
-            else:
-                a, a_gap = Strided(x_flat, k * ldx + first, ONE, ldx), NONE
-            c = Strided(out, out0 + j, n_out, ONE)
-            start = c if k > 0 else Strided(scratch, START, NONE, ONE)
-            ahead, n_last = Ahead(due, due0, step, due_end, True), n - padded + lanes
-            multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
-            due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
+            for k in range(k0, k_end, block_k):
+                n_k = min(block_k, k_end - k)
+                if kept < 0 and near and j + padded <= ldz:  # far apart, rows would fall into few
+                    b = Strided(dz_flat, k * ldz + j, NONE, ldz)  # sets of a cache
+                else:
+                    b = Strided(
+                        scratch, PACKED_B if kept < 0 else packed + k * padded, NONE, padded
+                    )
+                    if not is_kept:
+                        pack(dz, k, n_k, j, n, padded, scratch, b.first)
+                if micro and n_vectors == TILE_VECTORS:
+                    a = Strided(scratch, PACKED_A + (k - k0) * TILE_ROWS, ONE, TILE_ROWS)
+                    a_gap = TILE_ROWS * (k_end - k0 - 1)
+                else:
+                    a, a_gap = Strided(x_flat, k * ldx + first, ONE, ldx), NONE
+                c = Strided(out, out0 + j, n_out, ONE)
+                start = c if k > 0 else Strided(scratch, START, NONE, ONE)
+                ahead, n_last = Ahead(due, due0, step, due_end, True), n - padded + lanes
+                multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
+                due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
             j += n
+            packed += padded * n_rows
 
 
 @kernel
@@ -272,7 +286,7 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
             if column + j + padded <= ldb:
                 block = Strided(b_flat, k * ldb + column + j, NONE, ldb)
             else:
-                pack(b, k, n_k, column + j, n, padded, scratch)
+                pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
                 block = Strided(scratch, PACKED_B, NONE, padded)
             row, c = Strided(a, a0 + k * a_k, NONE, a_k), Strided(out, out0 + j, NONE, ONE)
             ahead, n_last = Ahead(scratch, NONE, NONE, NONE, False), n - padded + lanes

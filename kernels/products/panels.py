@@ -33,6 +33,7 @@ __all__ = [
     "Strided",
     "block_of_k",
     "deep_blocks",
+    "deep_micro_blocks",
     "even_block",
     "multiply_long_row",
     "multiply_panel",
@@ -184,12 +185,26 @@ def deep_blocks(n_rows, block_k, lanes):
 
 
 @inner
-def pack(b, k, n_k, j, n, padded, scratch):
+def deep_micro_blocks(n_columns, block_k):
+    """Return how many blocks of the summed index there is room for in micro-panels."""
+    n_panels = (n_columns + TILE_ROWS - 1) // TILE_ROWS
+    return max(ONE, MOST_K * (BLOCK_ROWS + TILE_ROWS) // (n_panels * TILE_ROWS * block_k))
+
+
+@inner
+def pack(b, k, n_k, j, n, padded, scratch, scratch0):
     """Copy b[k : k + n_k, j : j + n] to scratch, rows padded with zeros to whole vectors."""
     lanes = n_lanes(b)
     whole = n // lanes * lanes
     b_flat, ldb = flat(b), b.shape[1]
-    source, target = k * ldb + j, PACKED_B
+    source, target = k * ldb + j, scratch0
+    if n == TILE_VECTORS * lanes:
+        for _ in range(n_k):
+            for v in range(TILE_VECTORS):
+                copy_vector(b_flat, source + v * lanes, scratch, target + v * lanes)
+            source += ldb
+            target += padded
+        return
     for _ in range(n_k):
         for c in range(0, whole, lanes):
             copy_vector(b_flat, source + c, scratch, target + c)
