@@ -9,7 +9,9 @@ kernel is compiled once for each type and no more.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingImports=false
 
+import mmap
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,7 @@ __all__ += ensembles.__all__
 __all__ += norms.__all__
 
 _local = threading.local()
+_HUGE_PAGE = 2 << 20  # bytes
 
 
 def as_rows(x: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
@@ -66,11 +69,23 @@ def as_rows(x: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> np.ndarray:
-    """Return ``size`` zeros whose first byte lies on a multiple of 64."""
+    """Return ``size`` zeros whose first byte lies on a multiple of 64.
+
+    Large arrays lie on huge pages, where Linux grants them.
+    """
     dtype = np.dtype(dtype)
-    memory = np.zeros(size * dtype.itemsize + 64, np.uint8)
-    start = -memory.__array_interface__["data"][0] % 64  # quicker than memory.ctypes.data
-    return memory[start : start + size * dtype.itemsize].view(dtype)
+    n_bytes = size * dtype.itemsize
+    if n_bytes >= _HUGE_PAGE // 2 and hasattr(mmap, "MADV_HUGEPAGE"):
+        alignment = _HUGE_PAGE
+        pages = mmap.mmap(-1, n_bytes + alignment, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError):  # a kernel without them
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        memory = np.frombuffer(pages, np.uint8)
+    else:
+        alignment = 64
+        memory = np.zeros(n_bytes + alignment, np.uint8)
+    start = -memory.__array_interface__["data"][0] % alignment  # quicker than memory.ctypes.data
+    return memory[start : start + n_bytes].view(dtype)
 
 
 def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
