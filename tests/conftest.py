@@ -2,9 +2,11 @@
 
 import getpass
 import os
+import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 
@@ -30,3 +32,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("fastmlp")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def end_idle_processes():
+    """End joblib's processes after each module: idle ones leave by themselves, at any moment."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if loky is not None and loky._executor is not None:
+        loky._executor.shutdown(wait=True)
