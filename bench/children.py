@@ -17,7 +17,10 @@ __all__ = ["Child", "Measurement", "interleave"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 600.0
-REST_SECONDS = 0.03  # by then, the idle threads of the last contender have stopped spinning
+REST_SECONDS = 0.03  # by then, the idle threads of the last contender have stopped spinning ...
+# ... OpenBLAS's too, after 2**24 cycles. By default they spin for a tenth of a second, and take
+# half of a processor from the next contender.
+SPINNING = {"OPENBLAS_THREAD_TIMEOUT": "24"}
 
 
 class Child:
@@ -50,7 +53,7 @@ class Child:
         environment: dict[str, str] | None = None,
     ):
         self.contender = contender
-        variables = os.environ | instructions.environment(level) | (environment or {})
+        variables = os.environ | instructions.environment(level) | SPINNING | (environment or {})
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker", json.dumps({**job, "level": level})],
             stdin=subprocess.PIPE,
