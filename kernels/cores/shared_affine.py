@@ -8,7 +8,7 @@ from ..machine.jit import inner, kernel
 from ..machine.links import Block
 from ..machine.simd import array_at, flat, part, view
 from ..plan import calls, op
-from ..plan.memory import INT, NONE, operation_at, own_block, scratch_of, unit_at
+from ..plan.memory import INT, NONE, ONE, operation_at, own_block, scratch_of, unit_at
 from ..products.affine import BLOCK_ROWS, SCRATCH
 from . import affine
 from .core import Core, Shape
@@ -82,6 +82,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
     x = view(workspace, operation[op.X], n_all, n_in)
     calls.weight_gradient(
         memory, x, dz, n_all, n_out, out, out0, scratch, unit[op.UNIT_FIRST], unit[op.UNIT_LAST],
+        -ONE, False,  # dz is packed anew for each piece
         array_at(memory, op.THETA, zero), array_at(memory, op.STATE1, zero),
         array_at(memory, op.STATE2, zero), unit[op.UNIT_START],
     )  # fmt: skip
