@@ -53,7 +53,8 @@ class Predictor:
     """
 
     def __init__(self, model: Model, width: int, max_rows: int, exact: bool):
-        self.width, self.max_rows = width, max_rows
+        self.width: int = width
+        self.max_rows: int = max_rows
         dtype = np.dtype(np.float64) if exact else model.dtype
         self.dtype: np.dtype = np.dtype(dtype.type)  # the object that numpy's arrays share
         compiled = use_kernels(model.dtype)

@@ -103,9 +103,11 @@ class TableEncoder:
         missing: Sequence[str] = (),
         max_categories: int = MAX_CATEGORIES,
     ):
-        self.categorical, self.numeric, self.drop = tuple(categorical), tuple(numeric), tuple(drop)
-        self.missing = tuple(missing)
-        self.max_categories = max_categories
+        self.categorical: tuple[str, ...] = tuple(categorical)
+        self.numeric: tuple[str, ...] = tuple(numeric)
+        self.drop: tuple[str, ...] = tuple(drop)
+        self.missing: tuple[str, ...] = tuple(missing)
+        self.max_categories: int = max_categories
 
     def fit(self, X: Any, *, european: bool = False) -> Self:
         """Learn the columns from the rows of a data frame or array.

@@ -37,7 +37,7 @@ class ArrayBlocks:
         self._model, self._X, self._targets, self._weights = model, X, targets, weights
         self.n_rows: int = len(X)
         self._is_checked = False  # after the first epoch
-        self.digest = partial(sample_digest, X, targets, weights)
+        self.digest: Callable[[], str] = partial(sample_digest, X, targets, weights)
         self.first: Rows = self._rows(0, 1)
 
     def stretches(self, n_rows: int, rng: "np.random.Generator | None") -> np.ndarray:

@@ -74,11 +74,13 @@ class Checkpoint(Callback):
         keep: int | None = 2,
         resume: bool = False,
     ):
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self.every = every
+        self.every_epochs: int | None
+        self.every_seconds: float
         self.every_epochs, self.every_seconds = _interval(every)
-        self.keep = None if keep is None else positive_int("keep", keep)
-        self.resume = bool(resume)
+        self.keep: int | None = None if keep is None else positive_int("keep", keep)
+        self.resume: bool = bool(resume)
         self._write: Callable[[Path, EpochResult | None], None] | None = None
         self._last = 0.0
 

@@ -44,9 +44,11 @@ class InParts:
     def __init__(
         self, runner: Runner, optimizer: Any, batches: Batches, stream: _Parts | None = None
     ):
-        self.runner, self.optimizer, self.batches = runner, optimizer, batches
+        self.runner: Runner = runner
+        self.optimizer: Any = optimizer
+        self.batches: Batches = batches
         self.compile_seconds: float = runner.compile_seconds
-        self.evaluate = runner.evaluate
+        self.evaluate: Callable[..., tuple[float, float | None]] = runner.evaluate
         self._stream = stream
         self._look: Callable[[Callable[[], EpochResult], bool], None] = lambda part, stopped: None
         self._seconds = float("inf")

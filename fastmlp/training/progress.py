@@ -159,8 +159,8 @@ class Clock:
 
     def __init__(self, total_steps: int):
         self.total_steps = total_steps
-        self.steps = 0
-        self.steps_per_second = 0.0  # 0 until it is known
+        self.steps: int = 0
+        self.steps_per_second: float = 0.0  # 0 until it is known
         self._start: tuple[float, int] | None = None  # the time, and the steps done by then
         self._warm = False
 
