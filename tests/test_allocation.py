@@ -15,8 +15,8 @@ from networks import OPTIMIZERS, blobs, every_layer, targets
 
 from fastmlp.callbacks import Callback
 
-D, H, C, BATCH = 40, 64, 5, 1024  # few parameters, much computation
-FEW, MANY = 2, 16
+D, H, C, BATCH = 40, 64, 5, 512  # few parameters, much computation
+FEW, MANY = 2, 8
 X, Y = blobs(MANY * BATCH, D, C)
 
 
@@ -81,8 +81,9 @@ def measured(optimizer, n_steps, *, loss="cross_entropy", n_threads=1, **limits)
     return meter.peaks[1:], meter.counts[1:]
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "n_threads"), [*((name, 1) for name in OPTIMIZERS), ("sgd", 2), ("adam", 2)]
+)
 def test_a_step_allocates_nothing(counting, optimizer, n_threads):
     measured(optimizer, FEW, n_threads=n_threads)  # compiles
 

@@ -394,16 +394,22 @@ def test_without_other_threads_the_caller_trains_all(threads_that_start):
     assert [told[0] for told in listener.told] == [0, 1]
 
 
-def test_ctrl_c_ends_all_models_and_they_keep_what_they_learned():
+def test_ctrl_c_ends_all_models_and_they_keep_what_they_learned(monkeypatch):
     X, y = blobs(30, 6, 3)
     models = nets([3] * 5)
     before = [model.theta.copy() for model in models]
-    began = time.monotonic()
+    real, runners, began = WholeRunner.train_run, [], time.monotonic()
 
-    def interrupt():
-        time.sleep(0.2)
+    def train_run(runner, *arguments, **more):
+        runners.append(runner)
+        return real(runner, *arguments, **more)
+
+    def interrupt():  # a signal that came before the training would end the test's process
+        while len(runners) < 2 or min(runner.steps_done() for runner in runners) < 2:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
+    monkeypatch.setattr(WholeRunner, "train_run", train_run)
     thread = threading.Thread(target=interrupt)
     thread.start()
     histories = fastmlp.fit_many(models, X, y, epochs=10**9, n_threads=2)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from networks import OPTIMIZERS, architectures, blobs, every_layer, targets
 from precision_rule import RELATIVE, assert_within_bound, factors, scalings
@@ -242,7 +242,8 @@ def test_an_unknown_precision_is_one_sentence(name):
 def test_each_kernel_is_compiled_once_per_dtype():
     for dtype in ("float32", "float64"):
         for precision in PRECISIONS:
-            trained(dtype=dtype, matmul_precision=precision)
+            trained(dtype=dtype, matmul_precision=precision)  # the whole run in one call
+            trained(dtype=dtype, matmul_precision=precision, callbacks=[fastmlp.Callback()])
 
     called = [link.kernel() for link in calls.ALL if not isinstance(link, Family)]
     for family, code in (each for each in calls.everything() if isinstance(each, tuple)):
@@ -276,7 +277,6 @@ def trained_on(n_threads, build, X, y, options):
 
 
 @PRECISION
-@settings(max_examples=60)
 @given(
     architectures(max_width=150),
     st.sampled_from(list(LOSSES)),
@@ -304,7 +304,6 @@ def test_threads_do_not_change_bits_of_any_network(
 
 
 @LOWER
-@settings(max_examples=60)
 @given(
     architectures(max_width=150),
     st.sampled_from(list(LOSSES)),

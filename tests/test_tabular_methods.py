@@ -207,7 +207,7 @@ def test_realmlp_td_s_starts_at_0_with_a_compiled_network(n_classes):
 @pytest.mark.parametrize("method", methods.METHODS)
 @pytest.mark.parametrize("n_classes", [0, 2, 3])
 def test_every_method_learns(method, n_classes):
-    n_rows, epochs, batch = 1500, 24, 256
+    n_rows, epochs, batch = 1000, 24, 256
     if method == "tabm-mini":  # its steps are larger
         n_rows, epochs, batch = 250, 10, 64
     rows, y = table(n_rows, n_classes)
@@ -247,15 +247,15 @@ def test_an_unknown_method_is_refused():
 
 @pytest.mark.parametrize("n_classes", [0, 3])
 def test_a_pack_is_better_than_its_mean_network(n_classes):
-    rows, y = table(400, n_classes)
+    rows, y = table(200, n_classes)
     rows_val, y_val = table(150, n_classes, seed=1)
 
     pack = methods.train_pack(
-        rows, y, rows_val, y_val, n_classes=n_classes, n_networks=5, seed=2, n_threads=2
+        rows, y, rows_val, y_val, n_classes=n_classes, n_networks=3, seed=2, n_threads=2
     )
 
-    assert pack.n_trained == 5
-    assert 1 <= len(pack.model.models) <= 5
+    assert pack.n_trained == 3
+    assert 1 <= len(pack.model.models) <= 3
     predicted = pack.predict(rows_val)
     if n_classes:
         assert (predicted.argmax(axis=1) == y_val).mean() > 0.8

@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from networks import ACTIVATION_LAYERS, OPTIMIZERS, architectures, every_layer, targets
 from strategies import LOSSES, dtypes, filled, seeds
@@ -42,7 +42,6 @@ def assert_memory_does_not_matter(build, *arguments, **options):
         np.testing.assert_array_equal(clean, poisoned)
 
 
-@settings(max_examples=80)
 @given(
     architectures(),
     st.sampled_from(list(LOSSES)),
