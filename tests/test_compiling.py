@@ -11,7 +11,7 @@ import pytest
 
 from fastmlp.kernels.machine import compiling, jit
 
-NOTICE = "fastmlp: compiling kernels, once per machine; this may take half a minute\n"
+NOTICE = "fastmlp: compiling kernels, once per machine; this may take ten seconds or more\n"
 
 
 def tripled(x):

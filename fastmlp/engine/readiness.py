@@ -1,6 +1,6 @@
 """Whether predictions use compiled kernels: if nothing would have to be compiled first.
 
-numba takes a second to import and the kernels half a minute to compile, so this is decided without
+numba takes a second to import and the kernels ten to compile, so this is decided without
 either. A process that has made a compiled prediction leaves an empty file beside the kernels that
 it used; its name says for which versions of everything they are. Where such a file lies, and in a
 process that trains, predictions are compiled. Elsewhere they are made in plain numpy.

@@ -73,7 +73,7 @@ def write(file: Path, payload: bytes) -> None:
         tell(
             "folder",
             f"compiled kernels cannot be kept in {file.parent} ({error.strerror}), so every new "
-            f"process spends half a minute on compiling: {cure}, or {ADVICE}",
+            f"process spends ten seconds or more on compiling: {cure}, or {ADVICE}",
         )
 
 
@@ -104,7 +104,7 @@ def is_trusted(folder: Path, named: bool = False) -> bool:
     tell(
         "named" if named else "folder",
         f"the folder of compiled kernels {culprit} {why} and is not used, so every new process "
-        f"spends half a minute on compiling: {cure}{advice}",
+        f"spends ten seconds or more on compiling: {cure}{advice}",
     )
     return False
 

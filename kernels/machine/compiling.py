@@ -1,4 +1,4 @@
-"""Showing that kernels are being compiled, which takes half a minute once per machine.
+"""Showing that kernels are being compiled, which takes about ten seconds, once per machine.
 
 On a terminal a line counts the kernels and then disappears; elsewhere one plain line is printed.
 Either appears only after a second, on standard error, and never in a worker process.
@@ -98,7 +98,7 @@ class Watch(event.Listener):
             self._put(f"{_TEXT}: {self.n_done + 1}{of_how_many}")
         elif not self._told:
             self._told = True
-            _write(f"fastmlp: {_TEXT}; this may take half a minute\n")
+            _write(f"fastmlp: {_TEXT}; this may take ten seconds or more\n")
 
     def _put(self, line: str) -> None:
         """Put another line in the place of the one that is there."""

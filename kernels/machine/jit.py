@@ -115,7 +115,7 @@ def cache_folder() -> Path | None:
         files.tell(
             "folder",
             "there is no home directory to keep compiled kernels in, so every new process spends "
-            f"half a minute on compiling: {files.ADVICE}",
+            f"ten seconds or more on compiling: {files.ADVICE}",
         )
         return None
     return root / folder_name(isa.current().name)
