@@ -9,7 +9,18 @@ from fastmlp.engine.threads import available
 
 __all__ = ["describe"]
 
-PACKAGES = ("fastmlp", "numba", "numpy", "torch", "jax", "scikit-learn", "onnxruntime")
+PACKAGES = (
+    "fastmlp",
+    "numba",
+    "numpy",
+    "torch",
+    "jax",
+    "scikit-learn",
+    "onnxruntime",
+    "lightgbm",
+    "catboost",
+    "pytabkit",
+)
 
 
 def describe() -> dict:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import inference, instructions, machine, packs, products, report
+from bench import inference, instructions, machine, packs, products, report, tables
 from bench.children import Child, Measurement, interleave
 from bench.limits import Limits
 from bench.peers import PEERS
@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if list(argv[:1]) == ["packs"]:
         return packs.main(argv[1:])
+    if list(argv[:1]) == ["tables"]:
+        return tables.main(argv[1:])
     options = parsed(argv)
     found = report.Found(machine.describe(), options.isa)
     todo, failed = jobs(options), 0
@@ -138,8 +140,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = Parser(prog="python -m bench", description="Time fastmlp and its peers side by side.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} "
-                        "(default: training inference compiling); or packs, which has options "
-                        "of its own")  # fmt: skip
+                        "(default: training inference compiling); or packs or tables, which "
+                        "have options of their own")  # fmt: skip
     option = parser.add_argument
     option("--workloads", type=listed, help="comma-separated names (default: all)")
     option("--peers", type=listed, help=f"comma-separated: {', '.join(PEERS)} (default: all)")
