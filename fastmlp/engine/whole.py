@@ -178,6 +178,7 @@ class WholeRunner(CompiledRunner):
         look: Callable[[], None],
         interrupt: Interrupt,
         works_too: bool,
+        orders: np.ndarray | None = None,
     ) -> None:
         """Train at most ``n_epochs`` epochs; `ending` says how that ended, even after an error.
 
@@ -196,6 +197,9 @@ class WholeRunner(CompiledRunner):
             Stops the run at the end of a step.
         works_too : bool
             Whether this thread works instead of looking, however long it takes.
+        orders : numpy.ndarray, int64, shape (n_epochs, N) or (1, N), optional
+            The rows to visit; one row if they are the same in every epoch. Default: as `prepare`
+            was told. With orders, what is known of each step is kept, see `steps_of`.
 
         """
         memory, optimizer = self._memory, self.optimizer
@@ -203,6 +207,8 @@ class WholeRunner(CompiledRunner):
         header[op.FIRST_STEP], header[op.N_STEPS] = optimizer.t, self._n_steps
         memory[op.RATES], memory[op.FADES] = rates, fades
         memory[op.LOSSES_OUT] = np.empty(n_epochs * self._n_steps)
+        if orders is not None:
+            self._enter_orders(orders, n_epochs)
         memory[op.RESULTS] = np.empty((n_epochs, op.N_RESULTS))
         run[op.STATE], run[op.N_EPOCHS], run[op.EPOCHS_DONE] = op.RUN_ON, n_epochs, 0
         run[op.RATES_STRIDE] = self._n_steps if len(rates) > 1 else 0
@@ -255,6 +261,16 @@ class WholeRunner(CompiledRunner):
     def epochs_waited(self) -> int:
         """Epochs without improvement."""
         return int(self._memory[op.RUN][op.WAITED])
+
+    def _enter_orders(self, orders: np.ndarray, n_epochs: int) -> None:
+        """Set which rows each epoch visits, and make room for what is known of their steps."""
+        memory, run, n_rows = self._memory, self._memory[op.RUN], orders.shape[1]
+        memory[op.HEADER][op.N_ROWS], memory[op.ORDER] = n_rows, orders
+        run[op.ORDER_STRIDE] = n_rows if len(orders) > 1 else 0
+        run[op.STEPS_STRIDE] = self._n_steps
+        for place in (op.PENALTIES_OUT, op.MASSES_OUT):
+            memory[place] = np.empty(n_epochs * self._n_steps)
+        memory[op.HITS_OUT] = np.empty(n_epochs * self._n_steps, np.int64)
 
     def _enter_rows(self, rows: Rows, draws_order: bool) -> None:
         """Set which rows an epoch visits."""

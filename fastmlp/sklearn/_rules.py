@@ -46,6 +46,12 @@ class NoImprovement:
         """Whether there is a best epoch, in this call or in one that it continues."""
         return self.found_best or self._began_with_best
 
+    @property
+    def epochs_to_end(self) -> float:
+        """The fewest epochs after which `reason` could do something; at least 1."""
+        waited = self.progress.no_improvement
+        return max(1.0, np.floor(self.estimator.n_iter_no_change - waited) + 1.0)
+
     def update(self, record: Mapping[str, Any]) -> bool:
         """Count epochs without improvement; return whether this one is the best so far."""
         estimator, loss, score = self.estimator, record["loss"], record["val_score"]

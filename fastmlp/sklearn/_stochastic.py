@@ -14,12 +14,15 @@ from fastmlp import optimizers
 from fastmlp.common.rows import Rows
 from fastmlp.engine import compiled
 from fastmlp.engine.runner import EpochResult
+from fastmlp.engine.several import SeveralRunner
 from fastmlp.sklearn import _sparse
+from fastmlp.sklearn._ahead import Ahead
 from fastmlp.sklearn._estimator import Estimator
 from fastmlp.sklearn._held_out import HeldOut
 from fastmlp.sklearn._minibatches import Window, minibatches
 from fastmlp.sklearn._network import Network, Objective
 from fastmlp.sklearn._optimizer import resumed_optimizer
+from fastmlp.sklearn._orders import Orders
 from fastmlp.sklearn._rules import NoImprovement
 from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
 from fastmlp.training.loop import Loop
@@ -50,7 +53,7 @@ class Training:
         Whether this is ``partial_fit``, which does not warn that training has not converged.
     n_threads : int, optional
     listeners : sequence of Callback
-        Called between epochs, besides the estimator's own callbacks.
+        Called after each epoch, or after several at once, besides the estimator's own callbacks.
 
     """
 
@@ -78,7 +81,7 @@ class Training:
         if self._held_out is not None:
             estimator._held_out_rows = self._held_out.rows.X  # which a scorer will pass to predict
         try:
-            loop.run(lambda: loop.make(self._epochs))
+            loop.run(self._epochs.make(loop))
         finally:
             vars(estimator).pop("_held_out_rows", None)
 
@@ -94,7 +97,7 @@ class Training:
         estimator, epochs = self._estimator, self._epochs
         estimator.stopped_ = self._loop.reason
         continues = self._incremental or estimator.warm_start
-        estimator._progress.order = epochs.order if continues else None
+        estimator._progress.order = epochs.orders.order if continues else None
         if not np.isfinite(self._model.theta).all():
             epochs.raise_diverged()
 
@@ -146,7 +149,7 @@ class _Epochs:
     ):
         self.n_threads = n_threads
         self.estimator, self.objective, self.model = estimator, objective, network.model
-        self.rows, self.visited, self.validation = rows, visited, validation
+        self.rows, self.validation, self.visited = rows, validation, visited
         self.progress = estimator._progress
         self.n_rows = len(rows) if visited is None else len(visited)
         self.batches = minibatches(self.model, estimator.batch_size, self.n_rows)
@@ -157,24 +160,22 @@ class _Epochs:
         restores = estimator.early_stopping if restore == "auto" else restore
         self.best = Snapshot(self.model) if restores else None
         self.rule = NoImprovement(estimator, by_score=validation is not None)
+        self.limits = [] if estimator.time_limit is None else [TimeLimit(estimator.time_limit)]
         self._make_runner()
         self.counts = self.batches.rows
-        self.rates = np.empty(len(self.counts))
         self.offset: float | None = None
         if validation is not None:
             self.validated = validation.rows.cast(self.model.dtype)
             self.validation_offset = objective.offset(validation.rows)
-        order = self.progress.order
-        if order is None or len(order) != self.n_rows:
-            order = np.arange(self.n_rows)
-        self.order = order
+        self.orders = Orders(self.progress, self.n_rows, estimator.shuffle, visited)
         estimator.n_iter_, estimator.stopped_ = 0, None
+        self._trained: list[tuple[np.ndarray, float]] = []  # what each epoch visited, and its time
 
     def _make_runner(self) -> None:
         estimator, objective = self.estimator, self.objective
         seen = self.rows.cast(self.model.dtype)
         self.window = None
-        make: Any = compiled.CompiledRunner
+        make: Any = SeveralRunner if self._nobody_looks() else compiled.CompiledRunner
         if issparse(seen.X) and not _sparse.spreads_out(seen.X, self.batches.size):
             make = _sparse.SparseRunner
         elif issparse(seen.X):
@@ -200,12 +201,19 @@ class _Epochs:
         alpha = self.rows.scaled_penalty(estimator.alpha)
         self.runner.share_penalty(scale * alpha)
         self.reported_share = 1.0 / (scale * objective.report_scale)
+        if isinstance(self.runner, SeveralRunner):
+            self.runner.begin(seen, self.batches.count, self.start)
+
+    def _nobody_looks(self) -> bool:
+        """Return whether several epochs can follow one another without Python in between."""
+        estimator = self.estimator
+        shown = estimator.callbacks or estimator.verbose
+        return not (shown or self.validates or self.best is not None or issparse(self.rows.X))
 
     def loop(self, max_iter: int, listeners: Sequence[Any]) -> Loop:
         """Return the loop that runs the epochs."""
         estimator = self.estimator
-        limit = [] if estimator.time_limit is None else [TimeLimit(estimator.time_limit)]
-        callbacks = Callbacks([*(estimator.callbacks or ()), *limit, *listeners])
+        callbacks = Callbacks([*(estimator.callbacks or ()), *self.limits, *listeners])
         info = TrainingInfo(
             model=self.model,
             epochs=max_iter,
@@ -223,6 +231,12 @@ class _Epochs:
             copies_every_epoch=True,
         )
 
+    def make(self, loop: Loop) -> Callable[[], None]:
+        """Return what makes the epochs of the loop."""
+        if isinstance(self.runner, SeveralRunner):
+            return Ahead(loop, self, self.rule, self.limits).make
+        return lambda: loop.make(self)
+
     @property
     def validates(self) -> bool:
         """Whether there are validation rows."""
@@ -230,47 +244,66 @@ class _Epochs:
 
     def train(self, epoch: int, poll: Callable[[], None]) -> EpochResult:
         """Train on every row once."""
-        if self.estimator.shuffle:
-            self.order = self.order[self.progress.random_state.permutation(self.n_rows)]
-        self.visits = self.order if self.visited is None else self.visited[self.order]
+        visits = self.orders.draw(1)[0]
         started = time.perf_counter()
         steps, n_correct = [], 0
-        self.rates.fill(self._rate())
-        whole = [(self.visits, self.batches.count)]
-        for piece, n_steps in whole if self.window is None else self.window.slide(self.visits):
-            result = self.runner.train_epoch(
-                piece, self.estimator.n_iter_, self.rates[:n_steps], poll
-            )
+        rates = self._rates(1)[0]
+        whole = [(visits, self.batches.count)]
+        for piece, n_steps in whole if self.window is None else self.window.slide(visits):
+            result = self.runner.train_epoch(piece, self.estimator.n_iter_, rates[:n_steps], poll)
             steps.append((result.losses, result.penalties, result.masses))
             n_correct += result.n_correct
             if result.diverged_step is not None or result.interrupted:
                 break
-        self.seconds = time.perf_counter() - started
+        self._trained = [(visits, time.perf_counter() - started)]
         losses, penalties, masses = np.concatenate(steps, axis=1)
         diverged = None if result.diverged_step is None else len(losses) - 1
         return EpochResult(losses, penalties, masses, n_correct, diverged, result.interrupted)
 
-    def _rate(self) -> float:
-        """Return the learning rate for fastmlp's scale of the gradient."""
+    def train_several(self, n_epochs: int, seconds: float) -> list[EpochResult]:
+        """Train epochs, see `fastmlp.sklearn._ahead.Epochs`."""
+        runner = self.runner
+        visits, n_made = self.orders.draw(n_epochs), 0
+        try:
+            results = runner.train_epochs(visits, self._rates(n_epochs), seconds, _nothing)
+            n_made = len(results)
+        finally:
+            if max(n_made, 1) < n_epochs:
+                self.orders.draw_fewer(max(n_made, 1))
+        each = visits if len(visits) > 1 else [visits[0]] * n_made
+        self._trained = list(zip(each, runner.seconds, strict=False))
+        return results
+
+    def _rates(self, n_epochs: int) -> np.ndarray:
+        """Return the learning rates of the next epochs, for fastmlp's scale of the gradient."""
         adapts = isinstance(self.optimizer, optimizers.Adam)
-        return self.progress.rate / (1.0 if adapts else self.objective.gradient_scale)
+        scale = 1.0 if adapts else self.objective.gradient_scale
+        rates = [self.progress.rate]
+        rates += [self._rate_after(epochs * self.n_rows) for epochs in range(1, n_epochs)]
+        return np.repeat(np.array(rates) / scale, self.batches.count).reshape(n_epochs, -1)
+
+    def _rate_after(self, n_rows: int) -> float:
+        """Return the learning rate after so many more rows, unless the rule changes it."""
+        estimator = self.estimator
+        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            start = float(estimator.learning_rate_init)
+            return start / (estimator.t_ + n_rows + 1) ** estimator.power_t
+        return self.progress.rate
 
     def record(self, epoch: int, result: EpochResult) -> dict[str, Any]:
         """Append to the loss curve, print a line, and set the next learning rate."""
         estimator, progress = self.estimator, self.progress
+        visits, seconds = self._trained.pop(0)
         losses = result.losses + (self.reported_share - 1.0) * result.penalties
         loss = float(losses @ self.counts) / self.n_rows * self.objective.report_scale
-        loss += self._offset()
+        loss += self._offset(visits)
         estimator.n_iter_ += 1
         estimator.t_ += self.n_rows
         estimator.loss_ = loss
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        rate = progress.rate
-        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            start = float(estimator.learning_rate_init)
-            progress.rate = start / (estimator.t_ + 1) ** estimator.power_t
+        rate, progress.rate = progress.rate, self._rate_after(0)
         n_outputs = self.rows.n_outputs
         return {
             "epoch": epoch,
@@ -279,14 +312,14 @@ class _Epochs:
             "val_loss": None,
             "val_accuracy": None,
             "val_score": None,
-            "seconds": self.seconds,
+            "seconds": seconds,
             "learning_rate": rate,
         }
 
-    def _offset(self) -> float:
+    def _offset(self, visits: np.ndarray) -> float:
         """Return the offset of the reported loss; with weights, it depends on the minibatches."""
         if self.rows.weights is not None:
-            return self.objective.offset(self.rows, self.visits, self.batches.starts)
+            return self.objective.offset(self.rows, visits, self.batches.starts)
         if self.offset is None:  # summed in the same order in each call of fit
             self.offset = self.objective.offset(self.rows, self.visited)
         return self.offset
@@ -326,3 +359,7 @@ class _Epochs:
             f"and need to be preprocessed. (Epoch {self.estimator.n_iter_ + 1}; a lower "
             "learning_rate_init or clip_norm=1.0 may help too.)"
         )
+
+
+def _nothing() -> None:
+    pass

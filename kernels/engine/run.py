@@ -210,13 +210,17 @@ def _sum_up_validation(memory, zero, results):
 
 @inner
 def _complete_epoch(memory):
-    """Count the epoch, and move on to the next one's steps, rates and losses."""
+    """Count the epoch, and move on to the next one's steps, order, rates and results."""
     run, header = array_at(memory, op.RUN, INT), array_at(memory, op.HEADER, INT)
     n_steps = header[op.N_STEPS]
     header[op.FIRST_STEP] += n_steps
     memory[op.RATES, 0] += 8 * run[op.RATES_STRIDE]
     memory[op.FADES, 0] += 8 * run[op.FADES_STRIDE]
+    memory[op.ORDER, 0] += 8 * run[op.ORDER_STRIDE]
     memory[op.LOSSES_OUT, 0] += 8 * n_steps
+    memory[op.PENALTIES_OUT, 0] += 8 * run[op.STEPS_STRIDE]
+    memory[op.MASSES_OUT, 0] += 8 * run[op.STEPS_STRIDE]
+    memory[op.HITS_OUT, 0] += 8 * run[op.STEPS_STRIDE]
     array_at(memory, op.CONTROL, INT)[op.STEPS_DONE] = 0
     atomic_store(run, op.EPOCHS_DONE, run[op.EPOCHS_DONE] + 1)
 

@@ -145,6 +145,8 @@ N_CONTROL = np.int64(56)
     ORDER_EPOCH,  # ... the optimizer's number of the first epoch
     RATES_STRIDE,  # from the rates of an epoch to those of the next; 0 if they are the same
     FADES_STRIDE,  # the same for the factors of decay and dropout
+    ORDER_STRIDE,  # the same for given orders
+    STEPS_STRIDE,  # the same for the penalties, masses and hits of the steps; 0 to overwrite them
     N_ANSWERS,  # of an epoch, that can be correct: the accuracy is hits / answers
     N_VALIDATION_ANSWERS,
     MONITORED,  # the field of an epoch's results that decides which epoch is the best; -1: none
@@ -157,7 +159,7 @@ N_CONTROL = np.int64(56)
     COPIED_EPOCH,  # the epochs done in this call by then; -1: no copy in this call
     BEST_COPIED,  # whether this call has copied the best parameters
     N_RUN_FIELDS,
-) = np.arange(21)
+) = np.arange(23)
 (
     RUN_DONE,  # all epochs of this call
     RUN_ON,
