@@ -114,8 +114,9 @@ class Predicting(Stack):
             ``.onnx`` for ONNX (needs the extra ``onnx``), ``.h`` for a C99 header with one
             function, ``.js`` for a JavaScript module.
         int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits, which makes it a
-            quarter as large. The header says how far its predictions are off.
+            Whether the weights in a C header become whole numbers of 8 bits: the text is about a
+            third as large, and compiled, a weight takes 1 byte instead of 4. The header says how
+            far its predictions are off.
 
         Raises
         ------
@@ -128,4 +129,4 @@ class Predicting(Stack):
             If the file cannot be written; an existing one is then unchanged.
 
         """
-        export.write(self, path, int8=int8)
+        export.write(lambda: export.network_of(self), path, int8=int8)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from fastmlp.common.errors import argument, printable
 from fastmlp.common.files import write_whole
-from fastmlp.export.blocks import network_of
 from fastmlp.export.c_header import c_header
-from fastmlp.export.head import Head
 from fastmlp.export.js_module import js_module
+from fastmlp.export.network import Network
 from fastmlp.export.onnx_file import onnx_bytes
-from fastmlp.layers.stack import Stack
 
 __all__ = ["SUFFIXES", "write"]
 
@@ -24,27 +22,24 @@ SUFFIXES: dict[str, Callable[..., bytes]] = {
 
 
 def write(
-    model: Stack, path: str | os.PathLike[str], *, int8: bool = False, head: Head | None = None
+    network: Callable[[], Network], path: str | os.PathLike[str], *, int8: bool = False
 ) -> None:
     """Write a model to a file that predicts without fastmlp.
 
     Parameters
     ----------
-    model : Stack
+    network : callable
+        Returns what to write; it is called once the name of the file is known to be good.
     path : str or path
         Its end says the format, see `SUFFIXES`.
     int8 : bool, default False
         Whether weights become whole numbers of 8 bits, in a C header. The file says what that
         changes.
-    head : Head, optional
-        What an estimator does with the model's outputs.
 
     Raises
     ------
-    TypeError
-        If the model has a layer that is not one of fastmlp's own.
     ValueError
-        If the end of the name is of no known format, or the layers take any number of features.
+        If the end of the name is of no known format.
     OSError
         If the file cannot be written; an existing one is then unchanged.
 
@@ -59,9 +54,8 @@ def write(
         raise ValueError(
             f"{printable(path)}: {argument('int8')} is for C headers: name a file that ends in .h"
         )
-    network = network_of(model, head)
     if suffix == ".h":
-        content = c_header(network, Path(path).name, int8)
+        content = c_header(network(), Path(path).name, int8)
     else:
-        content = SUFFIXES[suffix](network)
+        content = SUFFIXES[suffix](network())
     write_whole(path, content)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.export.blocks import Network
 from fastmlp.export.loops import SHARED, Arrays, Language
-from fastmlp.export.texts import body, description, indented, rows_between
+from fastmlp.export.network import Network
+from fastmlp.export.texts import Body, description, indented
 
 __all__ = ["FUNCTIONS", "js_module"]
 
@@ -19,6 +19,11 @@ FUNCTIONS = SHARED | {
     "log1p": "Math.log1p({0})",
     "sqrt": "Math.sqrt({0})",
     "tanh": "Math.tanh({0})",
+    "cos": "Math.cos({0})",
+    "floor": "Math.floor({0})",
+    "isnan": "Number.isNaN({0})",
+    "single": "Math.fround({0})",
+    "double": "{0}",
 }
 """Operation -> how JavaScript writes it."""
 
@@ -27,65 +32,105 @@ function numbers(text, kind) {
     return new kind(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 }"""
 
-_PRODUCT = """\
-function product(x, w, nIn, nOut, y) {
-    let i = 0, k = 0;
-    y.fill(0, 0, nOut);
+_HELPERS = {
+    "product": """\
+function product(x, i0, w, k, nIn, nOut, y, j0) {
+    const end = j0 + nOut;
+    let i = 0;
+    y.fill(0, j0, end);
     for (; i + 3 < nIn; i += 4, k += 3 * nOut) {  // four inputs at a time
-        const x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
-        for (let j = 0; j < nOut; j++, k++) {
+        const x0 = x[i0 + i], x1 = x[i0 + i + 1], x2 = x[i0 + i + 2], x3 = x[i0 + i + 3];
+        for (let j = j0; j < end; j++, k++) {
             const upper = x0 * w[k] + x1 * w[k + nOut];
             y[j] += upper + (x2 * w[k + 2 * nOut] + x3 * w[k + 3 * nOut]);
         }
     }
     for (; i < nIn; i++) {
-        for (let j = 0; j < nOut; j++) y[j] += x[i] * w[k++];
+        for (let j = j0; j < end; j++) y[j] += x[i0 + i] * w[k++];
     }
-}"""
+}""",
+    "softmax": """\
+function softmax(n, width, y) {
+    for (let start = 0; start < n * width; start += width) {
+        let top = y[start], sum = 0;
+        for (let j = start; j < start + width; j++) top = top < y[j] ? y[j] : top;
+        for (let j = start; j < start + width; j++) sum += y[j] = Math.exp(y[j] - top);
+        for (let j = start; j < start + width; j++) y[j] /= sum;
+    }
+}""",
+    "interpolated": """\
+function interpolated(x, xs, start, ys, n) {
+    let low = 0, high = n - 1;
+    if (x <= xs[start + low]) return ys[low];
+    if (x >= xs[start + high]) return ys[high];
+    while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (xs[start + middle] <= x) low = middle; else high = middle;
+    }
+    const slope = (ys[high] - ys[low]) / (xs[start + high] - xs[start + low]);
+    return ys[low] + (x - xs[start + low]) * slope;
+}""",
+}
+"""Name -> a function that the lines may call."""
 
 
 def js_module(network: Network) -> bytes:
     """Return the module of a network."""
     arrays = Arrays()
     language = Language(
-        name="JavaScript modules",
         functions=FUNCTIONS,
         constant="const ",
         variable="let ",
         index="let ",
+        place="const ",
         number=_number,
+        whole="Math.trunc({0})",
+        start=lambda array, place: f"{array}, {place or 0}",
     )
-    lines = body(network, (language, language), arrays)
-    n_outputs = network.all_blocks[-1].n_out
-    about = description(network, "predict(x)").splitlines()
+    body = Body(network, (language, language), arrays, "JavaScript modules")
+    about = description(network, body.n_outputs, "predict(x)").splitlines()
     parts = [
         "\n".join(f"// {line}".rstrip() for line in about),
-        f"export const nInputs = {network.n_inputs};\nexport const nOutputs = {n_outputs};",
+        f"export const nInputs = {network.n_inputs};\nexport const nOutputs = {body.n_outputs};",
         *_classes(network),
-        _READER,
-        *(_array(name, array, double) for name, (array, double) in arrays.named.items()),
-        _PRODUCT,
+        *_columns(network),
+        *([_READER] if arrays.named else []),
+        *(_array(name, array) for name, array in arrays.named.items()),
+        *body.helpers(_HELPERS),
         *(
             f"const {row} = new Float64Array({length});"
-            for row, length in rows_between(network).items()
+            for row, (length, _) in body.buffers.items()
         ),
         "export function predict(x, y = new Float64Array(nOutputs)) {\n"
         "    if (x.length !== nInputs) {\n"
         "        throw new RangeError(`expected a row of ${nInputs} inputs, got ${x.length}`);\n"
         "    }\n"
-        f"{indented([*lines, 'return y;'])}\n}}",
+        f"{indented([*body.lines, 'return y;'])}\n}}",
     ]
     return "\n\n".join(parts).encode() + b"\n"
 
 
 def _number(value: Any) -> str:
-    return repr(float(value)) if np.isfinite(value) else "-Infinity"
+    if np.isfinite(value):
+        return repr(float(value))
+    return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _array(name: str, array: np.ndarray, double: bool) -> str:
-    kind = "Float64Array" if double else "Float32Array"
-    little = array.astype("<f8" if double else "<f4")
-    return f'const {name} = numbers("{base64.b64encode(little.tobytes()).decode()}", {kind});'
+def _array(name: str, array: np.ndarray) -> str:
+    kind = {"float64": "Float64Array", "float32": "Float32Array", "int32": "Int32Array"}
+    little = array.astype(array.dtype.newbyteorder("<"))
+    text = base64.b64encode(little.tobytes()).decode()
+    return f'const {name} = numbers("{text}", {kind[array.dtype.name]});'
+
+
+def _columns(network: Network) -> list[str]:
+    """Return the lines about the columns of a table."""
+    columns = [
+        {"name": column.name}
+        | ({"categories": list(column.names), "unknown": column.unknown} if column.names else {})
+        for column in network.columns
+    ]
+    return [f"export const columns = {json.dumps(columns)};"] if columns else []
 
 
 def _classes(network: Network) -> list[str]:

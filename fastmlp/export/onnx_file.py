@@ -1,25 +1,31 @@
 """ONNX files, written directly with the operators of ONNX itself; needs the extra ``onnx``."""
 
-from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
-from fastmlp.export.blocks import Block, Network
 from fastmlp.export.head import Head
-from fastmlp.formulas.expressions import Expression, operations, written_with
+from fastmlp.export.inputs import Column
+from fastmlp.export.network import Network
+from fastmlp.export.onnx_operators import OPERATORS, STRUCTURE
+from fastmlp.export.shapes import Shapes
+from fastmlp.formulas.expressions import INPUT, Expression, operations, written_with
 
-__all__ = ["OPERATORS", "onnx_bytes"]
+__all__ = ["onnx_bytes"]
 
 _OPSET, _IR_VERSION = 15, 8  # of 2021: what runs them is everywhere by now
+_TEXTS = "ai.onnx.ml"  # the operators that know texts
+_TEXTS_OPSET = 2
 _MOST_BYTES = 2**31 - 2**20  # a protobuf message is smaller than 2 GB
 
 
 def onnx_bytes(network: Network) -> bytes:
     """Return the ONNX file of a network.
 
-    Its input is X (N, D). A model's output is Y (N, C). Those of estimators are named as
-    skl2onnx names them: label and probabilities, or variable.
+    Its input is X (N, D), or an input (N, 1) for each column of a table. A model's output is Y
+    (N, C). Those of estimators are named as skl2onnx names them: label and probabilities, or
+    variable.
 
     Raises
     ------
@@ -40,16 +46,20 @@ def onnx_bytes(network: Network) -> bytes:
         ) from None
     from importlib.metadata import version
 
-    graph = _Graph(onnx)
-    inputs = graph.value("X", np.float64 if network.takes_double else np.float32, network.n_inputs)
-    z = graph.blocks(network.blocks, "X")
-    if network.head is None:
-        outputs = [graph.output(z, "Y", np.float32, network.n_outputs)]
-    else:
-        outputs = _predictions(graph, network, network.head, z)
+    known = {*OPERATORS, *STRUCTURE}
+    root = written_with(known, network.root, "ONNX files")
+    roots = [root]
+    if network.decides is not None:
+        roots.append(written_with(known, network.decides, "ONNX files"))
+    shapes = Shapes(*roots, n_inputs=network.n_inputs, takes_double=network.takes_double)
+    graph = _Graph(onnx, shapes)
+    inputs, x = graph.inputs(network)
+    values = graph.computed(roots, x)
+    outputs = _outputs(graph, network.head, root, values[0], values[-1])
+    domains = {"": _OPSET} | ({_TEXTS: _TEXTS_OPSET} if network.columns else {})
     model = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, "fastmlp", [inputs], outputs, graph.arrays),
-        opset_imports=[onnx.helper.make_opsetid("", _OPSET)],
+        onnx.helper.make_graph(graph.nodes, "fastmlp", inputs, outputs, graph.arrays),
+        opset_imports=[onnx.helper.make_opsetid(*domain) for domain in domains.items()],
         ir_version=_IR_VERSION,
         producer_name="fastmlp",
         producer_version=version("fastmlp"),
@@ -60,29 +70,38 @@ def onnx_bytes(network: Network) -> bytes:
     return model.SerializeToString()
 
 
-def _predictions(graph: "_Graph", network: Network, head: Head, z: str) -> list[Any]:
-    """Add an estimator's outputs to the graph; return their descriptions."""
-    p = graph.blocks(network.predictions, z)
+def _outputs(
+    graph: "_Graph", head: Head | None, root: Expression, value: str, decides: str
+) -> list[Any]:
+    """Add the outputs to the graph; return their descriptions."""
+    width, dtype = graph.width(root), graph.shapes.dtype(root)
+    if head is None:
+        return [graph.output(value, "Y", dtype, width)]
     if head.classes is None:
-        return [graph.output(p, "variable", np.float32, network.n_outputs)]
-    n_classes = 2 if head.kind == "binary" else network.n_outputs
-    probabilities = graph.output(p, "probabilities", np.float32, n_classes)
+        return [graph.output(value, "variable", dtype, width)]
+    label, classes = _label(graph, head, head.classes, value, decides)
+    columns = width if head.kind == "multilabel" else None
+    probabilities = graph.output(value, "probabilities", np.float32, width)
+    return [graph.output(label, "label", classes, columns), probabilities]
+
+
+def _label(
+    graph: "_Graph", head: Head, classes: np.ndarray, p: str, decides: str
+) -> tuple[str, np.dtype]:
+    """Add the label of each row; return its value and its dtype."""
+    whole = graph.type_of(np.int64)
+    half = graph.array(np.array(0.5, np.float32))
     if head.kind == "multilabel":
-        present = graph.add("Greater", p, graph.number(0.5))
-        label = graph.add("Cast", present, to=graph.type_of(np.int64))
-        return [graph.output(label, "label", np.int64, n_classes), probabilities]
+        return graph.add("Cast", graph.add("Greater", p, half), to=whole), np.dtype(np.int64)
     if head.kind == "binary":
         second = graph.add("Gather", p, graph.array(np.array(1)), axis=1)
-        index = graph.add(
-            "Cast", graph.add("Greater", second, graph.number(0.5)), to=graph.type_of(np.int64)
-        )
-        if len(head.classes) == 1:
+        index = graph.add("Cast", graph.add("Greater", second, half), to=whole)
+        if len(classes) == 1:
             index = graph.add("Mul", index, graph.array(np.array(0)))
     else:
-        index = graph.add("ArgMax", z, axis=1, keepdims=0)  # the largest logit, as `predict`
-    classes = _class_array(head.classes)
-    label = graph.add("Gather", graph.array(classes), index, axis=0)
-    return [graph.output(label, "label", classes.dtype), probabilities]
+        index = graph.add("ArgMax", decides, axis=1, keepdims=0)
+    known = _class_array(classes)
+    return graph.add("Gather", graph.array(known), index, axis=0), known.dtype
 
 
 def _class_array(classes: np.ndarray) -> np.ndarray:
@@ -95,39 +114,73 @@ def _class_array(classes: np.ndarray) -> np.ndarray:
 class _Graph:
     """Nodes and constant arrays; a value in the graph is known by its name."""
 
-    def __init__(self, onnx: Any):
-        self.onnx = onnx
+    def __init__(self, onnx: Any, shapes: Shapes):
+        self.onnx, self.shapes = onnx, shapes
         self.nodes: list[Any] = []
         self.arrays: list[Any] = []
-        self.numbers: dict[tuple[str, bytes], str] = {}
+        self.known: dict[tuple[Any, ...], str] = {}
+        self.taken: set[str] = {"label", "probabilities", "variable", "Y"}
         self.dtype: np.dtype = np.dtype(np.float32)
 
-    def blocks(self, blocks: tuple[Block, ...], x: str) -> str:
-        """Add some blocks after a value; return the last one's value."""
-        for block in blocks:
-            self.dtype = np.dtype(np.float64 if block.double else np.float32)
-            x = self._block(block, x)
-            if block.double:
-                x = self.add("Cast", x, to=self.type_of(np.float32))
-        self.dtype = np.dtype(np.float32)
-        return x
+    def inputs(self, network: Network) -> tuple[list[Any], str]:
+        """Return the descriptions of the inputs, and the value of all of them as rows."""
+        dtype = np.float64 if network.takes_double else np.float32
+        if not network.columns:
+            return [self.value("X", dtype, network.n_inputs)], "X"
+        names = [self.name_of(column.name or "column") for column in network.columns]
+        described, values = [], []
+        for column, name in zip(network.columns, names, strict=True):
+            described.append(self.value(name, np.object_ if column.names else dtype, 1))
+            values.append(self._codes(column, name) if column.names else name)
+        return described, self.add("Concat", *values, axis=1)
 
-    def _block(self, block: Block, x: str) -> str:
-        names: dict[int, str] = {}
-        for each in operations(written_with(OPERATORS, block.root, "ONNX files")):
-            operands = [
-                names[id(operand)] if isinstance(operand, Expression) else self.number(operand)
-                for operand in each.operands
-            ]
-            write = OPERATORS.get(each.operation)
-            names[id(each)] = x if write is None else write(self, *operands)
-        return list(names.values())[-1]
+    def _codes(self, column: Column, name: str) -> str:
+        codes = self.add(
+            "LabelEncoder",
+            name,
+            domain=_TEXTS,
+            keys_strings=list(column.codes),
+            values_int64s=list(column.codes.values()),
+            default_int64=column.unknown,
+        )
+        return self.add("Cast", codes, to=self.type_of(np.float64))
 
-    def add(self, operator: str, *operands: str, **attributes: Any) -> str:
+    def computed(self, roots: list[Expression], x: str) -> list[str]:
+        """Add some expressions of the rows x; return their values."""
+        names: dict[int, str] = {id(INPUT): x}
+        for root in roots:
+            for each in operations(root, names):
+                operands = [
+                    names[id(operand)] if isinstance(operand, Expression) else operand
+                    for operand in each.operands
+                ]
+                self.dtype = self.shapes.dtype(each)
+                if each.operation in STRUCTURE:
+                    rows = [operand for operand in operands if isinstance(operand, str)]
+                    names[id(each)] = STRUCTURE[each.operation](self, each, *rows)
+                else:
+                    values = [o if isinstance(o, str) else self.number(o) for o in operands]
+                    names[id(each)] = OPERATORS[each.operation](self, *values)
+        return [names[id(root)] for root in roots]
+
+    def width(self, each: Expression) -> int:
+        """Return the number of columns of a row."""
+        return self.shapes.width(each)
+
+    def name_of(self, wanted: str) -> str:
+        """Return a name that nothing else has."""
+        while wanted in self.taken:
+            wanted += "_"
+        self.taken.add(wanted)
+        return wanted
+
+    def add(self, operator: str, *operands: str, domain: str = "", **attributes: Any) -> str:
         """Add a node; return the name of its value."""
-        name = f"{operator.lower()}_{len(self.nodes)}"
+        name = self.name_of(f"{operator.lower()}_{len(self.nodes)}")
         self.nodes.append(
-            self.onnx.helper.make_node(operator, list(operands), [name], name, **attributes)
+            self.onnx.helper.make_node(
+                operator, list(operands), [name], name, domain=domain, **attributes
+            )
         )
         return name
 
@@ -136,15 +189,14 @@ class _Graph:
         return self.array(np.asarray(value, self.dtype))
 
     def array(self, values: np.ndarray) -> str:
-        """Add a constant array; return its name. A number is added once."""
-        key = values.dtype.str, values.tobytes()
-        if values.ndim == 0 and key in self.numbers:
-            return self.numbers[key]
-        name = f"array_{len(self.arrays)}"
-        if values.ndim == 0:
-            self.numbers[key] = name
-        self.arrays.append(self.onnx.numpy_helper.from_array(np.asarray(values, order="C"), name))
-        return name
+        """Add a constant array, once; return its name."""
+        values = np.asarray(values, order="C")
+        content = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
+        key = values.dtype.str, values.shape, sha256(content).digest()
+        if key not in self.known:
+            self.known[key] = self.name_of(f"array_{len(self.arrays)}")
+            self.arrays.append(self.onnx.numpy_helper.from_array(values, self.known[key]))
+        return self.known[key]
 
     def value(self, name: str, dtype: Any, n_columns: int | None = None) -> Any:
         """Describe an input or output of N rows."""
@@ -159,62 +211,3 @@ class _Graph:
     def type_of(self, dtype: Any) -> int:
         """Return ONNX's number of a dtype."""
         return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-
-
-def _of_row(operator: str) -> Callable[[_Graph, str], str]:
-    """Return the writer of an operator that makes one number of each row."""
-    return lambda graph, x: graph.add(operator, x, axes=[1], keepdims=1)
-
-
-def _row_sum(graph: _Graph, x: str) -> str:
-    return graph.add("ReduceSum", x, graph.array(np.array([1])), keepdims=1)
-
-
-def _logarithm(graph: _Graph, x: str) -> str:
-    return graph.add("Log", graph.add("Add", x, graph.number(1.0)))
-
-
-def _exponential_less_one(graph: _Graph, x: str) -> str:
-    return graph.add("Sub", graph.add("Exp", x), graph.number(1.0))
-
-
-def _erfc(graph: _Graph, x: str) -> str:
-    return graph.add("Sub", graph.number(1.0), graph.add("Erf", x))
-
-
-def _both(graph: _Graph, p: str) -> str:
-    return graph.add("Concat", graph.add("Sub", graph.number(1.0), p), p, axis=1)
-
-
-def _operator(name: str) -> Callable[..., str]:
-    return lambda graph, *operands: graph.add(name, *operands)
-
-
-OPERATORS: dict[str, Callable[..., str]] = {
-    "add": _operator("Add"),
-    "subtract": _operator("Sub"),
-    "multiply": _operator("Mul"),
-    "divide": _operator("Div"),
-    "matmul": _operator("MatMul"),
-    "negative": _operator("Neg"),
-    "absolute": _operator("Abs"),
-    "sqrt": _operator("Sqrt"),
-    "exp": _operator("Exp"),
-    "tanh": _operator("Tanh"),
-    "maximum": _operator("Max"),
-    "minimum": _operator("Min"),
-    "less": _operator("Less"),
-    "greater": _operator("Greater"),
-    "where": _operator("Where"),
-    "rectified": _operator("Relu"),
-    "logistic": _operator("Sigmoid"),
-    "softmax": _operator("Softmax"),
-    "row_mean": _of_row("ReduceMean"),
-    "row_max": _of_row("ReduceMax"),
-    "row_sum": _row_sum,
-    "log1p": _logarithm,
-    "expm1": _exponential_less_one,
-    "erfc": _erfc,
-    "both": _both,
-}
-"""Operation -> function that adds it to a graph and returns the name of its value."""

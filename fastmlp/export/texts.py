@@ -1,43 +1,56 @@
 """Pieces of text that the writers of C and JavaScript share."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fastmlp.export.blocks import Network
-from fastmlp.export.loops import Arrays, Language, loops
+from fastmlp.export.loops import OPERATIONS, Arrays, Language, Writer
+from fastmlp.export.network import Network
+from fastmlp.export.shapes import Shapes
+from fastmlp.formulas.expressions import written_with
 
-__all__ = ["body", "identifier", "indented", "rows_between"]
-
-_BETWEEN = "ab"
+__all__ = ["Body", "description", "identifier", "indented"]
 
 
-def body(network: Network, languages: tuple[Language, Language], arrays: Arrays) -> list[str]:
-    """Return the lines that compute the row y from the row x.
+class Body:
+    """The lines of a function that computes the row y from the row x.
 
     Parameters
     ----------
     network : Network
     languages : tuple of Language
-        To write blocks in float32 and in float64.
+        For float32 and for float64.
     arrays : Arrays
         Where the arrays go.
+    name : str
+        What the files are called in messages.
+
+    Attributes
+    ----------
+    lines : list of str
+    buffers : dict
+        Name of a row between x and y -> (how many numbers it holds, whether they are float64).
+    n_outputs : int
+    gives_double : bool
+        Whether the numbers of y are float64.
 
     """
-    blocks = network.all_blocks
-    lines: list[str] = []
-    source = "x"
-    for number, block in enumerate(blocks):
-        target = "y" if number == len(blocks) - 1 else _BETWEEN[number % 2]
-        lines += loops(block, languages[block.double], arrays, source, target)
-        source = target
-    return lines
 
+    def __init__(
+        self, network: Network, languages: tuple[Language, Language], arrays: Arrays, name: str
+    ):
+        root = written_with({*languages[0].functions, *OPERATIONS}, network.root, name)
+        shapes = Shapes(root, n_inputs=network.n_inputs, takes_double=network.takes_double)
+        written = Writer(root, shapes, languages, arrays)
+        self.lines: list[str] = written.lines
+        self.buffers: dict[str, tuple[int, bool]] = written.program.buffers
+        self.n_outputs: int = shapes.width(root)
+        self.gives_double: bool = shapes.is_double(root)
 
-def rows_between(network: Network) -> dict[str, int]:
-    """Return the names of the rows between two blocks, and the most numbers that each holds."""
-    widths = [block.n_out for block in network.all_blocks[:-1]]
-    held = {name: widths[place::2] for place, name in enumerate(_BETWEEN)}
-    return {name: max(values) for name, values in held.items() if values}
+    def helpers(self, texts: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+        """Yield the texts of the functions that the lines call."""
+        text = "\n".join(self.lines)
+        yield from (helper for name, helper in texts.items() if f"{prefix}{name}(" in text)
 
 
 def identifier(path: str | Path) -> str:
@@ -51,12 +64,13 @@ def indented(lines: list[str]) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def description(network: Network, call: str, remark: str = "") -> str:
+def description(network: Network, n_outputs: int, call: str, remark: str = "") -> str:
     """Return what a file says of itself.
 
     Parameters
     ----------
     network : Network
+    n_outputs : int
     call : str
         How its function is called.
     remark : str
@@ -65,7 +79,6 @@ def description(network: Network, call: str, remark: str = "") -> str:
     """
     from importlib.metadata import version  # a tenth of the time that all of fastmlp would take
 
-    n_outputs = network.all_blocks[-1].n_out
     head = network.head
     if head is None or head.classes is None:
         what = "outputs"
@@ -78,6 +91,23 @@ def description(network: Network, call: str, remark: str = "") -> str:
         "",
         f"{call} takes a row x of {network.n_inputs} inputs and gives a row y of",
         f"{n_outputs} {what}.",
+        *_inputs(network),
         remark,
     ]
     return "\n".join(lines).rstrip()
+
+
+def _inputs(network: Network) -> Iterator[str]:
+    """Yield a line about each column of a table."""
+    if not network.columns:
+        return
+    yield "The inputs are the columns of a table, NaN where a number is missing:"
+    for place, column in enumerate(network.columns):
+        name = " ".join(column.name.split())
+        if not column.names:
+            yield f"x[{place}] {name}: {column.holds}"
+        else:
+            yield (
+                f"x[{place}] {name}: the code of a category, {column.unknown} if it is unknown and "
+                "0 if it is missing"
+            )

@@ -7,12 +7,14 @@ import numpy as np
 from fastmlp.formulas.expressions import named
 
 __all__ = [
+    "double",
     "erfc",
     "logistic",
     "rectified",
     "row_max",
     "row_mean",
     "row_sum",
+    "single",
     "softmax",
     "where",
 ]
@@ -34,6 +36,18 @@ _ERFC = (
 def where(condition: Any, yes: Any, no: Any) -> Any:
     """Return yes where the condition holds, else no."""
     return np.where(condition, yes, no)
+
+
+@named
+def single(x: Any) -> Any:
+    """Return x in float32."""
+    return x.astype(np.float32, copy=False)
+
+
+@named
+def double(x: Any) -> Any:
+    """Return x in float64."""
+    return x.astype(np.float64, copy=False)
 
 
 @named

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.formulas.activations import ACTIVATIONS
-from fastmlp.formulas.expressions import Expression
 from fastmlp.formulas.functions import row_mean
+from fastmlp.formulas.rows import columns, joined, looked_up, products
 
 __all__ = ["CORES", "normalize"]
 
@@ -54,69 +54,60 @@ def parametric(x: Any, mixing: Any, activation: str, alpha: float) -> Any:
     return x + mixing * (formula(x, *numbers) - x)
 
 
-def embedding(x: Any, table: Any, n_codes: int) -> Any:
+def embedding(x: Any, table: Any, n_codes: int, n_features: int) -> Any:
     """The columns that are no codes, then a row of the table for each code."""
-    _require_numbers(x, "an Embedding")
-    codes = x[:, x.shape[1] - n_codes :]
-    known = (codes >= 0) & (codes < len(table))
-    rows = table[np.where(known, codes, 0).astype(np.int64)]
-    plain = x[:, : x.shape[1] - n_codes]
-    return np.concatenate([plain, rows.reshape(len(x), -1)], axis=1)
+    n_plain = n_features - n_codes
+    made = looked_up(columns(x, np.arange(n_plain, n_features)), table)
+    return joined(columns(x, np.arange(n_plain)), made) if n_plain else made
 
 
-def periodic(x: Any, weight: Any, n_waves: int, n_made: int) -> Any:
+def periodic(x: Any, weight: Any, n_waves: int, n_made: int, n_features: int) -> Any:
     """[W2' cos(2 pi w1 x + b1) + b2, x] for each number, then the other columns."""
-    _require_numbers(x, "a PeriodicEmbedding")
-    parts = []
-    for number, row in zip(x.T, weight, strict=False):
-        w1, b1 = row[:n_waves], row[n_waves : 2 * n_waves]
-        mixing = row[2 * n_waves : -n_made].reshape(n_made, n_waves)
-        waves = np.cos(2.0 * np.pi * number[:, None] * w1 + b1)
-        parts += [waves @ mixing.T + row[-n_made:], number[:, None]]
-    return np.concatenate([*parts, x[:, len(weight) :]], axis=1, dtype=x.dtype)
+    n = len(weight)
+    w1, b1, mixing, b2 = np.split(weight, [n_waves, 2 * n_waves, weight.shape[1] - n_made], axis=1)
+    number = columns(x, np.repeat(np.arange(n), n_waves))
+    waves = np.cos(2.0 * np.pi * number * w1.ravel() + b1.ravel())
+    mixing = mixing.reshape(n, n_made, n_waves).transpose(0, 2, 1)
+    made = products(waves, mixing, n) + b2.ravel()
+    n_all = n * n_made
+    order = np.c_[np.arange(n_all).reshape(n, n_made), n_all + np.arange(n)].ravel()
+    return columns(joined(made, x), np.r_[order, n_all + np.arange(n, n_features)])
 
 
-def piecewise(x: Any, weight: Any, edges: Any, width: int) -> Any:
+def piecewise(x: Any, weight: Any, edges: Any, width: int, n_features: int) -> Any:
     """w0 x + b0 + sum of s_t W_t for each number, then the other columns."""
-    _require_numbers(x, "a PiecewiseLinearEmbedding")
-    parts = []
-    for number, row, own in zip(x.T, weight, edges, strict=False):
-        made = number[:, None] * row[:width] + row[width : 2 * width]
-        n_used = int(np.argmin(np.append(np.diff(own) > 0, False)))
-        for t in range(n_used):
-            share = (number - own[t]) / (own[t + 1] - own[t])
-            share = share if t == 0 else np.maximum(share, 0.0)
-            share = share if t == n_used - 1 else np.minimum(share, 1.0)
-            made += share[:, None] * row[(t + 2) * width : (t + 3) * width]
-        parts.append(made)
-    return np.concatenate([*parts, x[:, len(weight) :]], axis=1, dtype=x.dtype)
+    n, n_bins = len(weight), edges.shape[1] - 1
+    low, high = edges[:, :-1], edges[:, 1:]
+    used = np.logical_and.accumulate(high > low, axis=1)
+    last = used & ~np.c_[used[:, 1:], np.zeros(n, bool)]
+    least, most = np.zeros_like(low), np.where(used, np.ones_like(low), 0)
+    least[used[:, 0], 0], most[last] = -np.inf, np.inf
+    span = np.where(used, high - low, np.ones_like(low))
+    number = columns(x, np.repeat(np.arange(n), n_bins))
+    share = (number - low.ravel()) / span.ravel()
+    share = np.minimum(np.maximum(share, least.ravel()), most.ravel())
+    w0, b0, w = np.split(weight, [width, 2 * width], axis=1)
+    made = products(share, w.reshape(n, n_bins, width), n)
+    made = made + columns(x, np.repeat(np.arange(n), width)) * w0.ravel() + b0.ravel()
+    return joined(made, columns(x, np.arange(n, n_features))) if n < n_features else made
 
 
 def members(x: Any, weight: Any, width: int) -> Any:
     """[r_1 x, 0, r_2 x, 0, ...]."""
-    _require_numbers(x, "a Members layer")
-    y = np.zeros((len(x), len(weight), width), x.dtype)
-    y[:, :, : x.shape[1]] = x[:, None] * weight
-    return y.reshape(len(x), -1)
+    k, n_features = weight.shape
+    places, factors = np.full((k, width), -1), np.zeros((k, width), weight.dtype)
+    places[:, :n_features], factors[:, :n_features] = np.arange(n_features), weight
+    return columns(x, places.ravel()) * factors.ravel()
 
 
-def shared_affine(x: Any, weight: Any, bias: Any) -> Any:
+def shared_affine(x: Any, weight: Any, bias: Any, n_members: int) -> Any:
     """x W + b for each member."""
-    _require_numbers(x, "a SharedLinear layer")
-    return (x.reshape(-1, len(weight)) @ weight + bias).reshape(len(x), -1)
+    return products(x, weight, n_members) + np.tile(bias, n_members)
 
 
 def heads(x: Any, weight: Any, bias: Any) -> Any:
     """x W_m + b_m for each member m."""
-    _require_numbers(x, "a MemberHeads layer")
-    parts = zip(np.split(x, len(weight), axis=1), weight, strict=True)
-    return np.concatenate([part @ w.T for part, w in parts], axis=1) + bias
-
-
-def _require_numbers(x: Any, layer: str) -> None:
-    """Raise TypeError for an expression: these formulas are more than one can hold."""
-    if isinstance(x, Expression):
-        raise TypeError(f"a model with {layer} cannot be exported yet: save it with model.save")
+    return products(x, weight.transpose(0, 2, 1), len(weight)) + bias
 
 
 CORES: dict[str, Callable[..., Any]] = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.formulas.expressions import named
 from fastmlp.formulas.functions import logistic, softmax
+from fastmlp.formulas.rows import joined
 
 __all__ = ["LINKS", "both"]
 
@@ -19,7 +19,6 @@ LINKS: dict[str, Callable[[Any], Any]] = {
 """Name, as in an estimator's ``out_activation_`` -> formula."""
 
 
-@named
 def both(p: Any) -> Any:
     """Return the probabilities of both classes (N, 2), given those of the second (N, 1)."""
-    return np.hstack([1 - p, p])
+    return joined(1 - p, p)

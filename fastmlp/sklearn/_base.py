@@ -340,7 +340,8 @@ class BaseMLP(BaseEstimator, Estimator):
 
         """
         check_is_fitted(self)
-        export.write(self._network.model, path, int8=int8, head=self._head())
+        model, head = self._network.model, self._head()
+        export.write(lambda: export.network_of(model, head), path, int8=int8)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""
