@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fastmlp import losses
+from fastmlp import export, losses
 from fastmlp.common.validation import as_weights, positive_int
 from fastmlp.layers.custom import Custom
 from fastmlp.model import Sequential
@@ -191,6 +191,28 @@ class Ensemble:
                 )
         model_file.save_ensemble(self.models, self.weights.tolist(), path)
 
+    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
+        """Write a file that predicts without fastmlp; the end of its name says the format.
+
+        Whoever runs it passes rows of D numbers and gets what `predict` returns, computed in
+        float32.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
+        int8 : bool, default False
+            Whether the weights in a C header become whole numbers of 8 bits.
+
+        """
+        head = export.Head(_FORMS[self.loss.predicts].link)
+        chosen = [
+            (export.Member(model, head), weight)
+            for model, weight in zip(self.models, self.weights.tolist(), strict=True)
+            if weight > 0
+        ]
+        export.write(lambda: export.mean_of(*zip(*chosen, strict=True)), path, int8=int8)
+
     def __len__(self) -> int:
         """Return the number of models."""
         return len(self.models)
@@ -242,8 +264,12 @@ class _Judge:
 
 
 class _Form(NamedTuple):
-    """How the outputs that a loss takes become numbers that can be averaged, and back."""
+    """How the outputs that a loss takes become numbers that can be averaged, and back.
 
+    ``link`` is the name of ``of_outputs`` in `fastmlp.formulas.links`.
+    """
+
+    link: str
     of_outputs: Callable[[np.ndarray], np.ndarray]
     to_outputs: Callable[[np.ndarray], np.ndarray]
 
@@ -273,10 +299,10 @@ def _log(p: np.ndarray) -> np.ndarray:
 
 
 _FORMS = {
-    "numbers": _Form(lambda z: z, lambda mean: mean),
-    "class probabilities": _Form(_softmax, _log),
-    "probabilities": _Form(_logistic, lambda p: _log(p) - _log(1.0 - p)),
-    "counts": _Form(_exp, _log),
+    "numbers": _Form("identity", lambda z: z, lambda mean: mean),
+    "class probabilities": _Form("softmax", _softmax, _log),
+    "probabilities": _Form("logistic", _logistic, lambda p: _log(p) - _log(1.0 - p)),
+    "counts": _Form("exp", _exp, _log),
 }
 
 

@@ -12,7 +12,9 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser("export", help="write a saved model as ONNX, C or JavaScript")
-    parser.add_argument("model", metavar="MODEL", type=Path, help="file written by model.save")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help="file written by train --out, or by model.save"
+    )
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -20,7 +22,9 @@ def add_parser(commands: Any) -> None:
         help="what to write; .onnx, .h or .js at its end says the format",
     )
     parser.add_argument(
-        "--int8", action="store_true", help="weights of 8 bits in a C header, a quarter as large"
+        "--int8",
+        action="store_true",
+        help="weights of 8 bits in a C header, about a third as large",
     )
     parser.set_defaults(run=run)
 
@@ -31,11 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_file("FILE", arguments.file)
     model = saving.load(arguments.model)
-    if not hasattr(model, "export"):
-        raise ValueError(
-            f"{arguments.model} holds a {type(model).__name__}, which cannot be exported: give a "
-            "file with a single network, written by model.save"
-        )
     if not write_file(arguments.file, lambda path: model.export(path, int8=arguments.int8)):
         return 1
     print(f"wrote {arguments.file}")

@@ -152,12 +152,11 @@ def _steps(models: Sequence[Stack]) -> list[list[Step]]:
 def _computed(steps: Sequence[Step], x: Expression, wide: bool) -> Expression:
     """Return the outputs of some steps for a row x, which is float64 if it is ``wide``."""
     for number, step in enumerate(steps):
+        is_wide = wide and number == 0
         if _needs_double(step):
-            x = single(step(double(x)))
-        elif wide and number == 0:
-            x = step(single(x))
+            x = single(step(x if is_wide else double(x)))
         else:
-            x = step(x)
+            x = step(single(x) if is_wide else x)
     return x
 
 

@@ -177,11 +177,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return z
 
     def _head(self) -> Head:
-        if self._labels.multilabel:
-            kind = "multilabel"
-        else:
-            kind = "multiclass" if self._labels.kind == "multiclass" else "binary"
-        return Head(self.out_activation_, kind, self.classes_)
+        return Head(self.out_activation_, self._labels.probabilities, self.classes_)
 
     def _check_targets(self, y: Any, first: bool, incremental: bool) -> np.ndarray:
         check_objects(y)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastmlp.export import Head, Member, mean_of, write
 from fastmlp.sklearn._base import BaseMLP
 from fastmlp.sklearn._classifier import MLPClassifier
 from fastmlp.sklearn._data import check_dates
@@ -157,6 +159,34 @@ class _Ensemble(BaseEstimator):
         rows = self._validated(X, reset=False)
         return np.mean([self._averaged(member, rows) for member in self.estimators_], axis=0)
 
+    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
+        """Write a file that predicts without fastmlp; the end of its name says the format.
+
+        It has the inputs and outputs that the file of a single estimator has.
+
+        Parameters
+        ----------
+        path : str or path
+            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
+        int8 : bool, default False
+            Whether the weights in a C header become whole numbers of 8 bits.
+
+        """
+        check_is_fitted(self)
+        members = [
+            Member(each._network.model, each._head(), self._places(each))
+            for each in self.estimators_
+        ]
+        weights = [1 / len(members)] * len(members)
+        write(lambda: mean_of(members, weights, self._head()), path, int8=int8)
+
+    def _head(self) -> Head:
+        return self.estimators_[0]._head()
+
+    def _places(self, member: Any) -> np.ndarray | None:
+        """Return the place of each output among a member's own, -1 where it has none."""
+        return None
+
     def _validated(self, X: Any, *y: Any, **how: Any) -> Any:
         return validate_data(self, X, *y, accept_sparse=_SPARSE, dtype=_FLOATS, order="C", **how)
 
@@ -225,6 +255,17 @@ class MLPEnsembleClassifier(ClassifierMixin, _Ensemble):
         places = np.searchsorted(self.classes_, member.classes_)
         found[:, places] = p if len(places) > 1 else 1.0
         return found
+
+    def _head(self) -> Head:
+        return Head("identity", self._labels.probabilities, self.classes_)
+
+    def _places(self, member: Any) -> np.ndarray | None:
+        if self._labels.multilabel or len(member.classes_) == len(self.classes_):
+            return None
+        places = np.full(len(self.classes_), -1)
+        own = np.searchsorted(self.classes_, member.classes_)
+        places[own] = np.arange(len(own))
+        return places
 
     def _decided(self, mean: np.ndarray) -> Any:
         return self._labels.decided(mean[:, 1:] if self._labels.kind == "binary" else mean)

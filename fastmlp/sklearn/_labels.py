@@ -1,6 +1,6 @@
 """Conversion between users' class labels and the codes that the kernels take."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.preprocessing import LabelBinarizer
@@ -59,6 +59,13 @@ class Labels:
     def multilabel(self) -> bool:
         """Whether a row can have several labels."""
         return self.kind == "multilabel-indicator"
+
+    @property
+    def probabilities(self) -> Literal["binary", "multiclass", "multilabel"]:
+        """What a network's probabilities are of: the second class, each class, or each label."""
+        if self.multilabel:
+            return "multilabel"
+        return "multiclass" if self.kind == "multiclass" else "binary"
 
     def codes(self, y: Any) -> np.ndarray:
         """Return the index of each row's class in ``classes``, (N,), or 0/1 labels, (N, C).

@@ -42,8 +42,8 @@ _WITHOUT_CHECKSUM = ("fastmlp 1", "fastmlp ensemble 1")
 _BYTES_A_LAYER = 1024  # of the header, at most
 _LONGEST_REASON = 250  # characters
 _CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+_EXPORTED = {"onnx": "ONNX", "h": "C headers", "js": "JavaScript modules"}
 _OTHER_FORMATS = {
-    "onnx": "ONNX",
     "pt": "PyTorch's format",
     "pth": "PyTorch's format",
     "ckpt": "a checkpoint of another library",
@@ -128,11 +128,18 @@ def save_ensemble(
 def require_name(path: str | os.PathLike[str]) -> None:
     """Raise ValueError if a file's name has the ending of another format."""
     name = Path(path)
-    other = _OTHER_FORMATS.get(name.suffix[1:].lower())
+    suffix, better = name.suffix[1:].lower(), name.with_suffix(".safetensors").name
+    exported = _EXPORTED.get(suffix)
+    if exported is not None:
+        raise ValueError(
+            f"{printable(path)}: models are saved as safetensors, and {exported} are written by "
+            f"export(path) of a model, or by fastmlp export: save the model as {printable(better)}"
+        )
+    other = _OTHER_FORMATS.get(suffix)
     if other is not None:
         raise ValueError(
             f"{printable(path)}: models are saved as safetensors, not as {other}: "
-            f"name the file {printable(name.with_suffix('.safetensors').name)}"
+            f"name the file {printable(better)}"
         )
 
 
