@@ -104,6 +104,20 @@ def test_a_stop_by_a_callback_counts_but_a_time_limit_does_not(tmp_path):
     assert_same(train(tmp_path / "b"), train())
 
 
+def test_early_stopping_at_the_time_limit_ends_a_resumed_run_too(tmp_path):
+    options = {"early_stopping": 2, "epochs": 60, "validation_data": (X[:40], Y[::-1][:40])}
+    whole = train(**options)
+    last = len(whole[2]) - 1
+
+    class TimeIsUp(fastmlp.Callback):
+        def on_epoch_end(self, epoch, record, model):
+            return "time limit" if epoch == last else None
+
+    train(tmp_path, callbacks=[TimeIsUp()], **options)
+
+    assert_same(train(tmp_path, **options), whole)
+
+
 def test_a_run_that_continues_an_earlier_one_resumes(tmp_path):
     def fit(folder=None, *callbacks):
         model, optimizer = network(), fastmlp.Adam(fastmlp.schedules.Cosine(0.01))

@@ -140,21 +140,34 @@ class TestSearches:
             self.search(Trainer(), None)
 
 
-def test_a_sweep_on_the_command_line_keeps_checkpoints(tmp_path, capsys, monkeypatch):
-    options = [*QUICK, "--lr", "1e-3,1e-2", "--jobs", "1"]
+@pytest.mark.parametrize("jobs", [["--jobs", "1"], []], ids=["one by one", "in a pack"])
+def test_a_sweep_on_the_command_line_keeps_checkpoints(jobs, tmp_path, capsys, monkeypatch):
+    options = [*QUICK, "--lr", "1e-3,1e-2", *jobs]
     assert main(["sweep", *options]) == 0
     whole = report(capsys)
     mine = [*options, "--out", str(tmp_path), "--checkpoint-every", "1 epoch"]
 
-    def stop(*_):
-        raise StoppedError
+    due, continued = Checkpoint.due, []
+
+    def stop(self, epochs_done):
+        if epochs_done == 4:
+            raise StoppedError
+        return due(self, epochs_done)
+
+    def note(self, epochs_done):
+        continued.append(epochs_done)
+        return due(self, epochs_done)
 
     with monkeypatch.context() as broken:
         broken.setattr("fastmlp.cli.sweep.Checkpoint.due", stop)
         assert main(["sweep", *mine]) == 1
         capsys.readouterr()
+    assert len(list(tmp_path.rglob("checkpoint-*"))) == 4  # two of each run
 
-    assert main(["sweep", *mine]) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("fastmlp.cli.sweep.Checkpoint.due", note)
+        assert main(["sweep", *mine]) == 0
+    assert set(continued) == {4, 5}
 
     found = report(capsys)
     assert [timeless(run) for run in found["runs"]] == [timeless(run) for run in whole["runs"]]

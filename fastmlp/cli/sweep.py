@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = sweep.search(
         trainer,
         parameters,
-        train_many=trainer.together if every is None and trainer.packs(parameters) else None,
+        train_many=trainer.together if trainer.packs(parameters) else None,
         n_runs=arguments.random,
         seed=settings["seed"],
         n_jobs=arguments.jobs,

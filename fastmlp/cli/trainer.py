@@ -67,9 +67,11 @@ class Trainer:
         done: Callable[[int, Any], None],
     ) -> None:
         runs: list[tuple[int, Any, dict[str, Any]]] = []
+        folders: list[Any] = []
         for place, own in todo:
             try:
                 runs.append((place, *self._prepared(own, seed, None)))
+                folders.append(own.get("checkpoint_folder"))
             except (TypeError, ValueError) as error:
                 done(place, error)
         if not runs:
@@ -79,9 +81,12 @@ class Trainer:
         common["optimizers"], common["seeds"] = common.pop("optimizer"), common.pop("seed")
         common["n_threads"] = n_threads
         teller = _Teller(self, [place for place, _, _ in runs], done)
+        callbacks: list[Any] = [teller]
+        if self.checkpoint_every is not None:
+            callbacks.append(_Keeper(folders, self.checkpoint_every))
         X, y = self.task.X_train, self.task.to_learn(self.task.y_train)
         try:
-            fit_many([m for _, m, _ in runs], X, y, callbacks=[teller], verbose=False, **common)
+            fit_many([m for _, m, _ in runs], X, y, callbacks=callbacks, verbose=False, **common)
         except (TypeError, ValueError):  # one of them is wrong, which must not stop the others
             if teller.n_told:
                 raise
@@ -146,6 +151,18 @@ class _Teller:
             self.done(self.places[index], Failed(stopped.removeprefix("failed: ")))
         else:
             self.done(self.places[index], self.trainer._finished(model, history))
+
+
+class _Keeper(Checkpoint):
+    """Keeps the files of each run of a pack in the folder that the sweep gives the run."""
+
+    def __init__(self, folders: Sequence[Path], every: str | float):
+        super().__init__(folders[0].parent, every, resume=True)
+        self.folders = folders
+
+    def of_model(self, index: int) -> Checkpoint:
+        """Return what keeps the files of one run."""
+        return Checkpoint(self.folders[index], self.every, resume=True)
 
 
 def _n_weights(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> int:

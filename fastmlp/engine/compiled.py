@@ -141,7 +141,7 @@ class CompiledRunner:
         start_epoch(memory, self.optimizer.t, rates, fades)
         enter_state(memory, self._plan, self.model.stages)
         started = time.perf_counter()
-        self._run(poll, interrupt)
+        interrupted = self._run(poll, interrupt)
         self._expected_seconds = time.perf_counter() - started
         leave_state(memory, self._plan, self.model.stages)
         made = int(memory[op.CONTROL][op.STEPS_DONE])
@@ -153,7 +153,8 @@ class CompiledRunner:
         n_correct = int(hits.sum())
         if made and not math.isfinite(losses[-1]):
             return EpochResult(losses, penalties, masses, n_correct, diverged_step=made - 1)
-        return EpochResult(losses, penalties, masses, n_correct, interrupted=interrupt.pending)
+        interrupted = interrupted or interrupt.pending
+        return EpochResult(losses, penalties, masses, n_correct, interrupted=interrupted)
 
     def share_penalty(self, l2: float) -> None:
         """Scale the penalty by each minibatch's rows, instead of using the constructor's ``l2``.
@@ -193,23 +194,27 @@ class CompiledRunner:
         """Read how each array of parameters is trained."""
         enter_factors(self._plan, self.model.slots, self.model.factors)
 
-    def _run(self, poll: Callable[[], None], interrupt: Interrupt, works_too: bool = False) -> None:
+    def _run(self, poll: Callable[[], None], interrupt: Interrupt, works_too: bool = False) -> bool:
         """Run the threads until they finish, or until the end of the step on an interrupt.
 
         Usually this thread only watches. If the work is short it also works, and sees Ctrl-C at
-        the end.
+        the end. Returns whether there was an interrupt; ``poll`` may raise one too.
         """
         works_too = works_too or self._expected_seconds < _SHORT_WORK
-        first = 1 if works_too else 0
+        first, polled_out = 1 if works_too else 0, False
 
         def look() -> None:
-            if interrupt.pending:
+            nonlocal polled_out
+            try:
+                poll()
+            except KeyboardInterrupt:
+                polled_out = True
+            if interrupt.pending or polled_out:
                 self._memory[op.CONTROL][op.STOP] = 1
-            poll()
 
         if works_too and self.n_threads == 1:
             self._run_kernel(0)
-            return
+            return interrupt.pending
         with threads.team(self.n_threads - first) as team:
             if team.size + first < self.n_threads:
                 works_too = works_too or team.size == 0
@@ -223,6 +228,7 @@ class CompiledRunner:
             except BaseException:  # an error in one thread, or a second Ctrl-C
                 self._abort()
                 raise
+        return interrupt.pending or polled_out
 
     def _divide_among(self, n_threads: int) -> None:
         """Redistribute the work over fewer threads because no more can be started."""

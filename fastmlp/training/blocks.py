@@ -13,7 +13,7 @@ from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_data, native
 from fastmlp.losses import Loss
 
-__all__ = ["ArrayBlocks", "CalledBlocks", "sample_digest"]
+__all__ = ["ArrayBlocks", "CalledBlocks", "Digests"]
 
 _HEAVIEST = 2.0**40  # of a weight: products and long sums then stay finite in float32
 _HASHED = 1 << 18  # bytes of a block
@@ -37,7 +37,7 @@ class ArrayBlocks:
         self._model, self._X, self._targets, self._weights = model, X, targets, weights
         self.n_rows: int = len(X)
         self._is_checked = False  # after the first epoch
-        self.digest: Callable[[], str] = partial(sample_digest, X, targets, weights)
+        self.digest: Callable[[], str] = partial(_digest, X, targets, weights)
         self.first: Rows = self._rows(0, 1)
 
     def stretches(self, n_rows: int, rng: "np.random.Generator | None") -> np.ndarray:
@@ -141,9 +141,28 @@ class CalledBlocks:
         return native(found.astype(self._model.dtype))
 
 
-def sample_digest(*arrays: np.ndarray | None) -> str:
-    """Return a hash of arrays: of all their bytes, or of 256 samples of an array above 64 MB."""
-    found, n_samples = _sha256(), 256
+class Digests:
+    """Returns hashes of rows; arrays that several of them share are hashed once."""
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[int, int], tuple[Rows, Any]] = {}  # rows keep their arrays alive
+
+    def __call__(self, rows: Rows) -> str:
+        """Return the hash of some rows."""
+        key = id(rows.X), id(rows.targets)
+        if key not in self._begun:
+            self._begun[key] = rows, _hashed(_sha256(), rows.X, rows.targets)
+        begun = self._begun[key][1].copy()
+        return _hashed(begun, rows.weights, rows.index).hexdigest()
+
+
+def _digest(*arrays: np.ndarray | None) -> str:
+    return _hashed(_sha256(), *arrays).hexdigest()
+
+
+def _hashed(found: Any, *arrays: np.ndarray | None) -> Any:
+    """Add arrays to a hash: all their bytes, or 256 samples of an array above 64 MB."""
+    n_samples = 256
     for array in arrays:
         if array is None:
             found.update(b"none")
@@ -155,7 +174,7 @@ def sample_digest(*arrays: np.ndarray | None) -> str:
         starts = range(0, content.size, _HASHED)
         for start in starts if whole else np.linspace(0, last, n_samples, dtype=np.int64):
             found.update(content[start : start + _HASHED].data)
-    return found.hexdigest()
+    return found
 
 
 def _sha256() -> Any:

@@ -26,6 +26,8 @@ _EPOCHS = re.compile(r"\s*(\d+)\s*epochs?\s*")
 class Checkpoint(Callback):
     """Keep the whole state of training in files, so that a run that was killed can be resumed.
 
+    It is a callback of ``Sequential.fit`` and of ``fastmlp.fit_many``.
+
     ::
 
         model.fit(X, y, epochs=100, callbacks=[Checkpoint("run", resume=True)])
@@ -38,7 +40,8 @@ class Checkpoint(Callback):
     Parameters
     ----------
     folder : path
-        Holds the files of one run; created if it does not exist.
+        Holds the files of one run; created if it does not exist. The models of ``fit_many`` have
+        folders of their own in it: ``model-0000`` and so on, by their places in the list.
     every : str or float, default "1 epoch"
         When to write: after a number of epochs, ``"5 epochs"``, or when that many seconds have
         passed, even in the middle of an epoch. Another file is written when training ends, and one
@@ -81,13 +84,21 @@ class Checkpoint(Callback):
         self.every_epochs, self.every_seconds = _interval(every)
         self.keep: int | None = None if keep is None else positive_int("keep", keep)
         self.resume: bool = bool(resume)
+        self.settings: dict[str, Any] | None = None  # those of the run, if they are known already
         self._write: Callable[[Path, EpochResult | None], None] | None = None
         self._last = 0.0
+
+    def of_model(self, index: int) -> "Checkpoint":
+        """Return what keeps the files of one of the models of ``fit_many``."""
+        folder = self.folder / f"model-{index:04}"
+        return Checkpoint(folder, self.every, self.keep, self.resume)
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Refuse what cannot be resumed."""
         if self._write is None:
-            raise TypeError("Checkpoint is a callback of Sequential.fit, not of estimators")
+            raise TypeError(
+                "Checkpoint is a callback of Sequential.fit and fit_many, not of estimators"
+            )
 
     def on_train_end(self, history: History) -> None:
         """Let go of the run."""
@@ -110,7 +121,28 @@ class Checkpoint(Callback):
 
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        found = self.files()
+        damaged = self.first_intact(read)
+        for path, why in damaged.items():
+            note(f"{printable(path)} is passed over: {why}")
+        if damaged and len(damaged) == len(self.files()):
+            note(f"no checkpoint in {printable(self.folder)} is intact: training starts anew")
+        self._write, self._last = write, time.monotonic()
+
+    def first_intact(self, read: Callable[[Path], None]) -> dict[Path, DamagedError]:
+        """Read the newest file that is not damaged; return what is wrong with newer ones.
+
+        Parameters
+        ----------
+        read : callable
+            ``read(path)`` raises DamagedError, or RefusedError for a file of another run.
+
+        Raises
+        ------
+        ValueError
+            If there are files and none are wanted, or the newest is of another run.
+
+        """
+        found, damaged = self.files(), dict[Path, DamagedError]()
         if found and not self.resume:
             raise ValueError(
                 f"the folder {printable(self.folder)} holds the checkpoints of an earlier run: "
@@ -121,17 +153,14 @@ class Checkpoint(Callback):
                 read(path)
                 break
             except DamagedError as error:
-                note(f"{printable(path)} is passed over: {error}")
+                damaged[path] = error
             except RefusedError as error:
                 raise ValueError(f"{printable(path)} cannot be resumed from: {error}") from None
-        else:
-            if found:
-                note(f"no checkpoint in {printable(self.folder)} is intact: training starts anew")
-        self._write, self._last = write, time.monotonic()
+        return damaged
 
     def files(self) -> list[Path]:
         """Return the checkpoints in the folder, newest first."""
-        named = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        named = [p for p in self.folder.glob("checkpoint-*") if _NAME.fullmatch(p.name)]
         return sorted(named, key=_step_of, reverse=True)
 
     def due(self, epochs_done: int | None = None) -> bool:

@@ -95,11 +95,14 @@ class HaltedRun:
     ----------
     n_threads : int
         How many threads the run may use; it may grow while the model is trained.
+    told : str or None
+        Why the run was told to end after an epoch.
 
     """
 
     def __init__(self, halt: Halt, n_threads: int):
         self.n_threads: int = n_threads
+        self.told: str | None = None
         self._halt = halt
         self._info: TrainingInfo | None = None
         self._runner: Stoppable | None = None
@@ -145,7 +148,8 @@ class HaltedRun:
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
         """End the run after an epoch."""
-        return self._halt.ended()
+        self.told = self._halt.ended()
+        return self.told
 
     def on_train_end(self, history: History) -> None:
         """Let go of the run's memory."""

@@ -105,7 +105,9 @@ class Loop:
 
         """
         self._first_epoch, self._midway = epoch, midway
-        if reason not in (None, TIME_LIMIT):
+        if reason in (None, TIME_LIMIT):  # the rule may have said so at the same time
+            reason = None if self.rule is None else self.rule.reason()
+        if reason is not None:
             self._first_epoch, self.reason = self.info.epochs, reason
             if epoch < self.info.epochs:
                 self.history.stopped = reason

@@ -7,7 +7,9 @@ from fastmlp.common.errors import in_shell
 from fastmlp.common.messages import note
 from fastmlp.common.validation import positive, positive_int
 from fastmlp.engine import threads
+from fastmlp.training.checkpoint import checkpoint_of
 from fastmlp.training.history import History
+from fastmlp.training.pack_checkpoints import keep_checkpoints
 from fastmlp.training.pack_queue import PackQueue
 from fastmlp.training.pack_runs import as_pack_callbacks, runs_of
 
@@ -86,7 +88,9 @@ def fit_many(
     callbacks : sequence, default ()
         Objects with a method ``on_run_end(index, history, model)``. It is called on the caller's
         thread whenever a model has finished, in that order. A true return value ends the training
-        of all models at the end of their steps; a string is also the reason.
+        of all models at the end of their steps; a string is also the reason. One of them may be a
+        `fastmlp.Checkpoint`, which keeps the files of each model in a folder of its own; a pack
+        that is resumed calls ``on_run_end`` also for the models that had finished.
     verbose : bool, optional
         Whether to show progress; default: only on a terminal.
 
@@ -132,6 +136,9 @@ def fit_many(
         early_stopping=early_stopping,
         restore_best=restore_best,
     )
+    checkpoint = checkpoint_of(callbacks)
+    if checkpoint is not None:
+        keep_checkpoints(checkpoint, runs)
     histories = PackQueue(runs, n_threads, limit, listeners, verbose).run()
     _say_how_many_failed(histories)
     return histories

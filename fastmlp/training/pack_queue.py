@@ -120,7 +120,10 @@ class PackQueue:
         try:
             run.history.stopped = self._halt.ended()
             if run.history.stopped is None:
-                options = replace(run.options, n_threads=halted.n_threads, callbacks=(halted,))
+                keeps = () if run.checkpoint is None else (run.checkpoint,)
+                options = replace(
+                    run.options, n_threads=halted.n_threads, callbacks=(halted, *keeps)
+                )
                 rows = run.weighted()
                 run.history = train(run.model, rows, run.validation, options, run.monitor)
                 if run.history.stopped == "interrupted":

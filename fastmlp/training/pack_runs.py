@@ -14,6 +14,7 @@ from fastmlp.layers.stack import Stack
 from fastmlp.losses import is_built_in
 from fastmlp.optimizers import Optimizer
 from fastmlp.training.batches import Batches
+from fastmlp.training.checkpoint import Checkpoint
 from fastmlp.training.fitting import checked_monitor
 from fastmlp.training.history import History
 from fastmlp.training.options import FitOptions
@@ -40,6 +41,7 @@ class Run:
     validation : Rows or None
     sample_weight : numpy.ndarray or None
         A checked weight for each row used.
+    checkpoint : Checkpoint or None
     history : History
         Without epochs until the run has begun.
 
@@ -52,6 +54,7 @@ class Run:
     rows: Rows
     validation: Rows | None
     sample_weight: np.ndarray | None
+    checkpoint: Checkpoint | None = None
     history: History = field(default_factory=History)
 
     @property
@@ -127,16 +130,17 @@ def runs_of(
 
 
 def as_pack_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """Check that each callback of a pack has the hook of packs; return them as a tuple."""
+    """Check that each callback has the hook of packs; return all but a `Checkpoint`."""
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"callbacks must be a list or tuple of callbacks, got {callbacks!r}")
-    for callback in callbacks:
+    listeners = [each for each in callbacks if not isinstance(each, Checkpoint)]
+    for callback in listeners:
         if isinstance(callback, type) or not callable(getattr(callback, _HOOK, None)):
             raise TypeError(
                 f"each callback of fit_many must be an object with {_HOOK}(index, history, model), "
                 f"got {callback!r}"
             )
-    return tuple(callbacks)
+    return tuple(listeners)
 
 
 class _Data:

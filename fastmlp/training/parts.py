@@ -113,6 +113,9 @@ class InParts:
                     done = stop
                     if done < len(rates):
                         self._look(partial(joined, parts), False)
+                        if _interrupts(poll):  # short parts do not poll
+                            parts.append(_no_steps(interrupted=True))
+                            return self._ended(parts)
             if done < len(rates):  # Ctrl-C came while waiting for rows
                 parts.append(_no_steps(interrupted=True))
         return self._ended(parts)
@@ -146,6 +149,14 @@ class InParts:
         if self._seconds < float("inf"):
             wanted = int(n_steps * self._seconds / max(seconds, 1e-9))
             self._n_steps = max(1, min(wanted, 8 * n_steps))
+
+
+def _interrupts(poll: Callable[[], None]) -> bool:
+    try:
+        poll()
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _no_steps(interrupted: bool = False) -> EpochResult:

@@ -7,7 +7,9 @@ from typing import Any
 from fastmlp.common.rows import Rows
 from fastmlp.engine.runner import EpochResult
 from fastmlp.training import run_file
+from fastmlp.training.callbacks import TIME_LIMIT
 from fastmlp.training.checkpoint import Checkpoint
+from fastmlp.training.halt import HaltedRun
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.parts import InParts
@@ -40,11 +42,16 @@ def follow(
     """
     optimizer = options.optimizer
     rule = loop.rule if isinstance(loop.rule, Monitor) else None
-    settings = run_file.settings_of(loop.info.model, options, rule, rows, validation)
+    settings = checkpoint.settings
+    if settings is None:
+        settings = run_file.settings_of(loop.info.model, options, rule, rows, validation)
     start, part = (optimizer.t, optimizer.epoch), None
+    halted = [each for each in options.callbacks if isinstance(each, HaltedRun)]
 
     def write(path: Path, done: EpochResult | None) -> None:
-        run_file.write(path, loop, optimizer, settings, start, done)
+        passing = {TIME_LIMIT, *(each.told for each in halted)}  # a resumed run goes on
+        stopped = None if loop.reason in passing else loop.reason
+        run_file.write(path, loop, optimizer, settings, start, stopped, done)
 
     def read(path: Path) -> None:
         nonlocal start, part

@@ -14,13 +14,13 @@ from fastmlp.storage import checked_file, optimizer_state
 from fastmlp.storage.architecture import arrays_of, describe
 from fastmlp.storage.header import DamagedError, RefusedError, parse
 from fastmlp.storage.model_file import FORMAT, read_architecture
-from fastmlp.training.blocks import sample_digest
+from fastmlp.training.blocks import Digests
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.stopping import Monitor, Snapshot
 from fastmlp.training.stream import Stream
 
-__all__ = ["read", "settings_of", "write"]
+__all__ = ["read", "require_same", "settings_of", "write"]
 
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -31,8 +31,11 @@ def settings_of(
     monitor: Monitor | None,
     rows: Rows | Stream,
     validation: Rows | None,
+    digests: Digests | None = None,
 ) -> dict[str, Any]:
     """Return all that decides the bits of a run, as plain values by name.
+
+    Runs that share arrays should share ``digests``, which hash them once.
 
     Raises
     ------
@@ -42,7 +45,11 @@ def settings_of(
     """
     layers = describe(model)
     optimizer = optimizer_state.describe(options.optimizer)
-    stopping = None if monitor is None else [monitor.column, monitor.min_delta, monitor.patience]
+    stopping = None
+    if monitor is not None:
+        later = ["later"] if monitor.later_wins else []
+        stopping = [monitor.column, monitor.min_delta, monitor.patience, *later]
+    digest = Digests() if digests is None else digests
     described = {
         "layers": layers["layers"],
         "dtype": layers["dtype"],
@@ -56,8 +63,8 @@ def settings_of(
         "fade": None if options.fade is None else repr(options.fade),
         "seed": options.seed,
         "matmul_precision": options.matmul_precision,
-        "data": rows.digest() if isinstance(rows, Stream) else _digest(rows),
-        "validation_data": None if validation is None else _digest(validation),
+        "data": rows.digest() if isinstance(rows, Stream) else digest(rows),
+        "validation_data": None if validation is None else digest(validation),
         "early_stopping": stopping,
         "restore_best": options.restore_best,
     }
@@ -70,6 +77,7 @@ def write(
     optimizer: Any,
     settings: dict[str, Any],
     start: tuple[int, int],
+    stopped: str | None,
     part: EpochResult | None,
 ) -> None:
     """Write a checkpoint.
@@ -83,6 +91,8 @@ def write(
         From `settings_of`.
     start : tuple of int
         The optimizer's steps and epochs when the run began.
+    stopped : str or None
+        Why the run has ended before its last epoch, also if it is resumed.
     part : EpochResult, optional
         The steps of an epoch that is under way.
 
@@ -91,7 +101,7 @@ def write(
     run = {
         "settings": settings,
         "start": list(start),
-        "stopped": loop.reason,
+        "stopped": stopped,
         "monitor": None if not isinstance(rule, Monitor) else _of_monitor(rule),
         "part": None if part is None else {"n_correct": int(part.n_correct)},
     }
@@ -129,11 +139,8 @@ def read(
     texts, arrays = checked_file.read(path)
     try:
         architecture = read_architecture(texts, True)
-        if "run" not in texts:
-            raise RefusedError("it is a saved model, not a checkpoint of a run")
-        run = _decoded(texts["run"])
+        run = _run_in(texts, settings)
         described = parse(texts["optimizer"])
-        _require_same(run["settings"], settings)
         records = _decoded(bytes(arrays["run/records"]).decode())
         part = None
         if run["part"] is not None:
@@ -166,6 +173,26 @@ def read(
     return tuple(run["start"]), part
 
 
+def require_same(path: Path, settings: dict[str, Any]) -> None:
+    """Raise as `read` would, for a file that is damaged or of another run, but change nothing."""
+    texts, _ = checked_file.read(path)
+    try:
+        _run_in(texts, settings)
+    except RefusedError:
+        raise
+    except _DAMAGED:
+        raise DamagedError("its header is corrupt") from None
+
+
+def _run_in(texts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says about its run, which must have had these settings."""
+    if "run" not in texts:
+        raise RefusedError("it is a saved model, not a checkpoint of a run")
+    run = _decoded(texts["run"])
+    _require_same(run["settings"], settings)
+    return run
+
+
 def _restore_copies(loop: Loop, arrays: dict[str, np.ndarray]) -> None:
     best, good = _named("best", arrays), _named("good", arrays)
     if loop.best is not None and best:
@@ -174,10 +201,6 @@ def _restore_copies(loop: Loop, arrays: dict[str, np.ndarray]) -> None:
         loop.last_good.save()
         if good:
             loop.last_good.put(good)
-
-
-def _digest(rows: Rows) -> str:
-    return sample_digest(rows.X, rows.targets, rows.weights, rows.index)
 
 
 def _require_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
