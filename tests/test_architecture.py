@@ -20,7 +20,7 @@ FLOORS = {
     "front door": ["", "api"],
     "public names": ["callbacks", "files", "history", "saving", "sequential", "stopping"],
     "uses of models": ["sklearn", "compat", "sweep", "tabular"],
-    "around a model": ["ensemble", "gradcheck", "autoencoder", "plots", "datasets"],
+    "around a model": ["ensemble", "gradcheck", "autoencoder", "plots", "report", "datasets"],
     "model": ["model", "predicting"],
     "training": ["training"],
     "parts of a model": [

@@ -337,6 +337,15 @@ _RESULTS = (
         commands=("train",),
     ),
     Option(
+        "report",
+        "results",
+        "write a page about the data, the training and how well the test rows are predicted to "
+        "this HTML file",
+        Path,
+        "FILE",
+        commands=("train",),
+    ),
+    Option(
         "plot",
         "results",
         "draw the results over two parameters as a heat map to this file",

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
-__all__ = ["score_lines"]
+__all__ = ["score_lines", "score_text"]
 
 
 def score_lines(
@@ -25,8 +25,8 @@ def score_lines(
     known = CLASSIFICATION if "accuracy" in found else REGRESSION
     rows = [list(heads[: 2 if usual is None else 3])]
     for name, metric in known.items():
-        row = [metric.label, _text(name, found[name])]
-        rows.append(row if usual is None else [*row, _text(name, usual[name])])
+        row = [metric.label, score_text(name, found[name])]
+        rows.append(row if usual is None else [*row, score_text(name, usual[name])])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(_aligned(row, widths)) for row in rows]
 
@@ -37,7 +37,8 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [row[0].ljust(widths[0]), *(text.rjust(width) for text, width in numbers)]
 
 
-def _text(name: str, score: float) -> str:
+def score_text(name: str, score: float) -> str:
+    """Format a score by its name."""
     if np.isnan(score):
         return "undefined"
     if name in ("accuracy", "balanced_accuracy"):

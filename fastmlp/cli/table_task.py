@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from fastmlp.datasets.target import Target, read_target
 from fastmlp.tabular import TableEncoder
 from fastmlp.tabular.rows import Rows
 
-__all__ = ["TableTask", "labels_of", "load_table_task", "texts_of_target"]
+__all__ = ["TableTask", "baseline_name", "labels_of", "load_table_task", "texts_of_target"]
 
 _TEST_SHARE = 0.2
 _BYTES_AN_INPUT = 24
@@ -42,6 +43,8 @@ class TableTask:
         The names of the labels; None for numbers.
     n_left_out : int
         Rows without a target.
+    doubts : tuple of str
+        What may have been misread, one sentence each.
 
     """
 
@@ -52,17 +55,38 @@ class TableTask:
     test: Rows
     classes: tuple[str, ...] | None
     n_left_out: int
+    doubts: tuple[str, ...]
 
     def describe(self) -> str:
         """Return one line about the rows and columns."""
-        kinds = [column.kind for column in self.encoder.columns]
-        counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
-        columns = ", ".join(f"{n} {kind if n == 1 else _PLURALS[kind]}" for kind, n in counts)
         task = "regression" if self.classes is None else f"{len(self.classes)} classes"
         return (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test rows, {task}; "
-            f"columns: {columns}"
+            f"columns: {self.counted()}"
         )
+
+    def counted(self) -> str:
+        """Return the number of columns of each kind."""
+        kinds = [column.kind for column in self.encoder.columns]
+        counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+        return ", ".join(f"{n} {kind if n == 1 else _PLURALS[kind]}" for kind, n in counts)
+
+
+def baseline_name(classes: Sequence[str] | None, y: np.ndarray) -> str:
+    """Return what a baseline that does not look at the inputs predicts.
+
+    Parameters
+    ----------
+    classes : sequence of str, or None
+        The names of the labels; None for numbers.
+    y : ndarray
+        Labels or numbers of the training rows.
+
+    """
+    if classes is None:
+        return "the mean"
+    most = printable(classes[int(np.bincount(y).argmax())])
+    return f"always {most}" if len(most) <= 20 else "most frequent"
 
 
 _PLURALS = {
@@ -118,11 +142,12 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
     )
     train_frame = frame[answer.rows[train]]
     encoder.fit(train_frame, european=file.european)
-    _tell(answer.read_as, encoder)
+    doubts = _tell(answer.read_as, encoder)
     _require_memory(encoder, len(frame), file.n_bytes)
-    with doubts_collected() as doubts:
+    with doubts_collected() as new:
         inputs = encoder.transform(train_frame, quiet=True), encoder.transform(test_frame)
-    tell_doubts(f"{doubt} of the test rows" for doubt in doubts)
+    new = [f"{doubt} of the test rows" for doubt in new]
+    tell_doubts(new)
     y = answer.y if answer.classes is not None else answer.y.astype(np.float64)
     return TableTask(
         file.name,
@@ -132,6 +157,7 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         Rows(inputs[1], y_test),
         answer.classes,
         file.frame.height - len(answer.rows),
+        (*doubts, *new),
     )
 
 
@@ -214,13 +240,16 @@ def labels_of(
     return np.array([place[name] for name in found.classes])[found.y], found.rows
 
 
-def _tell(target: ReadAs, encoder: TableEncoder) -> None:
+def _tell(target: ReadAs, encoder: TableEncoder) -> list[str]:
+    """Print how columns were read; return what is doubtful about it."""
     lines = [(printable(target.name), target.description)]
     lines += [(printable(column.name), printable(column.how)) for column in encoder.columns]
     for line in grouped(lines):
         print(line, file=sys.stderr)
     doubts = [f"the column '{target.name}' {target.doubt}"] if target.doubt else []
-    tell_doubts([*doubts, *encoder.doubts])
+    doubts += encoder.doubts
+    tell_doubts(doubts)
+    return doubts
 
 
 def _require_memory(encoder: TableEncoder, n_rows: int, file_size: int) -> None:

@@ -3,18 +3,19 @@
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastmlp import plots
-from fastmlp.cli import signals
+from fastmlp.cli import findings, signals
 from fastmlp.cli.destinations import write_file
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, wrapped
 from fastmlp.cli.scores import score_lines
-from fastmlp.cli.table_task import TableTask, load_table_task
+from fastmlp.cli.table_task import TableTask, baseline_name, load_table_task
 from fastmlp.cli.watching import Watch
 from fastmlp.common.errors import printable
 from fastmlp.engine import threads
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace, seed: int, method: str) -> int:
         predicted = built.model.predict_encoded(task.test.inputs, arguments.threads)
         written = _write_results(built, task, predicted, arguments)
         report = _report(built, task, predicted, start, arguments, seed, seconds)
+        page = partial(findings.of_table, built, task, predicted, report, arguments)
+        written += findings.write_page(arguments.report, page)
         _print(report, built, task)
         for path in written:
             print(f"wrote {path}")
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace, seed: int, method: str) -> int:
             print(json.dumps(finite_only(report), allow_nan=False), flush=True)
     if patience.pending:
         return signals.INTERRUPTED
-    asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
+    asked_for = sum(path is not None for path in (arguments.out, arguments.plot, arguments.report))
     return 1 if len(written) < asked_for else 0
 
 
@@ -127,10 +130,7 @@ def _loss(found: dict[str, float]) -> float:
 
 
 def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
-    most = "the mean"
-    if task.classes is not None:
-        most = printable(task.classes[int(np.bincount(task.train.y).argmax())])
-        most = f"always {most}" if len(most) <= 20 else "most frequent"
+    most = baseline_name(task.classes, task.train.y)
     for line in score_lines(report["test"], report["baseline"], ("test rows", "model", most)):
         print(line)
     metric = built.model.metric
@@ -148,7 +148,10 @@ def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
 
 
 def _write_results(
-    built: Built, task: TableTask, predicted: np.ndarray, arguments: argparse.Namespace
+    built: Built,
+    task: TableTask,
+    predicted: np.ndarray,
+    arguments: argparse.Namespace,
 ) -> list[Path]:
     """Write the requested files; return the paths that were written."""
     wanted = (

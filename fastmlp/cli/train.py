@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from fastmlp import plots, saving
 from fastmlp.callbacks import Checkpoint
-from fastmlp.cli import signals
+from fastmlp.cli import findings, signals
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_file, check_folder, write_file
 from fastmlp.cli.fitting import r2, train_network
@@ -41,10 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve(arguments)
     check_file("--out", arguments.out)
     check_file("--plot", arguments.plot)
+    check_file("--report", arguments.report)
     if arguments.out is not None:
         saving.require_name(arguments.out)
     if arguments.plot is not None:
         plots.require_format(arguments.plot)
+    findings.require_name(arguments.report)
     checkpoint = _checkpoint(arguments)
     method = method_of_table(arguments)
     if method is not None:
@@ -59,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     task = load_task(arguments, settings)
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)
-    with Patience(nothing_to_keep=arguments.out is None and arguments.plot is None) as patience:
+    files = (arguments.out, arguments.plot, arguments.report)
+    with Patience(nothing_to_keep=all(path is None for path in files)) as patience:
         signals.leave_at_once()  # until the first step, while modules and kernels load
         model, history, scores = train_network(
             task,
@@ -74,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
             return signals.INTERRUPTED
         written = _write_results(model, task, history, arguments)
         report = build_report(model, task, history, scores, settings)
+        page = partial(findings.of_network, model, task, history, report, settings, arguments)
+        written += findings.write_page(arguments.report, page)
         _print_report(report)
         for path in written:
             print(f"wrote {path}")
@@ -82,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if patience.pending:
         return signals.INTERRUPTED
     diverged = (history.stopped or "").startswith("diverged")
-    asked_for = sum(path is not None for path in (arguments.out, arguments.plot))
+    asked_for = sum(path is not None for path in files)
     return 1 if diverged or len(written) < asked_for else 0
 
 

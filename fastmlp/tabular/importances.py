@@ -1,6 +1,7 @@
 """How much each column matters: what the score loses if the column's values are shuffled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -8,8 +9,10 @@ from fastmlp.tabular.columns import CategoryColumn
 from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.learning import HeldOut
 from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.rows import Rows
+from fastmlp.tabular.training import Member
 
-__all__ = ["importances"]
+__all__ = ["REPEATS", "column_importances", "importances"]
 
 REPEATS = 5
 
@@ -17,11 +20,9 @@ REPEATS = 5
 def importances(
     encoder: TableEncoder, held_out: Sequence[HeldOut], metric: Metric, seed: int
 ) -> np.ndarray:
-    """Return the importance of each column of the table (Breiman, 2001).
+    """Return the importance of each column of the table, by the validation rows.
 
-    The values of one column are shuffled among the validation rows; its importance is how much
-    worse the metric becomes, the mean of five shufflings. Networks are asked only about rows that
-    they did not train on.
+    Networks are asked only about rows that they did not train on.
 
     Parameters
     ----------
@@ -37,30 +38,72 @@ def importances(
 
     """
     rng = np.random.default_rng(seed)
-    found = np.zeros(len(encoder.columns))
     n_rows = sum(len(part.rows) for part in held_out)
-    for part in held_out:
-        whole = _score(part, part.rows.inputs, metric)
-        place = code_place = 0
-        for index, column in enumerate(encoder.columns):
-            width, is_category = len(column.outputs), isinstance(column, CategoryColumn)
-            if not width and not is_category:
-                continue
-            losses = []
-            for _ in range(REPEATS):
-                order = rng.permutation(len(part.rows))
-                numbers, codes = part.rows.inputs.numbers.copy(), part.rows.inputs.codes.copy()
-                if is_category:
-                    codes[:, code_place] = codes[order, code_place]
-                else:
-                    numbers[:, place : place + width] = numbers[order, place : place + width]
-                shuffled = Encoded(numbers, codes, part.rows.inputs.sizes)
-                losses.append(metric.sign * (whole - _score(part, shuffled, metric)))
-            found[index] += np.mean(losses) * len(part.rows) / n_rows
-            place, code_place = place + width, code_place + is_category
+    return np.sum(
+        [
+            column_importances(encoder, part.rows, partial(_mean, part.members), metric, rng)
+            * (len(part.rows) / n_rows)
+            for part in held_out
+        ],
+        axis=0,
+    )
+
+
+def column_importances(
+    encoder: TableEncoder,
+    rows: Rows,
+    predict: Callable[[Encoded], np.ndarray],
+    metric: Metric,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return the importance of each column of the table (Breiman, 2001).
+
+    The values of one column are shuffled among the rows; its importance is how much worse the
+    metric becomes, the mean of five shufflings.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    rows : Rows
+        Rows that were not trained on.
+    predict : callable
+        From encoded rows to probabilities or numbers.
+    metric : Metric
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (number of columns,)
+        In units of the metric; 0 for columns that are left out.
+
+    """
+    found = np.zeros(len(encoder.columns))
+    whole = _score(rows, rows.inputs, predict, metric)
+    place = code_place = 0
+    for index, column in enumerate(encoder.columns):
+        width, is_category = len(column.outputs), isinstance(column, CategoryColumn)
+        if not width and not is_category:
+            continue
+        losses = []
+        for _ in range(REPEATS):
+            order = rng.permutation(len(rows))
+            numbers, codes = rows.inputs.numbers.copy(), rows.inputs.codes.copy()
+            if is_category:
+                codes[:, code_place] = codes[order, code_place]
+            else:
+                numbers[:, place : place + width] = numbers[order, place : place + width]
+            shuffled = Encoded(numbers, codes, rows.inputs.sizes)
+            losses.append(metric.sign * (whole - _score(rows, shuffled, predict, metric)))
+        found[index] = np.mean(losses)
+        place, code_place = place + width, code_place + is_category
     return found
 
 
-def _score(part: HeldOut, inputs: Encoded, metric: Metric) -> float:
-    predicted = np.mean([member.recipe.predict(inputs) for member in part.members], axis=0)
-    return metric.score(part.rows.y, predicted, part.rows.weights)
+def _mean(members: Sequence[Member], inputs: Encoded) -> np.ndarray:
+    return np.mean([member.recipe.predict(inputs) for member in members], axis=0)
+
+
+def _score(
+    rows: Rows, inputs: Encoded, predict: Callable[[Encoded], np.ndarray], metric: Metric
+) -> float:
+    return metric.score(rows.y, predict(inputs), rows.weights)
