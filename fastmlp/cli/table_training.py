@@ -21,8 +21,8 @@ from fastmlp.common.errors import printable
 from fastmlp.engine import threads
 from fastmlp.tabular import storage
 from fastmlp.tabular.building import Built, build
-from fastmlp.tabular.learning import Plan
 from fastmlp.tabular.metrics import baseline, metric_of, scores
+from fastmlp.tabular.plan import Plan
 
 __all__ = ["run"]
 

@@ -1,6 +1,6 @@
 """The parts of the docstrings that both estimators share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import cleandoc
 from textwrap import wrap
 from typing import TypeVar
@@ -8,16 +8,21 @@ from typing import TypeVar
 from fastmlp.layers import NORMALIZATIONS
 from fastmlp.sklearn._network import ACTIVATIONS, REGRESSION_LOSSES
 
-__all__ = ["documented"]
+__all__ = ["documented", "filled_in"]
 
 _Estimator = TypeVar("_Estimator", bound=type)
 
 
 def documented(estimator: _Estimator) -> _Estimator:
     """Replace what is in angle brackets in a class's docstring by the shared parts."""
+    return filled_in(estimator, _SHARED)
+
+
+def filled_in(estimator: _Estimator, parts: Mapping[str, str]) -> _Estimator:
+    """Replace the names of parts in angle brackets in a class's docstring by these parts."""
     text = cleandoc(estimator.__doc__ or "")  # there is none with python -OO
-    for name, shared in _SHARED.items():
-        text = text.replace(f"<{name}>", cleandoc(shared))
+    for name, part in parts.items():
+        text = text.replace(f"<{name}>", cleandoc(part))
     estimator.__doc__ = text
     return estimator
 

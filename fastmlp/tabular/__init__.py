@@ -13,7 +13,7 @@
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.tabular.encoder import Encoded, TableEncoder
-from fastmlp.tabular.training import METHODS
+from fastmlp.tabular.methods import METHODS
 
 if TYPE_CHECKING:
     from fastmlp.tabular._classifier import TabularClassifier

@@ -10,9 +10,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from fastmlp.sklearn._base import store
 from fastmlp.sklearn._labels import check_objects
 from fastmlp.sklearn._types import RandomState
-from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, store
+from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.frames import is_missing
 from fastmlp.tabular.metrics import CLASSIFICATION
@@ -20,48 +21,26 @@ from fastmlp.tabular.metrics import CLASSIFICATION
 __all__ = ["TabularClassifier"]
 
 
+@documented
 class TabularClassifier(ClassifierMixin, TableEstimator):
     """Predicts the class of rows of a table, which needs no preparation.
 
     Parameters
     ----------
-    method : str, default "realmlp-td-s"
-        How networks are built and trained, a key of `fastmlp.tabular.METHODS`.
-    n_ensemble : int, optional
-        Number of networks whose predictions are averaged. Each is validated with other rows.
-        Default: one or, with ``time_limit``, as many as there is time for, up to 32.
-    n_cv : int, optional
-        Divide the rows into so many folds and train ``n_ensemble`` networks for each, on the other
-        folds; ``out_of_fold_`` then has a prediction for every row.
-    time_limit : float, optional
-        Seconds for all of `fit`. Training stops early where one network would take longer.
+    <how networks are trained>
     metric : {"accuracy", "balanced_accuracy", "roc_auc", "log_loss"}, default "accuracy"
         Decides which epoch of a network is the best.
     class_weight : dict or "balanced", optional
         Class -> weight (default 1), multiplied by the sample weight.
-    encoder : TableEncoder, optional
-        One with other settings, such as ``TableEncoder(categorical=["postcode"])``.
-    n_threads : int, optional
-        Default: all that the process may use.
-    random_state : int or numpy.random.RandomState, optional
-        The same number gives the same networks.
-    verbose : bool, default False
-        Whether to print a line for each network.
+    <other arguments>
 
     Attributes
     ----------
     classes_ : ndarray, shape (C,)
-    encoder_ : TableEncoder
-    leaderboard_ : list of dict
-        The score and the training of each network, the best first.
-    validation_score_ : float
-        The metric of all networks together on their validation rows.
+    <attributes of the training>
     out_of_fold_ : ndarray, shape (N, C)
         Probabilities by the networks that did not train on a row, NaN where there is none.
-    feature_importances_ : ndarray, shape (D,)
-    n_features_in_ : int
-    feature_names_in_ : ndarray, shape (D,)
-        If X has names.
+    <other attributes>
 
     Examples
     --------

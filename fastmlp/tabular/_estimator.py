@@ -5,7 +5,7 @@ import os
 import time
 import warnings
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -19,20 +19,28 @@ from sklearn.utils.validation import (
 )
 
 from fastmlp.common.messages import note
+from fastmlp.sklearn._base import store
+from fastmlp.sklearn._docs import filled_in
+from fastmlp.sklearn._types import RandomState
 from fastmlp.tabular import storage
+from fastmlp.tabular._docs import SHARED
 from fastmlp.tabular.building import build
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.frames import collected, is_frame
 from fastmlp.tabular.importances import importances
-from fastmlp.tabular.learning import HeldOut, Plan
+from fastmlp.tabular.learning import HeldOut
+from fastmlp.tabular.methods import METHODS
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.model import TableModel
+from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
-from fastmlp.tabular.training import METHODS, Member
+from fastmlp.tabular.training import Member
 
-__all__ = ["CONSTRAINTS", "TableEstimator", "store"]
+__all__ = ["CONSTRAINTS", "TableEstimator", "documented"]
 
 MAX_WARNINGS = 5
+
+_Estimator = TypeVar("_Estimator", bound=type)
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 
@@ -48,11 +56,9 @@ CONSTRAINTS: dict[str, Any] = {
 }
 
 
-def store(estimator: Any, arguments: dict[str, Any]) -> None:
-    """Store the arguments of ``__init__`` unchanged, as attributes of the same names."""
-    for name, value in arguments.items():
-        if name != "self":
-            setattr(estimator, name, value)
+def documented(estimator: _Estimator) -> _Estimator:
+    """Replace what is in angle brackets in a class's docstring by the parts that both share."""
+    return filled_in(estimator, SHARED)
 
 
 class TableEstimator(BaseEstimator):
@@ -79,6 +85,21 @@ class TableEstimator(BaseEstimator):
     validation_score_: float
     _model: TableModel
     _seed: int
+
+    def __init__(
+        self,
+        method: str = "realmlp-td-s",
+        *,
+        n_ensemble: int | None = None,
+        n_cv: int | None = None,
+        time_limit: float | None = None,
+        metric: str | None = None,
+        encoder: TableEncoder | None = None,
+        n_threads: int | None = None,
+        random_state: RandomState = None,
+        verbose: bool | int = False,
+    ) -> None:
+        store(self, locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -217,8 +238,9 @@ class TableEstimator(BaseEstimator):
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         metric = metric_of(self.metric, classes=self._has_classes)
+        count = f"{number} of {total}" if self.time_limit is None else f"{number}"
         note(
-            f"network {number} of {total}: validation {metric.label} {member.score:.4g}, "
+            f"network {count}: validation {metric.label} {member.score:.4g}, "
             f"{len(member.history)} epochs, {member.seconds:.1f} s"
         )
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.tabular.encoder import TableEncoder
-from fastmlp.tabular.learning import Learned, Plan, learn
+from fastmlp.tabular.learning import Learned, Trained, learn
+from fastmlp.tabular.methods import described
 from fastmlp.tabular.model import TableModel
+from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 
 __all__ = ["Built", "build"]
@@ -69,7 +71,8 @@ def build(
         score = plan.metric.score(val.y, learned.held_out[0].predicted(), val.weights)
     told = {"score": score, "leaderboard": _leaderboard(learned, plan, score)}
     recipes = tuple(member.recipe for member in learned.members)
-    model = TableModel(encoder, recipes, classes, plan.method, plan.metric, target, told)
+    weights = tuple(learned.weights)
+    model = TableModel(encoder, recipes, weights, classes, plan.method, plan.metric, target, told)
     return Built(model, learned, out_of_fold, score)
 
 
@@ -86,16 +89,7 @@ def _out_of_fold(learned: Learned, n_rows: int) -> np.ndarray:
 
 def _leaderboard(learned: Learned, plan: Plan, score: float) -> list[dict[str, Any]]:
     """Return one row for each network and one for all together, the best first."""
-    rows = [
-        {
-            "model": f"{plan.method} {number}",
-            plan.metric.name: member.score,
-            "epochs": len(member.history),
-            "best_epoch": member.history.best_epoch,
-            "seconds": round(member.seconds, 3),
-        }
-        for number, member in enumerate(learned.members, 1)
-    ]
+    rows = [_row(number, network, plan) for number, network in enumerate(learned.networks, 1)]
     if len(rows) > 1:
         together = {
             "model": "ensemble",
@@ -107,3 +101,17 @@ def _leaderboard(learned: Learned, plan: Plan, score: float) -> list[dict[str, A
         rows.append(together)
     name, sign = plan.metric.name, plan.metric.sign
     return sorted(rows, key=lambda row: (np.isnan(row[name]), -sign * row[name]))
+
+
+def _row(number: int, network: Trained, plan: Plan) -> dict[str, Any]:
+    member = network.member
+    row = {
+        "model": f"{plan.method} {number}",
+        plan.metric.name: member.score,
+        "epochs": len(member.history),
+        "best_epoch": member.history.best_epoch,
+        "seconds": round(member.seconds, 3),
+    }
+    if plan.method == "pack":
+        row |= {"weight": round(network.weight, 4), "settings": described(network.part.turn)}
+    return row

@@ -10,7 +10,6 @@ from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.learning import HeldOut
 from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.rows import Rows
-from fastmlp.tabular.training import Member
 
 __all__ = ["REPEATS", "column_importances", "importances"]
 
@@ -41,7 +40,7 @@ def importances(
     n_rows = sum(len(part.rows) for part in held_out)
     return np.sum(
         [
-            column_importances(encoder, part.rows, partial(_mean, part.members), metric, rng)
+            column_importances(encoder, part.rows, partial(_mean, part), metric, rng)
             * (len(part.rows) / n_rows)
             for part in held_out
         ],
@@ -99,8 +98,8 @@ def column_importances(
     return found
 
 
-def _mean(members: Sequence[Member], inputs: Encoded) -> np.ndarray:
-    return np.mean([member.recipe.predict(inputs) for member in members], axis=0)
+def _mean(part: HeldOut, inputs: Encoded) -> np.ndarray:
+    return part.mean([member.recipe.predict(inputs) for member in part.members])
 
 
 def _score(

@@ -1,65 +1,25 @@
-"""Training the networks of an ensemble, several at a time, within a time limit."""
+"""Training the networks of a plan, and choosing which of them form the ensemble."""
 
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
-from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.choosing import chosen_weights
+from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
-from fastmlp.tabular.splits import Part, parts
-from fastmlp.tabular.training import Member, train_member
-from fastmlp.training.callbacks import Callback
+from fastmlp.tabular.splits import N_FOLDS, Part, parts
+from fastmlp.tabular.trainer import Trainer
+from fastmlp.tabular.training import Member
 
-__all__ = ["HeldOut", "Learned", "Plan", "learn"]
+__all__ = ["HeldOut", "Learned", "Trained", "learn"]
 
 MOST_NETWORKS = 32
 """With a time limit and no number of networks, no more are trained: they must also predict."""
 
-_SHORTEST = 0.3
-"""Share of the time of a whole network that a shorter one needs to be of use."""
-
-_RESERVE = 0.02
-"""Share of the time limit for what follows the training of networks."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to train.
-
-    Attributes
-    ----------
-    method : str
-    metric : Metric
-    n_networks : int or None
-        None for one or, with a time limit, as many as it allows.
-    n_cv : int or None
-        Number of folds; ``n_networks`` are then trained for each.
-    deadline : float or None
-        When to be done, by ``time.monotonic()``.
-    n_threads : int or None
-    seed : int
-    callbacks : sequence
-        As of ``Sequential.fit``; several networks call them from several threads.
-    told : callable, optional
-        ``told(member, number, total)`` is called after each network.
-
-    """
-
-    method: str
-    metric: Metric
-    n_networks: int | None = None
-    n_cv: int | None = None
-    deadline: float | None = None
-    n_threads: int | None = None
-    seed: int = 0
-    callbacks: Sequence[Any] = ()
-    told: Any = None
+PACK_SIZE = 6
+"""Settings that a pack tries without a time limit or a number of networks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,26 +32,52 @@ class HeldOut:
     places : int ndarray, or None
         Where they stand among the training rows; None if the user gave them.
     members : list of Member
+    weights : list of float
+        Of the members in the mean.
 
     """
 
     rows: Rows
     places: np.ndarray | None
     members: list[Member] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
     def predicted(self) -> np.ndarray:
         """Return the mean of the networks' predictions."""
-        return np.mean([member.predicted for member in self.members], axis=0)
+        return self.mean([member.predicted for member in self.members])
+
+    def mean(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the mean of predictions by each of the networks."""
+        return np.average(predictions, axis=0, weights=self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network, the rows that it learned from, and its weight in the mean of all."""
+
+    part: Part
+    member: Member
+    weight: float
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """The networks, in the order of the plan, and how they were validated."""
+    """All networks, in the order of the plan, and how those in the ensemble were validated."""
 
-    members: list[Member]
+    networks: list[Trained]
     held_out: list[HeldOut]
     n_planned: int
     interrupted: bool
+
+    @property
+    def members(self) -> list[Member]:
+        """The networks of the ensemble."""
+        return [network.member for network in self.networks if network.weight > 0]
+
+    @property
+    def weights(self) -> list[float]:
+        """Their weights, which sum to 1."""
+        return [network.weight for network in self.networks if network.weight > 0]
 
 
 def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
@@ -117,114 +103,69 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
         If Ctrl-C came before the first network had an epoch.
 
     """
-    n_networks = plan.n_networks or (1 if plan.deadline is None else MOST_NETWORKS)
     todo = parts(
         len(rows),
         rows.y if n_classes else None,
-        n_networks=n_networks,
+        n_networks=_n_networks(plan, given=val is not None),
         n_cv=plan.n_cv,
         given=val is not None,
         seed=plan.seed,
+        keep_folds=plan.method == "pack",
     )
     with Interrupt() as interrupt:
-        found = _Trainer(rows, val, n_classes, plan, interrupt).run(todo)
-    whole = {part: member for part, member in found.items() if not member.is_cut}
-    kept = whole or found
-    if interrupt.pending and not any(len(member.history) for member in kept.values()):
+        found = Trainer(rows, val, n_classes, plan, interrupt).run(todo)
+        networks = _weighted(found, todo, rows, val, plan)
+    if interrupt.pending and not any(len(network.member.history) for network in networks):
         raise KeyboardInterrupt
     held_out: dict[int, HeldOut] = {}
-    for index in sorted(kept):
-        part = todo[index]
+    for network in networks:
+        part = network.part
         if part.number not in held_out:
-            own = val if val is not None else rows.take(part.val)  # type: ignore[arg-type]
-            held_out[part.number] = HeldOut(own, part.val)
-        held_out[part.number].members.append(kept[index])
-    members = [kept[index] for index in sorted(kept)]
-    return Learned(members, list(held_out.values()), len(todo), interrupt.pending)
+            held_out[part.number] = HeldOut(_held_out(part, rows, val), part.val)
+        if network.weight > 0:
+            held_out[part.number].members.append(network.member)
+            held_out[part.number].weights.append(network.weight)
+    whole = [part for part in held_out.values() if part.members]
+    return Learned(networks, whole, len(todo), interrupt.pending)
 
 
-class _Trainer:
-    """Trains the networks of a list, as many at a time as there are threads."""
-
-    def __init__(
-        self, rows: Rows, val: Rows | None, n_classes: int, plan: Plan, interrupt: Interrupt
-    ):
-        self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
-        self.stop = _Stop(interrupt)
-        self.deadline = None
-        if plan.deadline is not None:
-            self.deadline = plan.deadline - _RESERVE * (plan.deadline - time.monotonic())
-
-    def run(self, todo: Sequence[Part]) -> dict[int, Member]:
-        """Return the networks by their place in the list; those without time are missing."""
-        n_threads = self.plan.n_threads or threads.available()
-        if len(todo) == 1 or n_threads == 1:
-            return self._one_by_one(todo, n_threads)
-        waiting = list(enumerate(todo))
-        running: dict[Future[Member], int] = {}
-        done: dict[int, Member] = {}
-        with ThreadPoolExecutor(n_threads) as pool:
-            try:
-                while waiting or running:
-                    while waiting and len(running) < n_threads and self._has_time(done):
-                        index, part = waiting.pop(0)
-                        running[pool.submit(self._train, part, 1)] = index
-                    if not running:
-                        break
-                    finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        index = running.pop(future)
-                        done[index] = future.result()
-                        self._tell(done[index], len(done), len(todo))
-            finally:
-                self.stop.now = True
-        return done
-
-    def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
-        done: dict[int, Member] = {}
-        for index, part in enumerate(todo):
-            if not self._has_time(done):
-                break
-            done[index] = self._train(part, n_threads)
-            self._tell(done[index], len(done), len(todo))
-        return done
-
-    def _train(self, part: Part, n_threads: int) -> Member:
-        val = self.val if part.val is None else self.rows.take(part.val)
-        assert val is not None
-        return train_member(
-            self.plan.method,
-            self.rows if part.val is None else self.rows.take(part.train),
-            val,
-            n_classes=self.n_classes,
-            metric=self.plan.metric,
-            seed=part.seed,
-            n_threads=n_threads,
-            deadline=self.deadline,
-            callbacks=[*self.plan.callbacks, self.stop],
-        )
-
-    def _has_time(self, done: Mapping[int, Member]) -> bool:
-        """Tell whether another network may begin, if need be one with fewer epochs."""
-        if self.stop.now or self.stop.interrupt.pending:
-            return False
-        if self.deadline is None or not done:
-            return True
-        slowest = max(member.seconds for member in done.values())
-        return time.monotonic() + _SHORTEST * slowest <= self.deadline
-
-    def _tell(self, member: Member, number: int, total: int) -> None:
-        if self.plan.told is not None:
-            self.plan.told(member, number, total)
+def _n_networks(plan: Plan, given: bool) -> int:
+    """Return how many networks to train, for each fold of ``n_cv`` if there are such."""
+    if plan.n_networks is not None:
+        return plan.n_networks
+    if plan.method != "pack":
+        return 1 if plan.deadline is None else MOST_NETWORKS
+    n_settings = PACK_SIZE if plan.deadline is None else MOST_NETWORKS
+    return n_settings if plan.n_cv or given else n_settings * N_FOLDS
 
 
-class _Stop(Callback):
-    """Ends the networks that are being trained after Ctrl-C or an error in one of them."""
+def _weighted(
+    found: Mapping[int, Member],
+    todo: Sequence[Part],
+    rows: Rows,
+    val: Rows | None,
+    plan: Plan,
+) -> list[Trained]:
+    """Return the networks that are worth keeping, with their weights."""
+    if plan.method != "pack":
+        asked = plan.n_needed if plan.n_networks or plan.n_cv else 0
+        good = {i: member for i, member in found.items() if i < asked or not member.is_cut}
+        kept = sorted((good or found).items())
+        return [Trained(todo[index], member, 1 / len(kept)) for index, member in kept]
+    begun = {index: member for index, member in found.items() if len(member.history)}
+    kept = sorted((begun or found).items())
+    own = [todo[index] for index, _ in kept]
+    weights = chosen_weights(
+        own,
+        [member.predicted for _, member in kept],
+        {part.number: _held_out(part, rows, val) for part in own},
+        plan.metric,
+    )
+    return [Trained(p, m, float(w)) for p, (_, m), w in zip(own, kept, weights, strict=True)]
 
-    def __init__(self, interrupt: Interrupt):
-        self.interrupt = interrupt
-        self.now = False
 
-    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
-        """Stop the network."""
-        return "interrupted" if self.now or self.interrupt.pending else None
+def _held_out(part: Part, rows: Rows, val: Rows | None) -> Rows:
+    if part.val is not None:
+        return rows.take(part.val)
+    assert val is not None
+    return val

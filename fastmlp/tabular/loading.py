@@ -11,4 +11,5 @@ def load_estimator(path: str | os.PathLike[str]) -> TabularClassifier | TabularR
     """Return the fitted estimator in a file; see `fastmlp.load`."""
     model = storage.load(path)
     kind = TabularRegressor if model.classes is None else TabularClassifier
-    return kind(model.method, metric=model.metric.name, n_ensemble=len(model.recipes)).adopt(model)
+    n = len(model.recipes) if model.method != "pack" else None  # of a pack, more were trained
+    return kind(model.method, metric=model.metric.name, n_ensemble=n).adopt(model)

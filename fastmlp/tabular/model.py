@@ -23,7 +23,9 @@ class TableModel:
     ----------
     encoder : TableEncoder
     recipes : tuple of Recipe
-        The networks; their predictions are averaged.
+        The networks.
+    weights : tuple of float
+        Of the networks in the mean of their predictions; they sum to 1.
     classes : ndarray of shape (C,), or None
         The classes, sorted; None for numbers.
     method : str
@@ -37,6 +39,7 @@ class TableModel:
 
     encoder: TableEncoder
     recipes: tuple[Recipe, ...]
+    weights: tuple[float, ...]
     classes: np.ndarray | None
     method: str
     metric: Metric
@@ -57,10 +60,10 @@ class TableModel:
 
     def _mean(self, inputs: Encoded, n_threads: int | None) -> np.ndarray:
         total = np.zeros(())
-        for recipe in self.recipes:
+        for recipe, weight in zip(self.recipes, self.weights, strict=True):
             outputs = inference.predict(recipe.model, recipe.inputs(inputs), n_threads)
-            total = total + recipe.targets.decode(outputs)
-        return total / len(self.recipes)
+            total = total + weight * recipe.targets.decode(outputs)
+        return total
 
     def labels(self, predicted: np.ndarray) -> np.ndarray:
         """Return the most probable class of each row; numbers stay what they are."""

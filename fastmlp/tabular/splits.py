@@ -24,6 +24,8 @@ class Part:
     number : int
         Networks with the same number have the same rows.
     seed : int
+    turn : int
+        How many networks each fold had before this one.
 
     """
 
@@ -31,6 +33,7 @@ class Part:
     val: np.ndarray | None
     number: int
     seed: int
+    turn: int = 0
 
 
 def parts(
@@ -41,12 +44,14 @@ def parts(
     n_cv: int | None,
     given: bool,
     seed: int,
+    keep_folds: bool = False,
 ) -> list[Part]:
     """Return the rows of each network, in the order of training.
 
     One network is validated with a fifth of the rows. Of several networks, each has another fifth,
-    so that together they learn from all rows; after five of them the rows are divided anew. With
-    ``n_cv``, the rows are divided into that many folds, and ``n_networks`` are trained for each.
+    so that together they learn from all rows; after five of them the rows are divided anew, unless
+    ``keep_folds``. With ``n_cv``, the rows are divided into that many folds, and ``n_networks`` are
+    trained for each.
 
     Parameters
     ----------
@@ -58,24 +63,26 @@ def parts(
     given : bool
         Whether the user gives validation rows: each network then trains on all rows.
     seed : int
+    keep_folds : bool, default False
 
     """
     rows = np.arange(n_rows)
     if given:
-        return [Part(rows, None, 0, seed + i) for i in range(n_networks)]
+        return [Part(rows, None, 0, seed + i, i) for i in range(n_networks)]
     if n_cv is None and n_networks == 1:
         train, val = _one_split(n_rows, labels, seed)
         return [Part(train, val, 0, seed)]
     n_folds = min(n_cv or N_FOLDS, n_rows)
     total = n_networks * n_cv if n_cv else n_networks
+    keep_folds = keep_folds or n_cv is not None
     found = []
     for index in range(total):
         turn, fold = divmod(index, n_folds)
-        if fold == 0 and (turn == 0 or not n_cv):
+        if fold == 0 and (turn == 0 or not keep_folds):
             fold_of = folds(n_rows, labels, n_folds, seed + turn)
-        number = fold if n_cv else index
+        number = fold if keep_folds else index
         val = np.flatnonzero(fold_of == fold)
-        found.append(Part(np.flatnonzero(fold_of != fold), val, number, seed + index))
+        found.append(Part(np.flatnonzero(fold_of != fold), val, number, seed + index, turn))
     return found
 
 

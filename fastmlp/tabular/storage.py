@@ -24,6 +24,7 @@ __all__ = ["load", "save"]
 
 _LONGEST_HEADER = 1 << 26
 _MOST_LAYERS = 1000  # of one network
+_ROUNDING = 1e-6
 _CORRUPT = (
     AttributeError,
     IndexError,
@@ -64,6 +65,7 @@ def save(model: TableModel, path: str | os.PathLike[str]) -> None:
         "classes": None if model.classes is None else _described_classes(model.classes),
         "encoder": model.encoder.config(),
         "networks": networks,
+        "weights": list(model.weights),
         "told": _as_json(model.told),
     }
     write(path, {"architecture": json.dumps(description)}, arrays)
@@ -98,8 +100,11 @@ def _read(stream: BinaryIO) -> TableModel:
     classes = description["classes"]
     classes = None if classes is None else _rebuilt_classes(classes)
     networks = description["networks"]
+    if not networks:
+        raise RefusedError("it has no networks")
+    weights = _rebuilt_weights(description.get("weights"), len(networks))
     parts = [_of_network(entries, number) for number in range(len(networks))]
-    if not networks or sum(len(part) for part in parts) != len(entries):
+    if sum(len(part) for part in parts) != len(entries):
         raise RefusedError("its arrays do not match its networks")
     if any(len(network["model"]["layers"]) > _MOST_LAYERS for network in networks):
         raise RefusedError(f"one of its networks has more than {_MOST_LAYERS:,} layers")
@@ -130,12 +135,25 @@ def _read(stream: BinaryIO) -> TableModel:
     return TableModel(
         encoder,
         tuple(recipes),
+        weights,
         classes,
         str(description["method"]),
         metric_of(description["metric"], classes=classes is not None),
         str(description["target"]),
         dict(description["told"]),
     )
+
+
+def _rebuilt_weights(described: Any, n_networks: int) -> tuple[float, ...]:
+    """Return the weights of the networks; files of earlier versions have none."""
+    if described is None:
+        return (1.0 / n_networks,) * n_networks
+    weights = [_as_number(weight) for weight in described]
+    if len(weights) != n_networks or not all(0 < weight <= 1 for weight in weights):
+        raise RefusedError("the weights of its networks are corrupt")
+    if abs(sum(weights) - 1) > _ROUNDING:
+        raise RefusedError("the weights of its networks are corrupt")
+    return tuple(weights)
 
 
 def _of_network(entries: list[Entry], number: int) -> list[Entry]:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,33 @@ import numpy as np
 from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.pace import EndInTime, Pace
 from fastmlp.tabular.rows import Rows
-from fastmlp.training.callbacks import Callback, TrainingInfo
+from fastmlp.training.callbacks import TIME_LIMIT, Callback
 from fastmlp.training.history import History
 from fastmlp.training.stopping import EarlyStopping
 
-__all__ = ["METHODS", "Member", "train_member"]
-
-METHODS = tuple(name for name in methods.METHODS if name != "pack")
-"""The methods whose networks are trained one by one, unlike those of a pack."""
+__all__ = ["Member", "TimeFrame", "train_member"]
 
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
 """Metrics whose best epoch the training loop finds by itself; its accuracy has no weights."""
 
-_CAUTION = 0.9
-"""Share of the time left that is planned with: epochs do not all take the same time."""
 
-_TOO_SLOW = "too slow for the time limit"
+@dataclass(frozen=True)
+class TimeFrame:
+    """The time that a network may take.
+
+    Attributes
+    ----------
+    deadline : float
+        When to be done, by ``time.monotonic()``.
+    least : float
+        Seconds of training if compiling has left no time.
+
+    """
+
+    deadline: float
+    least: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +66,12 @@ class Member:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the time ran out or the user interrupted before training was complete."""
-        return self.history.stopped in ("time limit", "interrupted")
+        """Whether training ended too early, by the time limit or Ctrl-C, for a good network.
+
+        A network that is trained until it no longer improves may end at any time.
+        """
+        ended = self.history.stopped in (TIME_LIMIT, "interrupted")
+        return not len(self.history) or (ended and self.recipe.patience is None)
 
 
 def train_member(
@@ -68,15 +83,19 @@ def train_member(
     metric: Metric,
     seed: int,
     n_threads: int | None,
-    deadline: float | None,
+    time_frame: TimeFrame | None = None,
+    number: int = 0,
     callbacks: Sequence[Any] = (),
 ) -> Member:
     """Train a network; keep the epoch that is best by the metric.
 
+    A schedule of learning rates that is cut off leaves a poor network. So a network that cannot be
+    complete in time is planned with fewer epochs, or with one epoch of some of the rows.
+
     Parameters
     ----------
     method : str
-        A key of `methods.METHODS`.
+        One of `methods.METHODS`.
     rows, val : Rows
         Training and validation rows.
     n_classes : int
@@ -84,15 +103,49 @@ def train_member(
     metric : Metric
     seed : int
     n_threads : int or None
-    deadline : float or None
-        When to stop, by ``time.monotonic()``.
+    time_frame : TimeFrame, optional
+    number : int, default 0
+        Which network of a pack.
     callbacks : sequence
         As of ``Sequential.fit``.
 
     """
     start = time.monotonic()
-    recipe = methods.prepare(method, rows.inputs, rows.y, n_classes=n_classes, seed=seed)
-    options: dict[str, Any] = {"n_threads": n_threads, "callbacks": [*callbacks]}
+    recipe = methods.prepare(
+        method, rows.inputs, rows.y, n_classes=n_classes, seed=seed, number=number
+    )
+    preparing = time.monotonic() - start
+    options_of = partial(_options, recipe, metric, n_threads)
+    more: dict[str, Any] = {}
+    callbacks, compile_seconds = [*callbacks], 0.0
+    if time_frame is not None:
+        pace = Pace.measured(recipe, rows, val, options_of)
+        compile_seconds = pace.compile_seconds
+        # the inputs are computed once more, which takes at most as long as preparing them did
+        left = time_frame.deadline - time.monotonic() - preparing - pace.rest
+        left = max(left, time_frame.least)
+        callbacks.append(EndInTime(time.monotonic() + preparing + left))
+        n_epochs = pace.epochs(left)
+        if n_epochs < 1:
+            rows = _some(rows, n_epochs, recipe.options["batch_size"], seed)
+        if recipe.patience is None or n_epochs < 1:
+            more["epochs"] = max(1, min(int(n_epochs), recipe.options["epochs"]))
+    options = options_of(rows, val) | more
+    options["callbacks"] += callbacks
+    history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
+    history.compile_seconds += compile_seconds
+    predicted = recipe.predict(val.inputs)
+    score = metric.score(val.y, predicted, val.weights)
+    kept = {name: value for name, value in recipe.options.items() if name != "optimizer"}
+    done = replace(recipe, options=kept)  # an optimizer's state is larger than the network
+    return Member(done, predicted, score, history, time.monotonic() - start)
+
+
+def _options(
+    recipe: Recipe, metric: Metric, n_threads: int | None, rows: Rows, val: Rows
+) -> dict[str, Any]:
+    """Return the arguments of ``recipe.train`` for such rows."""
+    options: dict[str, Any] = {"n_threads": n_threads, "callbacks": []}
     if rows.weights is not None:
         options["sample_weight"] = rows.weights
     if val.weights is not None:
@@ -100,33 +153,16 @@ def train_member(
         options["validation_data"] = (inputs, targets, val.weights)
     weighted = metric.name == "accuracy" and val.weights is not None
     if weighted or metric.name not in _BY_THE_ENGINE:
-        options["callbacks"].insert(0, _Scored(recipe, val, metric))
+        options["callbacks"].append(_Scored(recipe, val, metric))
         options["early_stopping"] = EarlyStopping(recipe.patience, _Scored.column, ties="later")
-    history = _fit(recipe, rows, val, options, deadline)
-    if history.stopped == _TOO_SLOW:
-        assert deadline is not None
-        recipe = methods.prepare(method, rows.inputs, rows.y, n_classes=n_classes, seed=seed)
-        options["epochs"] = _epochs_until(deadline, history)
-        history = _fit(recipe, rows, val, options, deadline)
-    predicted = recipe.predict(val.inputs)
-    score = metric.score(val.y, predicted, val.weights)
-    return Member(recipe, predicted, score, history, time.monotonic() - start)
+    return options
 
 
-def _fit(
-    recipe: Recipe, rows: Rows, val: Rows, options: Mapping[str, Any], deadline: float | None
-) -> History:
-    callbacks = list(options["callbacks"])
-    if deadline is not None:
-        callbacks.append(_Deadline(deadline, planned="epochs" in options))
-    settings = {**options, "callbacks": callbacks}
-    return recipe.train(rows.inputs, rows.y, val.inputs, val.y, **settings)
-
-
-def _epochs_until(deadline: float, history: History) -> int:
-    """Return for how many epochs there is time, judged by the first one of another network."""
-    left = _CAUTION * (deadline - time.monotonic())
-    return max(1, int(left / history[_Deadline.column][0]))
+def _some(rows: Rows, share: float, least: int, seed: int) -> Rows:
+    """Return a share of the rows, chosen at random."""
+    n_rows = min(len(rows), max(least, int(share * len(rows))))
+    chosen = np.random.default_rng(seed).choice(len(rows), n_rows, replace=False)
+    return rows.take(np.sort(chosen))
 
 
 class _Scored(Callback):
@@ -144,38 +180,3 @@ class _Scored(Callback):
         predicted = self.recipe.targets.decode(model.predict(self.X))
         score = self.metric.sign * self.metric.score(self.y, predicted, self.weights)
         record[self.column] = score  # type: ignore[index]
-
-
-class _Deadline(Callback):
-    """Stops when there is no time for another epoch, or none for all epochs.
-
-    A schedule of learning rates that is cut off leaves a poor network, so a network that cannot be
-    complete in time is given up after its first epoch, and another is planned with fewer.
-
-    Parameters
-    ----------
-    deadline : float
-        By ``time.monotonic()``.
-    planned : bool
-        Whether the number of epochs already takes the deadline into account.
-
-    """
-
-    column = "epoch_seconds"
-
-    def __init__(self, deadline: float, planned: bool):
-        self.deadline, self.planned = deadline, planned
-        self._epochs, self._last = 0, 0.0
-
-    def on_train_begin(self, info: TrainingInfo) -> None:
-        """Start the clock of the first epoch."""
-        self._epochs, self._last = info.epochs, time.monotonic()
-
-    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
-        """Stop if another epoch, or all that are left, would pass the deadline."""
-        now = time.monotonic()
-        took, self._last = now - self._last, now
-        record[self.column] = took  # type: ignore[index]
-        if epoch == 0 and not self.planned and now + (self._epochs - 1) * took > self.deadline:
-            return _TOO_SLOW
-        return "time limit" if now + took > self.deadline else None

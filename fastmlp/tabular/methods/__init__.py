@@ -22,8 +22,7 @@ the first values of some weights. A recipe has parts, all of which can be saved:
 
 With ``n_classes=0`` the target is a number.
 
-The method "pack" prepares one network with random settings, as a member of an ensemble of such.
-`train_pack` trains many of them side by side and chooses the ensemble.
+The networks of the method "pack" differ by their ``number``, for an ensemble of the best of them.
 """
 
 from collections.abc import Callable
@@ -32,7 +31,7 @@ import numpy as np
 
 from fastmlp.common.errors import unknown
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
-from fastmlp.tabular.methods.pack import Pack, random_network, train_pack
+from fastmlp.tabular.methods.pack import described, pack_network
 from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.methods.realmlp_td import realmlp_td
 from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
@@ -45,11 +44,10 @@ __all__ = [
     "METHODS",
     "EncodedRows",
     "Inputs",
-    "Pack",
     "Recipe",
     "Targets",
+    "described",
     "prepare",
-    "train_pack",
 ]
 
 INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
@@ -57,24 +55,31 @@ INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
 }
 """The kinds of inputs by name, for files."""
 
-METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
+_METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
     "realmlp-td": realmlp_td,
     "tabm-mini": tabm_mini,
-    "pack": random_network,
 }
-"""Name -> a function from ``(rows, y, n_classes, seed)`` to a recipe."""
+
+METHODS = (*_METHODS, "pack")
+"""The names of the methods."""
 
 
 def prepare(
-    method: str, rows: EncodedRows, y: np.ndarray, *, n_classes: int = 0, seed: int = 0
+    method: str,
+    rows: EncodedRows,
+    y: np.ndarray,
+    *,
+    n_classes: int = 0,
+    seed: int = 0,
+    number: int = 0,
 ) -> Recipe:
     """Return a new network with its training options, for encoded training rows.
 
     Parameters
     ----------
     method : str
-        A key of `METHODS`.
+        One of `METHODS`.
     rows : EncodedRows
     y : numpy.ndarray, shape (N,)
         Class numbers, or numbers.
@@ -82,8 +87,12 @@ def prepare(
         C; 0 if the target is a number.
     seed : int, default 0
         Seed of the first weights, the row order and dropout.
+    number : int, default 0
+        Which network of a pack; of other methods, all have the same settings.
 
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    return METHODS[method](rows, y, n_classes, seed)
+    if method == "pack":
+        return pack_network(rows, y, n_classes, seed, number)
+    return _METHODS[method](rows, y, n_classes, seed)

@@ -1,6 +1,7 @@
 """RealMLP-TD (Holzmueller, Grinsztajn and Steinwart, 2024): more accurate than TD-S, and slower."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,44 @@ from fastmlp.tabular.methods.ntk import ntk_linear
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["realmlp_td"]
+__all__ = ["PUBLISHED", "Settings", "realmlp_td"]
 
-_WIDTHS = (256, 256, 256)
 _EPOCHS, _BATCH = 256, 256
 _MOST_ONE_HOT, _WIDTH_OF_CODES = 8, 8
-_DROPOUT, _DECAY = 0.15, 0.02
 _ROWS_FOR_START = 16384  # at most, to look at for the first weights
 _CORNERS = 5
 
 
-def realmlp_td(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int) -> Recipe:
+@dataclass(frozen=True)
+class Settings:
+    """What may differ between networks of a pack; the defaults are the published settings.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Units of the hidden layers.
+    rate : float
+        Multiplies the learning rate.
+    dropout, decay, smoothing : float
+    sigma : float
+        Deviation of the first frequencies of numbers.
+
+    """
+
+    widths: tuple[int, ...] = (256, 256, 256)
+    rate: float = 1.0
+    dropout: float = 0.15
+    decay: float = 0.02
+    smoothing: float = 0.1
+    sigma: float = 0.1
+
+
+PUBLISHED = Settings()
+
+
+def realmlp_td(
+    rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int, settings: Settings = PUBLISHED
+) -> Recipe:
     """Return a RealMLP-TD: embeddings, a scale for each column, and three wide layers in NTK form.
 
     Numbers have periodic embeddings; categories of more than 8 values are rows of a table, others
@@ -42,24 +70,25 @@ def realmlp_td(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int) -> R
     rng = np.random.default_rng((seed, 0))
     inputs = Inputs.fitted(rows, _MOST_ONE_HOT)
     targets = Targets.fitted(y, n_classes, clamp=True)
-    first = _columns(inputs, rows.numbers.shape[1], rng)
+    first = _columns(inputs, rows.numbers.shape[1], settings.sigma, rng)
     sample = rng.permutation(len(rows.numbers))[:_ROWS_FOR_START]
     x = inputs(rows)[np.sort(sample)]
     for layer in first:
         x = layer.forward(x)
     layers: list[Any] = [*first]
-    for n_units in _WIDTHS:
+    for n_units in settings.widths:
         hidden = _started(x, n_units, rng)
         activation = ParametricActivation(n_units, "selu" if n_classes else "mish")
         activation.factors = {"mixing": {"rate": 0.1, "decay": 0.1}}
-        layers += [hidden, activation, Dropout(_DROPOUT)]
+        layers += [hidden, activation]
+        layers += [Dropout(settings.dropout)] if settings.dropout else []
         x = activation.forward(hidden.forward(x))
     layers.append(_started(x, targets.n_outputs, rng))
-    rate = CosLog4(0.04 if n_classes else 0.2)
+    rate = CosLog4(settings.rate * (0.04 if n_classes else 0.2))
     options: dict[str, Any] = {
         "loss": "cross_entropy" if n_classes else "mse",
-        "label_smoothing": 0.1 if n_classes else 0.0,
-        "optimizer": AdamW(rate, beta2=0.95, weight_decay=_DECAY),
+        "label_smoothing": settings.smoothing if n_classes else 0.0,
+        "optimizer": AdamW(rate, beta2=0.95, weight_decay=settings.decay),
         "fade": FlatCos(1.0),
         "epochs": _EPOCHS,
         "batch_size": _BATCH,
@@ -69,7 +98,7 @@ def realmlp_td(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int) -> R
     return Recipe(inputs, targets, Sequential(*layers, seed=seed), options)
 
 
-def _columns(inputs: Inputs, n_numbers: int, rng: np.random.Generator) -> list[Any]:
+def _columns(inputs: Inputs, n_numbers: int, sigma: float, rng: np.random.Generator) -> list[Any]:
     """Return the layers in front: embeddings of numbers and codes, then the scale.
 
     The published code multiplies the decay of an array by the square of its rate's factor. One of
@@ -78,7 +107,7 @@ def _columns(inputs: Inputs, n_numbers: int, rng: np.random.Generator) -> list[A
     layers: list[Any] = []
     width = inputs.n_scaled + len(inputs.embedded)
     if n_numbers:
-        layers.append(PeriodicEmbedding(width, n_numbers))
+        layers.append(PeriodicEmbedding(width, n_numbers, sigma=sigma))
         layers[-1].factors = {"weight": {"rate": 0.1, "decay": 0.1}}
     if inputs.embedded:
         before = layers[-1].output_width(width) if layers else width

@@ -1,0 +1,53 @@
+"""The parts of the docstrings that both estimators for tables share."""
+
+from fastmlp.tabular.methods import METHODS
+
+__all__ = ["SHARED"]
+
+SHARED = {
+    "how networks are trained": f"""
+        method : {{{", ".join(f'"{name}"' for name in METHODS)}}}, default "realmlp-td-s"
+            How networks are built and trained. The default is the quickest by far and about as
+            accurate as the others. "realmlp-td" embeds the numbers, and "tabm-mini" is an ensemble
+            of 32 in one network: more accurate on many tables, in several times the time. "pack"
+            trains networks with different settings and chooses the best mean of them: the most
+            accurate if there is time, such as ``time_limit=60``.
+        n_ensemble : int, optional
+            Number of networks whose predictions are averaged. Each is validated with other rows.
+            Default: one or, with ``time_limit``, as many as there is time for, up to 32. With
+            "pack", so many are trained, and a weighted mean of the best is chosen; default 30 or,
+            with ``time_limit``, as many as there is time for.
+        n_cv : int, optional
+            Divide the rows into so many folds and train ``n_ensemble`` networks for each (default:
+            one; 6 with "pack"), on the other folds; ``out_of_fold_`` then has a prediction for
+            every row.
+        time_limit : float, optional
+            Seconds for all of `fit`, compilation too. Networks get fewer epochs if there is no time
+            for all. If compiling alone takes longer, a little training follows all the same.
+        """,
+    "other arguments": """
+        encoder : TableEncoder, optional
+            One with other settings, such as ``TableEncoder(categorical=["postcode"])``.
+        n_threads : int, optional
+            Default: all that the process may use.
+        random_state : int or numpy.random.RandomState, optional
+            The same number gives the same networks, unless there is a ``time_limit``.
+        verbose : bool, default False
+            Whether to print a line for each network.
+        """,
+    "attributes of the training": """
+        encoder_ : TableEncoder
+        leaderboard_ : list of dict
+            The score and the training of each network, the best first. With "pack" also its
+            settings and its weight in the mean, 0 if it was not chosen.
+        validation_score_ : float
+            The metric of all networks together on their validation rows. With "pack" these rows
+            also chose the networks, so it is a little too good.
+        """,
+    "other attributes": """
+        feature_importances_ : ndarray, shape (D,)
+        n_features_in_ : int
+        feature_names_in_ : ndarray, shape (D,)
+            If X has names.
+        """,
+}

@@ -1,0 +1,133 @@
+"""How long training takes, and what of it there is time for."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.tabular.methods import Recipe
+from fastmlp.tabular.rows import Rows
+from fastmlp.training.callbacks import TIME_LIMIT, Callback, TrainingInfo
+from fastmlp.training.stopping import Snapshot
+
+__all__ = ["EndInTime", "Pace"]
+
+_CAUTION = 0.9
+"""Share of the time left that is planned with: epochs do not all take the same time."""
+
+_TRIALS = ((1, 1), (8, 2))
+"""Steps and epochs of short trainings by which the pace is measured; the second if the first is
+quick. The last epoch counts, since the first one also has to warm up."""
+
+_QUICK = 0.05  # seconds
+_SHORTEST = 1e-6  # seconds: Ctrl-C may have ended the measurement before it began
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long an epoch of a network takes.
+
+    Attributes
+    ----------
+    steps : float
+        Seconds of its steps.
+    rest : float
+        Seconds of everything else, which is mostly validation.
+    compile_seconds : float
+        Seconds before the first step.
+
+    """
+
+    steps: float
+    rest: float
+    compile_seconds: float
+
+    @classmethod
+    def measured(
+        cls, recipe: Recipe, rows: Rows, val: Rows, options: Callable[[Rows, Rows], dict[str, Any]]
+    ) -> "Pace":
+        """Measure the pace by a few steps, which leave the network as it was.
+
+        They need the same kernels as the training, so those are compiled now if they have to be.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        rows, val : Rows
+            Training and validation rows.
+        options : callable
+            ``options(rows, val)`` -> arguments of ``recipe.train`` for such rows.
+
+        """
+        batch = min(recipe.options["batch_size"], len(rows))
+        start, watch = Snapshot(recipe.model), _Watch()
+        share = share_of_val = 1.0
+        compile_seconds = 0.0
+        for n_steps, n_epochs in _TRIALS:
+            some = rows.take(np.arange(min(n_steps * batch, len(rows))))
+            looked = val.take(np.arange(min(n_steps * batch, len(val))))
+            own = options(some, looked) | {
+                "epochs": n_epochs,
+                "optimizer": copy.deepcopy(recipe.options["optimizer"]),
+                "early_stopping": None,
+                "restore_best": False,
+            }
+            own["callbacks"] = [*own["callbacks"], watch]
+            history = recipe.train(some.inputs, some.y, looked.inputs, looked.y, **own)
+            compile_seconds += history.compile_seconds
+            start.restore()
+            share, share_of_val = len(some) / len(rows), len(looked) / len(val)
+            if watch.steps > _QUICK:
+                break
+        return cls(watch.steps / share, watch.rest / share_of_val, compile_seconds)
+
+    def epochs(self, seconds: float) -> float:
+        """Return how many epochs there is time for; less than 1 if only for a part of one."""
+        n = _CAUTION * seconds / max(self.steps + self.rest, _SHORTEST)
+        if n >= 1:
+            return n
+        return max(0.0, _CAUTION * (seconds - self.rest) / max(self.steps, _SHORTEST))
+
+
+class _Watch(Callback):
+    """Measures the last epoch."""
+
+    steps = rest = 0.0
+
+    def on_train_begin(self, info: TrainingInfo) -> None:
+        """Start the clock."""
+        self._last = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
+        """Read the clock."""
+        now = time.monotonic()
+        self.steps, self.rest = record["seconds"], now - self._last - record["seconds"]
+        self._last = now
+
+
+class EndInTime(Callback):
+    """Stops when there is no time for another epoch.
+
+    Parameters
+    ----------
+    deadline : float
+        By ``time.monotonic()``.
+
+    """
+
+    def __init__(self, deadline: float):
+        self.deadline = deadline
+        self._last = 0.0
+
+    def on_train_begin(self, info: TrainingInfo) -> None:
+        """Start the clock of the first epoch."""
+        self._last = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
+        """Stop if another epoch would pass the deadline."""
+        now = time.monotonic()
+        took, self._last = now - self._last, now
+        return TIME_LIMIT if now + took > self.deadline else None

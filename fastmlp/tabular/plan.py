@@ -1,0 +1,56 @@
+"""What to train for a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.splits import N_FOLDS
+
+__all__ = ["Plan"]
+
+_SETTINGS_NEEDED = 2  # of a pack, for each fold
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train.
+
+    Attributes
+    ----------
+    method : str
+    metric : Metric
+    n_networks : int or None
+        None for one or, with a time limit, as many as it allows. Of a pack, so many are trained,
+        and fewer chosen; None without a time limit is for 30.
+    n_cv : int or None
+        Number of folds; ``n_networks`` are then trained for each.
+    deadline : float or None
+        When to be done, by ``time.monotonic()``.
+    n_threads : int or None
+    seed : int
+    callbacks : sequence
+        As of ``Sequential.fit``; several networks call them from several threads.
+    told : callable, optional
+        ``told(member, number, total)`` is called after each network.
+
+    """
+
+    method: str
+    metric: Metric
+    n_networks: int | None = None
+    n_cv: int | None = None
+    deadline: float | None = None
+    n_threads: int | None = None
+    seed: int = 0
+    callbacks: Sequence[Any] = ()
+    told: Any = None
+
+    @property
+    def n_needed(self) -> int:
+        """How many networks a time limit must leave time for, if need be by shorter trainings."""
+        if self.n_networks is not None:
+            return self.n_networks * (self.n_cv or 1)
+        if self.method == "pack":
+            return _SETTINGS_NEEDED * (self.n_cv or N_FOLDS)
+        return self.n_cv or 1

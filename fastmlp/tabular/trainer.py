@@ -1,0 +1,124 @@
+"""Training the networks of a list, several at a time, within a time limit."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from fastmlp.engine import threads
+from fastmlp.engine.interrupt import Interrupt
+from fastmlp.tabular.plan import Plan
+from fastmlp.tabular.rows import Rows
+from fastmlp.tabular.splits import Part
+from fastmlp.tabular.training import Member, TimeFrame, train_member
+from fastmlp.training.callbacks import Callback
+
+__all__ = ["Trainer"]
+
+_SHORTEST = 0.3
+"""Share of the time of a whole network that a shorter one needs to be of use."""
+
+_RESERVE = 0.02
+"""Share of the time limit for what follows the training of networks."""
+
+_LEAST = 0.03
+"""Share of the time limit that a first network has if compiling takes longer than the limit."""
+
+
+class Trainer:
+    """Trains the networks of a list, as many at a time as there are threads."""
+
+    def __init__(
+        self, rows: Rows, val: Rows | None, n_classes: int, plan: Plan, interrupt: Interrupt
+    ):
+        self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
+        self.stop = _Stop(interrupt)
+        self.deadline, self.least = None, 0.0
+        if plan.deadline is not None:
+            limit = plan.deadline - time.monotonic()
+            self.deadline, self.least = plan.deadline - _RESERVE * limit, _LEAST * limit
+
+    def run(self, todo: Sequence[Part]) -> dict[int, Member]:
+        """Return the networks by their place in the list; those without time are missing."""
+        n_threads = self.plan.n_threads or threads.available()
+        if len(todo) == 1 or n_threads == 1:
+            return self._one_by_one(todo, n_threads)
+        waiting = list(enumerate(todo))
+        running: dict[Future[Member], int] = {}
+        done: dict[int, Member] = {}
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < n_threads and self._has_time(done):
+                        index, part = waiting.pop(0)
+                        frame = self._frame(index, len(todo), n_threads)
+                        running[pool.submit(self._train, part, 1, frame)] = index
+                    if not running:
+                        break
+                    finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        index = running.pop(future)
+                        done[index] = future.result()
+                        self._tell(done[index], len(done), len(todo))
+            finally:
+                self.stop.now = True
+        return done
+
+    def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
+        done: dict[int, Member] = {}
+        for index, part in enumerate(todo):
+            if not self._has_time(done):
+                break
+            done[index] = self._train(part, n_threads, self._frame(index, len(todo), 1))
+            self._tell(done[index], len(done), len(todo))
+        return done
+
+    def _frame(self, index: int, n_networks: int, at_once: int) -> TimeFrame | None:
+        """Return how long a network may take, so that there is time for all that are needed."""
+        if self.deadline is None:
+            return None
+        now = time.monotonic()
+        rounds = max(1, math.ceil((min(self.plan.n_needed, n_networks) - index) / at_once))
+        return TimeFrame(now + (self.deadline - now) / rounds, self.least)
+
+    def _train(self, part: Part, n_threads: int, time_frame: TimeFrame | None) -> Member:
+        val = self.val if part.val is None else self.rows.take(part.val)
+        assert val is not None
+        return train_member(
+            self.plan.method,
+            self.rows if part.val is None else self.rows.take(part.train),
+            val,
+            n_classes=self.n_classes,
+            metric=self.plan.metric,
+            seed=part.seed,
+            n_threads=n_threads,
+            time_frame=time_frame,
+            number=part.turn,
+            callbacks=[*self.plan.callbacks, self.stop],
+        )
+
+    def _has_time(self, done: Mapping[int, Member]) -> bool:
+        """Tell whether another network may begin, if need be one with fewer epochs."""
+        if self.stop.now or self.stop.interrupt.pending:
+            return False
+        if self.deadline is None or not done:
+            return True
+        slowest = max(m.seconds - m.history.compile_seconds for m in done.values())
+        return time.monotonic() + _SHORTEST * slowest <= self.deadline
+
+    def _tell(self, member: Member, number: int, total: int) -> None:
+        if self.plan.told is not None:
+            self.plan.told(member, number, total)
+
+
+class _Stop(Callback):
+    """Ends the networks that are being trained after Ctrl-C or an error in one of them."""
+
+    def __init__(self, interrupt: Interrupt):
+        self.interrupt = interrupt
+        self.now = False
+
+    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
+        """Stop the network."""
+        return "interrupted" if self.now or self.interrupt.pending else None
