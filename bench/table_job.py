@@ -48,9 +48,7 @@ def measured(job: Job) -> Job:
         settings = method.settings | method.warm_up
         method.fit(few_rows(split), job["split"], n_threads, **settings)(split.X_test)
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    predict, fit_time = timed(
-        lambda: method.fit(split, job["split"], n_threads, **method.settings)
-    )
+    predict, fit_time = timed(lambda: method.fit(split, job["split"], n_threads, **method.settings))
     times = []
     for _ in range(PREDICTIONS):
         predicted, predict_time = timed(lambda: predict(split.X_test))
