@@ -31,3 +31,16 @@ _SPLIT = (
 def test_estimator_check(estimator, check, monkeypatch):
     monkeypatch.setattr(default_method, "_EPOCHS", 64)  # enough for the few rows of a check
     check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [TabularClassifier("pack", n_ensemble=2, n_threads=1)],
+    expected_failed_checks=lambda estimator: {
+        "check_sample_weight_equivalence_on_dense_data": _SPLIT,
+    },
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:the column 'x[0-9]+' is left out:UserWarning")
+def test_estimator_check_of_a_pack(estimator, check):
+    check(estimator)

@@ -10,7 +10,7 @@ pytest.importorskip("polars")
 from sklearn.model_selection import cross_val_score
 from tabular_support import SPECIES, birds
 
-from fastmlp.tabular import TableEncoder, TabularClassifier, TabularRegressor
+from fastmlp.tabular import METHODS, TableEncoder, TabularClassifier, TabularRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column 'ring' is left out:UserWarning")
 
@@ -174,6 +174,62 @@ def test_a_time_limit_that_is_too_short_leaves_one_network_of_one_epoch():
     fitted = TabularClassifier(time_limit=1e-9, n_threads=1, random_state=0).fit(frame, species)
 
     assert [row["epochs"] for row in fitted.leaderboard_] == [1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_time_at_all_still_leaves_a_model(method):
+    frame, _, grams = birds(60)
+
+    fitted = TabularRegressor(method, n_cv=3, time_limit=1e-9, random_state=0).fit(frame, grams)
+
+    assert np.isfinite(fitted.predict(frame)).all()
+    assert {row["epochs"] for row in fitted.leaderboard_ if row["model"] != "ensemble"} == {1}
+
+
+def test_a_time_limit_that_is_long_enough_changes_nothing():
+    frame, _, grams = birds(60)
+    predicted = [
+        TabularRegressor(n_ensemble=1, time_limit=limit, random_state=2)
+        .fit(frame, grams)
+        .predict(frame)
+        for limit in (None, 1e6)
+    ]
+
+    np.testing.assert_array_equal(*predicted)
+
+
+@pytest.fixture(scope="module")
+def pack():
+    frame, species, _ = birds(80)
+    frame_val, species_val, _ = birds(60, seed=1)
+    estimator = TabularClassifier("pack", n_ensemble=3, random_state=0)
+    return estimator.fit(frame, species, frame_val, species_val)
+
+
+def test_a_pack_predicts_the_weighted_mean_of_its_networks(pack):
+    frame, _, _ = birds(30, seed=2)
+    inputs = pack.encoder_.transform(frame)
+    alone = [recipe.predict(inputs) for recipe in pack._model.recipes]
+
+    expected = np.average(alone, axis=0, weights=pack._model.weights)
+
+    np.testing.assert_allclose(pack.predict_proba(frame), expected, rtol=1e-12)
+
+
+def test_the_leaderboard_of_a_pack_lists_all_candidates(pack):
+    board = [row for row in pack.leaderboard_ if row["model"] != "ensemble"]
+
+    assert sorted(row["model"] for row in board) == ["pack 1", "pack 2", "pack 3"]
+    assert len({row["settings"] for row in board}) == 3
+    assert sum(row["weight"] for row in board) == pytest.approx(1, abs=1e-3)
+    assert sum(row["weight"] > 0 for row in board) == len(pack._model.recipes)
+
+
+def test_the_networks_of_a_pack_are_validated_together(pack):
+    frame_val, species_val, _ = birds(60, seed=1)
+
+    assert pack.validation_score_ == pytest.approx(pack.score(frame_val, species_val))
+    assert pack.feature_importances_.min() < 0.1 < pack.feature_importances_.max()
 
 
 def test_the_encoder_can_have_other_settings():

@@ -14,6 +14,8 @@ from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Inputs, Targets
 from fastmlp.tabular.methods.ntk import ntk_linear
 
+ALONE = [name for name in methods.METHODS if name != "pack"]
+
 
 def encoded(numbers, codes=None, sizes=()):
     """Return encoded rows."""
@@ -204,7 +206,7 @@ def test_realmlp_td_s_starts_at_0_with_a_compiled_network(n_classes):
     assert widths == [256, 256, 256, max(1, n_classes)]
 
 
-@pytest.mark.parametrize("method", methods.METHODS)
+@pytest.mark.parametrize("method", ALONE)
 @pytest.mark.parametrize("n_classes", [0, 2, 3])
 def test_every_method_learns(method, n_classes):
     n_rows, epochs, batch = 1000, 24, 256
@@ -225,7 +227,7 @@ def test_every_method_learns(method, n_classes):
         assert np.square(predicted - y_val).mean() < 0.5 * y_val.var()
 
 
-@pytest.mark.parametrize("method", methods.METHODS)
+@pytest.mark.parametrize("method", ALONE)
 def test_the_same_seed_gives_the_same_predictions(method):
     rows, y = table(80, 2)
 
@@ -245,48 +247,40 @@ def test_an_unknown_method_is_refused():
         methods.prepare("realmlp-tds", rows, y, n_classes=2)
 
 
-@pytest.mark.parametrize("n_classes", [0, 3])
-def test_a_pack_is_better_than_its_mean_network(n_classes):
-    rows, y = table(200, n_classes)
-    rows_val, y_val = table(150, n_classes, seed=1)
-
-    pack = methods.train_pack(
-        rows, y, rows_val, y_val, n_classes=n_classes, n_networks=3, seed=2, n_threads=2
-    )
-
-    assert pack.n_trained == 3
-    assert 1 <= len(pack.model.models) <= 3
-    predicted = pack.predict(rows_val)
-    if n_classes:
-        assert (predicted.argmax(axis=1) == y_val).mean() > 0.8
-    else:
-        assert np.square(predicted - y_val).mean() < 0.2 * y_val.var()
-    z = pack.targets.encode(y_val)
-    alone = [model.evaluate(pack.inputs(rows_val), z)[0] for model in pack.model.models]
-    assert pack.model.evaluate(pack.inputs(rows_val), z)[0] <= np.mean(alone)
-
-
-def test_networks_of_a_pack_differ():
+def test_networks_of_a_pack_differ_by_their_number():
     rows, y = table(60, 2)
 
-    models = [methods.prepare("pack", rows, y, n_classes=2, seed=s).model for s in range(12)]
+    models = [
+        methods.prepare("pack", rows, y, n_classes=2, seed=3, number=n).model for n in range(12)
+    ]
 
-    assert len({repr(model) for model in models}) > 6
-
-
-def test_a_pack_keeps_to_its_time_limit():
-    rows, y = table(400, 2)
-    rows_val, y_val = table(150, 2, seed=1)
-    methods.train_pack(rows, y, rows_val, y_val, n_classes=2, n_networks=1)  # compiles the kernels
-
-    pack = methods.train_pack(rows, y, rows_val, y_val, n_classes=2, time_limit=1.0)
-
-    assert pack.n_trained >= 1
+    assert len({repr(model) for model in models}) > 8
+    assert len({methods.described(number) for number in range(12)}) == 12
 
 
-@pytest.mark.parametrize("wrong", [{"n_networks": 0}, {"time_limit": -1.0}])
-def test_wrong_limits_of_a_pack_are_refused(wrong):
-    rows, y = table(40, 2)
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_a_number_stands_for_the_same_settings_whatever_the_seed(number):
+    rows, y = table(60, 3)
 
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        methods.train_pack(rows, y, rows, y, n_classes=2, **wrong)
+    models = [
+        methods.prepare("pack", rows, y, n_classes=3, seed=seed, number=number).model
+        for seed in (0, 7)
+    ]
+
+    assert repr(models[0]) == repr(models[1])
+    assert not np.array_equal(models[0].theta, models[1].theta)
+
+
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_the_plain_networks_of_a_pack_learn_too(n_classes):
+    rows, y = table(400, n_classes)
+    rows_val, y_val = table(150, n_classes, seed=1)
+
+    recipe = methods.prepare("pack", rows, y, n_classes=n_classes, seed=2, number=1)
+    recipe.train(rows, y, rows_val, y_val, epochs=24, batch_size=128)
+
+    predicted = recipe.predict(rows_val)
+    if n_classes:
+        assert (predicted.argmax(axis=1) == y_val).mean() > 0.7
+    else:
+        assert np.square(predicted - y_val).mean() < 0.5 * y_val.var()

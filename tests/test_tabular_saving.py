@@ -28,22 +28,46 @@ def saved(tmp_path_factory):
     return estimator, path
 
 
-def test_a_fresh_process_predicts_the_same_for_raw_rows(saved, tmp_path):
-    estimator, path = saved
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    frame, species, _ = birds(100)
+    frame_val, species_val, _ = birds(50, seed=1)
+    estimator = TabularClassifier("pack", n_ensemble=3, random_state=0)
+    estimator.fit(frame, species, frame_val, species_val)
+    path = tmp_path_factory.mktemp("models") / "pack.safetensors"
+    estimator.save(path)
+    return estimator, path
+
+
+def test_a_fresh_process_predicts_the_same_for_raw_rows(saved, pack, tmp_path):
     frame, _, _ = birds(30, seed=4)
     frame.write_csv(tmp_path / "new.csv")
     code = (
         "import sys, fastmlp, numpy, polars\n"
         "frame = polars.read_csv(sys.argv[2], infer_schema=False)\n"
-        "numpy.save(sys.argv[3], fastmlp.load(sys.argv[1]).predict_proba(frame))"
+        "found = [fastmlp.load(path).predict_proba(frame) for path in sys.argv[3:]]\n"
+        "numpy.save(sys.argv[1], found)"
     )
     out = tmp_path / "p.npy"
 
     subprocess.run(
-        [sys.executable, "-c", code, path, tmp_path / "new.csv", out], check=True, timeout=300
+        [sys.executable, "-c", code, out, tmp_path / "new.csv", saved[1], pack[1]],
+        check=True,
+        timeout=300,
     )
 
-    np.testing.assert_array_equal(np.load(out), estimator.predict_proba(frame))
+    for (estimator, _), found in zip((saved, pack), np.load(out), strict=True):
+        np.testing.assert_array_equal(found, estimator.predict_proba(frame))
+
+
+def test_a_loaded_pack_keeps_the_weights_of_its_networks(pack):
+    estimator, path = pack
+
+    loaded = fastmlp.load(path)
+
+    assert loaded._model.weights == estimator._model.weights
+    assert loaded.leaderboard_ == estimator.leaderboard_
+    assert loaded.method == "pack"
 
 
 def test_a_loaded_estimator_knows_what_it_was(saved):
@@ -89,7 +113,7 @@ def test_classes_keep_their_type(classes, tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_regressor_of_every_method_is_loaded_as_one(method, tmp_path):
     frame, _, grams = birds(40)
-    estimator = TabularRegressor(method, random_state=0).fit(frame, grams)
+    estimator = TabularRegressor(method, n_ensemble=1, random_state=0).fit(frame, grams)
     estimator.save(tmp_path / "m.safetensors")
 
     loaded = fastmlp.load(tmp_path / "m.safetensors")
@@ -140,6 +164,22 @@ def _other_inputs(description):
     description["networks"][0]["inputs"] = "Popen"
 
 
+def _negative_weight(description):
+    description["weights"] = [1.5, -0.5]
+
+
+def _one_weight(description):
+    description["weights"] = [1.0]
+
+
+def _unknown_weight(description):
+    description["weights"] = ["nan", 0.5]
+
+
+def _too_heavy(description):
+    description["weights"] = [1.0, 0.75]
+
+
 def _pickled_classes(description):
     description["classes"] = {"dtype": "O", "values": [{"x": 1}, {"y": 2}]}
 
@@ -155,6 +195,10 @@ def _pickled_classes(description):
         _other_metric,
         _other_inputs,
         _pickled_classes,
+        _negative_weight,
+        _one_weight,
+        _unknown_weight,
+        _too_heavy,
     ],
 )
 def test_a_file_whose_parts_do_not_fit_is_refused(saved, tmp_path, change):
