@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fastmlp.cli.option import Option
+from fastmlp.cli.option import Option, Search
 from fastmlp.cli.parsing import fraction, name_of, names, number, one_character, whole_number
 from fastmlp.datasets.table import TASKS
 from fastmlp.tabular import METHODS
@@ -78,7 +78,6 @@ LEARNING = (
         Path,
         "FILE",
         shown_default="a fifth of the rows",
-        commands=("train",),
     ),
     Option(
         "method",
@@ -87,7 +86,7 @@ LEARNING = (
         name_of("method", METHODS),
         "NAME",
         shown_default=f"{DEFAULT_METHOD}; the plain network if one of its options is given",
-        commands=("train",),
+        search=Search(),
     ),
     Option(
         "ensemble",
@@ -96,7 +95,7 @@ LEARNING = (
         whole_number(1),
         "N",
         shown_default="1; with --time-limit, as many as there is time for",
-        commands=("train",),
+        search=Search(),
         argument="n_ensemble",
     ),
     Option(
@@ -106,15 +105,14 @@ LEARNING = (
         number(above=True),
         "SECONDS",
         shown_default="no limit",
-        commands=("train",),
     ),
     Option(
         "metric",
         "learning",
-        f"score that decides which epoch is the best: {', '.join(_METRICS)}",
+        "score that decides which epoch is the best and, in a sweep, which run: "
+        f"{', '.join(_METRICS)}",
         name_of("metric", _METRICS),
         "NAME",
         shown_default="accuracy, or rmse for numbers",
-        commands=("train",),
     ),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.cli.options import add_options
 from fastmlp.cli.report import finite_only
-from fastmlp.cli.scores import score_lines
+from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_model import add_model_and_file, load_model, predictions, read_rows
 from fastmlp.cli.table_task import labels_of
 from fastmlp.datasets.columns import Rules
@@ -57,5 +57,4 @@ def _baseline(model: TableModel, y: np.ndarray) -> dict[str, float] | None:
     start = model.told.get("baseline")
     if start is None:
         return None
-    constant = np.broadcast_to(np.array(start, np.float64), (len(y), len(start)))
-    return scores(y, constant if model.classes is not None else constant[:, 0])
+    return baseline_scores(y, start, classes=model.classes is not None)

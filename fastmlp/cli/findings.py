@@ -16,7 +16,7 @@ from fastmlp.cli.data import Task
 from fastmlp.cli.destinations import write_file
 from fastmlp.cli.options import options_of
 from fastmlp.cli.parsing import value_text
-from fastmlp.cli.scores import score_text
+from fastmlp.cli.scores import baseline_scores, score_text
 from fastmlp.cli.settings import Settings, describe
 from fastmlp.cli.table_task import TableTask, baseline_name
 from fastmlp.datasets import Dataset
@@ -111,7 +111,8 @@ def of_network(
     predict = partial(_predicted, model, classes is not None)
     predicted = predict(data.X_test)
     start = baseline(task.y_train, None if classes is None else len(classes))
-    test, usual = scores(data.y_test, predicted), _constant(data.y_test, start, classes)
+    test = scores(data.y_test, predicted)
+    usual = baseline_scores(data.y_test, start, classes=classes is not None)
     val = scores(task.y_val, predict(task.X_val)) if task.has_validation else {}
     shape = "" if data.shape is None else f", images of {' x '.join(map(str, data.shape))}"
     facts = [
@@ -235,11 +236,6 @@ def _predicted(model: Any, classes: bool, X: np.ndarray) -> np.ndarray:
         return outputs[:, 0]
     e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
-
-
-def _constant(y: np.ndarray, start: np.ndarray, classes: Sequence[str] | None) -> dict[str, float]:
-    constant = np.broadcast_to(start, (len(y), len(start)))
-    return scores(y, constant if classes is not None else constant[:, 0])
 
 
 def _importances_of_table(built: Built, task: TableTask, n_threads: int | None) -> Importances:

@@ -243,7 +243,7 @@ _SEARCH = (
         whole_number(1),
         "N",
         shown_default="none for networks of up to 1,000,000 weights, which train side by side in "
-        "threads; else one per thread",
+        "threads, and none for --method, whose runs use all threads; else one per thread",
         commands=("sweep",),
         argument="n_jobs",
     ),

@@ -3,10 +3,28 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
+from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, scores
 
-__all__ = ["score_lines", "score_text"]
+__all__ = ["baseline_scores", "score_lines", "score_text"]
+
+
+def baseline_scores(y: np.ndarray, start: ArrayLike, *, classes: bool) -> dict[str, float]:
+    """Return the scores of the same prediction for every row.
+
+    Parameters
+    ----------
+    y : ndarray of shape (N,)
+        Labels or numbers.
+    start : array of shape (C,) or (1,)
+        Class shares, or a number.
+    classes : bool
+        Whether y holds labels.
+
+    """
+    constant = np.broadcast_to(np.asarray(start, np.float64), (len(y), np.size(start)))
+    return scores(y, constant if classes else constant[:, 0])
 
 
 def score_lines(

@@ -43,11 +43,11 @@ def resolve(arguments: argparse.Namespace) -> Settings:
     return settings | {name: value for name, value in given.items() if value is not None}
 
 
-def method_of_table(arguments: argparse.Namespace) -> str | None:
+def method_of_table(arguments: argparse.Namespace, command: str = "train") -> str | None:
     """Return the method that learns from a table, or None for the network of the options.
 
     Other data, and tables for which an option of the network or its training is given, have that
-    network.
+    network. For a sweep, any name stands for the methods.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def method_of_table(arguments: argparse.Namespace) -> str | None:
         return None
     plain = [
         option
-        for option in options_of("train")
-        if (option.goes in TRAINING or option.name == "val_fraction")
+        for option in options_of(command)
+        if (option.goes in TRAINING or (option.name == "val_fraction" and command == "train"))
         and option.name not in ("seed", "threads")
         and getattr(arguments, option.name) not in (None, option.default)
     ]
     learning = [
         option
-        for option in options_of("train")
+        for option in options_of(command)
         if option.goes == "learning" and getattr(arguments, option.name) is not None
     ]
     if plain and learning:
@@ -74,6 +74,8 @@ def method_of_table(arguments: argparse.Namespace) -> str | None:
             f"{learning[0].flag} is for the networks that are made for tables, and "
             f"{plain[0].flag} for the plain network: give one of the two"
         )
+    if command == "sweep":
+        return DEFAULT_METHOD if learning else None
     return None if plain else arguments.method or DEFAULT_METHOD
 
 

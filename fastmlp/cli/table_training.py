@@ -14,7 +14,7 @@ from fastmlp.cli import findings, signals
 from fastmlp.cli.destinations import write_file
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, wrapped
-from fastmlp.cli.scores import score_lines
+from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_task import TableTask, baseline_name, load_table_task
 from fastmlp.cli.watching import Watch
 from fastmlp.common.errors import printable
@@ -83,8 +83,7 @@ def _report(
     """Return the contents of the ``--json`` output, as a dict of plain values."""
     members = built.learned.members
     test = scores(task.test.y, predicted)
-    constant = np.broadcast_to(start, (len(task.test), len(start)))
-    usual = scores(task.test.y, constant if task.classes is not None else constant[:, 0])
+    usual = baseline_scores(task.test.y, start, classes=task.classes is not None)
     known = ~np.isnan(built.out_of_fold).reshape(len(task.train), -1)[:, 0]
     validation = scores(task.train.y[known], built.out_of_fold[known])
     columns = [{"name": c.name, "kind": c.kind, "read": c.how} for c in built.model.encoder.columns]

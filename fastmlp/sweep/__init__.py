@@ -14,7 +14,15 @@
 """
 
 from fastmlp.sweep.ranges import LogUniform, Uniform, draw_settings, grid_settings
-from fastmlp.sweep.result import Result
+from fastmlp.sweep.result import Result, Score
 from fastmlp.sweep.search import search
 
-__all__ = ["LogUniform", "Result", "Uniform", "draw_settings", "grid_settings", "search"]
+__all__ = [
+    "LogUniform",
+    "Result",
+    "Score",
+    "Uniform",
+    "draw_settings",
+    "grid_settings",
+    "search",
+]

@@ -19,7 +19,7 @@ from fastmlp.model import Sequential
 from fastmlp.optimizers import Optimizer
 from fastmlp.schedules import Schedule, Whole, as_schedule
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
-from fastmlp.sweep.result import FAILED, SCORES, Result, as_text, score
+from fastmlp.sweep.result import FAILED, SCORES, Result, score, scored_by
 from fastmlp.training.history import History
 from fastmlp.training.pack import fit_many
 
@@ -183,12 +183,11 @@ class _Candidate:
             last = history.epochs[-1]
             self.record = {
                 "epochs": self.record["epochs"] + len(history),
-                **{name: last[name] for name in (*SCORES, "loss")},
+                **{name: last[name] for name in (*(one.name for one in SCORES), "loss")},
             }
 
     def described(self) -> str:
-        name = next((name for name in SCORES if self.record.get(name) is not None), SCORES[0])
-        return f"{name} {as_text(self.record.get(name))}"
+        return scored_by(self.record)
 
 
 def _rank(run: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import json
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from fastmlp.ensemble import Ensemble
 from fastmlp.model import Sequential
 from fastmlp.storage.model_file import MAX_LAYERS, read
 from fastmlp.sweep.ranges import Settings
-from fastmlp.sweep.result import FAILED, SCORES, score
+from fastmlp.sweep.result import FAILED, Score, score
 
 __all__ = ["Journal"]
 
@@ -32,13 +32,22 @@ class Journal:
 
     """
 
-    def __init__(self, folder: Path, context: Any, settings: Sequence[Settings]):
+    def __init__(
+        self,
+        folder: Path,
+        context: Any,
+        settings: Sequence[Settings],
+        scores: Sequence[Score],
+        load: Callable[[Path], Any] | None = None,
+    ):
         self.folder: Path = folder
+        self.scores: Sequence[Score] = scores
+        self.load: Callable[[Path], Any] = load or _network
         self.context: Any = context
         self.settings: Sequence[Settings] = settings
         self.records: dict[int, dict[str, Any]] = {}
         for index in range(len(settings)):
-            record = _read(self._path(index))
+            record = _read(self._path(index), [one.name for one in scores])
             if record is not None:
                 self.records[index] = record
         self._models: dict[int, Any] = {}
@@ -50,7 +59,10 @@ class Journal:
     def best(self) -> int | None:
         """Return the index of the best run; the first wins a tie. None if no run succeeded."""
         chosen = [index for index in sorted(self.records) if FAILED not in self.records[index]]
-        return max(chosen, key=lambda index: score(self.records[index]), default=None)
+        return max(chosen, key=self._score, default=None)
+
+    def _score(self, index: int) -> tuple[int, float]:
+        return score(self.records[index], self.scores)
 
     def add(self, index: int, record: Mapping[str, Any], model: Any, *, keep: bool = False) -> None:
         """Record a run; keep its model if ``keep`` is true or it is the best so far."""
@@ -78,7 +90,7 @@ class Journal:
         file = self._path(index).with_suffix(_MODEL)
         if index not in self._models and file.exists():
             try:
-                self._models[index], _, _ = read(file, MAX_LAYERS, Sequential, Ensemble)
+                self._models[index] = self.load(file)
             except (ValueError, TypeError) as error:
                 note(f"{error}: the run is repeated")
         return index in self._models
@@ -101,7 +113,12 @@ class Journal:
         return self.folder / f"run-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _network(path: Path) -> Any:
+    model, _, _ = read(path, MAX_LAYERS, Sequential, Ensemble)
+    return model
+
+
+def _read(path: Path, scores: Sequence[str]) -> dict[str, Any] | None:
     """Return the record of a finished run, None if it is missing or damaged."""
     try:
         found: Any = json.loads(path.read_bytes())
@@ -110,18 +127,18 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # not JSON, or not even text
         found = None
     record: Any = cast("dict[str, Any]", found).get("record") if isinstance(found, dict) else None
-    if _is_record(record):
+    if _is_record(record, scores):
         return record
     note(f"{path} is damaged: the run is repeated")
     return None
 
 
-def _is_record(found: Any) -> bool:
-    if not isinstance(found, dict) or not any(name in found for name in (*SCORES, FAILED)):
+def _is_record(found: Any, scores: Sequence[str]) -> bool:
+    if not isinstance(found, dict) or not any(name in found for name in (*scores, FAILED)):
         return False
     record = cast("dict[str, Any]", found)
-    scores: list[object] = [record[name] for name in SCORES if record.get(name) is not None]
-    return all(not isinstance(s, bool) and isinstance(s, numbers.Real) for s in scores)
+    known: list[object] = [record[name] for name in scores if record.get(name) is not None]
+    return all(not isinstance(s, bool) and isinstance(s, numbers.Real) for s in known)
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,8 @@ import io
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,10 +18,35 @@ from fastmlp.common.files import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FAILED", "SCORES", "Result", "as_text", "score"]
+__all__ = ["FAILED", "SCORES", "Result", "Score", "as_text", "score", "scored_by"]
 
-SCORES = ("val_accuracy", "val_loss")
 FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value of a run's record that runs are compared by.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the record.
+    label : str
+        What a heat map calls it.
+    least_is_best : bool
+
+    """
+
+    name: str
+    label: str
+    least_is_best: bool = False
+
+
+SCORES = (
+    Score("val_accuracy", "validation accuracy"),
+    Score("val_loss", "validation loss", least_is_best=True),
+)
+"""What decides unless the caller says otherwise: the first one that a record has."""
 
 
 class Result:
@@ -45,9 +72,11 @@ class Result:
         parameters: Sequence[str],
         model: Any,
         order: Callable[[Mapping[str, Any]], Any] | None = None,
+        scores: Sequence[Score] = SCORES,
     ):
+        self.scores: tuple[Score, ...] = tuple(scores)
         self.runs: list[dict[str, Any]] = [dict(run) for run in runs]
-        self.runs.sort(key=order or score, reverse=True)
+        self.runs.sort(key=order or partial(score, scores=self.scores), reverse=True)
         self.parameters: tuple[str, ...] = tuple(parameters)
         self.best_model: Any = model
 
@@ -84,9 +113,10 @@ class Result:
         *,
         title: str | None = None,
     ) -> "Figure":
-        """Draw the best validation accuracy for each pair of values of two parameters.
+        """Draw the best score for each pair of values of two parameters.
 
-        If no run has an accuracy, as in a regression, it draws the validation loss.
+        By default this is the validation accuracy or, if no run has one, as in a regression, the
+        validation loss.
 
         Parameters
         ----------
@@ -113,23 +143,25 @@ class Result:
                 raise unknown("parameter", name, self.parameters)
         rows, columns = (self._values(name) for name in names)
         cells = np.full((len(rows), len(columns)), np.nan)
-        shown = (
-            SCORES[0]
-            if any(_finite(run.get(SCORES[0])) is not None for run in self.runs)
-            else SCORES[1]
-        )
+        shown = next((one for one in self.scores if self._knows(one)), self.scores[-1])
         for run in reversed(self.runs):
             place = rows.index(run[names[0]]), columns.index(run[names[1]])
-            value = run.get(shown)
+            value = run.get(shown.name)
             if value is not None:
                 cells[place] = value
         texts = [[as_text(value) for value in values] for values in (rows, columns)]
-        labels = {"row_name": names[0], "column_name": names[1]}
-        if shown == SCORES[1]:
-            labels["value_name"] = "validation loss"
         return plots.heat_map(
-            cells, *texts, **labels, least_is_best=shown == SCORES[1], title=title
+            cells,
+            *texts,
+            row_name=names[0],
+            column_name=names[1],
+            value_name=shown.label,
+            least_is_best=shown.least_is_best,
+            title=title,
         )
+
+    def _knows(self, one: Score) -> bool:
+        return any(_finite(run.get(one.name)) is not None for run in self.runs)
 
     def _columns(self) -> list[str]:
         """Return the columns: parameters, results, and ``failed`` if a run failed."""
@@ -150,14 +182,21 @@ class Result:
             return values
 
 
-def score(run: Mapping[str, Any]) -> tuple[int, float]:
-    """Return a sort key, higher for better runs: the accuracy, or without one the loss."""
+def score(run: Mapping[str, Any], scores: Sequence[Score] = SCORES) -> tuple[int, float]:
+    """Return a sort key, higher for better runs, by the first score that a run has."""
     if FAILED in run:
         return 0, 0.0
-    accuracy, loss = (_finite(run.get(name)) for name in SCORES)
-    if accuracy is not None:
-        return 3, accuracy
-    return (1, 0.0) if loss is None else (2, -loss)
+    for place, one in enumerate(scores):
+        value = _finite(run.get(one.name))
+        if value is not None:
+            return 1 + len(scores) - place, -value if one.least_is_best else value
+    return 1, 0.0
+
+
+def scored_by(record: Mapping[str, Any], scores: Sequence[Score] = SCORES) -> str:
+    """Return the name and the value of the first score that a record has, as text."""
+    one = next((one for one in scores if record.get(one.name) is not None), scores[0])
+    return f"{one.name} {as_text(record.get(one.name))}"
 
 
 def as_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ from fastmlp.engine.interrupt import Interrupt
 from fastmlp.sweep.journal import Journal
 from fastmlp.sweep.lock import alone_in
 from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
-from fastmlp.sweep.result import FAILED, SCORES, Result, as_text
+from fastmlp.sweep.result import FAILED, SCORES, Result, Score, as_text, scored_by
 from fastmlp.sweep.run import Failed, Outcome, Train, TrainMany, as_outcome, attempt
 from fastmlp.sweep.workers import outcomes_of_processes
 
@@ -35,6 +35,8 @@ def search(
     folder: str | PathLike[str] | None = None,
     context: Any = None,
     checkpoints: bool = False,
+    scores: Sequence[Score] = SCORES,
+    load: Callable[[Path], Any] | None = None,
     verbose: bool = True,
 ) -> Result:
     """Train once for each combination of parameters, and keep the best model.
@@ -77,6 +79,12 @@ def search(
         Whether to pass each run a folder of its own within ``folder`` as ``checkpoint_folder``, for
         ``Checkpoint(checkpoint_folder, resume=True)``: then a search that was killed continues in
         the middle of its unfinished runs. The folder is removed when the run has finished.
+    scores : sequence of Score, optional
+        What runs are compared by: the first that a record has. Default: ``val_accuracy``, then
+        ``val_loss``.
+    load : callable, optional
+        ``load(path)`` reads a model that its ``save`` has written to the folder. Default: networks
+        and ensembles are read.
     verbose : bool, default True
         Whether to report each run on standard error.
 
@@ -102,14 +110,14 @@ def search(
         train_many = None
     n_jobs = min(available if n_jobs is None else positive_int("n_jobs", n_jobs), len(settings))
     with _lent(folder) as place:
-        journal = Journal(place, [seed, context], settings)
+        journal = Journal(place, [seed, context], settings, scores, load)
         made = _Search(train, train_many, journal, seed, n_jobs, available, checkpoints, verbose)
         left = [index for index in range(len(settings)) if index not in journal.records]
         if verbose and len(left) < len(settings):
             note(f"{len(settings) - len(left)} of {len(settings)} runs are already done")
         made.run(left)
         model = made.best_model()
-        return Result(journal.runs(), tuple(parameters), model)
+        return Result(journal.runs(), tuple(parameters), model, scores=scores)
 
 
 class _Search:
@@ -168,7 +176,7 @@ class _Search:
         if isinstance(outcome, Failed):
             self.journal.add_failed(index, outcome.why)
         else:
-            model, record = _checked(outcome)
+            model, record = _checked(outcome, [one.name for one in self.journal.scores])
             self.journal.add(index, record, model, keep=keep)
             shutil.rmtree(self.journal.run_folder(index), ignore_errors=True)
 
@@ -194,8 +202,7 @@ class _Search:
         told = ", ".join(f"{name} {as_text(value)}" for name, value in settings.items())
         if FAILED in record:
             return f"{told}: failed: {record[FAILED]}"
-        name = next((name for name in SCORES if record.get(name) is not None), SCORES[0])
-        return f"{told}: {name} {as_text(record.get(name))}"
+        return f"{told}: {scored_by(record, self.journal.scores)}"
 
 
 def _outcomes_here(
@@ -210,7 +217,7 @@ def _outcomes_here(
         yield index, outcome
 
 
-def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
+def _checked(outcome: Any, scores: Sequence[str]) -> tuple[Any, Mapping[str, Any]]:
     """Return the model and record, or raise if train returned anything else."""
     if not isinstance(outcome, tuple | list) or len(cast("Sequence[Any]", outcome)) != 2:
         raise TypeError(f"train must return a tuple (model, record), got {outcome!r}")
@@ -218,10 +225,9 @@ def _checked(outcome: Any) -> tuple[Any, Mapping[str, Any]]:
     if not isinstance(record, Mapping):
         raise TypeError(f"the record that train returns must be a dict, got {record!r}")
     record = cast("Mapping[str, Any]", record)
-    if not any(name in record for name in (*SCORES, FAILED)):
-        raise ValueError(
-            f"train must return a record with {SCORES[0]!r} or {SCORES[1]!r}, got {dict(record)}"
-        )
+    if not any(name in record for name in (*scores, FAILED)):
+        wanted = " or ".join(map(repr, scores))
+        raise ValueError(f"train must return a record with {wanted}, got {dict(record)}")
     return model, record
 
 
