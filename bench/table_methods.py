@@ -80,7 +80,8 @@ def hist_gradient_boosting(split: Split, seed: int, n_threads: int) -> Predict:
         else ensemble.HistGradientBoostingRegressor
     )
     model = kind(categorical_features=list(range(len(texts))), random_state=seed)
-    return make_pipeline(encoded, model).fit(split.X, split.y).predict
+    pipeline = make_pipeline(encoded, model).fit(plain(split.X, texts), split.y)
+    return lambda X: pipeline.predict(plain(X, texts))
 
 
 def sklearn_mlp(split: Split, seed: int, n_threads: int) -> Predict:
@@ -99,8 +100,11 @@ def sklearn_mlp(split: Split, seed: int, n_threads: int) -> Predict:
     )
     model: Any = MLPClassifier(random_state=seed)
     if split.kind == "number":
-        model = TransformedTargetRegressor(MLPRegressor(random_state=seed), StandardScaler())
-    return make_pipeline(encoded, model).fit(split.X, split.y).predict
+        model = TransformedTargetRegressor(
+            MLPRegressor(random_state=seed), transformer=StandardScaler()
+        )
+    pipeline = make_pipeline(encoded, model).fit(plain(split.X, texts), split.y)
+    return lambda X: pipeline.predict(plain(X, texts))
 
 
 def lightgbm(split: Split, seed: int, n_threads: int) -> Predict:
@@ -154,7 +158,7 @@ def pytabkit(
     median = split.X.loc[train, numbers].median()
 
     def prepared(X: Any) -> Any:
-        X = X.astype(dict.fromkeys(numbers, np.float64))
+        X = plain(X, texts).astype(dict.fromkeys(numbers, np.float64))
         return X.fillna(median)
 
     epochs = {} if n_epochs is None else {"n_epochs": n_epochs}
@@ -162,6 +166,11 @@ def pytabkit(
     X, y = prepared(split.X), split.y
     model.fit(X[train], y[train], X[val], y[val], cat_col_names=texts)
     return lambda X: model.predict(prepared(X))
+
+
+def plain(X: Any, texts: list[str]) -> Any:
+    """Return the frame with NaN for missing texts, which scikit-learn's encoders take."""
+    return X.assign(**{column: X[column].where(X[column].notna(), np.nan) for column in texts})
 
 
 def texts_of(X: Any) -> list[str]:
