@@ -206,12 +206,10 @@ class Ensemble:
 
         """
         head = export.Head(_FORMS[self.loss.predicts].link)
-        chosen = [
-            (export.Member(model, head), weight)
-            for model, weight in zip(self.models, self.weights.tolist(), strict=True)
-            if weight > 0
-        ]
-        export.write(lambda: export.mean_of(*zip(*chosen, strict=True)), path, int8=int8)
+        chosen = np.flatnonzero(self.weights)
+        members = [export.Member(self.models[i], head) for i in chosen]
+        weights = self.weights[chosen].tolist()
+        export.write(lambda: export.mean_of(members, weights), path, int8=int8)
 
     def __len__(self) -> int:
         """Return the number of models."""

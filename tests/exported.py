@@ -19,7 +19,7 @@ _MAIN = """\
 int main(void)
 {{
     {real} x[{n_inputs}];
-    float y[{n_outputs}];
+    {given} y[{n_outputs}];
     while (fread(x, sizeof x, 1, stdin) == 1) {{
         {name}_predict(x, y);
         fwrite(y, sizeof y, 1, stdout);
@@ -31,7 +31,7 @@ int main(void)
 _SCRIPT = """\
 import {{ readFileSync }} from "node:fs";
 import * as model from "{path}";
-const rows = JSON.parse(readFileSync(0));
+const rows = JSON.parse(readFileSync(0)).map((row) => row.map((x) => x ?? NaN));
 console.log(JSON.stringify({{
     y: rows.map((x) => Array.from(model.predict(x))),
     classes: model.classes ?? null,
@@ -56,20 +56,32 @@ def run(runner, path, X):
 
 def run_onnx(path, X):
     """Return all outputs of an ONNX file."""
+    session = _session(path)
+    taken = session.get_inputs()[0]
+    dtype = np.float64 if taken.type == "tensor(double)" else np.float32
+    return session.run(None, {taken.name: np.asarray(X, dtype)})
+
+
+def run_onnx_columns(path, columns):
+    """Return all outputs of an ONNX file that takes the columns of a table, in their order."""
+    session = _session(path)
+    names = [taken.name for taken in session.get_inputs()]
+    return session.run(None, dict(zip(names, columns, strict=True)))
+
+
+def _session(path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    taken = session.get_inputs()[0]
-    dtype = np.float64 if taken.type == "tensor(double)" else np.float32
-    return session.run(None, {taken.name: np.asarray(X, dtype)})
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def run_c(compiler, path, X):
     """Compile a C header without a warning, and return what its function gives."""
     header, name = path.read_text(), texts.identifier(path)
     real = "double" if "_predict(const double *x" in header else "float"
+    given = "double" if "double *y)\n{\n" in header else "float"
     n_inputs, n_outputs = (
         int(header.split(f"{name.upper()}_{what} ")[1].split()[0])
         for what in ("N_INPUTS", "N_OUTPUTS")
@@ -77,23 +89,27 @@ def run_c(compiler, path, X):
     assert n_inputs == X.shape[1]
     main, program = path.with_name("main.c"), path.with_name(f"main-{compiler}")
     main.write_text(
-        _MAIN.format(path=path, name=name, real=real, n_inputs=n_inputs, n_outputs=n_outputs)
+        _MAIN.format(
+            path=path, name=name, real=real, given=given, n_inputs=n_inputs, n_outputs=n_outputs
+        )
     )
     strict = ("-std=c99", "-pedantic", "-O2", "-Wall", "-Wextra", "-Werror")
     subprocess.run([compiler, *strict, main, "-o", program, "-lm"], check=True, timeout=100)
     rows = np.ascontiguousarray(X, np.float64 if real == "double" else np.float32)
     done = subprocess.run([program], input=rows.tobytes(), stdout=-1, check=True, timeout=100)
-    return np.frombuffer(done.stdout, np.float32).reshape(len(X), n_outputs)
+    dtype = np.float64 if given == "double" else np.float32
+    return np.frombuffer(done.stdout, dtype).reshape(len(X), n_outputs)
 
 
 def run_node(path, X):
     """Return what a JavaScript module gives: rows y and the classes."""
     module = path.with_suffix(".mjs")  # Node.js takes .js as a module only beside a package.json
     module.write_bytes(path.read_bytes())
+    rows = [[None if np.isnan(x) else x for x in row] for row in np.asarray(X).tolist()]
     script = path.with_name("main.mjs")
     script.write_text(_SCRIPT.format(path=module))
     done = subprocess.run(
-        ["node", script], input=json.dumps(np.asarray(X).tolist()), stdout=-1, check=True, text=True
+        ["node", script], input=json.dumps(rows), stdout=-1, check=True, text=True
     )
     found = json.loads(done.stdout)
     return found | {"y": np.array(found["y"])}

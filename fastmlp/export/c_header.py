@@ -150,7 +150,7 @@ def _classes(network: Network, prefix: str) -> Iterator[str]:
     if classes is None:
         return
     if classes.dtype.kind in "OU":
-        yield _texts(f"{prefix}_classes", classes)
+        yield _texts(f"{prefix}_classes", classes.tolist())
         return
     if classes.dtype.kind in "iub":
         kind, values = "long long", [str(int(label)) for label in classes]

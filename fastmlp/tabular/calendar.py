@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["PARTS", "moment_parts", "varying_parts"]
+__all__ = ["DAY", "FAR", "PARTS", "moment_parts", "varying_parts"]
 
 PARTS = ("year", "month", "day", "weekday", "hour", "number")
 """Monday is weekday 0; the number is in days."""
 
-_DAY = 86_400.0
-_FAR = 1e13  # seconds: numpy's calendar would overflow far beyond
+DAY = 86_400.0
+"""Seconds."""
+
+FAR = 1e13
+"""Seconds: moments further away count as this far, since numpy's calendar would overflow."""
 
 
 def moment_parts(seconds: np.ndarray, parts: Sequence[str], center: float) -> np.ndarray:
@@ -32,7 +35,7 @@ def moment_parts(seconds: np.ndarray, parts: Sequence[str], center: float) -> np
 
     """
     missing = np.isnan(seconds)
-    sane = np.clip(np.where(missing, 0.0, seconds), -_FAR, _FAR)
+    sane = np.clip(np.where(missing, 0.0, seconds), -FAR, FAR)
     whole = np.floor(sane).astype(np.int64).astype("datetime64[s]")
     days, months = whole.astype("datetime64[D]"), whole.astype("datetime64[M]")
     table = np.empty((len(seconds), len(parts)))
@@ -49,7 +52,7 @@ def moment_parts(seconds: np.ndarray, parts: Sequence[str], center: float) -> np
             case "hour":
                 table[:, place] = (whole.astype(np.int64) // 3600) % 24
             case _:
-                table[:, place] = (seconds - center) / _DAY
+                table[:, place] = (seconds - center) / DAY
     table[missing] = np.nan
     return table
 

@@ -17,16 +17,19 @@ from fastmlp.tabular.calendar import PARTS, moment_parts
 from fastmlp.tabular.frames import RawColumn, spelled_number, texts
 
 __all__ = [
+    "LARGEST",
     "CategoryColumn",
     "FittedColumn",
     "LeftOutColumn",
     "MomentColumn",
     "NumberColumn",
     "as_texts",
+    "meant_numbers",
     "numbers_of",
 ]
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
+"""Encoded numbers are at most this far from the median."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class NumberColumn(FittedColumn):
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
         values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written)
-        return np.clip(values - self.center, -_LARGEST, _LARGEST)[:, None]
+        return np.clip(values - self.center, -LARGEST, LARGEST)[:, None]
 
 
 @dataclass(frozen=True)
@@ -249,14 +252,20 @@ def numbers_of(
     return values
 
 
-def _without(values: np.ndarray, missing: frozenset[str]) -> np.ndarray:
-    """Return numbers with NaN for those that mean a missing value, such as -999."""
+def meant_numbers(missing: frozenset[str]) -> list[float]:
+    """Return the numbers among texts that mean a missing value, such as -999."""
     meant = []
-    for text in missing:
+    for text in sorted(missing):
         try:
             meant.append(float(text))
         except ValueError:
             continue
+    return meant
+
+
+def _without(values: np.ndarray, missing: frozenset[str]) -> np.ndarray:
+    """Return numbers with NaN for those that mean a missing value."""
+    meant = meant_numbers(missing)
     return np.where(np.isin(values, meant), np.nan, values) if meant else values
 
 

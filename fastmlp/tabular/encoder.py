@@ -131,7 +131,9 @@ class TableEncoder:
         for name in self.categorical:
             if name in self.numeric:
                 raise ValueError(f"the column {name!r} cannot be both categorical and numeric")
-        rules = Rules(frozenset(self.categorical), frozenset(self.numeric), self._missing, european)
+        rules = Rules(
+            frozenset(self.categorical), frozenset(self.numeric), self.missing_texts, european
+        )
         kept = [name for name in names if name not in self.drop]
         found, doubts = fitting.fit_columns(raw_columns(X, kept), rules, self.max_categories)
         by_name = dict(zip(kept, found, strict=True))
@@ -172,11 +174,11 @@ class TableEncoder:
         for column, raw in zip(used, self._raw_columns(X), strict=True):
             raw = replace(raw, first_row=first_row, quiet=quiet)
             if isinstance(column, CategoryColumn):
-                codes[:, code_place] = column.encode(raw, self._missing)
+                codes[:, code_place] = column.encode(raw, self.missing_texts)
                 code_place += 1
             elif isinstance(column, NumberColumn | MomentColumn):
                 width = len(column.outputs)
-                numbers[:, place : place + width] = column.encode(raw, self._missing)
+                numbers[:, place : place + width] = column.encode(raw, self.missing_texts)
                 place += width
         return Encoded(numbers, codes, self.sizes)
 
@@ -220,13 +222,14 @@ class TableEncoder:
         return tuple(c.size for c in self.columns if isinstance(c, CategoryColumn))
 
     @property
-    def _missing(self) -> frozenset[str]:
+    def missing_texts(self) -> frozenset[str]:
+        """The additional texts that mean a missing value, in lower case."""
         return frozenset(str(text).strip().lower() for text in self.missing)
 
     def config(self) -> dict[str, Any]:
         """Return everything that was learned, as JSON can hold it."""
         return {
-            "missing": sorted(self._missing),
+            "missing": sorted(self.missing_texts),
             "max_categories": self.max_categories,
             "named": self.named,
             "columns": [to_config(column) for column in self.columns],

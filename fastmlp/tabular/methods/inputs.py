@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["EncodedRows", "Inputs", "one_hot"]
+__all__ = ["CLIP", "EncodedRows", "Inputs", "one_hot"]
 
-_CLIP = 3.0
+CLIP = 3.0
+"""No input is larger."""
 
 
 class EncodedRows(Protocol):
@@ -104,7 +105,7 @@ class Inputs:
     def __call__(self, rows: EncodedRows) -> np.ndarray:
         """Return the network's inputs for encoded rows: float32, (N, n_scaled + codes)."""
         z = (self._spread(rows) - self.median) * self.factor
-        z /= np.sqrt(1.0 + (z / _CLIP) ** 2)
+        z /= np.sqrt(1.0 + (z / CLIP) ** 2)
         kept = [i for i, k in enumerate(self.sizes) if not self._is_one_hot(k)]
         starts = np.cumsum([0, *(k + 1 for k in self.embedded)])[:-1]
         return np.concatenate([z, rows.codes[:, kept] + starts], axis=1, dtype=np.float32)

@@ -8,13 +8,14 @@ import numpy as np
 
 from fastmlp.tabular.methods.inputs import EncodedRows, one_hot
 
-__all__ = ["QuantileInputs", "quantile_edges"]
+__all__ = ["RANKS", "QuantileInputs", "Z", "quantile_edges"]
 
 _NOISE = 1e-5
 _ROWS_A_QUANTILE, _FEWEST, _MOST = 30, 10, 1000
 _LIMIT = 5.2  # deviations: beyond it, a rank is one in ten million
-_Z = np.linspace(-_LIMIT, _LIMIT, 4097)
-_RANKS = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _Z])
+Z = np.linspace(-_LIMIT, _LIMIT, 4097)
+RANKS = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in Z])
+"""The share of normal numbers below each of ``Z``."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class QuantileInputs:
             rank = np.interp(column, quantiles, ranks)
             # from above too: where quantiles are equal, the rank is the middle of theirs
             above = 1.0 - np.interp(-column, -quantiles[::-1], ranks)
-            column[...] = np.interp(0.5 * (rank + above), _RANKS, _Z)
+            column[...] = np.interp(0.5 * (rank + above), RANKS, Z)
         known = [one_hot(rows.codes[:, i], k) for i, k in enumerate(self.sizes)]
         return np.concatenate([numbers, *known], axis=1, dtype=np.float32)
 
