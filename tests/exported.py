@@ -35,6 +35,7 @@ const rows = JSON.parse(readFileSync(0)).map((row) => row.map((x) => x ?? NaN));
 console.log(JSON.stringify({{
     y: rows.map((x) => Array.from(model.predict(x))),
     classes: model.classes ?? null,
+    columns: model.columns ?? null,
 }}));
 """
 
@@ -118,3 +119,17 @@ def run_node(path, X):
 def error(given, wanted):
     """Return the largest difference relative to the largest output."""
     return np.abs(given - wanted).max() / max(np.abs(wanted).max(), sys.float_info.min)
+
+
+def trained_like(model, seed=3):
+    """Give a model parameters and statistics like those of a trained one, and return it."""
+    rng = np.random.default_rng(seed)
+    for name, array in (dict(model.params) | model.state).items():
+        if name.endswith(("running_var", "gamma", "std")):
+            array[...] = rng.uniform(0.5, 2.0, array.shape)
+        elif name.endswith("edges"):  # in order; the last number has bins of no width at the end
+            array[...] = np.sort(rng.normal(size=array.shape), axis=1)
+            array[-1, 1:] = array[-1, 1]
+        elif not name.endswith("weight"):
+            array[...] = rng.normal(size=array.shape)
+    return model

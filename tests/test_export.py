@@ -5,10 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from exported import RUNNERS, SUFFIX, error, require, run
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from networks import ACTIVATION_LAYERS, Identity, architectures
+from exported import RUNNERS, SUFFIX, error, require, run, trained_like
+from networks import ACTIVATION_LAYERS, Identity
 from strategies import filled
 
 import fastmlp
@@ -36,17 +34,7 @@ WRITTEN = [
 
 def network(*stack, dtype="float64", seed=3):
     """Return a model with the parameters and statistics of a trained one: none is 0 or 1."""
-    model = fastmlp.Sequential(*stack, dtype=dtype, seed=seed)
-    rng = np.random.default_rng(seed)
-    for name, array in (dict(model.params) | model.state).items():
-        if name.endswith(("running_var", "gamma", "std")):
-            array[...] = rng.uniform(0.5, 2.0, array.shape)
-        elif name.endswith("edges"):  # in order; the last number has bins of no width at the end
-            array[...] = np.sort(rng.normal(size=array.shape), axis=1)
-            array[-1, 1:] = array[-1, 1]
-        elif not name.endswith("weight"):
-            array[...] = rng.normal(size=array.shape)
-    return model
+    return trained_like(fastmlp.Sequential(*stack, dtype=dtype, seed=seed), seed)
 
 
 def check(runner, model, X, path):
@@ -152,50 +140,6 @@ def test_a_wide_and_a_deep_model_stay_within_the_tolerance(runner, tmp_path):
     ]
 
     check(runner, network(*stack), filled((20, 784), "normal", 8), tmp_path)
-
-
-@pytest.mark.parametrize("runner", ["gcc", "onnxruntime"])
-@settings(
-    max_examples=6,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(architecture=architectures(), dtype=st.sampled_from(["float32", "float64"]))
-def test_random_architectures_agree(runner, tmp_path, architecture, dtype):
-    check_random(runner, tmp_path, architecture, dtype)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("runner", RUNNERS)
-@settings(
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(architecture=architectures(), dtype=st.sampled_from(["float32", "float64"]))
-def test_many_random_architectures_agree(runner, tmp_path, architecture, dtype):
-    check_random(runner, tmp_path, architecture, dtype)
-
-
-def check_random(runner, path, architecture, dtype):
-    """Export a random network; compare with the same network in float64.
-
-    The outputs agree to 1e-5, or to what changing the inputs by a rounding error changes: a
-    normalisation of a single number near 0 makes much of it.
-    """
-    require(runner)
-    D, _, build = architecture
-    model = network(*build(), dtype=dtype)
-    exact = fastmlp.Sequential(*build(), dtype="float64")
-    for name, array in (dict(exact.params) | exact.state).items():
-        array[...] = (dict(model.params) | model.state)[name]
-    X = filled((40, D), "normal", 9)
-    file = path / f"random{SUFFIX[runner]}"
-
-    model.export(file)
-
-    wanted = exact.predict(X)
-    rounding = np.finfo(np.float32).eps * np.random.default_rng(7).standard_normal(X.shape)
-    change = error(exact.predict(X * (1 + rounding)), wanted)
-    assert error(run(runner, file, X), wanted) < 1e-5 + 16 * change
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".h", ".js"])

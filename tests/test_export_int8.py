@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from exported import error, require, run
 
-from fastmlp import Linear, Normalize, ReLU, Sequential
+from fastmlp import Linear, MemberHeads, Members, Normalize, ReLU, Sequential, SharedLinear
 
 
 def model(seed=2):
@@ -54,6 +54,18 @@ def test_a_header_of_8_bits_is_much_smaller(tmp_path):
     network.export(tmp_path / "b.h", int8=True)
 
     assert (tmp_path / "b.h").stat().st_size < 0.5 * (tmp_path / "a.h").stat().st_size
+
+
+def test_the_weights_of_members_have_8_bits_too(tmp_path):
+    require("gcc")
+    network = Sequential(Members(5, 3), SharedLinear(16, 32, 3), ReLU(), MemberHeads(32, 2, 3))
+    X = np.random.default_rng(2).normal(size=(50, 5))
+
+    network.export(tmp_path / "small.h", int8=True)
+
+    text = (tmp_path / "small.h").read_text()
+    assert re.findall(r"signed char small_weight\d+\[(\d+)\]", text) == ["512", "192"]
+    assert 1e-6 < error(run("gcc", tmp_path / "small.h", X), network.predict(X)) < 0.05
 
 
 def test_a_weight_without_values_stays_without(tmp_path):

@@ -18,6 +18,7 @@ from sentences import refused
 
 import fastmlp
 from fastmlp.common.errors import printable
+from fastmlp.export import SUFFIXES
 from fastmlp.layers import BatchNorm, Linear, Normalize, ReLU
 
 OTHER = {"w": np.ones((2, 3), "float32")}
@@ -246,6 +247,14 @@ def test_a_name_of_another_format_is_refused_before_anything_is_written(name, tm
         model.save(tmp_path / name)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_name_of_an_exported_file_is_refused_with_what_writes_it(suffix, tmp_path):
+    model = fastmlp.Sequential(Linear(2, 2))
+
+    with refused(ValueError, f"net{suffix}", "export(path)", "fastmlp export", "net.safetensors"):
+        model.save(tmp_path / f"net{suffix}")
 
 
 @pytest.mark.parametrize("name", ["b", "b.safetensors", "b.onnx.safetensors", "b.model", "v1.2"])

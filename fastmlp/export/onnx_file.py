@@ -89,19 +89,23 @@ def _label(
     graph: "_Graph", head: Head, classes: np.ndarray, p: str, decides: str
 ) -> tuple[str, np.dtype]:
     """Add the label of each row; return its value and its dtype."""
-    whole = graph.type_of(np.int64)
-    half = graph.array(np.array(0.5, np.float32))
     if head.kind == "multilabel":
-        return graph.add("Cast", graph.add("Greater", p, half), to=whole), np.dtype(np.int64)
+        return _is_likely(graph, p), np.dtype(np.int64)
     if head.kind == "binary":
         second = graph.add("Gather", p, graph.array(np.array(1)), axis=1)
-        index = graph.add("Cast", graph.add("Greater", second, half), to=whole)
+        index = _is_likely(graph, second)
         if len(classes) == 1:
             index = graph.add("Mul", index, graph.array(np.array(0)))
     else:
         index = graph.add("ArgMax", decides, axis=1, keepdims=0)
     known = _class_array(classes)
     return graph.add("Gather", graph.array(known), index, axis=0), known.dtype
+
+
+def _is_likely(graph: "_Graph", p: str) -> str:
+    """Add 1 for a probability of more than a half, 0 for others."""
+    above = graph.add("Greater", p, graph.array(np.array(0.5, np.float32)))
+    return graph.add("Cast", above, to=graph.type_of(np.int64))
 
 
 def _class_array(classes: np.ndarray) -> np.ndarray:
