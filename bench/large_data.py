@@ -5,9 +5,9 @@
     python -m bench.large_data                  # 4.2 GB in a temporary folder, deleted at the end
     python -m bench.large_data --gigabytes 0.5  # a quick look
 
-Each contender runs in a process of its own, which reports the seconds of its epochs and the most
-memory that was resident. The contenders take turns. The exit code is 1 if a stream needs more than
-1 GB, or 1.3 times as long as the data in memory.
+Each contender runs in a process of its own, which reports the seconds of its epochs, the seconds of
+processors that these took, and the most memory that was resident. The contenders take turns. The
+exit code is 1 if a stream needs more than 1 GB, or 1.3 times as long as the data in memory.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-N_FEATURES, N_CLASSES, BLOCK = 784, 10, 20_000
+N_FEATURES, N_CLASSES = 784, 10
+N_WRITTEN, N_READ = 20_000, 500  # rows at a time; 500 fit into a processor's cache
 MOST_MEGABYTES, MOST_TIMES = 1000, 1.3
 CONTENDERS = ("memory", "mapped", "batches")
 
@@ -42,11 +43,12 @@ def main() -> int:
             for name in CONTENDERS:
                 found[name].append(ask(name, folder, options.epochs))
     base, good = statistics.median(each["seconds"] for each in found["memory"]), True
-    print(f"{'':10}{'s an epoch':>12}{'times':>8}{'peak MB':>10}")
+    print(f"{'':10}{'s an epoch':>12}{'times':>8}{'CPU s':>8}{'peak MB':>10}")
     for name, runs in found.items():
         seconds = statistics.median(each["seconds"] for each in runs)
         peak = max(each["megabytes"] for each in runs)
-        print(f"{name:10}{seconds:12.2f}{seconds / base:8.2f}{peak:10.0f}")
+        cpu = statistics.median(each["cpu_seconds"] for each in runs)
+        print(f"{name:10}{seconds:12.2f}{seconds / base:8.2f}{cpu:8.2f}{peak:10.0f}")
         good &= name == "memory" or (peak <= MOST_MEGABYTES and seconds <= MOST_TIMES * base)
     return 0 if good else 1
 
@@ -58,8 +60,8 @@ def write_data(folder: Path, gigabytes: float) -> None:
     X = np.lib.format.open_memmap(folder / "X.npy", "w+", "float32", (n_rows, N_FEATURES))
     y = rng.integers(0, N_CLASSES, n_rows)
     centres = rng.standard_normal((N_CLASSES, N_FEATURES), "float32") / 8
-    for start in range(0, n_rows, BLOCK):
-        part = slice(start, min(start + BLOCK, n_rows))
+    for start in range(0, n_rows, N_WRITTEN):
+        part = slice(start, min(start + N_WRITTEN, n_rows))
         X[part] = rng.standard_normal((part.stop - start, N_FEATURES), "float32") + centres[y[part]]
     X.flush()
     np.save(folder / "y.npy", y)
@@ -75,8 +77,16 @@ def ask(name: str, folder: str, epochs: int) -> dict[str, float]:
 def train(name: str, folder: Path, epochs: int) -> None:
     """Train, and print the seconds of an epoch and the most memory that was resident."""
     import resource
+    import time
 
-    from fastmlp import Adam, Linear, ReLU, Sequential
+    from fastmlp import Adam, Callback, Linear, ReLU, Sequential
+
+    class Clock(Callback):
+        def on_train_begin(self, info: Any) -> None:
+            self.started = time.process_time()
+
+        def on_train_end(self, history: Any) -> None:
+            self.seconds = time.process_time() - self.started
 
     forget(folder / "X.npy")
     y = np.load(folder / "y.npy")
@@ -88,22 +98,30 @@ def train(name: str, folder: Path, epochs: int) -> None:
     else:
         data = {"batches": lambda: blocks(folder / "X.npy", y)}
     layers = [Linear(N_FEATURES, 256), ReLU(), Linear(256, 128), ReLU(), Linear(128, N_CLASSES)]
-    model = Sequential(*layers)
-    history = model.fit(**data, optimizer=Adam(1e-3), epochs=epochs, verbose=False)
+    model, clock, optimizer = Sequential(*layers), Clock(), Adam(1e-3)
+    history = model.fit(
+        **data, optimizer=optimizer, epochs=epochs, callbacks=[clock], verbose=False
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = statistics.mean(history["seconds"])
-    print(json.dumps({"seconds": seconds, "megabytes": peak / 1e3, "loss": history.loss[-1]}))
+    found = {
+        "seconds": statistics.mean(history["seconds"]),
+        "cpu_seconds": clock.seconds / epochs,
+        "megabytes": peak / 1e3,
+        "loss": history.loss[-1],
+    }
+    print(json.dumps(found))
 
 
 def blocks(path: Path, y: np.ndarray):
     """Yield the rows as a program would that reads a file of its own format."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", buffering=0) as stream:
         np.lib.format.read_magic(stream)
         (n_rows, width), _, dtype = np.lib.format.read_array_header_1_0(stream)
-        for start in range(0, n_rows, BLOCK):
-            n = min(BLOCK, n_rows - start)
-            X = np.fromfile(stream, dtype, n * width).reshape(n, width)
-            yield X, y[start : start + n]
+        X = np.empty((N_READ, width), dtype)  # every block is read into the same memory
+        for start in range(0, n_rows, N_READ):
+            n = min(N_READ, n_rows - start)
+            stream.readinto(X[:n].data.cast("B"))
+            yield X[:n], y[start : start + n]
 
 
 def forget(path: Path) -> None:

@@ -64,9 +64,9 @@ class Visited(fastmlp.losses.MSE):
         return super().compute(outputs, targets, weights, doutputs)
 
 
-def visits(n, buffer, blocks=None, **options):
+def visits(n, buffer, blocks=None, dtype="float32", **options):
     """Return the numbers of the rows of each step, for n rows."""
-    loss, rows = Visited(), np.arange(n, dtype="float32")[:, None]
+    loss, rows = Visited(), np.arange(n, dtype=dtype)[:, None]
     data = {"X": rows, "y": rows} if blocks is None else {"batches": in_blocks(blocks, rows, rows)}
     model = Sequential(Linear(1, 1))
     model.fit(
@@ -90,9 +90,16 @@ class TestOrder:
             assert [len(step) for step in epoch[:-1]] == [16] * (len(epoch) - 1)
         assert steps[: len(steps) // 2] != steps[len(steps) // 2 :]
 
+    @pytest.mark.parametrize("dtype", ["float64", "int32"])
+    def test_nor_does_it_leave_out_rows_that_must_be_converted(self, dtype):
+        steps = visits(1003, 32, dtype=dtype, epochs=1)
+
+        assert sorted(flat(steps)) == list(range(1003))
+
     @pytest.mark.parametrize("blocks", [None, 1, 7, 100, 5000])
-    def test_without_shuffling_it_is_that_of_the_rows(self, blocks):
-        steps = visits(203, 32, blocks, epochs=1, shuffle=False)
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_without_shuffling_it_is_that_of_the_rows(self, blocks, dtype):
+        steps = visits(203, 32, blocks, dtype, epochs=1, shuffle=False)
 
         assert flat(steps) == list(range(203))
 
@@ -102,11 +109,26 @@ class TestOrder:
         moved = np.abs(np.array(flat(steps)) - np.arange(4096))
         assert 100 < moved.mean() < 600
 
-    def test_arrays_are_mixed_as_a_whole(self):
-        first = visits(4096, 512, None, epochs=1)[:10]
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_arrays_are_mixed_as_a_whole(self, dtype):
+        first = visits(4096, 512, None, dtype, epochs=1)[:10]
 
         assert max(flat(first)) > 3000
         assert min(flat(first)) < 1000
+        assert all(max(step) - min(step) > 700 for step in first)
+
+    @pytest.mark.parametrize(("n", "buffer"), [(97, 32), (113, 48), (1009, 64), (33, 16)])
+    def test_a_last_batch_of_one_row_comes_with_another_one(self, n, buffer):
+        stream = fastmlp.training.windows.WindowedStream(
+            network(), np.zeros((n, 12), "float32"), np.zeros(n, np.int64), None, 16, buffer, 3
+        )
+
+        for epoch in range(20):
+            parts = list(stream.parts(epoch, lambda: False, lambda: None))
+
+            assert sorted(np.concatenate(parts)) == list(range(n))
+            assert len(parts[-1]) > 1
+            assert not any(len(part) % 16 for part in parts[:-1])
 
     def test_the_size_of_the_blocks_does_not_matter(self):
         assert visits(503, 64, 3) == visits(503, 64, 100) == visits(503, 64, 503)
@@ -133,6 +155,19 @@ class TestResults:
         one, two = (fit(mapped, Y, shuffle_buffer=buffer, n_threads=n) for n in (1, 2))
 
         assert_same(one, two)
+
+    def test_blocks_may_share_their_memory(self):
+        memory = X[:40].copy(), Y[:40].copy()
+
+        def batches():
+            for inputs, targets in in_blocks(40)():
+                n = len(inputs)
+                memory[0][:n], memory[1][:n] = inputs, targets
+                yield memory[0][:n], memory[1][:n]
+            memory[0][:] = np.nan
+
+        few = {"shuffle_buffer": 64}
+        assert_same(fit(batches=batches, **few), fit(batches=in_blocks(40), **few))
 
     def test_of_layers_one_by_one_agree(self, monkeypatch):
         compiled, history = fit(X, Y, shuffle_buffer=64)

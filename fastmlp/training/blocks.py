@@ -1,7 +1,5 @@
-"""Where the rows of a streamed epoch come from: arrays read in stretches, or the user's blocks."""
+"""Where the rows of a buffer come from: arrays read in stretches, or the user's blocks."""
 
-import math
-import mmap
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,16 +10,17 @@ from fastmlp.common.numeric import as_numbers
 from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_data, native
 from fastmlp.losses import Loss
+from fastmlp.training.mapped import advise
 
-__all__ = ["ArrayBlocks", "CalledBlocks", "Digests"]
+__all__ = ["CalledBlocks", "ConvertedBlocks", "Digests", "array_digest"]
 
 _HEAVIEST = 2.0**40  # of a weight: products and long sums then stay finite in float32
 _HASHED = 1 << 18  # bytes of a block
 _PIECE = 1 << 19  # bytes that are checked and copied at a time
 
 
-class ArrayBlocks:
-    """Reads arrays in stretches of neighbouring rows.
+class ConvertedBlocks:
+    """Reads arrays in stretches of neighbouring rows, converted to what the network takes.
 
     Attributes
     ----------
@@ -37,7 +36,7 @@ class ArrayBlocks:
         self._model, self._X, self._targets, self._weights = model, X, targets, weights
         self.n_rows: int = len(X)
         self._is_checked = False  # after the first epoch
-        self.digest: Callable[[], str] = partial(_digest, X, targets, weights)
+        self.digest: Callable[[], str] = partial(array_digest, X, targets, weights)
         self.first: Rows = self._rows(0, 1)
 
     def stretches(self, n_rows: int, rng: "np.random.Generator | None") -> np.ndarray:
@@ -50,11 +49,11 @@ class ArrayBlocks:
         n_piece = max(1, _PIECE // max(1, self._X[:1].nbytes))
         for number, start in enumerate(starts.tolist()):
             for later in starts[number + 1 : number + 2]:
-                _advise(self._X[later : later + n_rows], "MADV_WILLNEED")
+                advise(self._X[later : later + n_rows], "MADV_WILLNEED")
             stop = min(start + n_rows, self.n_rows)
             for begin in range(start, stop, n_piece):
                 yield self._rows(begin, min(begin + n_piece, stop))
-            _advise(self._X[start:stop], "MADV_DONTNEED")
+            advise(self._X[start:stop], "MADV_DONTNEED")
         self._is_checked = True
 
     def _rows(self, start: int, stop: int) -> Rows:
@@ -156,7 +155,8 @@ class Digests:
         return _hashed(begun, rows.weights, rows.index).hexdigest()
 
 
-def _digest(*arrays: np.ndarray | None) -> str:
+def array_digest(*arrays: np.ndarray | None) -> str:
+    """Return the hash of arrays."""
     return _hashed(_sha256(), *arrays).hexdigest()
 
 
@@ -194,20 +194,3 @@ def _require_alike(first: np.ndarray | None, other: np.ndarray | None) -> None:
         raise ValueError(
             f"all blocks of batches() must be alike, got arrays of {kinds[0]} and of {kinds[1]}"
         )
-
-
-def _advise(rows: np.ndarray, advice: str) -> None:
-    """Tell the system that mapped rows will be, or will no longer be, needed in memory."""
-    base: Any = rows
-    code = getattr(mmap, advice, None)
-    if getattr(rows, "mode", "c") == "c" or code is None or not rows.flags.c_contiguous:
-        return  # copied on writing: changes that are nowhere else would be lost
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if not isinstance(base, mmap.mmap):
-        return
-    first = np.frombuffer(base, np.uint8, 1).__array_interface__["data"][0]
-    start = rows.__array_interface__["data"][0] - first
-    page = mmap.PAGESIZE
-    begin = start // page * page
-    base.madvise(code, begin, math.ceil((start + rows.nbytes - begin) / page) * page)

@@ -8,9 +8,11 @@ import numpy as np
 from fastmlp.common.numeric import as_numbers
 from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_weights, positive_int
-from fastmlp.training.blocks import ArrayBlocks, CalledBlocks
+from fastmlp.training.blocks import CalledBlocks, ConvertedBlocks
+from fastmlp.training.buffered import BufferedStream
 from fastmlp.training.options import FitOptions
 from fastmlp.training.stream import Stream
+from fastmlp.training.windows import WindowedStream
 
 __all__ = ["training_rows"]
 
@@ -49,8 +51,10 @@ def training_rows(
     options.loss.require_dtype(model.dtype)
     weights = None if sample_weight is None else as_weights(sample_weight, len(X), model.dtype)
     checked = options.weighted(Rows(X, targets, weights), n_outputs, model.dtype)
-    source = ArrayBlocks(model, X, targets, checked.weights)
-    return _stream(options, source, shuffle_buffer)
+    drawing = min(options.batch_size, len(X)), shuffle_buffer, _seed(options)
+    if WindowedStream.takes(model, X):
+        return WindowedStream(model, X, targets, checked.weights, *drawing)
+    return BufferedStream(ConvertedBlocks(model, X, targets, checked.weights), *drawing)
 
 
 def _of_batches(
@@ -72,12 +76,13 @@ def _of_batches(
             "class_weight needs all labels at once: let batches() yield (X, y, sample_weight)"
         )
     source = CalledBlocks(model, options.loss, batches)
-    return _stream(options, source, shuffle_buffer or _default_buffer(source.first.X))
-
-
-def _stream(options: FitOptions, source: Any, buffer_rows: int) -> Stream:
+    buffer_rows = shuffle_buffer or _default_buffer(source.first.X)
     batch_size = min(options.batch_size, source.n_rows)
-    return Stream(source, batch_size, buffer_rows, options.seed if options.shuffle else None)
+    return BufferedStream(source, batch_size, buffer_rows, _seed(options))
+
+
+def _seed(options: FitOptions) -> int | None:
+    return options.seed if options.shuffle else None
 
 
 def _default_buffer(X: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Rows that do not fit into memory: read block by block into a buffer, and shuffled there."""
+"""Rows that do not fit into memory: what all streams have, and the thread that reads ahead."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,23 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.training.batches import generator
+__all__ = ["Ahead", "Stream"]
 
-__all__ = ["Stream"]
-
-_PIECES = 16  # of the buffer: at a time, one is trained on while another one is read
+_STRETCHES = 16  # of neighbouring rows, among which to draw
 _WAIT = 0.1  # seconds
 
 
 class Stream:
-    """Stands in for the rows of a fit; the arrays are a buffer that a thread fills.
-
-    A part of an epoch is drawn from the buffer at random, trained on, and replaced by the next rows
-    that were read meanwhile.
+    """Stands in for the rows of a fit, and says which to train on next.
 
     Parameters
     ----------
-    source : ArrayBlocks or CalledBlocks
     batch_size : int
     buffer_rows : int
         Rows among which to draw.
@@ -33,7 +27,7 @@ class Stream:
     Attributes
     ----------
     X, targets, weights : numpy.ndarray
-        The buffer.
+        What the rows that `parts` yields are rows of.
     index : None
 
     """
@@ -43,21 +37,16 @@ class Stream:
     targets: Any
     weights: Any
 
-    def __init__(self, source: Any, batch_size: int, buffer_rows: int, seed: int | None):
-        self._source, self._seed = source, seed
-        self._part_rows = -(-max(1, buffer_rows // _PIECES) // batch_size) * batch_size
-        self._drawn_from = max(2, round(buffer_rows / self._part_rows)) * self._part_rows
-        n_slots = min(len(self), self._drawn_from) + 2 * self._part_rows
-        first = source.first
-        buffer: Any = (
-            None if a is None else np.empty((n_slots, *a.shape[1:]), a.dtype)
-            for a in (first.X, first.targets, first.weights)
-        )
-        self.X, self.targets, self.weights = buffer
+    def __init__(self, batch_size: int, buffer_rows: int, seed: int | None):
+        self._batch_size, self._seed = batch_size, seed
+        stretch = max(1, buffer_rows // _STRETCHES)
+        self._stretch_rows: int = -(-stretch // batch_size) * batch_size
+        n_stretches = max(2, round(buffer_rows / self._stretch_rows))
+        self._drawn_from: int = n_stretches * self._stretch_rows
 
     def __len__(self) -> int:
         """Return the number of rows of an epoch."""
-        return self._source.n_rows
+        raise NotImplementedError
 
     @property
     def n_outputs(self) -> int:
@@ -66,14 +55,15 @@ class Stream:
 
     def digest(self) -> str:
         """Return a hash of what decides which rows are trained on in which order."""
-        return f"{self._source.digest()} {len(self)} {self._part_rows} {self._drawn_from}"
+        return f"{len(self)} {self._stretch_rows} {self._drawn_from}"
 
     def parts(
         self, epoch: int, stopped: Callable[[], bool], poll: Callable[[], None]
     ) -> Iterator[np.ndarray]:
-        """Yield the rows of the buffer to train on next, until all rows have had their turn.
+        """Yield the rows to train on next, until all rows have had their turn.
 
-        All parts but the last have a multiple of the batch size.
+        All parts but the last have a multiple of the batch size, and the last has more than one
+        row.
 
         Parameters
         ----------
@@ -85,56 +75,38 @@ class Stream:
             Called while waiting.
 
         """
-        rng = None if self._seed is None else generator(self._seed, epoch)
-        reading = _Reading(self, self._source, rng, self._part_rows)
-        try:
-            ready, ended = np.empty(0, np.int64), False
-            while not ended or len(ready):
-                while not ended and len(ready) < self._drawn_from:
-                    slots = reading.next(stopped, poll)
-                    if slots is None:
-                        return
-                    ended = not len(slots)
-                    ready = np.concatenate([ready, slots])
-                n = self._part_rows
-                if ended and len(ready) < 2 * n:
-                    n = len(ready)  # so that a single last row is never alone
-                if not n:
-                    return
-                drawn = np.arange(n) if rng is None else rng.choice(len(ready), n, replace=False)
-                part, left = ready[drawn], np.ones(len(ready), bool)
-                left[drawn] = False
-                ready = ready[left]
-                yield part
-                reading.give_back(part)
-        finally:
-            reading.end()
+        raise NotImplementedError
 
 
-class _Reading:
-    """A thread that reads an epoch's rows into free slots of a buffer."""
+class Ahead:
+    """A thread that reads ahead.
 
-    def __init__(
-        self, stream: Stream, source: Any, rng: "np.random.Generator | None", part_rows: int
-    ):
-        self._stream, self._source, self._part_rows = stream, source, part_rows
-        self._starts = source.stretches(part_rows, rng)
-        self._free: SimpleQueue[np.ndarray | None] = SimpleQueue()
-        self._filled: SimpleQueue[np.ndarray | BaseException] = SimpleQueue()
-        slots = np.arange(len(stream.X))
-        for start in range(0, len(slots), part_rows):
-            self._free.put(slots[start : start + part_rows])
-        self._ended = False
+    Parameters
+    ----------
+    work : callable
+        ``work(ahead)`` runs in the thread: it calls `take` for what it may do, and `give`.
+
+    """
+
+    def __init__(self, work: Callable[["Ahead"], None]):
+        self.ended: bool = False
+        self._allowed: SimpleQueue[Any] = SimpleQueue()
+        self._read: SimpleQueue[Any] = SimpleQueue()
+        self._work = work
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def next(self, stopped: Callable[[], bool], poll: Callable[[], None]) -> np.ndarray | None:
-        """Return slots with the next rows, empty after the last one; None if told to stop."""
+    def allow(self, task: Any) -> None:
+        """Let the thread do something more."""
+        self._allowed.put(task)
+
+    def next(self, stopped: Callable[[], bool], poll: Callable[[], None]) -> Any:
+        """Wait for what the thread gives next, or raise its error; return None if told to stop."""
         while True:
             if stopped():
                 return None
             try:
-                found = self._filled.get(timeout=_WAIT)
+                found = self._read.get(timeout=_WAIT)
             except Empty:
                 poll()
                 continue
@@ -142,56 +114,23 @@ class _Reading:
                 raise found
             return found
 
-    def give_back(self, slots: np.ndarray) -> None:
-        """Let the slots be filled again."""
-        self._free.put(slots)
-
     def end(self) -> None:
         """End the thread, at the latest after the block that it is reading."""
-        self._ended = True
-        self._free.put(None)
+        self.ended = True
+        self._allowed.put(None)
         self._thread.join()
+
+    def take(self) -> Any:
+        """In the thread: wait for what it may do next; None if it should end."""
+        task = self._allowed.get()
+        return None if self.ended else task
+
+    def give(self, result: Any) -> None:
+        """In the thread: pass on what has been read."""
+        self._read.put(result)
 
     def _run(self) -> None:
         try:
-            self._fill()
+            self._work(self)
         except BaseException as error:  # raised where the rows are wanted
-            self._filled.put(error)
-
-    def _fill(self) -> None:
-        slots, n_filled, n_read = np.empty(0, np.int64), 0, 0
-        n_rows = len(self._stream)
-        for rows in self._source.read(self._starts, self._part_rows):
-            n_read += len(rows)
-            if n_read > n_rows:
-                break
-            at = 0
-            while at < len(rows):
-                if n_filled == len(slots):
-                    if n_filled:
-                        self._filled.put(slots)
-                    taken = self._free.get()
-                    if taken is None or self._ended:
-                        return
-                    slots, n_filled = taken, 0
-                n = min(len(slots) - n_filled, len(rows) - at)
-                self._copy(rows, slice(at, at + n), slots[n_filled : n_filled + n])
-                at, n_filled = at + n, n_filled + n
-            if self._ended:
-                return
-        if n_read != n_rows:
-            more = "more" if n_read > n_rows else f"only {n_read:,}"
-            raise ValueError(
-                f"batches() gave {n_rows:,} rows when they were counted, and now {more}: it must "
-                "give the same rows at each call"
-            )
-        if n_filled:
-            self._filled.put(slots[:n_filled])
-        self._filled.put(slots[:0])
-
-    def _copy(self, rows: Any, part: slice, slots: np.ndarray) -> None:
-        stream = self._stream
-        stream.X[slots] = rows.X[part]
-        stream.targets[slots] = rows.targets[part]
-        if stream.weights is not None:
-            stream.weights[slots] = rows.weights[part]
+            self._read.put(error)
