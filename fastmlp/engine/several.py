@@ -90,16 +90,14 @@ class SeveralRunner(WholeRunner):
         assert ending is not None, "a call has just ended"
         self.ending = None
         self.seconds = ending.results[:, op.STEPS_SECONDS].tolist()
-        losses, results = ending.losses, []
-        for first in range(0, len(losses), n):
-            part = slice(first, min(first + n, len(losses)))
-            penalties, masses, hits = (memory[place][part] for place in _OF_STEPS)
-            results.append(EpochResult(losses[part], penalties, masses, int(hits.sum())))
+        losses, hits = ending.losses, memory[op.HITS_OUT]
+        penalties, masses = memory[op.PENALTIES_OUT], memory[op.MASSES_OUT]
+        parts = [slice(first, min(first + n, losses.size)) for first in range(0, losses.size, n)]
+        results = [
+            EpochResult(losses[part], penalties[part], masses[part], int(hits[part].sum()))
+            for part in parts
+        ]
         if ending.state == op.RUN_DIVERGED:
-            last = results[-1]
-            results[-1] = replace(last, diverged_step=len(last.losses) - 1)
+            results[-1] = replace(results[-1], diverged_step=len(results[-1].losses) - 1)
         self.seconds += [0.0] * (len(results) - len(self.seconds))
         return results
-
-
-_OF_STEPS = op.PENALTIES_OUT, op.MASSES_OUT, op.HITS_OUT

@@ -43,7 +43,8 @@ class Orders:
             self._before = self.order, self._random_state.get_state()
         orders = np.empty((n_epochs, len(self.order)), np.int64)
         for order in orders:
-            np.take(self.order, self._random_state.permutation(len(order)), out=order)
+            order[:] = self.order
+            self._random_state.shuffle(order)
             self.order = order
         self.order = self.order.copy()  # the others need not stay in memory
         return self._rows(orders)

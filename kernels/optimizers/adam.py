@@ -3,7 +3,8 @@
 import math
 
 from ..machine.jit import inner, kernel
-from ..machine.simd import part
+from ..machine.maths import root
+from ..machine.simd import part, wide_vectors
 from ..plan import op
 from .rule import Rule, like, penalty
 
@@ -16,6 +17,7 @@ def adam(theta, gradient, state1, state2, start, gradient_start, size, hyper, is
 
     m^ = m / (1 - b1**t), v^ = v / (1 - b2**t): algorithm 1 of the paper.
     """
+    wide_vectors()
     w, g = part(theta, start, size), part(gradient, gradient_start, size)
     m, v = part(state1, start, size), part(state2, start, size)
     _step(w, g, m, v, hyper, penalty(theta, hyper, is_weight), 1.0)
@@ -24,6 +26,7 @@ def adam(theta, gradient, state1, state2, start, gradient_start, size, hyper, is
 @kernel
 def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, is_weight):
     """Adam with weight decay outside g: w -= lr weight_decay w. Algorithm 2 of the paper."""
+    wide_vectors()
     w, g = part(theta, start, size), part(gradient, gradient_start, size)
     m, v = part(state1, start, size), part(state2, start, size)
     l2 = like(theta, hyper[op.L2] if is_weight else 0.0)
@@ -46,7 +49,7 @@ def _step(w, g, m, v, hyper, l2, keep):
         mi = b1 * m[i] + rest1 * gi
         vi = b2 * v[i] + rest2 * (gi * gi)
         m[i], v[i] = mi, vi
-        w[i] = shrink * w[i] - step * mi / (math.sqrt(vi) * inverse_root + epsilon)
+        w[i] = shrink * w[i] - step * mi / (root(vi) * inverse_root + epsilon)
 
 
 ADAM, ADAMW = Rule("adam", 2, adam), Rule("adamw", 2, adamw)
