@@ -28,22 +28,20 @@ def shuffle(order, seed, epoch):
     """
     counter, n_drawn = NOUGHT, 8
     block = (NOUGHT, NOUGHT, NOUGHT, NOUGHT)
-    mask = LOW
-    for i in range(order.size - 1, 0, -1):
-        last = np.uint64(i)
-        while mask >> UNIT >= last:
+    mask, i = LOW, order.size - 1
+    while i > 0:
+        while mask >> UNIT >= np.uint64(i):
             mask = mask >> UNIT
-        while True:
-            if n_drawn == 8:
-                counter, n_drawn = counter + UNIT, 0
-                block = _philox(counter, np.uint64(seed), np.uint64(epoch))
-            word = block[n_drawn >> 1]
-            draw = (word if n_drawn & 1 == 0 else word >> HALF) & mask
-            n_drawn += 1
-            if draw <= last:
-                break
-        j = np.int64(draw)
+        if n_drawn == 8:
+            counter, n_drawn = counter + UNIT, 0
+            block = _philox(counter, np.uint64(seed), np.uint64(epoch))
+        word = block[n_drawn >> 1]
+        draw = np.int64((word if n_drawn & 1 == 0 else word >> HALF) & mask)
+        n_drawn += 1
+        # a draw above i swaps the element with itself: no processor could foresee a branch here
+        j = min(draw, i)
         order[i], order[j] = order[j], order[i]
+        i -= np.int64(draw <= i)
 
 
 @inner
