@@ -2,8 +2,9 @@
 
 ``python -m bench packs`` trains 8, 64 and 256 networks of one shape on the same rows, each from its
 own initial parameters and in its own order of rows. Contenders run in processes of their own, warm,
-in turns. Then it runs grids of 36 candidates and 5 folds with `fastmlp.sklearn.MLPGridSearchCV` and
-with scikit-learn's GridSearchCV(n_jobs=-1) over fastmlp's and over its own estimator.
+in turns. Next, it trains networks of different widths, together and one after the other. Then it
+runs grids of 36 candidates and 5 folds with `fastmlp.sklearn.MLPGridSearchCV` and with
+scikit-learn's GridSearchCV(n_jobs=-1) over fastmlp's and over its own estimator.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 from bench import machine
 from bench.children import Child, Measurement, interleave
 from bench.pack_peers import CONTENDERS
+from bench.pack_widths import different_widths
 from bench.progress import status
 from bench.workloads import WORKLOADS, Workload
 from fastmlp.cli.destinations import check_file
@@ -52,12 +54,17 @@ differ from peer to peer."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return 0, or 1 if contenders did not learn the same."""
     options = parsed(argv)
-    found: dict[str, Any] = {"machine": machine.describe(), "packs": [], "grids": []}
+    found: dict[str, Any] = {"machine": machine.describe(), "packs": [], "widths": [], "grids": []}
     jobs = [(shape, n) for shape in options.workloads for n in options.networks]
-    with status(len(jobs) + len(options.grids)) as progress:
+    with status(len(jobs) + bool(options.different) + len(options.grids)) as progress:
         for shape, n in jobs:
             progress.say(f"{n} networks of {shape}")
             found["packs"].append(pack(SHAPES[shape], n, options, progress.say))
+            progress.advance()
+            keep(found, options.json)
+        if options.different:
+            progress.say(f"{options.different} networks of different widths")
+            found["widths"].append(different_widths(options.different, 2 * options.rounds))
             progress.advance()
             keep(found, options.json)
         for name in options.grids:
@@ -76,6 +83,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--networks", default="8,64,256", help="comma-separated numbers (default: 8,64,256)")
     option("--workloads", default=",".join(SHAPES), help=f"of {', '.join(SHAPES)} (default: all)")
     option("--peers", default=",".join(CONTENDERS), help=f"of {', '.join(CONTENDERS)}")
+    option("--different", type=whole_number(0), default=64, metavar="N",
+           help="networks of different widths, 0 for none (default: 64)")  # fmt: skip
     option("--grids", default=",".join(GRIDS), help=f"of {', '.join(GRIDS)}, or none")
     option("--rounds", type=whole_number(1), default=3, help="turns per contender (default: 3)")
     option("--seconds", type=number(above=True), default=1.0, help="length of a turn (default: 1)")
@@ -217,6 +226,14 @@ def tables(found: dict[str, Any]) -> list[str]:
                 _text(row["loss"], ".4f"),
             )
             lines.append(f"{start} {' | '.join(cells)} |")
+    for result in found["widths"]:
+        lines += [
+            "",
+            f"{result['networks']} networks of {result['narrowest']} to {result['widest']} hidden "
+            f"units on {result['n_threads']} threads: together {result['together']:.3f} s, one "
+            f"after the other with one thread {result['alone']:.3f} s, so together they take "
+            f"{result['share']:.2f} times an even share of the work",
+        ]
     if found["grids"]:
         lines += ["", f"| grid | {' | '.join(SEARCHES)} | times faster | best score |"]
         lines += ["|---|---|---|---|---|---|"]

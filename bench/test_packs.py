@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.pack_peers import CONTENDERS, available, prepare
+from bench.pack_widths import works
 from bench.packs import SHAPES, tables
 from bench.workloads import full_data_loss
 
@@ -47,8 +48,20 @@ def test_the_tables_show_what_was_skipped_and_what_was_measured():
         "best": {"pack": 0.95, "processes": 0.95, "scikit-learn": 0.951},
     }
 
-    text = "\n".join(tables({"packs": [result], "grids": [grid]}))
+    widths = {
+        "networks": 8, "narrowest": 16, "widest": 30, "n_threads": 2, "together": 0.5,
+        "alone": 0.98, "share": 1.02,
+    }  # fmt: skip
+
+    text = "\n".join(tables({"packs": [result], "widths": [widths], "grids": [grid]}))
 
     assert "| 8 of small | fastmlp | 12.3 | - | 50 | 0.5000 |" in text
     assert "jax is not installed" in text
+    assert "take 1.02 times an even share of the work" in text
     assert "| digits | 2.00 s | 4.00 s | 20.00 s | 10.0 |" in text
+
+
+def test_networks_of_different_widths_are_all_different():
+    widths = [work.widths for work in works(64)]
+    assert len(set(widths)) == 64
+    assert widths != sorted(widths)

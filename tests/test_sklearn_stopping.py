@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_support import SMALL, Record, assert_same_bits, numbers, three_classes, weights_of
 
 from fastmlp import Callback
-from fastmlp.engine.compiled import CompiledRunner
+from fastmlp.engine.several import SeveralRunner
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -75,14 +75,14 @@ def test_ctrl_c_keeps_what_was_learned(solver):
 def test_ctrl_c_between_short_epochs_is_never_lost_and_leaves_whole_epochs(delay, monkeypatch):
     X, y = three_classes()
     timer = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
-    real = CompiledRunner.train_epoch
+    real = SeveralRunner.train_epochs
 
-    def train_epoch(*arguments):
+    def train_epochs(*arguments):
         if not timer.ident:
             timer.start()
         return real(*arguments)
 
-    monkeypatch.setattr(CompiledRunner, "train_epoch", train_epoch)
+    monkeypatch.setattr(SeveralRunner, "train_epochs", train_epochs)
     with pytest.warns(UserWarning, match="interrupted by user"):
         classifier = MLPClassifier(max_iter=10**6, n_iter_no_change=10**6, tol=0).fit(X, y)
 
