@@ -4,13 +4,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["TooLargeError", "available_bytes", "bytes_text", "require"]
+__all__ = ["TooLargeError", "available_bytes", "bytes_text", "is_small", "require"]
 
 _SMALL = 64 << 20  # bytes; less is not worth checking
 
 
 class TooLargeError(ValueError, MemoryError):
     """Raised if something needs more memory than is available."""
+
+
+def is_small(n_bytes: int) -> bool:
+    """Return whether so little memory is not worth checking, nor describing what needs it."""
+    return n_bytes < _SMALL
 
 
 def require(n_bytes: int, what: str, advice: str) -> None:
@@ -31,7 +36,7 @@ def require(n_bytes: int, what: str, advice: str) -> None:
         If there is too little; both a ValueError and a MemoryError.
 
     """
-    if n_bytes < _SMALL:
+    if is_small(n_bytes):
         return
     free = available_bytes()
     if free is not None and n_bytes > free:

@@ -13,7 +13,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.engine import threads
-from fastmlp.engine.calls import calls_for_inference, calls_for_sharing, calls_for_training
+from fastmlp.engine.calls import calls_for_inference, calls_for_sharing
 from fastmlp.engine.inference import evaluate
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.lowering import fused, useful_threads
@@ -96,8 +96,9 @@ class CompiledRunner:
         self._expected_seconds = len(X) * self._seconds_of_row
         started = time.perf_counter()
         calls = kernels.plan.calls
-        needed = calls_for_training(operations, training)
-        needed.add(calls.TRAIN_RUN if self._trains_whole_runs else calls.TRAIN_EPOCH)
+        needed = self._plan.calls | {
+            calls.TRAIN_RUN if self._trains_whole_runs else calls.TRAIN_EPOCH
+        }
         if validates:  # these can be compiled at the same time
             needed |= calls_for_inference(operations)
             if self.n_threads > 1 and not self._trains_whole_runs:

@@ -6,8 +6,8 @@ It is compiled, or plain numpy where the kernels would have to be compiled first
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.common.addresses import address_of
 from fastmlp.engine import threads
-from fastmlp.engine.calls import calls_for_inference
 from fastmlp.engine.lowering import fuse, fused
 from fastmlp.engine.memory import (
     ArrayTable,
@@ -109,7 +109,7 @@ class _Predictor:
                 self.tables.append(self._make_table(model))
                 self.offers.append(_locations(self.tables[-1].addresses, self.job))
         n_useful = max(1, n_useful)
-        x, y = (array.__array_interface__["data"][0] for array in (X, outputs))
+        x, y = address_of(X), address_of(outputs)
         for table in self.tables[:n_useful]:
             table.addresses[_RAW], table.addresses[_OUTPUTS] = x, y
             if self.keeps_state:
@@ -145,7 +145,7 @@ class _Predictor:
     def _infer_row(self, model: Model, X: np.ndarray) -> None:
         """Infer one row, always into the same array."""
         table = self.row_table
-        table.addresses[_RAW] = X.__array_interface__["data"][0]
+        table.addresses[_RAW] = address_of(X)
         if X.dtype is not self.raw_dtype:
             self._expect(X.dtype)
         if self.keeps_state:
@@ -158,8 +158,7 @@ class _Predictor:
         expect_dtype(self.plan, dtype)
 
     def _make_table(self, model: Model) -> ArrayTable:
-        needed = calls_for_inference(self.operations)
-        addresses = kernels.plan.calls.addresses(needed, model.dtype)
+        addresses = kernels.plan.calls.addresses(self.plan.calls, model.dtype)
         table = plan_memory(self.plan, model.theta, addresses)
         if self.standardise is not None:
             enter_scaling(table, self.standardise, self.width)
@@ -179,4 +178,4 @@ class _Predictor:
 
 def _locations(*arrays: np.ndarray) -> np.ndarray:
     """Return the address and length of each array, one array per row."""
-    return np.array([(a.__array_interface__["data"][0], a.size) for a in arrays], np.int64)
+    return np.array([(address_of(a), a.size) for a in arrays], np.int64)

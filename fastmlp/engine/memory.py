@@ -5,10 +5,12 @@ run and their standardisation. This module sets those along with the arrays.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.addresses import address_of
 from fastmlp.engine.plan import RAW_CODE_OF, Plan, Standardise
 from fastmlp.engine.protocols import Layer
 from fastmlp.kernels.plan import op
@@ -39,7 +41,11 @@ class ArrayTable:
         if not array.flags.c_contiguous:
             raise ValueError("an array of a run must be contiguous")
         self._arrays[place] = array
-        self.addresses[place] = array.__array_interface__["data"][0], array.size
+        self.addresses[place] = address_of(array), array.size
+
+    def __contains__(self, place: int) -> bool:
+        """Return whether an array is stored at an index."""
+        return place in self._arrays
 
     def __getitem__(self, place: int) -> np.ndarray:
         """Return the array at an index."""
@@ -66,7 +72,7 @@ def plan_memory(plan: Plan, theta: np.ndarray, calls: np.ndarray) -> ArrayTable:
     memory[op.UNIT_SHARES], memory[op.FACTORS] = plan.unit_shares, plan.factors
     memory[op.THETA] = theta
     memory[op.WORKSPACE] = ops.aligned_zeros(plan.workspace_size, dtype)
-    memory[op.SCRATCH] = ops.aligned_zeros(plan.scratch_size * n_threads, dtype)
+    memory[op.SCRATCH] = ops.aligned_empty(plan.scratch_size * n_threads, dtype)
     n_running = sum(n for _, _, n in plan.running)
     memory[op.RUNNING_STATISTICS] = np.zeros(max(1, n_running), dtype)
     memory[op.SHIFT] = memory[op.SCALE] = _nothing(dtype)
@@ -123,8 +129,6 @@ def training_memory(
     memory[op.ROW_LOSSES] = np.zeros(batch_size)
     memory[op.ROW_HITS] = np.zeros(batch_size, np.int64)
     memory[op.UNIT_SUMS] = np.zeros(2 * len(plan.units))
-    memory[op.RUN] = np.full(op.N_RUN_FIELDS, op.RUN_DONE)
-    _make_room_for_steps(memory, 0)
     return memory
 
 
@@ -134,7 +138,7 @@ def start_epoch(
     """Set the next steps, their learning rates, and their factors of decay and dropout."""
     header, n_steps = memory[op.HEADER], len(rates)
     header[op.FIRST_STEP], header[op.N_STEPS] = first_step, n_steps
-    if n_steps > memory[op.RATES].size:
+    if op.RATES not in memory or n_steps > memory[op.RATES].size:
         _make_room_for_steps(memory, n_steps)
     memory[op.RATES][:n_steps] = rates
     memory[op.FADES][:n_steps] = 1.0 if fades is None else fades
@@ -196,6 +200,7 @@ def _make_room_for_steps(memory: ArrayTable, n_steps: int) -> None:
     memory[op.HITS_OUT] = np.empty(n_steps, np.int64)
 
 
+@cache
 def _nothing(dtype: np.dtype) -> np.ndarray:
-    """Return a placeholder for an array that the plan does not read."""
+    """Return a placeholder for an array that the plan neither reads nor writes."""
     return np.zeros(1, dtype)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -177,11 +178,10 @@ class FlatStore:
                 offset += -(-slot.size // _STRIDE) * _STRIDE
         self.slots: tuple[Slot, ...] = tuple(slot for slots in self.slots_of for slot in slots)
         largest = max((slot.size for slot in self.slots), default=0)  # drawn in float64
-        capacity.require(
-            offset * dtype.itemsize + largest * 8,
-            f"a network of {self.n_parameters:,} parameters",
-            "choose smaller layers",
-        )
+        n_bytes = offset * dtype.itemsize + largest * 8
+        if not capacity.is_small(n_bytes):
+            what = f"a network of {self.n_parameters:,} parameters"
+            capacity.require(n_bytes, what, "choose smaller layers")
         self.theta: np.ndarray = ops.aligned_zeros(offset, dtype)
         self._grad: np.ndarray | None = None
         for index, layer in enumerate(layers):
@@ -202,7 +202,10 @@ class FlatStore:
     @property
     def factors(self) -> np.ndarray:
         """The factors of rate, epsilon and decay of each slot: float64, shape (slots, 3)."""
-        rows = [slot.factors(self.layers[slot.layer].factors) for slot in self.slots]
+        given = [layer.factors for layer in self.layers]
+        if not any(given):
+            return _usual_factors(tuple(slot.is_weight for slot in self.slots))
+        rows = [slot.factors(given[slot.layer]) for slot in self.slots]
         return np.array(rows, np.float64).reshape(-1, 3)
 
     @property
@@ -217,6 +220,12 @@ class FlatStore:
     def local_views(self, flat: np.ndarray, index: int) -> Arrays:
         """Return views for the layer with that index, by local name."""
         return Arrays({slot.local: slot.view(flat) for slot in self.slots_of[index]})
+
+
+@cache
+def _usual_factors(are_weights: tuple[bool, ...]) -> np.ndarray:
+    """Return the factors of slots of which no layer gives any; nobody may write to them."""
+    return np.array([(1.0, 1.0, float(is_weight)) for is_weight in are_weights]).reshape(-1, 3)
 
 
 def _require_free(layers: tuple[FlatLayer, ...]) -> None:

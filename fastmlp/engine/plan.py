@@ -210,6 +210,18 @@ class Training:
     weighted: bool = False
     clips: bool = False
 
+    def without_numbers(self) -> "Training":
+        """Return the settings that determine the layout of a plan."""
+        return Training(
+            self.loss,
+            self.optimizer,
+            n_targets=self.n_targets,
+            step_rows=self.step_rows,
+            parts=self.parts,
+            weighted=self.weighted,
+            clips=self.clips,
+        )
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -223,6 +235,8 @@ class Plan:
         In elements of the working dtype; scratch is per thread.
     running : tuple of tuple
         For each layer with running statistics: the layer's index, their offset and their number.
+    calls : frozenset
+        The links and (family, code) pairs that its steps, or its inference, need.
 
     """
 
@@ -236,6 +250,7 @@ class Plan:
     scratch_size: int
     packed_size: int
     running: tuple[tuple[int, int, int], ...]
+    calls: frozenset[Any]
 
 
 def core_row(name: str) -> Any:

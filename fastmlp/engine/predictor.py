@@ -9,7 +9,6 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.common.validation import as_data
-from fastmlp.engine.calls import calls_for_inference
 from fastmlp.engine.lowering import fused
 from fastmlp.engine.memory import (
     ArrayTable,
@@ -131,7 +130,7 @@ class _Compiled:
         expect_dtype(self.plan, dtype)
         self.theta = ops.aligned_zeros(model.theta.size, model.dtype)
         self.theta[...] = model.theta
-        self.calls = kernels.plan.calls.addresses(calls_for_inference(self.operations), model.dtype)
+        self.calls = kernels.plan.calls.addresses(self.plan.calls, model.dtype)
         self.width, self.max_rows, self.dtype = width, max_rows, dtype
         self.n_outputs = self.operations[-1].n_out
         self.first = self._table()

@@ -5,7 +5,6 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.common.rows import Rows
-from fastmlp.engine.calls import calls_for_inference
 from fastmlp.engine.memory import ArrayTable, enter_scaling, expect_dtype, plan_memory
 from fastmlp.engine.plan import Operation, Standardise
 from fastmlp.engine.protocols import Loss, Model
@@ -52,7 +51,7 @@ def validation_tables(
     plan.header[op.LOSS] = kernels.losses.CODES[loss.kind]
     plan.header[op.N_ROWS] = n_rows
     expect_dtype(plan, X.dtype)
-    needed = calls_for_inference(operations) | {(kernels.plan.calls.LOSE, plan.header[op.LOSS])}
+    needed = plan.calls | {(kernels.plan.calls.LOSE, plan.header[op.LOSS])}
     addresses = kernels.plan.calls.addresses(needed, dtype)
     shared: dict[int, np.ndarray] = {
         op.RAW: X,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp.common.addresses import address_of
 from fastmlp.common.rows import Rows
 from fastmlp.engine.compiled import CompiledRunner
 from fastmlp.engine.interrupt import Interrupt
@@ -166,7 +167,7 @@ class WholeRunner(CompiledRunner):
                 self.n_threads,
             )
             self.compile_seconds += time.perf_counter() - started
-        locations = [(t.addresses.ctypes.data, t.addresses.size) for t in self._tables]
+        locations = [(address_of(t.addresses), t.addresses.size) for t in self._tables]
         memory[op.VALIDATION] = np.array(locations, np.int64).reshape(-1, 2)
 
     def train_run(
@@ -315,7 +316,7 @@ class _CopyTable:
         pairs = [(array, copies[id(array)]) for array in arrays if id(array) in copies]
         if self._pieces:
             pairs.append((running, self._running))
-        locations = [(each.ctypes.data, each.nbytes) for pair in pairs for each in pair]
+        locations = [(address_of(each), each.nbytes) for pair in pairs for each in pair]
         self.table = np.array(locations, np.int64)
 
     def take_over(self, step: int, epoch: int) -> None:

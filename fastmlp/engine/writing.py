@@ -5,13 +5,13 @@ rows of a run, which `fastmlp.engine.memory` sets.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.engine.calls import calls_for_inference, calls_for_training
 from fastmlp.engine.parameters import Slot
 from fastmlp.engine.plan import RAW_CODE_OF, Operation, Plan, Training, core_name, core_row
 from fastmlp.engine.workspace import LINE, Workspace, whole
@@ -19,6 +19,7 @@ from fastmlp.kernels.plan import op
 
 __all__ = ["enter_factors", "write"]
 
+_UNIT_FACTORS, _N_FACTORS = int(op.UNIT_FACTORS), int(op.N_FACTORS)
 _Fields = dict[int, int]  # field number from `op` -> value
 
 
@@ -53,19 +54,24 @@ def write(
         for o in operations
     )  # fmt: skip
     offsets = tuple((slot.layer, slot.offset) for slot in slots)
-    seedless = None if training is None else replace(training, seed=0, loss_parameter=0.0)
+    seedless = None if training is None else training.without_numbers()
     isa = kernels.machine.isa.current()
     plan = _written(kinds, offsets, dtype, batch_size, n_threads, seedless, isa)
     header = plan.header.copy()
     if training is not None:
         header[op.SEED] = training.seed
-    reals = _reals(operations, training, dtype)
-    return replace(
-        plan,
-        header=header,
-        operations=plan.operations.copy(),
-        reals=reals,
-        factors=np.ones((len(slots), op.N_FACTORS)),
+    return Plan(
+        header,
+        plan.operations.copy(),
+        _reals(operations, training, dtype),
+        plan.units,
+        plan.unit_shares,
+        np.ones((len(slots), _N_FACTORS)),
+        plan.workspace_size,
+        plan.scratch_size,
+        plan.packed_size,
+        plan.running,
+        plan.calls,
     )
 
 
@@ -145,6 +151,11 @@ def _written(
         header[op.SCRATCH_SIZE],
         packed.size,
         tuple(running),
+        frozenset(
+            calls_for_training(operations, training)
+            if training
+            else calls_for_inference(operations)
+        ),
     )
 
 
@@ -157,9 +168,9 @@ def enter_factors(plan: Plan, slots: Sequence[Slot], factors: np.ndarray) -> Non
         If two arrays that are updated together have different factors.
 
     """
-    heads = {int(number) for number in plan.units[:, op.UNIT_FACTORS]}
+    heads, rows = set(plan.units[:, _UNIT_FACTORS].tolist()), factors.tolist()
     for number, slot in enumerate(slots):
-        if number not in heads and (factors[number] != factors[number - 1]).any():
+        if number not in heads and rows[number] != rows[number - 1]:
             raise ValueError(
                 f"{slots[number - 1].name} and {slot.name} are updated together, so they must have "
                 "the same factors"

@@ -164,7 +164,8 @@ class Layer:
         if self._params is not None:
             return
         size = sum(map(math.prod, self.param_shapes().values()))
-        capacity.require(8 * size, f"{self!r}", "choose a smaller one")
+        if not capacity.is_small(8 * size):
+            capacity.require(8 * size, f"{self!r}", "choose a smaller one")
         draws = type(self).draw is not Layer.draw  # creating an unused generator is slow
         self._params = Arrays(self.draw(np.random.default_rng(seed)) if draws else {})
 

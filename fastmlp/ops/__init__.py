@@ -11,6 +11,7 @@ kernel is compiled once for each type and no more.
 
 import mmap
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 import fastmlp.kernels as kernels
+from fastmlp.common.addresses import address_of
 from fastmlp.kernels.plan import op
 from fastmlp.ops import columns, ensembles, norms
 from fastmlp.ops.columns import *  # noqa: F403
@@ -29,6 +31,7 @@ __all__ = [
     "activation_backward",
     "affine",
     "affine_backward",
+    "aligned_empty",
     "aligned_zeros",
     "as_rows",
     "clip_by_norm",
@@ -73,6 +76,16 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> np.ndarray:
 
     Large arrays lie on huge pages, where Linux grants them.
     """
+    return _aligned(size, dtype, np.zeros)
+
+
+def aligned_empty(size: int, dtype: DTypeLike) -> np.ndarray:
+    """Return `aligned_zeros`, but with any values."""
+    return _aligned(size, dtype, np.empty)
+
+
+def _aligned(size: int, dtype: DTypeLike, make: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return a part of a larger array of bytes, which ``make`` makes unless it is large."""
     dtype = np.dtype(dtype)
     n_bytes = size * dtype.itemsize
     if n_bytes >= _HUGE_PAGE // 2 and hasattr(mmap, "MADV_HUGEPAGE"):
@@ -83,8 +96,8 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> np.ndarray:
         memory = np.frombuffer(pages, np.uint8)
     else:
         alignment = 64
-        memory = np.zeros(n_bytes + alignment, np.uint8)
-    start = -memory.__array_interface__["data"][0] % alignment  # quicker than memory.ctypes.data
+        memory = make(n_bytes + alignment, np.uint8)
+    start = -address_of(memory) % alignment
     return memory[start : start + n_bytes].view(dtype)
 
 

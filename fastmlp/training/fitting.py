@@ -135,8 +135,11 @@ def _require_memory(model: Trainable, options: FitOptions) -> None:
     optimizer = options.optimizer
     n_states = len(optimizer.state_names)
     n_arrays = n_states - len(optimizer.state) + 1 + n_states + options.restore_best
+    n_bytes = n_arrays * model.theta.nbytes
+    if capacity.is_small(n_bytes):
+        return
     capacity.require(
-        n_arrays * model.theta.nbytes,
+        n_bytes,
         f"training {model.n_parameters:,} parameters with {type(optimizer).__name__}",
         "choose smaller layers, or an optimizer that keeps less, such as sgd",
     )
