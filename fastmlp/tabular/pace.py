@@ -18,9 +18,9 @@ __all__ = ["EndInTime", "Pace"]
 _CAUTION = 0.9
 """Share of the time left that is planned with: epochs do not all take the same time."""
 
-_TRIALS = ((1, 1), (8, 2))
+_TRIALS = ((1, 1), (8, 3))
 """Steps and epochs of short trainings by which the pace is measured; the second if the first is
-quick. The last epoch counts, since the first one also has to warm up."""
+quick. The first epoch also has to warm up, and something else may delay any of them."""
 
 _QUICK = 0.05  # seconds
 _SHORTEST = 1e-6  # seconds: Ctrl-C may have ended the measurement before it began
@@ -36,6 +36,8 @@ class Pace:
         Seconds of its steps.
     rest : float
         Seconds of everything else, which is mostly validation.
+    encoding : float
+        Seconds that computing the network's inputs takes.
     compile_seconds : float
         Seconds before the first step.
 
@@ -43,11 +45,16 @@ class Pace:
 
     steps: float
     rest: float
+    encoding: float
     compile_seconds: float
 
     @classmethod
     def measured(
-        cls, recipe: Recipe, rows: Rows, val: Rows, options: Callable[[Rows, Rows], dict[str, Any]]
+        cls,
+        recipe: Recipe,
+        rows: Rows,
+        val: Rows,
+        options: Callable[[Rows, Rows | None], dict[str, Any]],
     ) -> "Pace":
         """Measure the pace by a few steps, which leave the network as it was.
 
@@ -63,37 +70,47 @@ class Pace:
 
         """
         batch = min(recipe.options["batch_size"], len(rows))
-        start, watch = Snapshot(recipe.model), _Watch()
-        share = share_of_val = 1.0
-        compile_seconds = 0.0
+        start, compile_seconds, found = Snapshot(recipe.model), 0.0, None
         for n_steps, n_epochs in _TRIALS:
             some = rows.take(np.arange(min(n_steps * batch, len(rows))))
             looked = val.take(np.arange(min(n_steps * batch, len(val))))
-            own = options(some, looked) | {
+            began = time.monotonic()
+            recipe.inputs(some.inputs)
+            encoding = time.monotonic() - began
+            own, watch = options(some, looked), _Watch()
+            own |= {
                 "epochs": n_epochs,
                 "optimizer": copy.deepcopy(recipe.options["optimizer"]),
                 "early_stopping": None,
                 "restore_best": False,
+                "callbacks": [*own["callbacks"], watch],
             }
-            own["callbacks"] = [*own["callbacks"], watch]
             history = recipe.train(some.inputs, some.y, looked.inputs, looked.y, **own)
-            compile_seconds += history.compile_seconds
             start.restore()
-            share, share_of_val = len(some) / len(rows), len(looked) / len(val)
+            compile_seconds += history.compile_seconds
+            share = len(some) / len(rows)
+            rest = watch.rest * len(val) / len(looked)
+            found = cls(watch.steps / share, rest, encoding / share, compile_seconds)
             if watch.steps > _QUICK:
                 break
-        return cls(watch.steps / share, watch.rest / share_of_val, compile_seconds)
+        assert found is not None
+        return found
 
     def epochs(self, seconds: float) -> float:
-        """Return how many epochs there is time for; less than 1 if only for a part of one."""
-        n = _CAUTION * seconds / max(self.steps + self.rest, _SHORTEST)
-        if n >= 1:
-            return n
-        return max(0.0, _CAUTION * (seconds - self.rest) / max(self.steps, _SHORTEST))
+        """Return how many epochs there is time for."""
+        return _CAUTION * seconds / max(self.steps + self.rest, _SHORTEST)
+
+    def seconds(self, epochs: float) -> float:
+        """Return how much time is needed for so many epochs."""
+        return epochs * (self.steps + self.rest) / _CAUTION
+
+    def share(self, seconds: float) -> float:
+        """Return which share of the steps of an epoch there is time for, at most 1."""
+        return min(1.0, _CAUTION * seconds / max(self.steps, _SHORTEST))
 
 
 class _Watch(Callback):
-    """Measures the last epoch."""
+    """Measures the quickest epoch after the first one."""
 
     steps = rest = 0.0
 
@@ -104,8 +121,10 @@ class _Watch(Callback):
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
         """Read the clock."""
         now = time.monotonic()
-        self.steps, self.rest = record["seconds"], now - self._last - record["seconds"]
+        steps, rest = record["seconds"], now - self._last - record["seconds"]
         self._last = now
+        if epoch < 2 or steps + rest < self.steps + self.rest:
+            self.steps, self.rest = steps, rest
 
 
 class EndInTime(Callback):

@@ -75,12 +75,17 @@ class Trainer:
         return done
 
     def _frame(self, index: int, n_networks: int, at_once: int) -> TimeFrame | None:
-        """Return how long a network may take, so that there is time for all that are needed."""
+        """Return how long a network may take, so that there is time for all that are needed.
+
+        If the user does not say how many networks there must be, better have a few good ones.
+        """
         if self.deadline is None:
             return None
         now = time.monotonic()
         rounds = max(1, math.ceil((min(self.plan.n_needed, n_networks) - index) / at_once))
-        return TimeFrame(now + (self.deadline - now) / rounds, self.least)
+        deadline = now + (self.deadline - now) / rounds
+        asked = self.plan.n_networks is not None or self.plan.n_cv is not None
+        return TimeFrame(deadline, deadline if asked else self.deadline, self.least)
 
     def _train(self, part: Part, n_threads: int, time_frame: TimeFrame | None) -> Member:
         val = self.val if part.val is None else self.rows.take(part.val)

@@ -1,7 +1,7 @@
 """Training one network of an ensemble."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,8 @@ __all__ = ["Member", "TimeFrame", "train_member"]
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
 """Metrics whose best epoch the training loop finds by itself; its accuracy has no weights."""
 
+_ENOUGH_EPOCHS, _ENOUGH_STEPS = 32, 2000
+
 
 @dataclass(frozen=True)
 class TimeFrame:
@@ -31,12 +33,15 @@ class TimeFrame:
     ----------
     deadline : float
         When to be done, by ``time.monotonic()``.
+    latest : float
+        When to be done at the latest if there is not enough time for a useful network until then.
     least : float
         Seconds of training if compiling has left no time.
 
     """
 
     deadline: float
+    latest: float
     least: float
 
 
@@ -114,26 +119,13 @@ def train_member(
     recipe = methods.prepare(
         method, rows.inputs, rows.y, n_classes=n_classes, seed=seed, number=number
     )
-    preparing = time.monotonic() - start
     options_of = partial(_options, recipe, metric, n_threads)
-    more: dict[str, Any] = {}
-    callbacks, compile_seconds = [*callbacks], 0.0
-    if time_frame is not None:
-        pace = Pace.measured(recipe, rows, val, options_of)
-        compile_seconds = pace.compile_seconds
-        # the inputs are computed once more, which takes at most as long as preparing them did
-        left = time_frame.deadline - time.monotonic() - preparing - pace.rest
-        left = max(left, time_frame.least)
-        callbacks.append(EndInTime(time.monotonic() + preparing + left))
-        n_epochs = pace.epochs(left)
-        if n_epochs < 1:
-            rows = _some(rows, n_epochs, recipe.options["batch_size"], seed)
-        if recipe.patience is None or n_epochs < 1:
-            more["epochs"] = max(1, min(int(n_epochs), recipe.options["epochs"]))
-    options = options_of(rows, val) | more
-    options["callbacks"] += callbacks
-    history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
-    history.compile_seconds += compile_seconds
+    if time_frame is None:
+        options = options_of(rows, val)
+        options["callbacks"] += callbacks
+        history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
+    else:
+        history = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
     predicted = recipe.predict(val.inputs)
     score = metric.score(val.y, predicted, val.weights)
     kept = {name: value for name, value in recipe.options.items() if name != "optimizer"}
@@ -142,12 +134,18 @@ def train_member(
 
 
 def _options(
-    recipe: Recipe, metric: Metric, n_threads: int | None, rows: Rows, val: Rows
+    recipe: Recipe,
+    metric: Metric,
+    n_threads: int | None,
+    rows: Rows,
+    val: Rows | None,
 ) -> dict[str, Any]:
     """Return the arguments of ``recipe.train`` for such rows."""
     options: dict[str, Any] = {"n_threads": n_threads, "callbacks": []}
     if rows.weights is not None:
         options["sample_weight"] = rows.weights
+    if val is None:
+        return options
     if val.weights is not None:
         inputs, targets = recipe.inputs(val.inputs), recipe.targets.encode(val.y)
         options["validation_data"] = (inputs, targets, val.weights)
@@ -158,10 +156,44 @@ def _options(
     return options
 
 
-def _some(rows: Rows, share: float, least: int, seed: int) -> Rows:
+def _train_in_time(
+    recipe: Recipe,
+    rows: Rows,
+    val: Rows,
+    options_of: Callable[[Rows, Rows | None], dict[str, Any]],
+    callbacks: Sequence[Any],
+    time_frame: TimeFrame,
+) -> History:
+    """Train for as many epochs as there is time for."""
+    pace = Pace.measured(recipe, rows, val, options_of)
+    now = time.monotonic()
+    aside = pace.encoding + pace.rest  # for the inputs of all rows, and the predictions in the end
+    left = max(time_frame.deadline - now - aside, pace.seconds(_enough(recipe, rows)))
+    left = max(min(left, time_frame.latest - now - aside), time_frame.least)
+    n_epochs = pace.epochs(left)
+    if n_epochs < 2:  # too few for validation rows to choose among
+        rows = _some(rows, pace.share(left), recipe.options["batch_size"])
+        options = options_of(rows, None) | {"callbacks": callbacks}
+        history = recipe.train(rows.inputs, rows.y, epochs=1, **options)
+    else:
+        options = options_of(rows, val)
+        options["callbacks"] += [*callbacks, EndInTime(now + pace.encoding + left)]
+        if recipe.patience is None:
+            options["epochs"] = min(int(n_epochs), recipe.options["epochs"])
+        history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
+    history.compile_seconds += pace.compile_seconds
+    return history
+
+
+def _enough(recipe: Recipe, rows: Rows) -> float:
+    """Return how many epochs make a useful network."""
+    return min(_ENOUGH_EPOCHS, max(2.0, _ENOUGH_STEPS * recipe.options["batch_size"] / len(rows)))
+
+
+def _some(rows: Rows, share: float, least: int) -> Rows:
     """Return a share of the rows, chosen at random."""
     n_rows = min(len(rows), max(least, int(share * len(rows))))
-    chosen = np.random.default_rng(seed).choice(len(rows), n_rows, replace=False)
+    chosen = np.random.default_rng(0).choice(len(rows), n_rows, replace=False)
     return rows.take(np.sort(chosen))
 
 
