@@ -44,16 +44,3 @@ def test_estimator_check(estimator, check, monkeypatch):
 @pytest.mark.filterwarnings("ignore:the column 'x[0-9]+' is left out:UserWarning")
 def test_estimator_check_of_a_pack(estimator, check):
     check(estimator)
-
-
-@pytest.mark.slow
-@parametrize_with_checks(
-    [TabularClassifier("pack", n_ensemble=2, n_threads=1)],
-    expected_failed_checks=lambda estimator: {
-        "check_sample_weight_equivalence_on_dense_data": _SPLIT,
-    },
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.filterwarnings("ignore:the column 'x[0-9]+' is left out:UserWarning")
-def test_estimator_check_of_a_pack(estimator, check):
-    check(estimator)

@@ -91,10 +91,10 @@ LEARNING = (
     Option(
         "ensemble",
         "learning",
-        "number of networks whose predictions are averaged",
+        "number of networks whose predictions are averaged; pack chooses the best of so many",
         whole_number(1),
         "N",
-        shown_default="1; with --time-limit, as many as there is time for",
+        shown_default="1, or 30 with pack; with --time-limit, as many as there is time for",
         search=Search(),
         argument="n_ensemble",
     ),

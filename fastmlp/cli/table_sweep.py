@@ -23,9 +23,9 @@ from fastmlp.datasets.splits import train_test_rows
 from fastmlp.sweep import Score
 from fastmlp.tabular import storage
 from fastmlp.tabular.building import build
-from fastmlp.tabular.learning import Plan
 from fastmlp.tabular.metrics import Metric, baseline, metric_of, scores
 from fastmlp.tabular.model import TableModel
+from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 
 __all__ = ["KeptTable", "TableTrainer", "run"]

@@ -1,5 +1,6 @@
 """Training one network of an ensemble."""
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -119,6 +120,7 @@ def train_member(
     recipe = methods.prepare(
         method, rows.inputs, rows.y, n_classes=n_classes, seed=seed, number=number
     )
+    optimizer = copy.deepcopy(recipe.options["optimizer"])  # its state is larger than the network
     options_of = partial(_options, recipe, metric, n_threads)
     if time_frame is None:
         options = options_of(rows, val)
@@ -128,8 +130,7 @@ def train_member(
         history = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
     predicted = recipe.predict(val.inputs)
     score = metric.score(val.y, predicted, val.weights)
-    kept = {name: value for name, value in recipe.options.items() if name != "optimizer"}
-    done = replace(recipe, options=kept)  # an optimizer's state is larger than the network
+    done = replace(recipe, options=recipe.options | {"optimizer": optimizer})
     return Member(done, predicted, score, history, time.monotonic() - start)
 
 
