@@ -34,6 +34,7 @@ class Trainer:
     ):
         self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
         self.stop = _Stop(interrupt)
+        self.turns: set[int] = set()  # of all networks that have begun
         self.deadline, self.least = None, 0.0
         if plan.deadline is not None:
             limit = plan.deadline - time.monotonic()
@@ -50,7 +51,7 @@ class Trainer:
         with ThreadPoolExecutor(n_threads) as pool:
             try:
                 while waiting or running:
-                    while waiting and len(running) < n_threads and self._has_time(done):
+                    while waiting and len(running) < n_threads and self._has_time(done, waiting[0]):
                         index, part = waiting.pop(0)
                         frame = self._frame(index, len(todo), n_threads)
                         running[pool.submit(self._train, part, 1, frame)] = index
@@ -68,7 +69,7 @@ class Trainer:
     def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
         done: dict[int, Member] = {}
         for index, part in enumerate(todo):
-            if not self._has_time(done):
+            if not self._has_time(done, (index, part)):
                 break
             done[index] = self._train(part, n_threads, self._frame(index, len(todo), 1))
             self._tell(done[index], len(done), len(todo))
@@ -88,6 +89,7 @@ class Trainer:
         return TimeFrame(deadline, deadline if asked else self.deadline, self.least)
 
     def _train(self, part: Part, n_threads: int, time_frame: TimeFrame | None) -> Member:
+        self.turns.add(part.turn)
         val = self.val if part.val is None else self.rows.take(part.val)
         assert val is not None
         return train_member(
@@ -103,14 +105,17 @@ class Trainer:
             callbacks=[*self.plan.callbacks, self.stop],
         )
 
-    def _has_time(self, done: Mapping[int, Member]) -> bool:
-        """Tell whether another network may begin, if need be one with fewer epochs."""
+    def _has_time(self, done: Mapping[int, Member], following: tuple[int, Part]) -> bool:
+        """Tell whether the next network may begin, if need be one with fewer epochs."""
         if self.stop.now or self.stop.interrupt.pending:
             return False
         if self.deadline is None or not done:
             return True
-        slowest = max(m.seconds - m.history.compile_seconds for m in done.values())
-        return time.monotonic() + _SHORTEST * slowest <= self.deadline
+        needs = _SHORTEST * max(m.seconds - m.history.compile_seconds for m in done.values())
+        if self.plan.method == "pack" and following[1].turn not in self.turns:
+            # other layers may need other kernels
+            needs += max(member.history.compile_seconds for member in done.values())
+        return time.monotonic() + needs <= self.deadline
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         if self.plan.told is not None:

@@ -1,0 +1,94 @@
+"""Planning the training of a network for a table within a time limit, at a pace that is made up."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("narwhals")
+pytest.importorskip("polars")
+
+from fastmlp.tabular import methods
+from fastmlp.tabular.encoder import Encoded
+from fastmlp.tabular.metrics import metric_of
+from fastmlp.tabular.pace import Pace
+from fastmlp.tabular.plan import Plan
+from fastmlp.tabular.rows import Rows
+from fastmlp.tabular.training import TimeFrame, train_member
+
+RMSE = metric_of("rmse", classes=False)
+HOUR = 3600.0
+
+
+def rows_of(n, seed=0):
+    numbers = np.random.default_rng(seed).normal(size=(n, 2)).astype(np.float32)
+    inputs = Encoded(numbers, np.empty((n, 0), np.int32), ())
+    return Rows(inputs, numbers.sum(axis=1, dtype=np.float64))
+
+
+def trained(monkeypatch, n_rows, epoch_hours, hours, latest=None):
+    """Train a network as if an epoch took so many hours, and so many were left."""
+    pace = Pace(epoch_hours * HOUR, 0.0, 0.0, 2.5)
+    monkeypatch.setattr(Pace, "measured", lambda *_: pace)
+    now = time.monotonic()
+    frame = TimeFrame(now + hours * HOUR, now + (latest or hours) * HOUR, least=0.0)
+    return train_member(
+        "realmlp-td-s", rows_of(n_rows), rows_of(40, 1),
+        n_classes=0, metric=RMSE, seed=0, n_threads=1, time_frame=frame,
+    )  # fmt: skip
+
+
+def test_as_many_epochs_are_planned_as_there_is_time_for(monkeypatch):
+    member = trained(monkeypatch, 300, epoch_hours=1.0, hours=10.5)
+
+    assert len(member.history) == 9
+    assert member.history.stopped is None
+    assert member.history.compile_seconds > 2
+
+
+def test_some_of_the_rows_are_used_if_there_is_no_time_for_an_epoch(monkeypatch):
+    member = trained(monkeypatch, 3000, epoch_hours=2.0, hours=1.0)
+
+    assert len(member.history) == 1
+    assert len(member.history.steps) == math.floor(3000 * 0.9 / 2 / 256)
+
+
+def test_no_time_is_enough_for_one_step(monkeypatch):
+    member = trained(monkeypatch, 3000, epoch_hours=2.0, hours=-1.0)
+
+    assert len(member.history.steps) == 1
+
+
+def test_a_network_may_take_longer_than_its_share_to_be_useful(monkeypatch):
+    member = trained(monkeypatch, 300, epoch_hours=1.0, hours=5.0, latest=1000.0)
+
+    assert len(member.history) == 32
+
+
+def test_measuring_leaves_the_network_as_it_was():
+    rows, val = rows_of(70), rows_of(20, 1)
+    recipe = methods.prepare("pack", rows.inputs, rows.y, seed=1, number=1)
+    before = recipe.model.theta.copy()
+
+    pace = Pace.measured(recipe, rows, val, lambda rows, val: {"n_threads": 1, "callbacks": []})
+
+    np.testing.assert_array_equal(recipe.model.theta, before)
+    assert recipe.options["optimizer"].t == 0
+    assert pace.steps > 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "needed"),
+    [
+        ({}, 1),
+        ({"n_cv": 4}, 4),
+        ({"n_networks": 3}, 3),
+        ({"n_networks": 3, "n_cv": 4}, 12),
+        ({"method": "pack"}, 10),
+        ({"method": "pack", "n_cv": 3}, 6),
+        ({"method": "pack", "n_networks": 7}, 7),
+    ],
+)
+def test_time_is_left_for_all_networks_that_are_needed(plan, needed):
+    assert Plan(**{"method": "realmlp-td", "metric": RMSE} | plan).n_needed == needed
