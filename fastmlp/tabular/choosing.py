@@ -44,8 +44,10 @@ def chosen_weights(
     turns = sorted({part.turn for part in parts})
     numbers = sorted({part.number for part in parts})
     judges = _sample(held_out, numbers, predicted[0][0].size)
-    y = np.concatenate([held_out[number].y[judges[number]] for number in numbers])
-    weights = _weights(held_out, judges, numbers)
+    rows = [held_out[number].take(judges[number]) for number in numbers]
+    y = np.concatenate([own.y for own in rows])
+    given = [own.weights for own in rows if own.weights is not None]
+    weights = np.concatenate(given) if given else None
     starts = dict(zip(numbers, np.cumsum([0, *(len(judges[n]) for n in numbers)]), strict=False))
     table = np.zeros((len(turns), len(y), *predicted[0].shape[1:]))
     known = np.zeros((len(turns), len(y)), bool)
@@ -75,17 +77,6 @@ def _sample(
         n = len(held_out[number])
         found[number] = np.sort(rng.permutation(n)[: max(1, round(share * n))])
     return found
-
-
-def _weights(
-    held_out: Mapping[int, Rows], judges: Mapping[int, np.ndarray], numbers: Sequence[int]
-) -> np.ndarray | None:
-    found = [(held_out[number].weights, judges[number]) for number in numbers]
-    return (
-        np.concatenate([w[rows] for w, rows in found if w is not None])
-        if (found[0][0] is not None)
-        else None
-    )
 
 
 def _greedy(

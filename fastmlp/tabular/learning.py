@@ -19,7 +19,7 @@ MOST_NETWORKS = 32
 """With a time limit and no number of networks, no more are trained: they must also predict."""
 
 PACK_SIZE = 6
-"""Settings that a pack tries without a time limit or a number of networks."""
+"""Networks of a pack for each fold, without a time limit or a number of networks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
     todo = parts(
         len(rows),
         rows.y if n_classes else None,
-        n_networks=_n_networks(plan, given=val is not None),
+        n_networks=_n_networks(plan),
         n_cv=plan.n_cv,
         given=val is not None,
         seed=plan.seed,
@@ -129,14 +129,14 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
     return Learned(networks, whole, len(todo), interrupt.pending)
 
 
-def _n_networks(plan: Plan, given: bool) -> int:
+def _n_networks(plan: Plan) -> int:
     """Return how many networks to train, for each fold of ``n_cv`` if there are such."""
     if plan.n_networks is not None:
         return plan.n_networks
     if plan.method != "pack":
         return 1 if plan.deadline is None else MOST_NETWORKS
     n_settings = PACK_SIZE if plan.deadline is None else MOST_NETWORKS
-    return n_settings if plan.n_cv or given else n_settings * N_FOLDS
+    return n_settings if plan.n_cv else n_settings * N_FOLDS
 
 
 def _weighted(

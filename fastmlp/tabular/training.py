@@ -174,7 +174,8 @@ def _train_in_time(
     n_epochs = pace.epochs(left)
     if n_epochs < 2:  # too few for validation rows to choose among
         rows = _some(rows, pace.share(left), recipe.options["batch_size"])
-        options = options_of(rows, None) | {"callbacks": callbacks}
+        options = options_of(rows, None)
+        options["callbacks"] += callbacks
         history = recipe.train(rows.inputs, rows.y, epochs=1, **options)
     else:
         options = options_of(rows, val)
