@@ -108,6 +108,20 @@ def test_an_ensemble_has_as_many_networks_as_asked_for(capsys, folder):
     assert json.loads(out[-1])["n_networks"] == 3
 
 
+def test_a_pack_is_trained_within_a_time_limit_and_predicts_new_rows(capsys, folder, tmp_path):
+    model = tmp_path / "pack.safetensors"
+    line = ["--target", "species", "--method", "pack", "--ensemble", "2", "--time-limit", "0.001"]
+
+    _, out, _ = run(capsys, "train", folder / "birds.csv", *line, "--out", model, "--json")
+    code, predicted, _ = run(capsys, "predict", model, folder / "new.csv")
+
+    report = json.loads(out[-1])
+    assert report["method"] == "pack"
+    assert 1 <= report["n_networks"] <= report["n_trained"] <= 2
+    assert code == 0
+    assert len(predicted) == 41
+
+
 @pytest.mark.parametrize("ending", ["csv.gz", "tsv", "parquet", "arrow", "jsonl"])
 def test_other_files_give_the_same_model(capsys, folder, tmp_path, ending):
     import gzip

@@ -82,6 +82,7 @@ def _report(
 ) -> dict[str, Any]:
     """Return the contents of the ``--json`` output, as a dict of plain values."""
     members = built.learned.members
+    trained = [network.member for network in built.learned.networks]  # a pack drops some
     test = scores(task.test.y, predicted)
     usual = baseline_scores(task.test.y, start, classes=task.classes is not None)
     known = ~np.isnan(built.out_of_fold).reshape(len(task.train), -1)[:, 0]
@@ -104,11 +105,12 @@ def _report(
         "train_rows": len(task.train),
         "test_rows": len(task.test),
         "train_seconds": seconds,
-        "compile_seconds": max(member.history.compile_seconds for member in members),
+        "compile_seconds": max(member.history.compile_seconds for member in trained),
         "samples_per_second": _n_visited(built, len(task.train)) / seconds,
         "n_networks": len(members),
+        "n_trained": len(trained),
         "n_parameters": sum(member.recipe.model.n_parameters for member in members),
-        "epochs": sum(len(member.history) for member in members),
+        "epochs": sum(len(member.history) for member in trained),
         "stopped": members[0].history.stopped,
         "seed": seed,
         "precision": arguments.precision,
@@ -119,8 +121,8 @@ def _report(
 def _n_visited(built: Built, n_rows: int) -> int:
     """Return how many rows all steps of all networks had."""
     return sum(
-        len(member.history.steps) * min(n_rows, member.recipe.options["batch_size"])
-        for member in built.learned.members
+        len(network.member.history.steps) * min(n_rows, network.member.recipe.options["batch_size"])
+        for network in built.learned.networks
     )
 
 
@@ -135,10 +137,11 @@ def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
     metric = built.model.metric
     if not metric.better(report["test"][metric.name], report["baseline"][metric.name]):
         print(f"the model is no better than predicting {most}: the columns may not tell the target")
-    n = report["n_networks"]
+    n, n_trained = report["n_networks"], report["n_trained"]
+    networks = f"{n}{f' of {n_trained}' if n_trained > n else ''} network{'s' * (n_trained > 1)}"
     print(
         wrapped(
-            f"{built.model.method}, {n} network{'s' * (n > 1)}, {report['n_parameters']:,} "
+            f"{built.model.method}, {networks}, {report['n_parameters']:,} "
             f"parameters: validation {metric.label} {built.score:.4g}, {report['epochs']} epochs "
             f"in {report['train_seconds']:.1f} s (compilation {report['compile_seconds']:.1f} s)"
         ),
