@@ -1,12 +1,14 @@
 """What an exported model weighs and how long it takes a row, as docs/how-to/export.md shows it.
 
-``python -m bench.exports`` prints a row for each way to predict with the same network.
+``python -m bench.exports`` prints a row for each way to predict with the same network, and
+``python -m bench.exports 4-16-3 tabm-mini`` only those of some networks.
 """
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +18,16 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp
+from fastmlp.tabular import Encoded
+from fastmlp.tabular.methods import prepare
 
-WIDTHS = {"4-16-3": (4, 16, 3), "64-128-10": (64, 128, 10), "784-128-10": (784, 128, 10)}
-"""Name -> units of each layer."""
+WIDTHS = ((4, 16, 3), (64, 128, 10), (784, 128, 10))
+"""Units of each layer of networks with ReLU."""
 
-_SECONDS = 0.3  # for each measurement
+METHODS = ("realmlp-td-s", "realmlp-td", "tabm-mini")
+"""Methods for tables, here of eight numbers and two classes; without the encoder."""
+
+_SECONDS = 0.2  # for each measurement
 _ROUNDS = 5
 _MAIN = """\
 #define _POSIX_C_SOURCE 199309L
@@ -64,25 +71,40 @@ console.log(JSON.stringify(best));
 def main() -> None:
     """Print a table for each network."""
     os.environ["FASTMLP_PREDICT"] = "compiled"
-    for name, widths in WIDTHS.items():
+    networks = {"-".join(map(str, widths)): plain(widths) for widths in WIDTHS}
+    networks |= {method: of_table(method) for method in METHODS}
+    for name in sys.argv[1:] or networks:
+        model = networks[name]
         print(f"\n{name}\n| file | size | microseconds a row |\n|---|---|---|")
-        for what, size, microseconds in measured(widths):
+        for what, size, microseconds in measured(model):
             shown = f"{size / 1000:,.0f} KB" if size else ""
             print(f"| {what} | {shown} | {microseconds:.3g} |", flush=True)
 
 
-def measured(widths: tuple[int, ...]) -> Iterator[tuple[str, int, float]]:
-    """Yield a way to predict, the size of its file, and microseconds a row."""
+def plain(widths: tuple[int, ...]) -> fastmlp.Sequential:
+    """Return a network with ReLU."""
     layers: list[fastmlp.layers.Layer] = []
     for n_in, n_out in pairwise(widths):
         layers += [fastmlp.Linear(n_in, n_out), fastmlp.ReLU()]
-    model = fastmlp.Sequential(*layers[:-1])
-    n = max(100, int(2e9 / model.n_parameters / 4))
+    return fastmlp.Sequential(*layers[:-1])
+
+
+def of_table(method: str) -> fastmlp.Sequential:
+    """Return the network of a method for eight numbers and two classes."""
+    rng = np.random.default_rng(0)
+    rows = Encoded(rng.standard_normal((500, 8)).astype(np.float32), np.zeros((500, 0), "i4"), ())
+    return prepare(method, rows, rng.integers(0, 2, 500), n_classes=2).model
+
+
+def measured(model: fastmlp.Sequential) -> Iterator[tuple[str, int, float]]:
+    """Yield a way to predict, the size of its file, and microseconds a row."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        x = np.zeros((1, widths[0]), np.float32)
+        x = np.zeros((1, model.require_width()), np.float32)
         predictor = model.predictor()
-        yield "`model.predictor()`", 0, timed(lambda: predictor(x))
+        microseconds = timed(lambda: predictor(x))
+        yield "`model.predictor()`", 0, microseconds
+        n = max(20, int(1e6 * _SECONDS / microseconds))
         yield "`model.predict`", 0, timed(lambda: model.predict(x))
         model.export(folder / "model.onnx")
         yield ".onnx, ONNX Runtime", size_of(folder / "model.onnx"), onnx_time(folder, x)
@@ -108,9 +130,9 @@ def timed(call: Callable[[], object]) -> float:
     for _ in range(_ROUNDS):
         start, n = time.perf_counter(), 0
         while time.perf_counter() - start < _SECONDS:
-            for _ in range(100):
+            for _ in range(10):
                 call()
-            n += 100
+            n += 10
         best = min(best, (time.perf_counter() - start) / n)
     return 1e6 * best
 

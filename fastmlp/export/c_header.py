@@ -63,7 +63,7 @@ def c_header(network: Network, name: str, int8: bool) -> bytes:
         for name, text in _HELPERS.items()
     }
     parts = [
-        _comment(description(network, body.n_outputs, f"{prefix}_predict(x, y)", remark)),
+        _comment(_described(network, body.n_outputs, prefix, remark)),
         f"#ifndef {prefix.upper()}_H\n#define {prefix.upper()}_H\n\n#include <math.h>",
         f"#define {prefix.upper()}_N_INPUTS {network.n_inputs}\n"
         f"#define {prefix.upper()}_N_OUTPUTS {body.n_outputs}",
@@ -112,6 +112,11 @@ def _digits(value: Any) -> str:
     """Return the shortest digits that are read as the same number."""
     text = str(value)
     return text if "." in text or "e" in text else f"{text}.0"
+
+
+def _described(network: Network, n_outputs: int, prefix: str, remark: str) -> str:
+    categories = f"{prefix}_categories{{0}}"
+    return description(network, n_outputs, f"{prefix}_predict(x, y)", categories, remark)
 
 
 def _comment(text: str) -> str:

@@ -88,7 +88,8 @@ def js_module(network: Network) -> bytes:
         start=lambda array, place: f"{array}, {place or 0}",
     )
     body = Body(network, (language, language), arrays, "JavaScript modules")
-    about = description(network, body.n_outputs, "predict(x)").splitlines()
+    categories = "columns[{0}].categories"
+    about = description(network, body.n_outputs, "predict(x)", categories).splitlines()
     parts = [
         "\n".join(f"// {line}".rstrip() for line in about),
         f"export const nInputs = {network.n_inputs};\nexport const nOutputs = {body.n_outputs};",

@@ -27,6 +27,8 @@ SHARED = {
 }
 """Operation -> how both languages write it. NaN stays NaN."""
 
+_LONG = 256  # numbers of a vector that is worth looking at twice
+
 OPERATIONS = WHOLE | REDUCTIONS | {"input", "columns", "interpolated"}
 """The operations that both languages have besides functions of numbers."""
 
@@ -75,6 +77,7 @@ class Arrays:
         self.prefix = prefix
         self.named: dict[str, np.ndarray] = {}
         self._names: dict[tuple[int, str], str] = {}
+        self._periods: dict[int, int] = {}
 
     def name_of(self, array: np.ndarray, dtype: Any) -> str:
         """Return the name of an array in a dtype; it is added if it is new."""
@@ -87,6 +90,13 @@ class Arrays:
             name = self._names[key] = f"{self.prefix}{kind}{len(self.named)}"
             self.named[name] = array.astype(dtype)
         return name
+
+    def number_of(self, vector: np.ndarray, dtype: Any) -> str:
+        """Return number j of a vector; one that repeats itself is kept once."""
+        period = self._periods.setdefault(id(vector), _period_of(vector))
+        name = self.name_of(vector, dtype)
+        self.named[name] = self.named[name][:period]
+        return f"{name}[j]" if period == len(vector) else f"{name}[j % {period}]"
 
 
 class Writer:
@@ -264,7 +274,7 @@ class Writer:
             return self.texts[id(operand)]
         if np.ndim(operand) == 0:
             return self._language(each).number(operand)
-        return f"{self.arrays.name_of(operand, self.shapes.dtype(each))}[j]"
+        return self.arrays.number_of(operand, self.shapes.dtype(each))
 
     def _taken(self, each: Expression) -> str:
         """Return a number from another place of a row, or 0."""
@@ -272,11 +282,11 @@ class Writer:
         row, start = self._row(source), int(places[0])
         if start >= 0 and (np.diff(places) == 1).all():
             return f"{row}[{start} + j]" if start else f"{row}[j]"
-        name = self.arrays.name_of(places, np.int32)
-        taken = f"{row}[{name}[j]]"
+        place = self.arrays.number_of(places, np.int32)
+        taken = f"{row}[{place}]"
         if (places >= 0).all():
             return taken
-        return f"({name}[j] < 0 ? {self._language(each).number(0)} : {taken})"
+        return f"({place} < 0 ? {self._language(each).number(0)} : {taken})"
 
     def _interpolated(self, each: Expression) -> str:
         x, points, values = each.operands[0], *map(array_of, each.operands[1:])
@@ -301,6 +311,15 @@ _STATEMENTS: dict[str, Callable[[Writer, Expression, str], None]] = {
     "looked_up": Writer._look_up,
 }
 """Operation of `WHOLE` -> what writes it."""
+
+
+def _period_of(vector: np.ndarray) -> int:
+    """Return after how many numbers a long vector repeats itself, its length if it does not."""
+    n = len(vector)
+    if n < _LONG:
+        return n
+    periods = (period for period in range(1, n // 2 + 1) if n % period == 0)
+    return next((p for p in periods if (vector.reshape(-1, p) == vector[:p]).all()), n)
 
 
 def _bare(text: str) -> str:

@@ -64,7 +64,9 @@ def indented(lines: list[str]) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def description(network: Network, n_outputs: int, call: str, remark: str = "") -> str:
+def description(
+    network: Network, n_outputs: int, call: str, categories: str, remark: str = ""
+) -> str:
     """Return what a file says of itself.
 
     Parameters
@@ -73,6 +75,8 @@ def description(network: Network, n_outputs: int, call: str, remark: str = "") -
     n_outputs : int
     call : str
         How its function is called.
+    categories : str
+        Where the file lists the categories of a column, with {0} for its number.
     remark : str
         Said last.
 
@@ -91,23 +95,21 @@ def description(network: Network, n_outputs: int, call: str, remark: str = "") -
         "",
         f"{call} takes a row x of {network.n_inputs} inputs and gives a row y of",
         f"{n_outputs} {what}.",
-        *_inputs(network),
+        *_inputs(network, categories),
         remark,
     ]
     return "\n".join(lines).rstrip()
 
 
-def _inputs(network: Network) -> Iterator[str]:
+def _inputs(network: Network, categories: str) -> Iterator[str]:
     """Yield a line about each column of a table."""
     if not network.columns:
         return
     yield "The inputs are the columns of a table, NaN where a number is missing:"
     for place, column in enumerate(network.columns):
-        name = " ".join(column.name.split())
-        if not column.names:
-            yield f"x[{place}] {name}: {column.holds}"
-        else:
-            yield (
-                f"x[{place}] {name}: the code of a category, {column.unknown} if it is unknown and "
-                "0 if it is missing"
-            )
+        what = column.holds
+        if column.names:
+            what = f"the place of its text in {categories.format(place)}, counted from 1; "
+            gone = f"{column.unknown} if it is unknown, 0 if it is missing"
+            what += gone if column.unknown else "0 if it is unknown or missing"
+        yield f"x[{place}] {' '.join(column.name.split())}: {what}"
