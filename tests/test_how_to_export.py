@@ -23,6 +23,7 @@ def folder(tmp_path_factory):
     require("onnxruntime")
     folder = tmp_path_factory.mktemp("page")
     code = example("python") + example("python", 1) + "assert outputs.shape == (2, 3)\n"
+    code += example("python", 2) + example("python", 3) + "assert len(labels) == 2\n"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     return folder
 
@@ -42,10 +43,11 @@ def test_the_c_example_prints_the_outputs(compiler, folder):
 def test_the_javascript_example_gives_the_outputs(folder):
     require("node")
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "main.js").write_text(example("js") + "console.log(y.length, nInputs, nOutputs);\n")
+    printed = "console.log(y.length, nInputs, nOutputs, classes[p.indexOf(Math.max(...p))]);\n"
+    (folder / "main.js").write_text(example("js") + example("js", 1) + printed)
 
     done = subprocess.run(
         ["node", "main.js"], cwd=folder, check=True, capture_output=True, text=True
     )
 
-    assert done.stdout.split() == ["3", "4", "3"]
+    assert done.stdout.split() == ["3", "4", "3", "finch"]
