@@ -71,7 +71,9 @@ def test_every_other_layer_is_written(runner, layer, tmp_path):
     model = network(copy.deepcopy(layer), layers.Linear(between, 2))
     X = filled((30, width), "normal", 10)
     if isinstance(layer, layers.Embedding):  # some of the codes are no rows of the table
-        X[:, -layer.n_codes :] = np.random.default_rng(2).integers(-2, 7, (30, layer.n_codes))
+        codes = np.random.default_rng(2).integers(-2, 7, (30, layer.n_codes)).astype(float)
+        codes[0], codes[1] = np.nan, layer.n_values - 0.25
+        X[:, -layer.n_codes :] = codes
 
     check(runner, model, X, tmp_path)
 

@@ -138,10 +138,9 @@ def _products(graph: Graph, each: Expression, x: str) -> str:
 
 def _looked_up(graph: Graph, each: Expression, codes: str) -> str:
     table = array_of(each.operands[1])
-    below = graph.add("Less", codes, graph.number(0.0))
-    above = graph.add("Less", graph.number(len(table) - 0.5), codes)
-    unknown = graph.add("Or", graph.add("Or", below, above), graph.add("IsNaN", codes))
-    known = graph.add("Where", unknown, graph.number(0.0), codes)
+    at_least = graph.add("GreaterOrEqual", codes, graph.number(0.0))
+    is_known = graph.add("And", at_least, graph.add("Less", codes, graph.number(len(table))))
+    known = graph.add("Where", is_known, codes, graph.number(0.0))  # NaN is not known
     whole = graph.add("Cast", known, to=graph.type_of(np.int64))
     rows = graph.add("Gather", graph.number(table), whole, axis=0)
     return _row(graph, rows, graph.width(each))

@@ -6,5 +6,5 @@ which records the operations, and write down what was recorded.
 
 ``activations``, ``layers`` and ``links`` hold a table each. A formula takes rows (N, D), or a
 number of each for an activation, and then the layer's arrays and settings under their own names.
-It uses only operators, numpy's elementwise functions and those of ``functions``.
+It uses only operators, numpy's elementwise functions and those of ``functions`` and ``rows``.
 """

@@ -51,7 +51,8 @@ def encoded(
     if of_moments:
         center = np.array([column.center for column in of_moments.values()])
         found = moment_parts(columns_of(x, np.array(list(of_moments))), center)
-        for part in PARTS:
+        used = {part for column in of_moments.values() for part in column.parts}
+        for part in filter(used.__contains__, PARTS):
             parts.append(found[part])
             made += [(place, part) for place in of_moments]
     wanted = [(i, part) for i, column in enumerate(columns) for part in _parts_of(column)]
