@@ -1,6 +1,5 @@
 """Files of tabular estimators: the same predictions for raw rows, and nothing is executed."""
 
-import json
 import subprocess
 import sys
 
@@ -11,6 +10,8 @@ pytest.importorskip("sklearn")
 pytest.importorskip("narwhals")
 pytest.importorskip("polars")
 
+from model_files import with_architecture
+from old_files import narrow
 from tabular_support import birds
 
 import fastmlp
@@ -113,25 +114,14 @@ def test_classes_keep_their_type(classes, tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_regressor_of_every_method_is_loaded_as_one(method, tmp_path):
     frame, _, grams = birds(40)
-    estimator = TabularRegressor(method, n_ensemble=1, random_state=0).fit(frame, grams)
+    with narrow():
+        estimator = TabularRegressor(method, n_ensemble=1, random_state=0).fit(frame, grams)
     estimator.save(tmp_path / "m.safetensors")
 
     loaded = fastmlp.load(tmp_path / "m.safetensors")
 
     assert isinstance(loaded, TabularRegressor)
     np.testing.assert_array_equal(loaded.predict(frame), estimator.predict(frame))
-
-
-def changed(path, change):
-    """Return the file's bytes with its description changed."""
-    raw = path.read_bytes()
-    length = int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8 : 8 + length])
-    description = json.loads(header["__metadata__"]["architecture"])
-    change(description)
-    header["__metadata__"]["architecture"] = json.dumps(description)
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + raw[8 + length :]
 
 
 def _more_classes(description):
@@ -180,6 +170,14 @@ def _too_heavy(description):
     description["weights"] = [1.0, 0.75]
 
 
+def _no_score(description):
+    del description["told"]["score"]
+
+
+def _other_leaderboard(description):
+    description["told"]["leaderboard"] = {"1": 2}
+
+
 def _pickled_classes(description):
     description["classes"] = {"dtype": "O", "values": [{"x": 1}, {"y": 2}]}
 
@@ -199,11 +197,13 @@ def _pickled_classes(description):
         _one_weight,
         _unknown_weight,
         _too_heavy,
+        _no_score,
+        _other_leaderboard,
     ],
 )
 def test_a_file_whose_parts_do_not_fit_is_refused(saved, tmp_path, change):
     path = tmp_path / "m.safetensors"
-    path.write_bytes(changed(saved[1], change))
+    path.write_bytes(with_architecture(saved[1].read_bytes(), change))
 
     with pytest.raises(ValueError, match="cannot be loaded as a model"):
         fastmlp.load(path)

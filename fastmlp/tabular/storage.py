@@ -140,8 +140,16 @@ def _read(stream: BinaryIO) -> TableModel:
         str(description["method"]),
         metric_of(description["metric"], classes=classes is not None),
         str(description["target"]),
-        dict(description["told"]),
+        _rebuilt_told(description["told"]),
     )
+
+
+def _rebuilt_told(described: Any) -> dict[str, Any]:
+    told = dict(described)
+    _as_number(told["score"])
+    if not isinstance(told["leaderboard"], list):
+        raise RefusedError("its leaderboard is corrupt")
+    return told
 
 
 def _rebuilt_weights(described: Any, n_networks: int) -> tuple[float, ...]:
