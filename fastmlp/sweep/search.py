@@ -241,4 +241,8 @@ def _lent(folder: str | PathLike[str] | None) -> Generator[Path]:
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         with alone_in(place):
-            yield place
+            try:
+                yield place
+            except OSError as error:  # an error in a run is the run's result
+                why = f"{error.strerror}: the finished runs are kept, the same search continues"
+                raise OSError(error.errno, why, error.filename) from error
