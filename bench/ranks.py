@@ -4,6 +4,7 @@ Demsar (2006), "Statistical comparisons of classifiers over multiple data sets".
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,8 @@ def _wilcoxon(a: np.ndarray, b: np.ndarray) -> float:
 
     if np.array_equal(a, b):
         return 1.0
-    return float(stats.wilcoxon(a, b).pvalue)
+    found: Any = stats.wilcoxon(a, b)
+    return float(found.pvalue)
 
 
 def _friedman(ranks: np.ndarray) -> float:

@@ -1,7 +1,8 @@
 """The child process of one job of `bench.tables`, so that no library disturbs another.
 
 ``python -m bench.table_job JOB`` takes a job as JSON: ``table``, ``split``, ``method``,
-``n_threads`` and ``most_rows``. It prints what it measured as a line of JSON.
+``n_threads``, ``most_rows`` and ``level``, the instruction set that `bench.tables` limits it to. It
+prints what it measured as a line of JSON.
 """
 
 import json

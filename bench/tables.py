@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import machine, table_report
+from bench import instructions, machine, table_report
 from bench.children import CHECKOUT, SPINNING
 from bench.progress import status
 from bench.table_job import Job
@@ -28,7 +28,7 @@ from fastmlp.plots import require_format
 
 __all__ = ["main"]
 
-JOB = ("table", "split", "method", "n_threads", "most_rows")
+JOB = ("table", "split", "method", "n_threads", "most_rows", "level")
 MOST_SECONDS = 7200.0
 
 
@@ -64,7 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def jobs(options: argparse.Namespace) -> list[Job]:
     """Return the jobs, all methods of a split after each other so that twins meet the same load."""
     return [
-        dict(zip(JOB, (table, split, method, options.n_threads, options.most_rows), strict=True))
+        {
+            "table": table,
+            "split": split,
+            "method": method,
+            "n_threads": options.n_threads,
+            "most_rows": options.most_rows,
+            "level": options.isa,
+        }
         for split in range(options.splits)
         for table in options.tables
         for method in options.methods
@@ -74,14 +81,15 @@ def jobs(options: argparse.Namespace) -> list[Job]:
 def run(job: Job) -> dict[str, Any]:
     """Return the result of a job, or why it failed."""
     threads = str(job["n_threads"])
-    variables = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, **SPINNING}
+    variables = os.environ | instructions.environment(job["level"]) | SPINNING
+    variables |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     try:
         found = subprocess.run(
             [sys.executable, "-m", "bench.table_job", json.dumps(job)],
             capture_output=True,
             text=True,
             cwd=CHECKOUT,
-            env=os.environ | variables,
+            env={name: value for name, value in variables.items() if value is not None},
             timeout=MOST_SECONDS,
         )
     except subprocess.TimeoutExpired:
@@ -155,6 +163,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
            help="threads of each method (default: all)")  # fmt: skip
     option("--most-rows", type=whole_number(10), default=MOST_ROWS,
            help=f"rows for training, at most (default: {MOST_ROWS})")  # fmt: skip
+    option("--isa", choices=instructions.LEVELS, default="best", metavar="LEVEL",
+           help="limit fastmlp, PyTorch and OpenBLAS to an instruction set: one of "
+           f"{', '.join(instructions.LEVELS)} (default: best)")  # fmt: skip
     option("--minutes", type=number(above=True), help="begin no job after that long")
     option("--markdown", type=Path, metavar="FILE", help="write the report instead of printing it")
     option("--plot", type=Path, metavar="FILE", help="plot the mean ranks (PNG, SVG or PDF)")
