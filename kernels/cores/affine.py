@@ -9,6 +9,7 @@ from ..plan import calls, op
 from ..plan.memory import (
     INT,
     NONE,
+    ONE,
     kept_by,
     operation_at,
     own_block,
@@ -42,8 +43,8 @@ def forward(memory, zero, thread, o, step, n_rows, x):
     weight = view(theta, operation[op.WEIGHT], n_in, n_out)
     biases, y = part(theta, max(NONE, bias), n_out), y_of(memory, zero, operation, n_rows)
     mine = own_block(thread, header, operation, n_rows, n_out)
-    width = BLOCK_COLUMNS  # for a single row, nothing has to stay in a cache
-    if mine.row_end - mine.row == 1:
+    width = _even_columns(mine.column_end - mine.column, operation[op.GRAIN])
+    if mine.row_end - mine.row == 1:  # nothing has to stay in a cache
         width = n_out
     for row in range(mine.row, mine.row_end, BLOCK_ROWS):
         for column in range(mine.column, mine.column_end, width):
@@ -122,6 +123,13 @@ def limit_norms(memory, zero, thread, o, max_norm):
     weight = view(theta, operation[op.WEIGHT], operation[op.N_IN], n_out)
     column, column_end = share_of(n_out, NORM_GRAIN, thread, header[op.N_THREADS])
     limit_column_norms(weight, max_norm, column, column_end)
+
+
+@inner
+def _even_columns(n_columns, grain):
+    """Return the width of blocks of so many columns: as few as BLOCK_COLUMNS allows, and even."""
+    n_blocks = max(ONE, (n_columns + BLOCK_COLUMNS - 1) // BLOCK_COLUMNS)
+    return max(ONE, ((n_columns + n_blocks - 1) // n_blocks + grain - 1) // grain * grain)
 
 
 def split_columns(shape: Shape) -> int:

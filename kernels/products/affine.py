@@ -15,7 +15,7 @@ count. What lies beyond is never read into a result.
 from ..machine.jit import inner, kernel
 from ..machine.maths import one, zero
 from ..machine.simd import flat, lines_in, n_lanes
-from .blocks import LINES_AHEAD, STEPS_AHEAD, dot_rows
+from .blocks import LINES_AHEAD, dot_rows
 from .panels import (
     BLOCK_COLUMNS,
     BLOCK_ROWS,
@@ -32,6 +32,7 @@ from .panels import (
     TILE_VECTORS,
     Ahead,
     Strided,
+    a_bytes,
     block_of_k,
     deep_blocks,
     deep_micro_blocks,
@@ -42,6 +43,7 @@ from .panels import (
     pack_micro_panels,
     pack_transposed,
     panel_width,
+    steps_between,
 )
 
 __all__ = [
@@ -80,7 +82,8 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
-        deep = block_k * deep_blocks(n_rows, block_k, lanes)
+        deep = block_k * deep_blocks(n_rows, block_k, a_bytes() // 2, lanes)
+        every = steps_between(ONE, ONE, n_rows)  # one call for each row of the next block
         for k0 in range(0, n_in, deep):
             k_end = min(n_in, k0 + deep)
             j = column
@@ -104,7 +107,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                     else:
                         start = Strided(scratch, START, NONE, ONE)
                     soon = (k + n_k) * ldw + j if k + n_k < k_end else k0 * ldw + j + n
-                    ahead = Ahead(w_flat, soon, ldw, soon + n_k * ldw, False)
+                    ahead = Ahead(w_flat, soon, ldw, soon + n_k * ldw, every, False)
                     n_last = n - padded + lanes
                     multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
@@ -128,11 +131,12 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                 w_flat, j * ldw, ldw, dz_flat, NONE, n_out, dx_flat, j, min(lanes, column_end - j)
             )
         return
-    block_k = even_block(n_out)
+    block_k, line = even_block(n_out), lines_in(weight, LINES_AHEAD)
     _fill_start(scratch, lanes)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
-        deep = block_k * deep_blocks(n_rows, block_k, lanes)
+        deep = block_k * deep_blocks(n_rows, block_k, a_bytes(), lanes)
+        every = steps_between(TILE_VECTORS * lanes, line, n_rows)
         for k0 in range(0, n_out, deep):
             k_end = min(n_out, k0 + deep)
             j = column
@@ -147,8 +151,8 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                     b = Strided(scratch, PACKED_B, NONE, padded)
                     c = Strided(dx_flat, r * ldx + j, ldx, ONE)
                     start = c if k > 0 else Strided(scratch, START, NONE, ONE)
-                    soon = j * ldw + k + n_k if k + n_k < k_end else (j + n) * ldw + k0
-                    ahead = Ahead(w_flat, soon, ldw, soon + n * ldw, False)
+                    soon = (j + n) * ldw + k * n  # the next panel's rows lie in one stretch
+                    ahead = Ahead(w_flat, soon, line, soon + n_k * n, every, False)
                     n_last = n - padded + lanes
                     multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
@@ -182,6 +186,8 @@ def weight_gradient(
     deep = block_k * deep_micro_blocks(n_first, block_k) if micro else block_k
     step = lines_in(theta, LINES_AHEAD)
     due, due0, due_end, stage = theta, place, place, NONE
+    n_steps = min(n_rows, deep) * (n_out // width)
+    every = steps_between(3 * n_first * n_out // step, n_steps, n_first)
     for k0 in range(0, n_rows, deep):
         k_end = min(n_rows, k0 + deep)
         if micro:
@@ -216,9 +222,9 @@ def weight_gradient(
                     a, a_gap = Strided(x_flat, k * ldx + first, ONE, ldx), NONE
                 c = Strided(out, out0 + j, n_out, ONE)
                 start = c if k > 0 else Strided(scratch, START, NONE, ONE)
-                ahead, n_last = Ahead(due, due0, step, due_end, True), n - padded + lanes
+                ahead, n_last = Ahead(due, due0, step, due_end, every, True), n - padded + lanes
                 multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
-                due0 = min(due0 + n_first // TILE_ROWS * (n_k // STEPS_AHEAD) * step, due_end)
+                due0 = min(due0 + n_first // TILE_ROWS * -(-n_k // every) * step, due_end)
             j += n
             packed += padded * n_rows
 
@@ -289,7 +295,7 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
                 pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
                 block = Strided(scratch, PACKED_B, NONE, padded)
             row, c = Strided(a, a0 + k * a_k, NONE, a_k), Strided(out, out0 + j, NONE, ONE)
-            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, False), n - padded + lanes
+            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, ONE, False), n - padded + lanes
             multiply_panel(row, NONE, block, start, c, ahead, n_k, ONE, n_vectors, n_last)
             start = c
         j += n

@@ -6,6 +6,7 @@ from numba.extending import intrinsic
 
 from ..machine import isa
 from ..machine.simd import (
+    CACHE_LINE,
     broadcast,
     data_pointer,
     declare,
@@ -22,7 +23,8 @@ from ..machine.simd import (
 __all__ = ["LINES_AHEAD", "STEPS_AHEAD", "dot_rows", "make_multiply_block"]
 
 STEPS_AHEAD = isa.current().steps_ahead  # of the summed index, from one call ahead to the next
-LINES_AHEAD = 2  # cache lines called in then
+# Cache lines called in then: a row of a packed panel.
+LINES_AHEAD = max(2, -(-isa.current().tile_vectors * isa.current().vector_bytes // CACHE_LINE))
 _INDEX, _INT = ir.IntType(64), types.int64
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "TILE_VECTORS",
     "Ahead",
     "Strided",
+    "a_bytes",
     "block_of_k",
     "deep_blocks",
     "deep_micro_blocks",
@@ -41,6 +42,7 @@ __all__ = [
     "pack_micro_panels",
     "pack_transposed",
     "panel_width",
+    "steps_between",
 ]
 
 _ISA = isa.current()
@@ -54,7 +56,7 @@ block_of_k = make_setting(
     min(MOST_K, caches.first_level() * 3 // 4 // (TILE_VECTORS * VECTOR_BYTES) // 8 * 8),
 )
 BLOCK_ROWS = 256  # of C
-BLOCK_COLUMNS = 480  # of C, whole panels: what is done to a block of C finds it in a cache
+BLOCK_COLUMNS = 1152  # of C: what is done to a block of C finds it in a cache
 FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
 a_bytes = make_setting("a_bytes", caches.second_level() // 2)  # of A in the second cache
@@ -81,13 +83,15 @@ class Strided(NamedTuple):
 class Ahead(NamedTuple):
     """What to prefetch into the second cache meanwhile: array[first : end], as far as time allows.
 
-    A few lines at a time, ``step`` elements further each time. With ``own``, to be written to.
+    LINES_AHEAD lines at a time, ``step`` elements further each time, every so many steps of the
+    summed index (see `steps_between`). With ``own``, to be written to.
     """
 
     array: Any
     first: Any
     step: Any
     end: Any
+    every: Any
     own: Any
 
 
@@ -104,11 +108,11 @@ def _make_panel(n_vectors):
 
     @inner
     def panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last):
-        called = (n_k + STEPS_AHEAD - 1) // STEPS_AHEAD * ahead.step
+        called = (n_k + ahead.every - 1) // ahead.every * ahead.step
         a0, start0, c0, ahead0 = a.first, start.first, c.first, ahead.first
         left = n_rows
         while left >= height:
-            steps = STEPS_AHEAD if ahead0 < ahead.end else n_k  # or else without a break
+            steps = ahead.every if ahead0 < ahead.end else n_k  # or else without a break
             block(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
                   c.array, c0, c.row, n_k, NONE, n_last, steps, ahead.array, ahead0, ahead.step,
                   ahead.own)  # fmt: skip
@@ -118,7 +122,7 @@ def _make_panel(n_vectors):
             c0 += height * c.row
             ahead0 = min(ahead0 + called, ahead.end)
         while left > 0:
-            steps = STEPS_AHEAD if ahead0 < ahead.end else n_k
+            steps = ahead.every if ahead0 < ahead.end else n_k
             some(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
                  c.array, c0, c.row, n_k, left - 1, n_last, steps, ahead.array, ahead0, ahead.step,
                  ahead.own)  # fmt: skip
@@ -153,6 +157,16 @@ def multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
 
 
 @inner
+def steps_between(n_calls, n_k, n_rows):
+    """Return every how many steps of the summed index to prefetch, to make so many calls in all.
+
+    Spread evenly over most of a product of so many steps and rows, they leave room for its own
+    loads, and what is called in last arrives in time.
+    """
+    return max(STEPS_AHEAD, 2 * n_k * (n_rows // TILE_ROWS) // (3 * max(ONE, n_calls)))
+
+
+@inner
 def panel_width(n_columns, lanes):
     """Return how many of the columns that are left the next panel takes.
 
@@ -166,21 +180,25 @@ def panel_width(n_columns, lanes):
 
 @inner
 def even_block(n_k):
-    """Return the length of blocks of the summed index: as few as `block_of_k` allows, and even."""
+    """Return the length of blocks of the summed index: as few as `block_of_k` allows, and even.
+
+    They begin at whole vectors.
+    """
     longest = block_of_k()
     if n_k <= longest:
         return n_k
     n_blocks = (n_k + longest - 1) // longest
-    return (n_k + n_blocks - 1) // n_blocks
+    return min(MOST_K, ((n_k + n_blocks - 1) // n_blocks + MAX_LANES - 1) // MAX_LANES * MAX_LANES)
 
 
 @inner
-def deep_blocks(n_rows, block_k, lanes):
+def deep_blocks(n_rows, block_k, n_bytes, lanes):
     """Return how many blocks of the summed index to go through for a panel before the next one.
 
-    C then is seldom read back, and what is read of A for each panel stays in the second cache.
+    C then is seldom read back, and what is read of A for each panel, at most ``n_bytes`` or one
+    block, stays in the second cache.
     """
-    n_elements = a_bytes() * lanes // VECTOR_BYTES
+    n_elements = n_bytes * lanes // VECTOR_BYTES
     return max(ONE, n_elements // (n_rows * block_k))
 
 
