@@ -189,6 +189,39 @@ def test_a_model_is_scored_on_new_rows(capsys, folder):
     assert report["baseline"]["accuracy"] < right
 
 
+def in_small_blocks(monkeypatch):
+    """Read tables in blocks of a few rows."""
+    monkeypatch.setattr("fastmlp.datasets.frame_blocks.BLOCK_BYTES", 200)
+
+
+def test_predictions_do_not_depend_on_the_blocks_in_which_rows_are_read(
+    capsys, folder, monkeypatch
+):
+    found = {}
+    for size in ("large", "small"):
+        for command in ("predict", "evaluate"):
+            words = command, folder / "m.safetensors", folder / "new.csv"
+            found[command, size] = run(capsys, *words)
+        in_small_blocks(monkeypatch)
+
+    assert found["predict", "small"] == found["predict", "large"]
+    assert found["evaluate", "small"] == found["evaluate", "large"]
+
+
+def test_a_file_that_is_wrong_at_its_end_leaves_no_predictions(
+    capsys, folder, tmp_path, monkeypatch
+):
+    in_small_blocks(monkeypatch)
+    path, out = tmp_path / "t.csv", tmp_path / "p.csv"
+    path.write_text((folder / "new.csv").read_text() + "1,2\n")
+
+    code, _, err = run(capsys, "predict", folder / "m.safetensors", path, "--out", out)
+
+    assert code == 2
+    assert "line 42 of" in err[-1]
+    assert not out.exists()
+
+
 def test_rows_without_a_target_are_left_out_and_counted(capsys, folder, tmp_path):
     path = tmp_path / "gaps.csv"
     table(40, seed=3).with_columns(
@@ -240,6 +273,7 @@ def test_an_option_of_the_plain_network_trains_it(capsys, folder):
         ("predict birds.csv birds.csv", "not a safetensors file"),
         ("predict m.safetensors other.csv", "lacks the column 'span' and 3 more"),
         ("predict m.safetensors none.csv", "the table 'none.csv' does not exist"),
+        ("predict m.safetensors none.csv --out p.csv", "the table 'none.csv' does not exist"),
         ("evaluate m.safetensors unlabelled.csv", "lacks the column 'species'"),
         ("evaluate m.safetensors strange.csv", "holds 'emu' in data row 2, which is not one of"),
         ("predict m.safetensors broken.parquet", "cannot be read as Parquet"),

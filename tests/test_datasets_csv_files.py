@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,11 @@ from hypothesis import strategies as st
 
 from fastmlp import datasets
 from fastmlp.datasets.records import read_records
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 ROWS = [("size", "kind"), *((f"{i}.5", "round" if i % 2 else "square") for i in range(20))]
 
@@ -50,7 +56,9 @@ def test_an_invalid_delimiter_is_refused(tmp_path, delimiter):
         ("T.CSV.GZ", gzip.compress),
         ("t.csv.bz2", bz2.compress),
         ("t.tsv.xz", lzma.compress),
+        ("t.csv.zst", zstd.compress),
         ("packed.csv", gzip.compress),
+        ("packed.csv", zstd.compress),
     ],
 )
 def test_compressed_files_are_read(tmp_path, name, pack):

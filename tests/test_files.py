@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from fastmlp.common import files
-from fastmlp.common.files import require_writable, write_whole
+from fastmlp.common.files import require_writable, write_parts, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and locks are POSIX's")
 
@@ -33,6 +33,27 @@ def test_an_older_file_survives_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_whole(target, b"newer")
+
+    assert target.read_bytes() == b"older"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_parts_are_written_as_they_are_made(tmp_path):
+    write_parts(tmp_path / "file", (b"%d " % n for n in range(4)))
+
+    assert (tmp_path / "file").read_bytes() == b"0 1 2 3 "
+
+
+def test_an_older_file_survives_a_part_that_cannot_be_made(tmp_path):
+    target = tmp_path / "file"
+    target.write_bytes(b"older")
+
+    def parts():
+        yield b"newer"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_parts(target, parts())
 
     assert target.read_bytes() == b"older"
     assert os.listdir(tmp_path) == ["file"]

@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,10 @@ import numpy as np
 from fastmlp.cli.options import add_options
 from fastmlp.cli.report import finite_only
 from fastmlp.cli.scores import baseline_scores, score_lines
-from fastmlp.cli.table_model import add_model_and_file, load_model, predictions, read_rows
+from fastmlp.cli.table_model import add_model_and_file, blocks_of_rows, load_model, predictions
 from fastmlp.cli.table_task import labels_of
 from fastmlp.datasets.columns import Rules
+from fastmlp.datasets.frame_file import FrameFile
 from fastmlp.tabular.metrics import scores
 from fastmlp.tabular.model import TableModel
 
@@ -33,16 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target or model.target
     if not target:
         raise ValueError("--target is needed: this model does not name the column that it predicts")
-    file = read_rows(arguments, model)
-    if target not in file.frame.columns:
-        raise ValueError(f"'{arguments.file}' lacks the column '{target}', which is to be compared")
+    cells: list[FrameFile] = []
+    predicted = np.concatenate(
+        list(predictions(model, _noting(arguments, model, target, cells), arguments.threads))
+    )
+    file = replace(cells[0], frame=_joined([cell.frame for cell in cells]))
     classes = None if model.classes is None else tuple(map(str, model.classes.tolist()))
     missing = frozenset(model.encoder.config()["missing"])
     y, rows = labels_of(file, target, classes, Rules(missing=missing, european=file.european))
-    n_left_out = len(file.frame) - len(rows)
+    n_left_out = len(predicted) - len(rows)
     if n_left_out:
         print(f"fastmlp: {n_left_out:,} rows without a target are left out", file=sys.stderr)
-    predicted = np.concatenate(list(predictions(model, file.frame[rows], arguments.threads)))
+    predicted = predicted[rows]
     found, usual = scores(y, predicted), _baseline(model, y)
     for line in score_lines(found, usual, (f"{len(rows):,} rows", "model", "baseline")):
         print(line)
@@ -50,6 +55,26 @@ def run(arguments: argparse.Namespace) -> int:
         report = {"rows": len(rows), "rows_without_target": n_left_out, "scores": found}
         print(json.dumps(finite_only(report | {"baseline": usual}), allow_nan=False))
     return 0
+
+
+def _noting(
+    arguments: argparse.Namespace, model: TableModel, target: str, cells: list[FrameFile]
+) -> Iterator[FrameFile]:
+    """Yield blocks of rows; note what each has in the column to be compared."""
+    for file in blocks_of_rows(arguments, model):
+        if target not in file.frame.columns:
+            raise ValueError(
+                f"'{arguments.file}' lacks the column '{target}', which is to be compared"
+            )
+        cells.append(replace(file, frame=file.frame.select(target)))
+        yield file
+
+
+def _joined(columns: list[Any]) -> Any:
+    """Return a column in one piece; JSON lines may hold other types in other blocks."""
+    import polars as pl
+
+    return pl.concat(columns, how="vertical_relaxed")
 
 
 def _baseline(model: TableModel, y: np.ndarray) -> dict[str, float] | None:

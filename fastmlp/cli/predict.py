@@ -5,14 +5,15 @@ import csv
 import io
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from fastmlp.cli.destinations import check_file, write_file
 from fastmlp.cli.options import add_options
-from fastmlp.cli.table_model import add_model_and_file, load_model, predictions, read_rows
-from fastmlp.common.files import write_whole
+from fastmlp.cli.table_model import add_model_and_file, blocks_of_rows, load_model, predictions
+from fastmlp.common.files import write_parts
 from fastmlp.tabular.model import TableModel
 
 __all__ = ["add_parser", "run"]
@@ -32,21 +33,24 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments.model)
     if arguments.proba and model.classes is None:
         raise ValueError("--proba is for classes, and this model predicts numbers")
-    file = read_rows(arguments, model)
-    found = predictions(model, file.frame, arguments.threads)
+    found = predictions(model, blocks_of_rows(arguments, model), arguments.threads)
+    lines = _lines(model, found, arguments.proba)
+    lines = chain([next(lines)], lines)  # what is wrong with the file's beginning is told first
     if arguments.out is None:
-        for lines in _lines(model, found, arguments.proba):
-            sys.stdout.write(lines)
+        for text in lines:
+            sys.stdout.write(text)
         return 0
-    text = "".join(_lines(model, found, arguments.proba)).encode()
-    return 0 if write_file(arguments.out, lambda path: write_whole(path, text)) else 1
+    parts = (text.encode() for text in lines)
+    return 0 if write_file(arguments.out, lambda path: write_parts(path, parts)) else 1
 
 
 def _lines(model: TableModel, found: Iterator[np.ndarray], proba: bool) -> Iterator[str]:
     """Yield CSV text: the predicted column, or one column for each class."""
     classes = [] if model.classes is None else [str(name) for name in model.classes.tolist()]
-    yield _csv([classes if proba else [model.target or "prediction"]])
+    header = _csv([classes if proba else [model.target or "prediction"]])
     for predicted in found:
+        yield header
+        header = ""
         if model.classes is None:
             yield _csv([[f"{value:.9g}"] for value in predicted.tolist()])
         elif proba:

@@ -1,20 +1,20 @@
 """A saved model of a table and new rows for it, as `predict` and `evaluate` need them."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fastmlp.cli.tables import doubts_collected, tell_doubts
 from fastmlp.common.errors import printable
-from fastmlp.datasets.frame_file import FrameFile, read_frame_file
+from fastmlp.datasets.frame_blocks import frame_blocks
+from fastmlp.datasets.frame_file import FrameFile
 from fastmlp.storage.model_file import TABLE_FORMAT, format_of
 from fastmlp.tabular import storage
 from fastmlp.tabular.model import TableModel
 
-__all__ = ["add_model_and_file", "load_model", "predictions", "read_rows"]
+__all__ = ["add_model_and_file", "blocks_of_rows", "load_model", "predictions"]
 
 _ROWS = 1 << 16
 """Rows that are encoded at a time."""
@@ -49,30 +49,36 @@ def load_model(path: str) -> TableModel:
     return storage.load(path)
 
 
-def read_rows(arguments: argparse.Namespace, model: TableModel) -> FrameFile:
-    """Return the new rows."""
+def blocks_of_rows(arguments: argparse.Namespace, model: TableModel) -> Iterator[FrameFile]:
+    """Yield the new rows, some after the other, so that they need not fit into memory."""
     names = model.encoder.names
     path = Path(arguments.file).expanduser()
-    file = read_frame_file(path, arguments.delimiter, names[0])
-    lacking = [name for name in names if name not in file.frame.columns]
-    if lacking and model.encoder.named:
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise ValueError(
-            f"'{path}' lacks the column {lacking[0]!r}{more}, which the model was trained with"
-        )
-    return file
+    for file in frame_blocks(path, arguments.delimiter, names[0]):
+        lacking = [name for name in names if name not in file.frame.columns]
+        if lacking and model.encoder.named:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            raise ValueError(
+                f"'{path}' lacks the column {lacking[0]!r}{more}, which the model was trained with"
+            )
+        yield file
 
 
-def predictions(model: TableModel, frame: Any, n_threads: int | None) -> Iterator[np.ndarray]:
-    """Yield class probabilities or numbers for some rows of a frame after the other.
+def predictions(
+    model: TableModel, blocks: Iterable[FrameFile], n_threads: int | None
+) -> Iterator[np.ndarray]:
+    """Yield class probabilities or numbers for some rows after the other.
 
     Doubts about new values are printed, each once for a column.
     """
     told: set[str] = set()
-    for start in range(0, len(frame), _ROWS):
-        with doubts_collected() as doubts:
-            inputs = model.encoder.transform(frame[start : start + _ROWS], first_row=start)
-        new = {doubt.partition(" is read as ")[0]: doubt for doubt in doubts}
-        tell_doubts(doubt for column, doubt in new.items() if column not in told)
-        told.update(new)
-        yield model.predict_encoded(inputs, n_threads)
+    n_before = 0
+    for file in blocks:
+        for start in range(0, len(file.frame), _ROWS):
+            frame = file.frame[start : start + _ROWS]
+            with doubts_collected() as doubts:
+                inputs = model.encoder.transform(frame, first_row=n_before)
+            new = {doubt.partition(" is read as ")[0]: doubt for doubt in doubts}
+            tell_doubts(doubt for column, doubt in new.items() if column not in told)
+            told.update(new)
+            yield model.predict_encoded(inputs, n_threads)
+            n_before += len(frame)

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["require_writable", "write_whole"]
+__all__ = ["require_writable", "write_parts", "write_whole"]
 
 Buffer = bytes | memoryview
 
@@ -40,6 +40,14 @@ def write_whole(path: str | os.PathLike[str], *content: Buffer) -> None:
         If the file cannot be written (full disk, no permission, write-protected file). An existing
         file is then unchanged, and nothing of the new one is left behind.
 
+    """
+    write_parts(path, content)
+
+
+def write_parts(path: str | os.PathLike[str], content: Iterable[Buffer]) -> None:
+    """Write a file atomically from parts that are made while it is written; see `write_whole`.
+
+    If making a part raises an error, an existing file is unchanged too.
     """
     with _told_of(path):
         descriptor = _own_descriptor(path)
@@ -131,7 +139,7 @@ def _require_permission(target: Path, older: os.stat_result | None) -> None:
         raise PermissionError(errno.EACCES, "this user may not write to the file")
 
 
-def _replace(target: Path, content: Sequence[Buffer], older: os.stat_result | None) -> None:
+def _replace(target: Path, content: Iterable[Buffer], older: os.stat_result | None) -> None:
     temporary, stream = _new_file(target.parent)
     try:
         with stream:

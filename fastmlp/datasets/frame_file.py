@@ -1,5 +1,7 @@
 """Files of tables as polars data frames: CSV, Parquet, Arrow and JSON lines."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +18,13 @@ __all__ = [
     "CELL_BYTES",
     "FRAME_SUFFIXES",
     "FrameFile",
+    "empty_table",
+    "kind_of",
     "name_of",
     "read_frame_file",
+    "require_file",
     "require_polars",
+    "unreadable",
 ]
 
 _TYPED = {
@@ -82,12 +88,9 @@ def read_frame_file(path: Path, delimiter: str | None = None, expected: str = ""
         If the file is no table, or is larger than the memory that it may take.
 
     """
-    require_polars()
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"the table '{path}' {problem}")
+    require_file(path)
     european = False
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind == "CSV":
         frame, european = _read_csv(path, delimiter, expected)
     elif delimiter is not None:
@@ -95,8 +98,33 @@ def read_frame_file(path: Path, delimiter: str | None = None, expected: str = ""
     else:
         frame = _read_typed(path, kind)
     if not frame.width or not frame.height:
-        raise ValueError(f"'{path}' has no {'rows' if frame.width else 'columns'}")
+        raise empty_table(path, frame.width)
     return FrameFile(name_of(path), frame, european, path.stat().st_size)
+
+
+def require_file(path: Path) -> None:
+    """Raise an error if there is no such file, or nothing that could read it."""
+    require_polars()
+    if not path.is_file():
+        problem = "is not a file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"the table '{path}' {problem}")
+
+
+def empty_table(path: Path, width: int) -> ValueError:
+    """Return the error for a table without rows or columns."""
+    return ValueError(f"'{path}' has no {'rows' if width else 'columns'}")
+
+
+@contextmanager
+def unreadable(path: Path, kind: str) -> Generator[None]:
+    """Word the errors of polars while a file is read."""
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        why = printable(str(error).strip().partition("\n")[0])
+        raise ValueError(f"'{path}' cannot be read as {kind} ({why})") from None
 
 
 def require_polars() -> None:
@@ -109,7 +137,8 @@ def require_polars() -> None:
         ) from None
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """Return what kind of table a file is."""
     with open(path, "rb") as file:
         start = file.read(6)
     if start[:4] == b"PAR1":
@@ -133,21 +162,18 @@ def _read_csv(path: Path, delimiter: str | None, expected: str) -> tuple["pl.Dat
     )
     frame = records.columns(range(n_columns))
     frame.columns = list(records.header)
-    return frame, records.delimiter != ","
+    return frame, records.layout.european
 
 
 def _read_typed(path: Path, kind: str) -> "pl.DataFrame":
     import polars as pl
 
-    try:
+    with unreadable(path, kind):
         if kind == "Parquet":
             return pl.read_parquet(path)
         if kind == "Arrow":
             return pl.read_ipc(path)
         return pl.read_ndjson(read_text_bytes(path))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        why = printable(str(error).strip().partition("\n")[0])
-        raise ValueError(f"'{path}' cannot be read as {kind} ({why})") from None
 
 
 def name_of(path: Path) -> str:

@@ -1,7 +1,10 @@
 """Records of a delimited text file: detection of the delimiter, and a check of their lengths.
 
-Polars reads the cells, but it silently pads short records and takes any quote for the start of a
-quoted cell. So the number of cells in each record is checked first, with a few numpy passes.
+Polars reads the cells. What it lacks (as of version 2.1) is in this file: it does not find the
+delimiter, fills short records with missing values without a word, even if told to refuse missing
+columns, makes a row of a blank line, and misreads quotes within a cell and lines that end in a lone
+carriage return. So the number of cells in each record is checked first, with a few numpy passes;
+and the rare files that polars would misread are rewritten by Python's csv module.
 """
 
 import csv
@@ -10,18 +13,50 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastmlp.common.errors import argument
 
-__all__ = ["Records", "read_records"]
+__all__ = [
+    "Layout",
+    "Records",
+    "count_records",
+    "inspect_quotes",
+    "ragged",
+    "read_layout",
+    "read_records",
+    "records_of",
+    "rewritten",
+]
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 200
 CHUNK = 1 << 22
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text file is a table.
+
+    Attributes
+    ----------
+    header : tuple of str
+        The names of the columns. A column without a name is named by its position: ``column 3``.
+    delimiter : str
+        The character between cells.
+
+    """
+
+    header: tuple[str, ...]
+    delimiter: str
+
+    @property
+    def european(self) -> bool:
+        """Whether a comma in a number may be decimal, since it does not separate cells."""
+        return self.delimiter != ","
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +65,23 @@ class Records:
 
     Attributes
     ----------
-    header : tuple of str
-        The names of the columns. A column without a name is named by its position: ``column 3``.
+    layout : Layout
+        Of the file.
     n_rows : int
-        Number of records after the header.
-    delimiter : str
-        The character between cells.
+        Number of records, without the header.
 
     """
 
-    header: tuple[str, ...]
+    layout: Layout
     n_rows: int
-    delimiter: str
     _data: bytes
+    _separator: str
+    _has_header: bool = True
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.layout.header
 
     @property
     def n_bytes(self) -> int:
@@ -56,7 +95,8 @@ class Records:
         return pl.read_csv(
             self._data,
             columns=list(places),
-            separator=self.delimiter,
+            has_header=self._has_header,
+            separator=self._separator,
             infer_schema=False,
         )
 
@@ -82,13 +122,21 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
         no records.
 
     """
+    layout = read_layout(data, path, delimiter, target)
+    records = records_of(data, path, layout)
+    if records.n_rows == 0:
+        raise ValueError(f"'{path}' has a header but no rows")
+    return records
+
+
+def read_layout(data: bytes, path: Path, delimiter: str | None, target: str) -> Layout:
+    """Return the delimiter and the header, by the first records; see `read_records`."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ValueError(
             f"{argument('delimiter')} must be one character, such as ',' or ';', got {delimiter!r}"
         )
-    data = data.rstrip(b"\r\n") + b"\n"
     found = delimiter or _find_delimiter(data, target)
-    _, names = next(_reader(data, found, path), (1, []))
+    _, names = next(_reader(io.BytesIO(data), found, path), (1, []))
     names = [name.strip() for name in names]
     header = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
     if len(header) < 2:
@@ -103,14 +151,41 @@ def read_records(data: bytes, path: Path, delimiter: str | None, target: str) ->
         if name in seen:
             raise ValueError(f"two columns of '{path}' are named '{name}': rename one")
         seen.add(name)
-    n_records = None if _is_unusual(data, found) else _count(data, found, path, len(header))
+    return Layout(header, found)
+
+
+def records_of(
+    data: bytes, path: Path, layout: Layout, *, has_header: bool = True, n_before: int = 0
+) -> Records:
+    """Return the records of a file, or of whole lines of it, checked.
+
+    Parameters
+    ----------
+    data : bytes
+    path : Path
+    layout : Layout
+    has_header : bool, default True
+        Whether the first record is the header.
+    n_before : int, default 0
+        Number of lines of the file that come before, for messages.
+
+    Raises
+    ------
+    ValueError
+        If a record has more or fewer cells than the header, or a quote is not closed.
+
+    """
+    data = data.rstrip(b"\r\n") + b"\n"
+    separator, n_cells = layout.delimiter, len(layout.header)
+    odd, inside = inspect_quotes(data, separator)
+    n_records = None
+    if not odd and not inside:
+        n_records = count_records(data, separator, path, n_cells, n_before)
     if n_records is None:
-        data, found = _rewritten(data, found, path, len(header)), ","
-        n_records = _count(data, found, path, len(header)) or 0
-    n_rows = n_records - 1
-    if n_rows == 0:
-        raise ValueError(f"'{path}' has a header but no rows")
-    return Records(header, n_rows, found, data)
+        data = b"".join(rewritten(io.BytesIO(data), path, layout, n_before))
+        separator = ","
+        n_records = count_records(data, separator, path, n_cells) or 0
+    return Records(layout, n_records - has_header, data, separator, has_header)
 
 
 def _find_delimiter(data: bytes, target: str) -> str:
@@ -118,7 +193,7 @@ def _find_delimiter(data: bytes, target: str) -> str:
 
     def merit(candidate: str) -> tuple[bool, float, int]:
         try:
-            first = islice(_reader(data, candidate, Path()), SAMPLE_RECORDS)
+            first = islice(_reader(io.BytesIO(data), candidate, Path()), SAMPLE_RECORDS)
             records = [record for _, record in first]
         except ValueError:
             return False, 0.0, 0
@@ -132,41 +207,62 @@ def _find_delimiter(data: bytes, target: str) -> str:
     return max(DELIMITERS, key=merit)
 
 
-def _reader(data: bytes, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+def _reader(
+    stream: BinaryIO, delimiter: str, path: Path, n_before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
     """Yield line numbers and records, read by Python's csv module, without blank lines."""
-    text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
     lines = csv.reader(text, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
     try:
         for record in lines:
             if record:
-                yield lines.line_num, record
+                yield n_before + lines.line_num, record
     except csv.Error as error:
-        raise ValueError(f"line {lines.line_num} of '{path}' cannot be read ({error})") from None
+        line = n_before + lines.line_num
+        raise ValueError(f"line {line} of '{path}' cannot be read ({error})") from None
 
 
-def _rewritten(data: bytes, delimiter: str, path: Path, n_cells: int) -> bytes:
-    """Return the same records in plain CSV, for files that polars would misread; slow but rare."""
+def rewritten(
+    stream: BinaryIO, path: Path, layout: Layout, n_before: int = 0, size: int = CHUNK
+) -> Iterator[bytes]:
+    """Yield the same records in plain CSV, some after the other; slow but rare.
+
+    Parameters
+    ----------
+    stream : file of bytes
+    path : Path
+    layout : Layout
+    n_before : int, default 0
+        Number of lines of the file that come before, for messages.
+    size : int
+        Bytes of each part, or a record more.
+
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for line, record in _reader(data, delimiter, path):
-        if len(record) != n_cells:
-            raise _ragged(line, path, len(record), n_cells)
+    for line, record in _reader(stream, layout.delimiter, path, n_before):
+        if len(record) != len(layout.header):
+            raise ragged(line, path, len(record), len(layout.header))
         writer.writerow(record)
-    return out.getvalue().encode()
+        if out.tell() >= size:
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue().encode()
 
 
-def _is_unusual(data: bytes, delimiter: str) -> bool:
-    """Tell whether polars would misread the file.
+def inspect_quotes(data: bytes, delimiter: str) -> tuple[bool, bool]:
+    """Tell whether polars would misread the text, and whether it ends within a quoted cell.
 
     It misreads lines that end in a lone carriage return, quotes that do not enclose a whole cell,
     and delimiters outside ASCII.
     """
     if not delimiter.isascii():
-        return True
+        return True, False
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
-        return True
+        return True, False
     if QUOTE not in data:
-        return False
+        return False, False
     before_opening = {QUOTE, NEWLINE, ord(delimiter)}
     after_closing = before_opening | {RETURN}
     inside = False
@@ -180,13 +276,15 @@ def _is_unusual(data: bytes, delimiter: str) -> bool:
         before = places[opening] - 1
         after = places[~opening] + 1
         if not np.isin(around[before[before >= 0]], list(before_opening)).all():
-            return True
+            return True, inside
         if not np.isin(around[after[after < len(around)]], list(after_closing)).all():
-            return True
-    return inside
+            return True, inside
+    return False, inside
 
 
-def _count(data: bytes, delimiter: str, path: Path, n_cells: int) -> int | None:
+def count_records(
+    data: bytes, delimiter: str, path: Path, n_cells: int, n_before: int = 0
+) -> int | None:
     """Return the number of records, all of which have ``n_cells`` cells; None if some are blank."""
     quoted = QUOTE in data
     inside, n_records, n_open, n_lines = 0, 0, 0, 0
@@ -206,8 +304,8 @@ def _count(data: bytes, delimiter: str, path: Path, n_cells: int) -> int | None:
                 end = int(places[ends[wrong[0]]])
                 if cells[wrong[0]] == 1 and data[: start + end].rstrip(b"\r")[-1:] in (b"\n", b""):
                     return None
-                line = n_lines + 1 + int((chunk[:end] == NEWLINE).sum())
-                raise _ragged(line, path, int(cells[wrong[0]]), n_cells)
+                line = n_before + n_lines + 1 + int((chunk[:end] == NEWLINE).sum())
+                raise ragged(line, path, int(cells[wrong[0]]), n_cells)
             n_records += len(ends)
             n_open = len(places) - 1 - ends[-1]
         else:
@@ -216,7 +314,8 @@ def _count(data: bytes, delimiter: str, path: Path, n_cells: int) -> int | None:
     return n_records
 
 
-def _ragged(line: int, path: Path, n_found: int, n_cells: int) -> ValueError:
+def ragged(line: int, path: Path, n_found: int, n_cells: int) -> ValueError:
+    """Return the error for a record that is too short or too long."""
     return ValueError(
         f"line {line} of '{path}' has {n_found} values, but the header names {n_cells} columns"
     )

@@ -69,7 +69,8 @@ def csv(
     Parameters
     ----------
     path : path
-        A UTF-8 file whose first line names the columns, plain or compressed by gzip, bzip2 or xz.
+        A UTF-8 file whose first line names the columns, plain or compressed by
+        gzip, bzip2, xz or zstd.
     target : str
         Name of the column to predict. Rows in which it is missing are left out.
     task : {"auto", "classification", "regression"}, default "auto"
@@ -136,7 +137,7 @@ def csv(
         frozenset(categorical),
         frozenset(numeric),
         frozenset(text.strip().lower() for text in missing),
-        european=records.delimiter != ",",
+        european=records.layout.european,
     )
     file_size = path.stat().st_size
     answer, columns = _read(records, target, frozenset(drop), task, rules, file_size)

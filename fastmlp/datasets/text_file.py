@@ -3,24 +3,29 @@
 import bz2
 import codecs
 import gzip
-import io
 import lzma
-import os
+import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from fastmlp.datasets.limits import allowed_bytes, readable
 
-__all__ = ["PACKED_SUFFIXES", "read_text_bytes"]
+__all__ = ["PACKED_SUFFIXES", "read_text_bytes", "text_pieces"]
 
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 PIECE = 1 << 22
 MAX_LINE = 1 << 24
 """No real table has longer lines; without line ends, one cell would fill the memory."""
 
-_PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ", ".xz"))
+_PACKED = (
+    (b"\x1f\x8b", ".gz"),
+    (b"BZh", ".bz2"),
+    (b"\xfd7zXZ", ".xz"),
+    (b"(\xb5/\xfd", ".zst"),
+)
 _NO_TEXT = {
     b"PK\x03\x04": "a zip archive or a spreadsheet",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet",
@@ -30,7 +35,6 @@ _NO_TEXT = {
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF file",
     b"SQLite": "a database",
-    b"(\xb5/\xfd": "compressed with zstd, which fastmlp cannot read",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
@@ -39,17 +43,27 @@ _NO_TEXT = {
 def read_text_bytes(path: Path) -> bytes:
     """Return the contents of a UTF-8 file without its byte order mark.
 
-    Files compressed by gzip, bzip2 or xz, as seen from their name or first bytes, are
+    Files compressed by gzip, bzip2, xz or zstd, as seen from their name or first bytes, are
     decompressed.
 
     Raises
     ------
     FileNotFoundError
         If the file does not exist.
+    ImportError
+        If it is compressed by zstd, and this Python needs a package to read it.
     ValueError
         If the file is damaged, is not UTF-8 text, expands beyond `limits.allowed_bytes`, or has a
         line of more than 16 million bytes. The message names the line if there is one to blame.
 
+    """
+    return b"".join(_limited(text_pieces(path), path))
+
+
+def text_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the same contents in pieces of at most 4 MB, however much they are together.
+
+    See `read_text_bytes` for what is raised, by the first piece or a later one.
     """
     if not path.is_file():
         problem = "is not a file" if path.exists() else "does not exist"
@@ -60,58 +74,87 @@ def read_text_bytes(path: Path) -> bytes:
         for magic, kind in _NO_TEXT.items():
             if start.startswith(magic):
                 raise ValueError(f"'{path}' is {kind}: save it as CSV in UTF-8")
-        try:
-            return _checked(_unpacked(file, path, start), path, os.fstat(file.fileno()).st_size)
-        except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-            reason = str(error).rstrip(".")
-            raise ValueError(f"'{path}' cannot be read ({reason}): get it again") from None
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            # bz2 raises plain OSErrors.
-            raise ValueError(f"'{path}' cannot be read ({error}): get it again") from None
+        yield from _checked(_pieces(file, path, start), path)
 
 
-def _unpacked(file: BinaryIO, path: Path, start: bytes) -> BinaryIO:
+def _pieces(file: BinaryIO, path: Path, start: bytes) -> Iterator[bytes]:
+    """Yield what a file holds, decompressed."""
+    errors: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
     kind = next((kind for magic, kind in _PACKED if start.startswith(magic)), path.suffix.lower())
+    stream: Any = file
     match kind:
         case ".gz":
-            return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+            stream = gzip.GzipFile(fileobj=file)
         case ".bz2":
-            return cast(BinaryIO, bz2.BZ2File(file))
+            stream = bz2.BZ2File(file)
         case ".xz":
-            return cast(BinaryIO, lzma.LZMAFile(file))
-    return file
+            stream = lzma.LZMAFile(file)  # noqa: SIM115 - it does not own the file
+        case ".zst":
+            zstd = _zstd(path)
+            stream, errors = zstd.ZstdFile(file), (*errors, zstd.ZstdError)
+    try:
+        while piece := cast(bytes, stream.read(PIECE)):
+            yield piece
+    except errors as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(f"'{path}' cannot be read ({reason}): get it again") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # bz2 raises plain OSErrors.
+        raise ValueError(f"'{path}' cannot be read ({error}): get it again") from None
 
 
-def _checked(stream: BinaryIO, path: Path, file_size: int) -> bytes:
-    """Read in pieces, so that errors are found before the memory fills up."""
-    allowed = allowed_bytes(file_size)
-    contents = io.BytesIO()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    since_line, n_bytes = 0, 0
-    while piece := stream.read(PIECE):
+def _zstd(path: Path) -> Any:
+    """Return the module that reads zstd; Python has it from 3.14 on."""
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        raise ImportError(
+            f"'{path}' is compressed with zstd, which needs a package that is not installed: "
+            'pip install "fastmlp[tables]"'
+        ) from None
+    return zstd
+
+
+def _limited(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield pieces; raise ValueError before they fill the memory."""
+    allowed, n_bytes = None, 0
+    for piece in pieces:
         n_bytes += len(piece)
+        if allowed is None:
+            allowed = allowed_bytes(path.stat().st_size)
         if n_bytes > allowed:
             raise ValueError(
                 f"'{path}' expands to more than the {readable(allowed)} that are allowed: use a "
                 "part of it, or set the environment variable FASTMLP_MAX_BYTES to allow more"
             )
-        _require_text(decoder, piece, contents, path)
+        yield piece
+
+
+def _checked(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield pieces of UTF-8 text, without the byte order mark."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    since_line, n_lines, is_first = 0, 0, True
+    for piece in pieces:
+        _require_text(decoder, piece, n_lines, path)
+        n_lines += piece.count(b"\n")
         last = piece.rfind(b"\n")
         since_line = since_line + len(piece) if last < 0 else len(piece) - last
         if since_line > MAX_LINE:
             raise ValueError(f"'{path}' has a line of more than {MAX_LINE} characters")
-        contents.write(piece)
-    _require_text(decoder, b"", contents, path, final=True)
-    data = contents.getvalue()
-    return data[3:] if data.startswith(codecs.BOM_UTF8) else data
+        yield piece.removeprefix(codecs.BOM_UTF8) if is_first else piece
+        is_first = False
+    _require_text(decoder, b"", n_lines, path, final=True)
 
 
 def _require_text(
     decoder: codecs.IncrementalDecoder,
     piece: bytes,
-    before: io.BytesIO,
+    n_lines: int,
     path: Path,
     final: bool = False,
 ) -> None:
@@ -122,5 +165,5 @@ def _require_text(
     except UnicodeDecodeError as error:
         wrong, what = max(0, error.start - n_waiting), "is not UTF-8 text: save the file as UTF-8"
     if wrong >= 0:
-        line = before.getvalue().count(b"\n") + piece.count(b"\n", 0, wrong) + 1
+        line = n_lines + piece.count(b"\n", 0, wrong) + 1
         raise ValueError(f"line {line} of '{path}' {what}")
