@@ -148,14 +148,13 @@ def accuracy(net: TwoLayerNet, rows: dict[str, Any], part: str, n_rows: int | No
 def draw(grid: Grid, table: np.ndarray, best: Best, per_epoch: int, folder: Path) -> None:
     """Write three plots: the grid, the best run's curves, and its first-layer weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    start = folder / f"reference-r3-{grid.name}"
-    cells = plots.heat_map(
-        table, grid.rates, grid.regs, row_name="learning rate", column_name="reg"
-    )
+    start, title = folder / f"reference-r3-{grid.name}", f"CIFAR-10, {grid.pixels}"
+    names = {"row_name": "learning rate", "column_name": "reg"}
+    cells = plots.heat_map(table, grid.rates, grid.regs, **names, title=title)
     plots.save(cells, f"{start}-grid.png")
     run = {"": by_epoch(best.history, per_epoch)}
-    plots.save(plots.learning_curves(run), f"{start}-curves.png")
-    weights = plots.first_layer_weights(best.net.params["W1"], max_images=30)
+    plots.save(plots.learning_curves(run, title=title), f"{start}-curves.png")
+    weights = plots.first_layer_weights(best.net.params["W1"], max_images=30, title=title)
     plots.save(weights, f"{start}-weights.png")
 
 

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     n_left_out = len(predicted) - len(rows)
     if n_left_out:
         print(f"fastmlp: {n_left_out:,} rows without a target are left out", file=sys.stderr)
-    predicted = predicted[rows]
+        predicted = predicted[rows]
     found, usual = scores(y, predicted), _baseline(model, y)
     for line in score_lines(found, usual, (f"{len(rows):,} rows", "model", "baseline")):
         print(line)

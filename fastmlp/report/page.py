@@ -126,7 +126,8 @@ def _classes(findings: Findings, classes: Sequence[str]) -> Markup:
         "say. Lines are 95 % intervals, grey bars numbers of rows. "
         f"Mean distance {calibration.error:.3f}.",
     )
-    return _section("Predictions for the test rows", *matrix, chart, *_mistakes(counts, classes))
+    beside = tag("div", chart, *_mistakes(counts, classes), class_="stack")
+    return _section("Predictions for the test rows", *matrix, beside)
 
 
 def _mistakes(counts: np.ndarray, classes: Sequence[str]) -> list[Markup]:

@@ -21,6 +21,7 @@ p { margin: .4rem 0; } .soft, figcaption, footer { color: var(--soft); font-size
 .verdict { font-size: 1.05rem; margin: .6rem 0 1.4rem; }
 .row { display: grid; gap: 1.25rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); }
+.stack { display: grid; gap: inherit; min-width: 0; }
 figure { margin: 0; padding: 1rem 1rem .8rem; background: var(--panel);
   border: 1px solid var(--line); border-radius: 8px; break-inside: avoid; min-width: 0; }
 figure h3 { font-size: .95rem; margin: 0 0 .5rem; } figcaption { margin-top: .4rem; }
