@@ -186,18 +186,6 @@ def test_no_time_at_all_still_leaves_a_model(method):
     assert {row["epochs"] for row in fitted.leaderboard_ if row["model"] != "ensemble"} == {1}
 
 
-def test_a_time_limit_that_is_long_enough_changes_nothing():
-    frame, _, grams = birds(60)
-    predicted = [
-        TabularRegressor(n_ensemble=1, time_limit=limit, random_state=2)
-        .fit(frame, grams)
-        .predict(frame)
-        for limit in (None, 1e6)
-    ]
-
-    np.testing.assert_array_equal(*predicted)
-
-
 @pytest.fixture(scope="module")
 def pack():
     frame, species, _ = birds(80)

@@ -31,9 +31,9 @@ def saved(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory):
-    frame, species, _ = birds(100)
+    frame, species, _ = birds(60)
     frame_val, species_val, _ = birds(50, seed=1)
-    estimator = TabularClassifier("pack", n_ensemble=3, random_state=0)
+    estimator = TabularClassifier("pack", n_ensemble=2, random_state=0)
     estimator.fit(frame, species, frame_val, species_val)
     path = tmp_path_factory.mktemp("models") / "pack.safetensors"
     estimator.save(path)

@@ -29,8 +29,8 @@ def rows_of(n, seed=0):
 
 def trained(monkeypatch, n_rows, epoch_hours, hours, latest=None):
     """Train a network as if an epoch took so many hours, and so many were left."""
-    pace = Pace(epoch_hours * HOUR, 0.0, 0.0, 2.5)
-    monkeypatch.setattr(Pace, "measured", lambda *_: pace)
+    pace, measured = Pace(epoch_hours * HOUR, 0.0, 0.0, 2.5), Pace.measured
+    monkeypatch.setattr(Pace, "measured", lambda *given: (measured(*given), pace)[1])
     now = time.monotonic()
     frame = TimeFrame(now + hours * HOUR, now + (latest or hours) * HOUR, least=0.0)
     return train_member(
@@ -45,6 +45,16 @@ def test_as_many_epochs_are_planned_as_there_is_time_for(monkeypatch):
     assert len(member.history) == 9
     assert member.history.stopped is None
     assert member.history.compile_seconds > 2
+
+
+def test_planning_has_no_influence_on_the_bits(monkeypatch):
+    rows, val = rows_of(60), rows_of(40, 1)
+    recipe = methods.prepare("realmlp-td-s", rows.inputs, rows.y, seed=0)
+    recipe.train(rows.inputs, rows.y, val.inputs, val.y, epochs=9)
+
+    member = trained(monkeypatch, 60, epoch_hours=1.0, hours=10.5)
+
+    np.testing.assert_array_equal(member.predicted, recipe.predict(val.inputs))
 
 
 def test_some_of_the_rows_are_used_if_there_is_no_time_for_an_epoch(monkeypatch):

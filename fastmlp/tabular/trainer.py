@@ -45,16 +45,18 @@ class Trainer:
         n_threads = self.plan.n_threads or threads.available()
         if len(todo) == 1 or n_threads == 1:
             return self._one_by_one(todo, n_threads)
-        waiting = list(enumerate(todo))
+        begun = 0
         running: dict[Future[Member], int] = {}
         done: dict[int, Member] = {}
         with ThreadPoolExecutor(n_threads) as pool:
             try:
-                while waiting or running:
-                    while waiting and len(running) < n_threads and self._has_time(done, waiting[0]):
-                        index, part = waiting.pop(0)
-                        frame = self._frame(index, len(todo), n_threads)
-                        running[pool.submit(self._train, part, 1, frame)] = index
+                while begun < len(todo) or running:
+                    while begun < len(todo) and len(running) < n_threads:
+                        if not self._has_time(done, todo[begun]):
+                            break
+                        frame = self._frame(begun, len(todo), n_threads)
+                        running[pool.submit(self._train, todo[begun], 1, frame)] = begun
+                        begun += 1
                     if not running:
                         break
                     finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -69,7 +71,7 @@ class Trainer:
     def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
         done: dict[int, Member] = {}
         for index, part in enumerate(todo):
-            if not self._has_time(done, (index, part)):
+            if not self._has_time(done, part):
                 break
             done[index] = self._train(part, n_threads, self._frame(index, len(todo), 1))
             self._tell(done[index], len(done), len(todo))
@@ -105,14 +107,14 @@ class Trainer:
             callbacks=[*self.plan.callbacks, self.stop],
         )
 
-    def _has_time(self, done: Mapping[int, Member], following: tuple[int, Part]) -> bool:
+    def _has_time(self, done: Mapping[int, Member], following: Part) -> bool:
         """Tell whether the next network may begin, if need be one with fewer epochs."""
         if self.stop.now or self.stop.interrupt.pending:
             return False
         if self.deadline is None or not done:
             return True
         needs = _SHORTEST * max(m.seconds - m.history.compile_seconds for m in done.values())
-        if self.plan.method == "pack" and following[1].turn not in self.turns:
+        if self.plan.method == "pack" and following.turn not in self.turns:
             # other layers may need other kernels
             needs += max(member.history.compile_seconds for member in done.values())
         return time.monotonic() + needs <= self.deadline
