@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from fastmlp import datasets
 from fastmlp.datasets.records import read_records
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 ROWS = [("size", "kind"), *((f"{i}.5", "round" if i % 2 else "square") for i in range(20))]
+
+
+def by_zstd(data):
+    """Return data compressed by zstd, which Python has from 3.14 on."""
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return pytest.importorskip(name).compress(data)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -56,9 +57,9 @@ def test_an_invalid_delimiter_is_refused(tmp_path, delimiter):
         ("T.CSV.GZ", gzip.compress),
         ("t.csv.bz2", bz2.compress),
         ("t.tsv.xz", lzma.compress),
-        ("t.csv.zst", zstd.compress),
+        ("t.csv.zst", by_zstd),
         ("packed.csv", gzip.compress),
-        ("packed.csv", zstd.compress),
+        ("packed.csv", by_zstd),
     ],
 )
 def test_compressed_files_are_read(tmp_path, name, pack):
@@ -123,13 +124,36 @@ def test_an_error_in_a_file_names_the_line(tmp_path, contents, message):
     assert_one_sentence(caught)
 
 
-def test_the_size_of_a_decompressed_file_is_limited(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pack", [gzip.compress, by_zstd])
+def test_the_size_of_a_decompressed_file_is_limited(tmp_path, monkeypatch, pack):
     monkeypatch.setenv("FASTMLP_MAX_BYTES", "3e6")
-    path = tmp_path / "bomb.csv.gz"
-    path.write_bytes(gzip.compress(b"x,y\n" + b"1.5,a\n2.5,b\n" * 400_000))
+    path = tmp_path / "bomb.csv"
+    path.write_bytes(pack(b"x,y\n" + b"1.5,a\n2.5,b\n" * 400_000))
 
     with pytest.raises(ValueError, match=r"expands to more than the 3\.0 MB that are allowed"):
         datasets.csv(path, "y")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, by_zstd])
+@pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: data[:20] + bytes(60)])
+def test_a_damaged_archive_is_refused(tmp_path, pack, change):
+    path = tmp_path / "t.csv"
+    path.write_bytes(change(pack("\n".join(map(",".join, ROWS)).encode())))
+
+    with pytest.raises(ValueError, match=r"t\.csv' cannot be read .*: get it again") as caught:
+        datasets.csv(path, "kind")
+
+    assert_one_sentence(caught)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python reads zstd by itself")
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "backports", None)
+    path = tmp_path / "t.csv.zst"
+    path.write_bytes(b"(\xb5/\xfd and more")
+
+    with pytest.raises(ImportError, match=r'zstd, which needs .*: pip install "fastmlp\[tables\]"'):
+        datasets.csv(path, "kind")
 
 
 def test_a_table_of_many_batches_is_read_completely(tmp_path, monkeypatch):

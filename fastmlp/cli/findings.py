@@ -27,7 +27,8 @@ from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, Metric, baseline
 
 __all__ = ["of_network", "of_table", "require_name", "write_page"]
 
-_MOST_ROWS = 2000  # of the test rows, chosen at random, are asked about importances
+_ROWS = 100, 2000  # at least and at most so many test rows are asked about importances
+_PRODUCTS = 500_000_000_000  # of weights and inputs, for all importances: some seconds
 _LOSSES = {"cross_entropy": "cross-entropy", "mse": "mean squared error of standardised numbers"}
 
 
@@ -140,7 +141,7 @@ def of_network(
         ],
         columns=[(c.name, c.kind, c.how) for c in data.columns_read],
         doubts=[f"the column '{c.name}' {c.doubt}" for c in data.columns_read if c.doubt],
-        importances=_importances_of_network(task, predict),
+        importances=_importances_of_network(task, predict, found["n_parameters"]),
         unit=_LOSSES[task.loss],
     )
 
@@ -240,9 +241,8 @@ def _predicted(model: Any, classes: bool, X: np.ndarray) -> np.ndarray:
 
 def _importances_of_table(built: Built, task: TableTask, n_threads: int | None) -> Importances:
     rng = np.random.default_rng(0)
-    rows = task.test
-    if len(rows) > _MOST_ROWS:
-        rows = rows.take(rng.choice(len(rows), _MOST_ROWS, replace=False))
+    cost = sum(r.model.n_parameters * r.targets.n_members for r in built.model.recipes)
+    rows = task.test.take(_some_rows(len(task.test), len(task.encoder.names), cost, rng))
     metric = built.model.metric
     predict = partial(built.model.predict_encoded, n_threads=n_threads)
     values = column_importances(task.encoder, rows, predict, metric, rng)
@@ -254,19 +254,27 @@ def _importances_of_table(built: Built, task: TableTask, n_threads: int | None) 
     return Importances(used, metric.label, len(rows))
 
 
+def _some_rows(n_rows: int, n_columns: int, cost: int, rng: np.random.Generator) -> np.ndarray:
+    """Choose test rows at random: fewer of them for more columns and larger networks."""
+    most = _PRODUCTS // max(1, REPEATS * n_columns * cost)
+    n = min(n_rows, max(_ROWS[0], min(_ROWS[1], most)))
+    return np.sort(rng.choice(n_rows, n, replace=False))
+
+
 def _importances_of_network(
-    task: Task, predict: Callable[[np.ndarray], np.ndarray]
+    task: Task, predict: Callable[[np.ndarray], np.ndarray], n_parameters: int
 ) -> Importances | None:
     data = task.dataset
     if data.features is None:  # pixels, which nobody wants to see one by one
         return None
     metric, rng = metric_of(None, classes=data.classes is not None), np.random.default_rng(0)
-    n_rows = min(_MOST_ROWS, len(data.X_test))
-    rows = np.sort(rng.choice(len(data.X_test), n_rows, replace=False))
+    columns = list(_places_of_columns(data))
+    rows = _some_rows(len(data.X_test), len(columns), n_parameters, rng)
+    n_rows = len(rows)
     X, y = data.X_test[rows], data.y_test[rows]
     whole = metric.score(y, predict(X), None)
     values = []
-    for name, places in _places_of_columns(data):
+    for name, places in columns:
         losses = []
         for _ in range(REPEATS):
             shuffled = X.copy()
