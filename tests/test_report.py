@@ -113,8 +113,8 @@ def test_an_attribute_cannot_be_left():
     assert tag("g", "<b>", Markup("<b></b>")) == "<g>&lt;b&gt;<b></b></g>"
 
 
-def test_long_names_are_shortened():
-    assert shortened("x" * 30, 10) == "x" * 9 + "…"
+def test_long_names_are_shortened_in_their_middle():
+    assert shortened("a long name, number 17", 10) == "a long… 17"
     assert shortened("x" * 10, 10) == "x" * 10
 
 
@@ -151,6 +151,16 @@ def test_training_that_came_to_nothing_has_a_page_too():
         page = Page(report.page(found))
 
         assert "Learning curves" not in page.texts["h2"]
+
+
+def test_a_loss_of_many_magnitudes_has_a_log_scale_and_an_accuracy_has_none():
+    values = [1.0, 0.1, 0.01, 0.001]
+    steep = history(4, loss=values, accuracy=values)
+
+    text = report.page(findings(histories=[steep]))
+
+    assert "loss (log scale)" in text
+    assert "accuracy (log scale)" not in text
 
 
 def test_many_rows_are_represented_by_some():

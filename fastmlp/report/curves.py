@@ -44,7 +44,7 @@ def curves(histories: Sequence[Any], what: str) -> Markup:
     ]
     lines = [line for line in lines if np.isfinite(line[0]).any()]
     longest = max(len(values) for values, _, _ in lines)
-    y_range, log = _range([values for values, _, _ in lines])
+    y_range, log = _range([values for values, _, _ in lines], may_be_log=what == "loss")
     label = f"{what} (log scale)" if log else what
     epochs = (1.0, float(max(2, longest)))
     axes = Axes.of(epochs, y_range, "epoch", label, whole_x=True, log_y=log)
@@ -62,10 +62,10 @@ def curves(histories: Sequence[Any], what: str) -> Markup:
     return svg(f"{what} by epoch", axes.frame, *drawn, _legend(axes, list(kinds)))
 
 
-def _range(lines: Sequence[np.ndarray]) -> tuple[tuple[float, float], bool]:
+def _range(lines: Sequence[np.ndarray], may_be_log: bool) -> tuple[tuple[float, float], bool]:
     """Return the range of the y axis, and whether it is logarithmic."""
     low, high = finite_range(*lines, margin=0.0)
-    if low > 0 and high / low > _WIDE:
+    if may_be_log and low > 0 and high / low > _WIDE:
         return (low / 1.1, high * 1.1), True
     return finite_range(*lines), False
 

@@ -41,9 +41,15 @@ def joined(children: Iterable[object]) -> Markup:
 
 
 def shortened(text: object, most: int) -> str:
-    """Return a text of at most ``most`` characters, with an ellipsis if it was longer."""
+    """Return a text of at most ``most`` characters, with an ellipsis if it was longer.
+
+    The end is kept too: long names often differ only there.
+    """
     shown = printable(text)
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
+    if len(shown) <= most:
+        return shown
+    n_last = (most - 1) // 3
+    return f"{shown[: most - 1 - n_last]}…{shown[len(shown) - n_last :]}"
 
 
 _EMPTY = frozenset(("meta", "br", "hr"))

@@ -147,7 +147,7 @@ def _mistakes(counts: np.ndarray, classes: Sequence[str]) -> list[Markup]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_MISTAKES]
     places = [divmod(int(place), len(classes)) for place in order if wrong.flat[place]]
     rows = [
-        [shortened(classes[a], 40), shortened(classes[b], 40), f"{counts[a, b]:,}",
+        [shortened(classes[a], 24), shortened(classes[b], 24), f"{counts[a, b]:,}",
          _share(counts[a, b], counts[a].sum())]
         for a, b in places
     ]  # fmt: skip
