@@ -44,9 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with status(len(todo)) as progress:
             for job in todo:
-                if until is not None and time.monotonic() > until:
-                    print("the time is up: run it again to go on", file=sys.stderr)
-                    break
                 progress.say(f"{job['table']}, split {job['split']}: {job['method']}")
                 record = run(job)
                 own = [r for r in own if key(r) != key(job)] + [record]
@@ -55,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if "failed" in record:
                     failed = 1
                     print(f"{job['method']} on {job['table']}: {record['failed']}", file=sys.stderr)
+                if until is not None and time.monotonic() > until and job is not todo[-1]:
+                    print("the time is up: run it again to go on", file=sys.stderr)
+                    break
     except KeyboardInterrupt:
         print("interrupted: run it again to go on", file=sys.stderr)
     published(options)
@@ -166,7 +166,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--isa", choices=instructions.LEVELS, default="best", metavar="LEVEL",
            help="limit fastmlp, PyTorch and OpenBLAS to an instruction set: one of "
            f"{', '.join(instructions.LEVELS)} (default: best)")  # fmt: skip
-    option("--minutes", type=number(above=True), help="begin no job after that long")
+    option("--minutes", type=number(above=True), help="begin no further job after that long")
     option("--markdown", type=Path, metavar="FILE", help="write the report instead of printing it")
     option("--plot", type=Path, metavar="FILE", help="plot the mean ranks (PNG, SVG or PDF)")
     options = parser.parse_args(argv)
