@@ -21,7 +21,10 @@ _SPLIT = (
 
 
 @parametrize_with_checks(
-    [TabularClassifier(n_threads=1), TabularRegressor(n_threads=1)],
+    [
+        TabularClassifier("realmlp-td-s", n_threads=1),  # the quickest: the checks fit often
+        TabularRegressor("realmlp-td-s", n_threads=1),
+    ],
     expected_failed_checks=lambda estimator: {
         "check_sample_weight_equivalence_on_dense_data": _SPLIT,
     },

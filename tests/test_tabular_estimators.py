@@ -55,7 +55,7 @@ def test_the_summary_tells_how_each_column_was_read(classifier):
     assert lines[1:3] == ["span: number, 15 missing", "nest: category, 3 texts, 12 missing"]
     assert lines[3].startswith("seen: date as year, month, day, weekday, number")
     assert lines[4] == "adult: category, 2 texts"
-    assert lines[5].startswith("1 network realmlp-td-s: validation accuracy ")
+    assert lines[5].startswith("1 network realmlp-td: validation accuracy ")
 
 
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads():

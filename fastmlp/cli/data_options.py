@@ -6,9 +6,10 @@ from fastmlp.cli.option import Option, Search
 from fastmlp.cli.parsing import fraction, name_of, names, number, one_character, whole_number
 from fastmlp.datasets.table import TASKS
 from fastmlp.tabular import METHODS
+from fastmlp.tabular.methods import DEFAULT_METHOD
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION
 
-__all__ = ["DATA", "DEFAULT_METHOD", "LEARNING"]
+__all__ = ["DATA", "LEARNING"]
 
 DATA = (
     Option(
@@ -64,9 +65,6 @@ DATA = (
         )
     ),
 )
-
-DEFAULT_METHOD = "realmlp-td-s"
-"""How networks for tables are built and trained, unless the user says otherwise."""
 
 _METRICS = (*CLASSIFICATION, *REGRESSION)
 

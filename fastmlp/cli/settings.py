@@ -3,12 +3,12 @@
 import argparse
 from typing import Any
 
-from fastmlp.cli.data_options import DEFAULT_METHOD
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.option import Place
 from fastmlp.cli.options import OPTIONS, options_of
 from fastmlp.cli.parsing import value_text
 from fastmlp.cli.tables import is_table
+from fastmlp.tabular.methods import DEFAULT_METHOD
 
 __all__ = [
     "Settings",

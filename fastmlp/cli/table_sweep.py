@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastmlp import sweep
-from fastmlp.cli.data_options import DEFAULT_METHOD
 from fastmlp.cli.destinations import check_folder
 from fastmlp.cli.report import wrapped
 from fastmlp.cli.scores import baseline_scores, score_lines
@@ -23,6 +22,7 @@ from fastmlp.datasets.splits import train_test_rows
 from fastmlp.sweep import Score
 from fastmlp.tabular import storage
 from fastmlp.tabular.building import build
+from fastmlp.tabular.methods import DEFAULT_METHOD
 from fastmlp.tabular.metrics import Metric, baseline, metric_of, scores
 from fastmlp.tabular.model import TableModel
 from fastmlp.tabular.plan import Plan

@@ -16,6 +16,7 @@ from fastmlp.sklearn._types import RandomState
 from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.frames import is_missing
+from fastmlp.tabular.methods import DEFAULT_METHOD
 from fastmlp.tabular.metrics import CLASSIFICATION
 
 __all__ = ["TabularClassifier"]
@@ -62,7 +63,7 @@ class TabularClassifier(ClassifierMixin, TableEstimator):
 
     def __init__(
         self,
-        method: str = "realmlp-td-s",
+        method: str = DEFAULT_METHOD,
         *,
         n_ensemble: int | None = None,
         n_cv: int | None = None,

@@ -1,17 +1,18 @@
 """The parts of the docstrings that both estimators for tables share."""
 
-from fastmlp.tabular.methods import METHODS
+from fastmlp.tabular.methods import DEFAULT_METHOD, METHODS
 
 __all__ = ["SHARED"]
 
 SHARED = {
     "how networks are trained": f"""
-        method : {{{", ".join(f'"{name}"' for name in METHODS)}}}, default "realmlp-td-s"
-            How networks are built and trained. The default is the quickest by far and about as
-            accurate as the others. "realmlp-td" embeds the numbers, and "tabm-mini" is an ensemble
-            of 32 in one network: more accurate on many tables, in several times the time. "pack"
-            trains networks with different settings and chooses the best mean of them: the most
-            accurate if there is time, such as ``time_limit=60``.
+        method : {{{", ".join(f'"{name}"' for name in METHODS)}}}, default "{DEFAULT_METHOD}"
+            How networks are built and trained. The default embeds the numbers. "realmlp-td-s" does
+            not: it takes a tenth to a half less time, and its errors are larger, on eleven tables
+            by 4 % for numbers and 12 % for classes. "tabm-mini" is an ensemble of 32 in one
+            network, in several times the time. "pack" trains networks with different settings and
+            chooses the best mean of them: the most accurate if there is time, such as
+            ``time_limit=60``.
         n_ensemble : int, optional
             Number of networks whose predictions are averaged. Each is validated with other rows.
             Default: one or, with ``time_limit``, as many as there is time for, up to 32. With

@@ -31,7 +31,7 @@ from fastmlp.tabular.exporting import network_of
 from fastmlp.tabular.frames import collected, is_frame
 from fastmlp.tabular.importances import importances
 from fastmlp.tabular.learning import HeldOut
-from fastmlp.tabular.methods import METHODS
+from fastmlp.tabular.methods import DEFAULT_METHOD, METHODS
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.model import TableModel
 from fastmlp.tabular.plan import Plan
@@ -90,7 +90,7 @@ class TableEstimator(BaseEstimator):
 
     def __init__(
         self,
-        method: str = "realmlp-td-s",
+        method: str = DEFAULT_METHOD,
         *,
         n_ensemble: int | None = None,
         n_cv: int | None = None,

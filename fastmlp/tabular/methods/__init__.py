@@ -40,6 +40,7 @@ from fastmlp.tabular.methods.tabm_mini import tabm_mini
 from fastmlp.tabular.methods.targets import Targets
 
 __all__ = [
+    "DEFAULT_METHOD",
     "INPUTS",
     "METHODS",
     "EncodedRows",
@@ -63,6 +64,9 @@ _METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
 
 METHODS = (*_METHODS, "pack")
 """The names of the methods."""
+
+DEFAULT_METHOD = "realmlp-td"
+"""The one of them that is used unless the user chooses."""
 
 
 def prepare(
