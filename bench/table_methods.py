@@ -40,9 +40,7 @@ class Method(NamedTuple):
     warm_up: dict[str, Any] | None
 
 
-def fastmlp(
-    split: Split, seed: int, n_threads: int, method: str, validated: bool, **settings: Any
-) -> Predict:
+def fastmlp(split: Split, seed: int, n_threads: int, validated: bool, **settings: Any) -> Predict:
     """Fit an estimator of `fastmlp.tabular`; the frame needs no preparation.
 
     If it is not `validated` with the rows of the split, it divides all training rows itself.
@@ -50,7 +48,7 @@ def fastmlp(
     from fastmlp.tabular import TabularClassifier, TabularRegressor
 
     kind: Any = TabularClassifier if split.kind == "class" else TabularRegressor
-    model = kind(method, n_threads=n_threads, random_state=seed, **settings)
+    model = kind(n_threads=n_threads, random_state=seed, **settings)
     if validated:
         train, val = ~split.val, split.val
         model.fit(split.X[train], split.y[train], split.X[val], split.y[val])
@@ -187,9 +185,9 @@ def skipped(method: str) -> str | None:
     return None
 
 
-def _ours(method: str, *, validated: bool, **settings: Any) -> Method:
+def _ours(*, validated: bool, **settings: Any) -> Method:
     warm_up = {} if validated else {"n_ensemble": 2}
-    settings |= {"method": method, "validated": validated}
+    settings["validated"] = validated
     return Method(fastmlp, settings, ("sklearn", "narwhals", "polars"), warm_up)
 
 
@@ -198,11 +196,11 @@ def _theirs(name: str) -> Method:
 
 
 METHODS: dict[str, Method] = {
-    "realmlp-td-s": _ours("realmlp-td-s", validated=True),
-    "realmlp-td": _ours("realmlp-td", validated=True),
-    "tabm-mini": _ours("tabm-mini", validated=True),
-    "default x 8": _ours("realmlp-td-s", validated=False, n_ensemble=8),
-    "pack 60 s": _ours("pack", validated=False, time_limit=60.0),
+    "realmlp-td-s": _ours(method="realmlp-td-s", validated=True),
+    "realmlp-td": _ours(method="realmlp-td", validated=True),
+    "tabm-mini": _ours(method="tabm-mini", validated=True),
+    "default x 8": _ours(validated=False, n_ensemble=8),
+    "pack 60 s": _ours(method="pack", validated=False, time_limit=60.0),
     "HistGradientBoosting": Method(hist_gradient_boosting, {}, ("sklearn",), None),
     "LightGBM": Method(lightgbm, {}, ("lightgbm",), None),
     "CatBoost": Method(catboost, {}, ("catboost",), None),
@@ -211,7 +209,7 @@ METHODS: dict[str, Method] = {
     "pytabkit RealMLP-TD": _theirs("RealMLP_TD"),
     "pytabkit TabM": _theirs("TabM_D"),
 }
-"""By name. Those of fastmlp are first."""
+"""By name. Those of fastmlp are first; its default is realmlp-td."""
 
 TWINS: dict[str, str] = {
     "realmlp-td-s": "pytabkit RealMLP-TD-S",

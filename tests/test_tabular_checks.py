@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastmlp.tabular import TabularClassifier, TabularRegressor
 
-default_method = import_module("fastmlp.tabular.methods.realmlp_td_s")
+quick_method = import_module("fastmlp.tabular.methods.realmlp_td_s")
 
 _SPLIT = (
     "the validation rows are drawn at random, so a row of weight 2 and a row given twice lead to "
@@ -32,7 +32,7 @@ _SPLIT = (
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:the column 'x[0-9]+' is left out:UserWarning")
 def test_estimator_check(estimator, check, monkeypatch):
-    monkeypatch.setattr(default_method, "_EPOCHS", 64)  # enough for the few rows of a check
+    monkeypatch.setattr(quick_method, "_EPOCHS", 64)  # enough for the few rows of a check
     check(estimator)
 
 
