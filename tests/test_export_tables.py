@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from exported import RUNNERS, SUFFIX, error, require, run_c, run_node, run_onnx_columns
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastmlp import Linear, Sequential, Tanh
@@ -186,6 +186,22 @@ def test_several_networks_are_one_file(runner, n_classes, tmp_path):
     model = table_model("pack", n_classes, (0.5, 0.2, 0.3))  # these have several kinds of inputs
 
     check(runner, model, houses(50, seed=2), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", RUNNERS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_tables_agree(runner, tmp_path, data):
+    used = [name for name in houses().columns if name != "constant"]
+    columns = data.draw(st.lists(st.sampled_from(used), min_size=1, unique=True))
+    most = data.draw(st.integers(2, 12))
+    encoder = TableEncoder(missing=["-999"], max_categories=most).fit(houses().select(columns))
+    method, n_classes = data.draw(st.sampled_from(METHODS)), data.draw(st.sampled_from([0, 2, 4]))
+    weights = data.draw(st.sampled_from([(1.0,), (0.75, 0.25)]))
+    new = data.draw(st.sampled_from([unknown_houses(), houses(40, seed=7)]))
+
+    check(runner, table_model(method, n_classes, weights, encoder), new, tmp_path)
 
 
 @pytest.mark.parametrize("columns", [["city", "garden"], ["area", "took"], ["sold"]], ids=str)
