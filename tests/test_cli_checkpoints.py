@@ -174,3 +174,52 @@ def test_a_sweep_on_the_command_line_keeps_checkpoints(jobs, tmp_path, capsys, m
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert main(["sweep", *options, "--checkpoint-every", "9"]) == 2
     assert "--out DIR" in capsys.readouterr().err
+
+
+def test_training_on_a_table_continues_with_each_network(tmp_path, monkeypatch):
+    for needed in ("sklearn", "narwhals", "polars"):
+        pytest.importorskip(needed)
+    import polars
+    from old_files import narrow
+    from tabular_support import birds
+
+    frame, species, _ = birds(90)
+    frame.with_columns(polars.Series("species", species)).write_csv(tmp_path / "birds.csv")
+    command = ["train", str(tmp_path / "birds.csv"), "--target", "species", "--method", "pack"]
+    command += ["--ensemble", "3"]
+    mine = [*command, "--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "5 epochs"]
+    due, asked = Checkpoint.due, []
+
+    def stop(self, epochs_done):
+        if epochs_done == 12:
+            raise StoppedError
+        return due(self, epochs_done)
+
+    def note(self, epochs_done):
+        asked.append(epochs_done)
+        return due(self, epochs_done)
+
+    with narrow():
+        assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+        monkeypatch.setattr(Checkpoint, "due", stop)
+        with pytest.raises(StoppedError):
+            main([*mine, "--threads", "1"])
+        monkeypatch.setattr(Checkpoint, "due", note)
+        assert main([*mine, "--resume", "--out", str(tmp_path / "resumed")]) == 0
+
+    assert asked.count(1) == 2  # of the networks that had not begun
+    models = [fastmlp.load(tmp_path / name)._model for name in ("whole", "resumed")]
+    for one, other in zip(*(model.recipes for model in models), strict=True):
+        np.testing.assert_array_equal(one.model.theta, other.model.theta)
+    assert models[0].weights == models[1].weights
+
+
+def test_a_table_within_a_time_limit_has_no_checkpoints(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,x\n2,y\n" * 20)
+    command = ["train", str(tmp_path / "t.csv"), "--target", "b", "--checkpoint", str(tmp_path)]
+
+    assert main([*command, "--time-limit", "5"]) == 2
+
+    told = capsys.readouterr().err
+    assert "--checkpoint" in told
+    assert "--time-limit" in told

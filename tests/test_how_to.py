@@ -40,10 +40,16 @@ def test_ensembles(tmp_path, monkeypatch):
 
 
 def test_checkpoints(tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
     names = run("checkpoints.md", tmp_path, monkeypatch)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = run("checkpoints.md", tmp_path, monkeypatch)
 
     assert names["optimizer"].epoch == 4
-    assert list((tmp_path / "run").glob("checkpoint-*"))
+    assert len(names["estimator"].loss_curve_) == len(again["estimator"].loss_curve_) == 5
+    assert {path.parent.name for path in files} >= {"run", "model-0000", "model-0002"}
+    unchanged = {path for path in files if path.stat().st_mtime_ns == files[path]}
+    assert set(files) - unchanged == {tmp_path / "model.safetensors"}  # nothing is trained again
 
 
 def test_large_data(tmp_path, monkeypatch):

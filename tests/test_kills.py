@@ -1,6 +1,6 @@
 """Runs that are killed at random moments, in the middle of writing too, resume with the same bits.
 
-The long version, 144 kills: ``pytest -m slow tests/test_kills.py``.
+The long version, 192 kills: ``pytest -m slow tests/test_kills.py``.
 """
 
 import json

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import plots
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli import findings, signals
 from fastmlp.cli.destinations import write_file
 from fastmlp.cli.patience import Patience
@@ -27,7 +28,9 @@ from fastmlp.tabular.plan import Plan
 __all__ = ["run"]
 
 
-def run(arguments: argparse.Namespace, seed: int, method: str) -> int:
+def run(
+    arguments: argparse.Namespace, seed: int, method: str, checkpoint: Checkpoint | None = None
+) -> int:
     """Train, save, draw and report, in this order because printing may fail."""
     metric_name = arguments.metric
     task = load_table_task(arguments, seed)
@@ -47,6 +50,7 @@ def run(arguments: argparse.Namespace, seed: int, method: str) -> int:
             seed=seed,
             callbacks=[watch],
             told=watch.finish,
+            checkpoint=checkpoint,
         )
         patience.hold()
         classes = None if task.classes is None else np.array(task.classes, object)

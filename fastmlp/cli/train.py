@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = _checkpoint(arguments)
     method = method_of_table(arguments)
     if method is not None:
-        if checkpoint:
+        if checkpoint and arguments.time_limit is not None:
             raise ValueError(
-                "--checkpoint is for a network, and this table is learned by a method: leave it "
-                "out, or describe a network with --hidden"
+                "--checkpoint and --time-limit exclude each other on a table, because the time "
+                "left decides on the numbers of networks and epochs: leave one of them out"
             )
         from fastmlp.cli import table_training
 
-        return table_training.run(arguments, settings["seed"], method)
+        return table_training.run(arguments, settings["seed"], method, *checkpoint)
     task = load_task(arguments, settings)
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)

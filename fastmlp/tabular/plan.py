@@ -6,6 +6,7 @@ from typing import Any
 
 from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.splits import N_FOLDS
+from fastmlp.training.checkpoint import Checkpoint
 
 __all__ = ["Plan"]
 
@@ -33,6 +34,9 @@ class Plan:
         As of ``Sequential.fit``; several networks call them from several threads.
     told : callable, optional
         ``told(member, number, total)`` is called after each network.
+    checkpoint : Checkpoint, optional
+        Keeps each network's files in a folder of its own, by its place in the list. Only without a
+        deadline, which decides on the numbers of epochs.
 
     """
 
@@ -45,6 +49,7 @@ class Plan:
     seed: int = 0
     callbacks: Sequence[Any] = ()
     told: Any = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def n_needed(self) -> int:

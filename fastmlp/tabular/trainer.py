@@ -12,7 +12,7 @@ from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
 from fastmlp.tabular.training import Member, TimeFrame, train_member
-from fastmlp.training.callbacks import Callback
+from fastmlp.training.callbacks import INTERRUPTED, Callback
 
 __all__ = ["Trainer"]
 
@@ -55,7 +55,7 @@ class Trainer:
                         if not self._has_time(done, todo[begun]):
                             break
                         frame = self._frame(begun, len(todo), n_threads)
-                        running[pool.submit(self._train, todo[begun], 1, frame)] = begun
+                        running[pool.submit(self._train, begun, todo[begun], 1, frame)] = begun
                         begun += 1
                     if not running:
                         break
@@ -73,7 +73,7 @@ class Trainer:
         for index, part in enumerate(todo):
             if not self._has_time(done, part):
                 break
-            done[index] = self._train(part, n_threads, self._frame(index, len(todo), 1))
+            done[index] = self._train(index, part, n_threads, self._frame(index, len(todo), 1))
             self._tell(done[index], len(done), len(todo))
         return done
 
@@ -90,8 +90,13 @@ class Trainer:
         asked = self.plan.n_networks is not None or self.plan.n_cv is not None
         return TimeFrame(deadline, deadline if asked else self.deadline, self.least)
 
-    def _train(self, part: Part, n_threads: int, time_frame: TimeFrame | None) -> Member:
+    def _train(
+        self, index: int, part: Part, n_threads: int, time_frame: TimeFrame | None
+    ) -> Member:
         self.turns.add(part.turn)
+        keeps = self.plan.checkpoint
+        callbacks = [*self.plan.callbacks, self.stop]
+        callbacks += [] if keeps is None else [keeps.of_model(index)]
         val = self.val if part.val is None else self.rows.take(part.val)
         assert val is not None
         return train_member(
@@ -104,7 +109,7 @@ class Trainer:
             n_threads=n_threads,
             time_frame=time_frame,
             number=part.turn,
-            callbacks=[*self.plan.callbacks, self.stop],
+            callbacks=callbacks,
         )
 
     def _has_time(self, done: Mapping[int, Member], following: Part) -> bool:
@@ -133,4 +138,4 @@ class _Stop(Callback):
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
         """Stop the network."""
-        return "interrupted" if self.now or self.interrupt.pending else None
+        return INTERRUPTED if self.now or self.interrupt.pending else None

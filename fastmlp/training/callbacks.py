@@ -10,7 +10,18 @@ from typing import Any
 
 from fastmlp.training.history import History
 
-__all__ = ["TIME_LIMIT", "Callback", "Callbacks", "TimeLimit", "TrainingInfo", "as_callbacks"]
+__all__ = [
+    "INTERRUPTED",
+    "TIME_LIMIT",
+    "Callback",
+    "Callbacks",
+    "TimeLimit",
+    "TrainingInfo",
+    "as_callbacks",
+]
+
+INTERRUPTED = "interrupted"
+"""The reason to stop that Ctrl-C gives."""
 
 TIME_LIMIT = "time limit"
 """The reason to stop that a `TimeLimit` gives."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from fastmlp.common.validation import is_finite
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.runner import EpochResult
-from fastmlp.training.callbacks import TIME_LIMIT, Callbacks, TrainingInfo
+from fastmlp.training.callbacks import INTERRUPTED, TIME_LIMIT, Callbacks, TrainingInfo
 from fastmlp.training.history import History
 from fastmlp.training.stopping import Snapshot, StoppingRule
 
@@ -123,7 +123,7 @@ class Loop:
             self.callbacks.begin(self.info)
             make_epochs()
         except KeyboardInterrupt:
-            self.reason = self.history.stopped = "interrupted"
+            self.reason = self.history.stopped = INTERRUPTED
         except BaseException as failure:
             error = failure
         if self.best is not None and self.rule is not None and self.rule.has_best:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
+from fastmlp.training.callbacks import INTERRUPTED
 from fastmlp.training.fitting import train
 from fastmlp.training.halt import Halt, HaltedRun
 from fastmlp.training.history import History
@@ -79,7 +80,7 @@ class PackQueue:
         self._progress.move(self._halt.steps_done())
 
     def _abort(self) -> None:
-        self._halt.now("interrupted")
+        self._halt.now(INTERRUPTED)
 
     def _tell(self) -> None:
         """Pass finished runs to the callbacks and the display."""
@@ -126,7 +127,7 @@ class PackQueue:
                 )
                 rows = run.weighted()
                 run.history = train(run.model, rows, run.validation, options, run.monitor)
-                if run.history.stopped == "interrupted":
+                if run.history.stopped == INTERRUPTED:
                     run.history.stopped = self._halt.reason
         except Exception as error:
             run.history.stopped = f"failed: {type(error).__name__}: {error}"

@@ -7,7 +7,7 @@ from typing import Any
 from fastmlp.common.rows import Rows
 from fastmlp.engine.runner import EpochResult
 from fastmlp.training import run_file
-from fastmlp.training.callbacks import TIME_LIMIT
+from fastmlp.training.callbacks import INTERRUPTED, TIME_LIMIT
 from fastmlp.training.checkpoint import Checkpoint
 from fastmlp.training.halt import HaltedRun
 from fastmlp.training.loop import Loop
@@ -49,7 +49,11 @@ def follow(
     halted = [each for each in options.callbacks if isinstance(each, HaltedRun)]
 
     def write(path: Path, done: EpochResult | None) -> None:
-        passing = {TIME_LIMIT, *(each.told for each in halted)}  # a resumed run goes on
+        passing = {
+            TIME_LIMIT,
+            INTERRUPTED,
+            *(each.told for each in halted),
+        }  # a resumed run goes on
         stopped = None if loop.reason in passing else loop.reason
         run_file.write(path, loop, optimizer, settings, start, stopped, done)
 
