@@ -51,7 +51,7 @@ class Network:
     decides: Expression | None = None
     takes_double: bool = False
     columns: tuple[Column, ...] = ()
-    sample: Callable[[np.random.Generator, int], np.ndarray] | None = None
+    sample: "Callable[[np.random.Generator, int], np.ndarray] | None" = None
 
 
 @dataclass(frozen=True)
@@ -185,11 +185,11 @@ def _placed(predicted: Expression, places: np.ndarray | None) -> Any:
 
 def _sample_of(
     model: Stack, steps: Sequence[Step]
-) -> Callable[[np.random.Generator, int], np.ndarray]:
+) -> "Callable[[np.random.Generator, int], np.ndarray]":
     """Return what draws normal numbers with the mean and deviation that a model expects."""
     n_inputs, part = model.require_width(), steps[0].standardise
 
-    def sample(rng: np.random.Generator, n: int) -> np.ndarray:
+    def sample(rng: "np.random.Generator", n: int) -> np.ndarray:
         rows = rng.standard_normal((n, n_inputs))
         return rows if part is None else rows * part.std + part.mean
 

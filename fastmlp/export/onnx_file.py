@@ -1,6 +1,5 @@
 """ONNX files, written directly with the operators of ONNX itself; needs the extra ``onnx``."""
 
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -194,6 +193,8 @@ class _Graph:
 
     def array(self, values: np.ndarray) -> str:
         """Add a constant array, once; return its name."""
+        from hashlib import sha256  # it loads OpenSSL, which importing fastmlp should not
+
         values = np.asarray(values, order="C")
         content = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
         key = values.dtype.str, values.shape, sha256(content).digest()
