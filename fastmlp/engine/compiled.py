@@ -5,15 +5,16 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.engine import threads
-from fastmlp.engine.calls import calls_for_inference, calls_for_sharing
+from fastmlp.engine.calls import calls_for_inference, calls_for_sharing, calls_for_training
 from fastmlp.engine.inference import evaluate
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.lowering import fused, useful_threads
@@ -25,7 +26,7 @@ from fastmlp.engine.memory import (
     start_epoch,
     training_memory,
 )
-from fastmlp.engine.plan import Training
+from fastmlp.engine.plan import Operation, Training
 from fastmlp.engine.protocols import Loss, Model, Optimizer
 from fastmlp.engine.runner import EpochResult
 from fastmlp.engine.writing import enter_factors, write
@@ -95,15 +96,9 @@ class CompiledRunner:
         self._seconds_of_row = flops_of_row / _FLOPS_PER_SECOND
         self._expected_seconds = len(X) * self._seconds_of_row
         started = time.perf_counter()
-        calls = kernels.plan.calls
-        needed = self._plan.calls | {
-            calls.TRAIN_RUN if self._trains_whole_runs else calls.TRAIN_EPOCH
-        }
-        if validates:  # these can be compiled at the same time
-            needed |= calls_for_inference(operations)
-            if self.n_threads > 1 and not self._trains_whole_runs:
-                needed |= calls_for_sharing()
-        addresses = calls.addresses(needed, model.dtype)
+        addresses = self._compiled(
+            self._plan.calls, operations, model.dtype, validates, self.n_threads
+        )
         self.compile_seconds = time.perf_counter() - started
         gradient = model.grad if training.clips else None
         self._memory = training_memory(
@@ -112,6 +107,41 @@ class CompiledRunner:
         self._enter_factors()
         if standardise is not None:
             enter_scaling(self._memory, standardise, X.shape[1])
+
+    @classmethod
+    def compile_for(
+        cls,
+        model: Model,
+        loss: Loss,
+        optimizer: Optimizer,
+        X: np.ndarray,
+        precision: str,
+        validates: bool,
+        n_threads: int,
+    ) -> None:
+        """Compile what a runner will need, so that making it takes no time."""
+        operations, _ = fused(model, X.reshape(len(X), -1).shape[1])
+        training = Training(loss.kind, optimizer.kind, parts=bf16_parts(precision, model.dtype))
+        needed = frozenset(calls_for_training(operations, training))
+        cls._compiled(needed, operations, model.dtype, validates, n_threads)
+
+    @classmethod
+    def _compiled(
+        cls,
+        needed: frozenset[Any],
+        operations: Sequence[Operation],
+        dtype: np.dtype,
+        validates: bool,
+        n_threads: int,
+    ) -> np.ndarray:
+        """Compile the kernels of a step and those around it; return the table of addresses."""
+        calls = kernels.plan.calls
+        needed |= {calls.TRAIN_RUN if cls._trains_whole_runs else calls.TRAIN_EPOCH}
+        if validates:  # these can be compiled at the same time
+            needed |= calls_for_inference(operations)
+            if n_threads > 1 and not cls._trains_whole_runs:
+                needed |= calls_for_sharing()
+        return calls.addresses(needed, dtype)
 
     def train_epoch(
         self,

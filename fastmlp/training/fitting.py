@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -37,7 +37,7 @@ from fastmlp.training.stopping import Monitor, Snapshot
 from fastmlp.training.stream import Stream
 from fastmlp.training.whole import WholeRun, nobody_looks
 
-__all__ = ["checked_monitor", "fit", "train"]
+__all__ = ["checked_monitor", "compile_kernels", "fit", "train"]
 
 
 def fit(
@@ -66,6 +66,23 @@ def checked_monitor(model: Trainable, options: FitOptions, validates: bool) -> M
     require_trainable(model.stages)
     options.require_representable(model.dtype)
     return options.monitor(validates)
+
+
+def compile_kernels(
+    model: Trainable,
+    rows: Rows,
+    options: FitOptions,
+    validates: bool,
+    listeners: Sequence[Any],
+    n_threads: int,
+) -> None:
+    """Compile what `train` needs, as far as it is not yet there, and change nothing."""
+    if _not_ours(model, options) is None:
+        kind = _kind(nobody_looks(rows, (options.schedule, options.fade), listeners))
+        precision = options.matmul_precision
+        kind.compile_for(
+            model, options.loss, options.optimizer, rows.X, precision, validates, n_threads
+        )
 
 
 def train(
@@ -254,8 +271,7 @@ def _runner(
 ) -> Runner:
     """Return the runner for the steps: compiled if possible, else layer by layer."""
     loss, optimizer = options.loss, options.optimizer
-    kind = WholeRunner if is_whole else compiled.CompiledRunner
-    make: Any = partial(kind, validates=validates)
+    make: Any = partial(_kind(is_whole), validates=validates)
     foreign = _not_ours(model, options)
     if foreign is not None:
         make = LayerRunner
@@ -276,6 +292,10 @@ def _runner(
         options.seed,
         batches.joins,
     )
+
+
+def _kind(is_whole: bool) -> type[compiled.CompiledRunner]:
+    return WholeRunner if is_whole else compiled.CompiledRunner
 
 
 def _not_ours(model: Trainable, options: FitOptions) -> str | None:

@@ -8,10 +8,11 @@ from fastmlp.common.messages import note
 from fastmlp.common.validation import positive, positive_int
 from fastmlp.engine import threads
 from fastmlp.training.checkpoint import checkpoint_of
+from fastmlp.training.fitting import compile_kernels
 from fastmlp.training.history import History
 from fastmlp.training.pack_checkpoints import keep_checkpoints
 from fastmlp.training.pack_queue import PackQueue
-from fastmlp.training.pack_runs import as_pack_callbacks, runs_of
+from fastmlp.training.pack_runs import Run, as_pack_callbacks, runs_of
 
 __all__ = ["fit_many"]
 
@@ -139,9 +140,18 @@ def fit_many(
     checkpoint = checkpoint_of(callbacks)
     if checkpoint is not None:
         keep_checkpoints(checkpoint, runs)
+    _compile(runs, n_threads)
     histories = PackQueue(runs, n_threads, limit, listeners, verbose).run()
     _say_how_many_failed(histories)
     return histories
+
+
+def _compile(runs: list[Run], n_threads: int) -> None:
+    """Compile the kernels here, where Ctrl-C ends it at once and no model has changed."""
+    for run in {run.kind: run for run in runs}.values():
+        listeners = () if run.checkpoint is None else (run.checkpoint,)
+        validates = run.validation is not None
+        compile_kernels(run.model, run.rows, run.options, validates, listeners, n_threads)
 
 
 def _say_how_many_failed(histories: list[History]) -> None:

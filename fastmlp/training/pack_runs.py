@@ -1,7 +1,7 @@
 """The arguments of ``fastmlp.fit_many``, checked and divided into one run for each model."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +63,20 @@ class Run:
         n_rows = len(self.rows)
         batch_size = min(self.options.batch_size, n_rows)
         return self.options.epochs * Batches.of(self.model, n_rows, batch_size).count
+
+    @property
+    def kind(self) -> Hashable:
+        """Runs of the same kind need the same kernels."""
+        options, model = self.options, self.model
+        return (
+            tuple(type(stage) for stage in model.stages),
+            model.dtype,
+            type(options.loss),
+            type(options.optimizer),
+            options.matmul_precision,
+            self.validation is None,
+            self.checkpoint is None,
+        )
 
     def weighted(self) -> Rows:
         """Return the rows with weights; only a run that is under way needs them."""

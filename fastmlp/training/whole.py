@@ -115,6 +115,8 @@ class WholeRun:
     def make(self) -> None:
         """Run epochs until all are done or something stops them."""
         while len(self._loop.history) < self._loop.info.epochs:
+            for halted in self._halted:  # not even a step, if it is too late for one
+                halted.poll()
             self._regroup()
             with Interrupt() as interrupt:  # the steps and their records stay in sync
                 goes_on = self._call(interrupt)
