@@ -15,7 +15,9 @@ from typing import Any
 from llvmlite.binding import parse_bitcode
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
 from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.runtime.context import NRTContext
 
 from . import compiling, isa
 
@@ -128,16 +130,48 @@ class _Codegen(JITCPUCodegen):
         return isa.current().features
 
 
+class _NoCounts(NRTContext):
+    """Reference counts that nobody counts: kernels neither make arrays nor keep any.
+
+    Counting takes a twentieth of a step of a small network.
+    """
+
+    def incref(self, builder, typ, value):
+        """Do nothing."""
+
+    def decref(self, builder, typ, value):
+        """Do nothing."""
+
+    def meminfo_alloc_aligned(self, builder, size, align):
+        """Raise, because nobody would free it."""
+        raise TypeError("a kernel cannot make an array: pass one to it")
+
+    meminfo_alloc_aligned_unchecked = meminfo_alloc_aligned
+
+
+def _wrap_without_counts(library, fndesc, env, call_helper, release_gil=False):
+    """Make the function that Python calls; the arrays stay with Python meanwhile."""
+    context = cpu_target.target_context.subtarget(enable_nrt=False)
+    CPUContext.create_cpython_wrapper(context, library, fndesc, env, call_helper, release_gil)
+
+
 @contextmanager
 def _own_codegen() -> Iterator[None]:
     """Let numba use our code generator; the caller holds its compiler lock."""
     context = cpu_target.target_context
-    usual = context._internal_codegen
-    context._internal_codegen = _codegen()
+    ours = {
+        "_internal_codegen": _codegen(),
+        "nrt": _NoCounts(context, True),
+        "create_cpython_wrapper": _wrap_without_counts,
+    }
+    usual = {name: vars(context)[name] for name in ours if name in vars(context)}
+    vars(context).update(ours)
     try:
         yield
     finally:
-        context._internal_codegen = usual
+        for name in ours:
+            vars(context).pop(name)
+        vars(context).update(usual)
 
 
 @contextmanager
