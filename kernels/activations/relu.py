@@ -1,7 +1,7 @@
 """ReLU, max(0, z), and leaky ReLU, with a slope below 0 (Maas et al., 2013)."""
 
 from ..machine.jit import inner
-from ..machine.maths import one, zero
+from ..machine.maths import maximum, one, zero
 from .elementwise import SIGN, Activation
 
 __all__ = ["LEAKY_RELU", "RELU"]
@@ -10,7 +10,7 @@ __all__ = ["LEAKY_RELU", "RELU"]
 @inner
 def relu(z, alpha):
     """max(0, z); NaN stays NaN."""
-    return zero(z) if z < zero(z) else z
+    return maximum(z, zero(z))
 
 
 @inner

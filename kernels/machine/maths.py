@@ -16,8 +16,8 @@ from .jit import inner
 from .simd import declare
 
 __all__ = [
-    "constant", "cos_of_turns", "exp", "expm1", "fused_multiply_add", "log1p", "logistic", "one",
-    "root", "sign", "sin_of_turns", "tanh", "zero",
+    "constant", "cos_of_turns", "exp", "expm1", "fused_multiply_add", "log1p", "logistic",
+    "maximum", "one", "root", "sign", "sin_of_turns", "tanh", "zero",
 ]  # fmt: skip
 
 HAS_WIDE_VECTORS = isa.current().vector_bytes == 64
@@ -256,6 +256,20 @@ def fused_multiply_add(typingctx, a, b, c):
         return builder.call(function, arguments)
 
     return a(a, a, a), emit
+
+
+@intrinsic
+def maximum(typingctx, a, b):
+    """``maximum(a, b)``: the larger one; NaN if either is.
+
+    Where a or b is to be stored in its own place, LLVM would make a choice between the two a store
+    of some lanes, from which the next load waits for the cache.
+    """
+
+    def emit(context, builder, signature, arguments):
+        return builder.call(declare(builder, "llvm.maximum", arguments[0].type, 2), arguments)
+
+    return a(a, a), emit
 
 
 @intrinsic
