@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..machine.jit import kernel
-from ..machine.simd import row_of, wide_vectors
+from ..machine.simd import row_of
+from ..machine.widths import wide_vectors
 
 __all__ = ["INPUT", "OUTPUT", "SIGN", "Activation"]
 

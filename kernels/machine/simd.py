@@ -34,7 +34,6 @@ __all__ = [
     "transposed",
     "vector_type",
     "view",
-    "wide_vectors",
 ]
 
 CACHE_LINE = 64  # bytes
@@ -298,22 +297,6 @@ def vector_type(context, dtype):
 def full_vector(count, values):
     """Return a constant vector of 32-bit integers."""
     return ir.Constant(ir.VectorType(ir.IntType(32), count), list(values))
-
-
-@intrinsic
-def wide_vectors(typingctx):
-    """``wide_vectors()``: let LLVM use full vectors for the loops of the function that says so.
-
-    LLVM prefers half vectors on processors where, long ago, full ones lowered the clock.
-    """
-
-    def emit(context, builder, signature, arguments):
-        bits = isa.current().vector_bytes * 8
-        # llvmlite checks names against a list that has no room for a value
-        set.add(builder.function.attributes, f'"prefer-vector-width"="{bits}"')
-        return context.get_dummy_value()
-
-    return types.void(), emit
 
 
 def _lanes(dtype) -> int:

@@ -4,7 +4,8 @@ import math
 
 from ..machine.jit import inner, kernel
 from ..machine.maths import root
-from ..machine.simd import part, wide_vectors
+from ..machine.simd import part
+from ..machine.widths import wide_doubles
 from ..plan import op
 from .rule import Rule, like, penalty
 
@@ -17,7 +18,6 @@ def adam(theta, gradient, state1, state2, start, gradient_start, size, hyper, is
 
     m^ = m / (1 - b1**t), v^ = v / (1 - b2**t): algorithm 1 of the paper.
     """
-    wide_vectors()
     w, g = part(theta, start, size), part(gradient, gradient_start, size)
     m, v = part(state1, start, size), part(state2, start, size)
     _step(w, g, m, v, hyper, penalty(theta, hyper, is_weight), 1.0)
@@ -26,7 +26,6 @@ def adam(theta, gradient, state1, state2, start, gradient_start, size, hyper, is
 @kernel
 def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, is_weight):
     """Adam with weight decay outside g: w -= lr weight_decay w. Algorithm 2 of the paper."""
-    wide_vectors()
     w, g = part(theta, start, size), part(gradient, gradient_start, size)
     m, v = part(state1, start, size), part(state2, start, size)
     l2 = like(theta, hyper[op.L2] if is_weight else 0.0)
@@ -37,6 +36,7 @@ def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, i
 @inner
 def _step(w, g, m, v, hyper, l2, keep):
     """Take one step, after multiplying w by ``keep``."""
+    wide_doubles(w)
     lr, beta1, beta2 = hyper[op.LEARNING_RATE], hyper[op.BETA1], hyper[op.BETA2]
     correction1 = 1.0 - beta1 ** hyper[op.STEP]
     root2 = math.sqrt(1.0 - beta2 ** hyper[op.STEP])
