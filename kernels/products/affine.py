@@ -37,6 +37,7 @@ from .panels import (
     deep_blocks,
     deep_micro_blocks,
     even_block,
+    multiply_and_pack,
     multiply_long_row,
     multiply_panel,
     pack,
@@ -92,12 +93,8 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                 n_vectors = (n + lanes - 1) // lanes
                 padded = n_vectors * lanes
                 for k in range(k0, k_end, block_k):
-                    n_k = min(block_k, k_end - k)
-                    if in_place and n == padded:
-                        b = Strided(w_flat, k * ldw + j, NONE, ldw)
-                    else:
-                        b = Strided(scratch, PACKED_B, NONE, padded)
-                        pack(weight, k, n_k, j, n, padded, scratch, PACKED_B)
+                    n_k, left = min(block_k, k_end - k), n_rows
+                    b = Strided(w_flat, k * ldw + j, NONE, ldw)
                     a = Strided(x_flat, r * ldx + k, ldx, ONE)
                     c = Strided(y_flat, r * ldy + j, ldy, ONE)
                     if k > 0:
@@ -109,7 +106,16 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                     soon = (k + n_k) * ldw + j if k + n_k < k_end else k0 * ldw + j + n
                     ahead = Ahead(w_flat, soon, ldw, soon + n_k * ldw, every, False)
                     n_last = n - padded + lanes
-                    multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
+                    if not in_place or n < padded:
+                        if n == TILE_VECTORS * lanes and n_rows >= TILE_ROWS:
+                            a, start, c, ahead = multiply_and_pack(
+                                a, b, start, c, ahead, n_k, scratch
+                            )
+                            left -= TILE_ROWS
+                        else:
+                            pack(weight, k, n_k, j, n, padded, scratch, PACKED_B)
+                        b = Strided(scratch, PACKED_B, NONE, padded)
+                    multiply_panel(a, NONE, b, start, c, ahead, n_k, left, n_vectors, n_last)
                 j += n
 
 
@@ -263,7 +269,7 @@ def _one_row(
             start, start0 = bias, column
         multiply_long_row(
             x, x0, NONE, ONE, weight, column, ldw, start, start0, NONE, y, y0 + column, NONE, n_in,
-            NONE, lanes, n_in, scratch, NONE, NONE, False,
+            NONE, lanes, n_in, scratch, NONE, NONE, False, scratch, NONE,
         )  # fmt: skip
         column += width
     return column
@@ -279,7 +285,7 @@ def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scrat
     while j + 8 * lanes <= n_columns:
         multiply_long_row(
             a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
-            n_rows, NONE, lanes, n_rows, scratch, NONE, NONE, False,
+            n_rows, NONE, lanes, n_rows, scratch, NONE, NONE, False, scratch, NONE,
         )  # fmt: skip
         j += 8 * lanes
     while j < n_columns:

@@ -28,9 +28,11 @@ LINES_AHEAD = max(2, -(-isa.current().tile_vectors * isa.current().vector_bytes 
 _INDEX, _INT = ir.IntType(64), types.int64
 
 
-def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
+def make_multiply_block(
+    n_rows: int, n_vectors: int, *, clamped: bool = False, packing: bool = False
+):
     """Make ``block(a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-    last_row, n_last, steps, ahead, ahead0, ahead_step, own)``.
+    last_row, n_last, steps, ahead, ahead0, ahead_step, own, packed, packed0)``.
 
     The block of C with ``n_rows`` rows of ``n_vectors`` vectors is held in registers:
 
@@ -48,20 +50,23 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
     Every ``steps`` steps of k, LINES_AHEAD cache lines are prefetched into the second cache, the
     first ones from ``ahead[ahead0]`` on and ``ahead_step`` elements further each time. Any address
     is allowed there. With ``own`` they are taken from other processors' caches, to be written to.
+
+    A block that is ``packing`` also copies the rows of B, as it reads them, to ``packed`` from
+    ``packed0`` on, without gaps: while the processor multiplies, it has time to store.
     """
 
     @intrinsic
     def block(
         typingctx, a, a0, a_row, a_k, b, b0, b_k, start, start0, start_row, c, c0, c_row, n_k,
-        last_row, n_last, steps, ahead, ahead0, ahead_step, own,
+        last_row, n_last, steps, ahead, ahead0, ahead_step, own, packed, packed0,
     ):  # fmt: skip
         def emit(context, builder, signature, arguments):
             vector = vector_type(context, signature.args[0].dtype)
-            a, b, start, c, ahead = (
+            a, b, start, c, ahead, packed = (
                 builder.gep(
                     data_pointer(context, builder, signature, arguments, i), [arguments[i + 1]]
                 )
-                for i in (0, 4, 7, 10, 17)
+                for i in (0, 4, 7, 10, 17, 21)
             )
             a_row, a_k, b_k, start_row, c_row, n_k = (arguments[i] for i in (2, 3, 6, 9, 12, 13))
             last_row, n_last, steps, ahead_step, own = (arguments[i] for i in (14, 15, 16, 19, 20))
@@ -98,6 +103,11 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
                 ):
                     b_now = builder.gep(b, [builder.mul(index, b_k)])
                     vectors = [load(builder, b_now, vector, v) for v in range(n_vectors)]
+                    if packing:
+                        width = _INDEX(n_vectors * vector.count)
+                        target = builder.gep(packed, [builder.mul(index, width)])
+                        for v, loaded in enumerate(vectors):
+                            store(builder, loaded, target, vector, v)
                     a_now = builder.mul(index, a_k)
                     for row, base in enumerate(a_rows):
                         number = builder.load(builder.gep(base, [a_now]))
@@ -110,7 +120,8 @@ def make_multiply_block(n_rows: int, n_vectors: int, *, clamped: bool = False):
             return context.get_dummy_value()
 
         where = (a, _INT, _INT, _INT, b, _INT, _INT, start, _INT, _INT, c, _INT, _INT)
-        return types.void(*where, *(_INT,) * 4, ahead, _INT, _INT, types.boolean), emit
+        besides = (ahead, _INT, _INT, types.boolean, packed, _INT)
+        return types.void(*where, *(_INT,) * 4, *besides), emit
 
     return block
 

@@ -36,6 +36,7 @@ __all__ = [
     "deep_blocks",
     "deep_micro_blocks",
     "even_block",
+    "multiply_and_pack",
     "multiply_long_row",
     "multiply_panel",
     "pack",
@@ -57,7 +58,7 @@ block_of_k = make_setting(
 )
 BLOCK_ROWS = 256  # of C
 BLOCK_COLUMNS = 1152  # of C: what is done to a block of C finds it in a cache
-FEW_ROWS = 32  # with so few rows, packing B costs more than it saves ...
+FEW_ROWS = 4 * TILE_ROWS  # with so few rows, packing B costs more than it saves ...
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
 a_bytes = make_setting("a_bytes", caches.second_level() // 2)  # of A in the second cache
 NARROW = 64  # columns, or rows, of a matrix whose rows need not be brought together
@@ -96,6 +97,7 @@ class Ahead(NamedTuple):
 
 
 multiply_long_row = make_multiply_block(1, 8)
+_packing_block = make_multiply_block(TILE_ROWS, TILE_VECTORS, packing=True)
 _copy_rows = make_copy(TILE_ROWS)
 
 
@@ -115,7 +117,7 @@ def _make_panel(n_vectors):
             steps = ahead.every if ahead0 < ahead.end else n_k  # or else without a break
             block(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
                   c.array, c0, c.row, n_k, NONE, n_last, steps, ahead.array, ahead0, ahead.step,
-                  ahead.own)  # fmt: skip
+                  ahead.own, b.array, NONE)  # fmt: skip
             left -= height
             a0 += height * a.row + a_gap
             start0 += height * start.row
@@ -125,7 +127,7 @@ def _make_panel(n_vectors):
             steps = ahead.every if ahead0 < ahead.end else n_k
             some(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
                  c.array, c0, c.row, n_k, left - 1, n_last, steps, ahead.array, ahead0, ahead.step,
-                 ahead.own)  # fmt: skip
+                 ahead.own, b.array, NONE)  # fmt: skip
             left -= half
             a0 += half * a.row
             start0 += half * start.row
@@ -154,6 +156,29 @@ def multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
         _three(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
     elif TILE_VECTORS > 3:
         _four(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last)
+
+
+@inner
+def multiply_and_pack(a, b, start, c, ahead, n_k, scratch):
+    """Multiply the first TILE_ROWS rows, and pack B to scratch at the same time.
+
+    The panel must be whole. Return a, start, c and ahead for the rows that are left.
+    """
+    steps = ahead.every if ahead.first < ahead.end else n_k
+    _packing_block(
+        a.array, a.first, a.row, a.k, b.array, b.first, b.k, start.array, start.first, start.row,
+        c.array, c.first, c.row, n_k, NONE, n_lanes(scratch), steps, ahead.array, ahead.first,
+        ahead.step, ahead.own, scratch, PACKED_B,
+    )  # fmt: skip
+    called = min(ahead.first + -(-n_k // ahead.every) * ahead.step, ahead.end)
+    ahead = Ahead(ahead.array, called, ahead.step, ahead.end, ahead.every, ahead.own)
+    return _below(a), _below(start), _below(c), ahead
+
+
+@inner
+def _below(matrix):
+    """Return a matrix without its first TILE_ROWS rows."""
+    return Strided(matrix.array, matrix.first + TILE_ROWS * matrix.row, matrix.row, matrix.k)
 
 
 @inner
