@@ -271,3 +271,9 @@ def test_folds_and_given_validation_rows_exclude_each_other():
 
     with pytest.raises(ValueError, match="n_cv validates each network with a fold of X"):
         TabularRegressor(n_cv=3).fit(frame, grams, frame, grams)
+
+
+def test_no_rows_have_no_predictions(classifier):
+    frame, _, _ = birds(20)
+
+    assert classifier.predict(frame[:0]).shape == (0,)

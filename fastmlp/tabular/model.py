@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import inference
 from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.metrics import Metric
@@ -61,8 +60,7 @@ class TableModel:
     def _mean(self, inputs: Encoded, n_threads: int | None) -> np.ndarray:
         total = np.zeros(())
         for recipe, weight in zip(self.recipes, self.weights, strict=True):
-            outputs = inference.predict(recipe.model, recipe.inputs(inputs), n_threads)
-            total = total + weight * recipe.targets.decode(outputs)
+            total = total + weight * recipe.predict(inputs, n_threads)
         return total
 
     def labels(self, predicted: np.ndarray) -> np.ndarray:

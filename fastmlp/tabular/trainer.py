@@ -19,6 +19,9 @@ __all__ = ["Trainer"]
 _SHORTEST = 0.3
 """Share of the time of a whole network that a shorter one needs to be of use."""
 
+_LEAST_ASKED = 0.1
+"""The same for a network that the user asks for."""
+
 _RESERVE = 0.02
 """Share of the time limit for what follows the training of networks."""
 
@@ -52,7 +55,7 @@ class Trainer:
             try:
                 while begun < len(todo) or running:
                     while begun < len(todo) and len(running) < n_threads:
-                        if not self._has_time(done, todo[begun]):
+                        if not self._has_time(done, begun, todo[begun]):
                             break
                         frame = self._frame(begun, len(todo), n_threads)
                         running[pool.submit(self._train, begun, todo[begun], 1, frame)] = begun
@@ -71,7 +74,7 @@ class Trainer:
     def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
         done: dict[int, Member] = {}
         for index, part in enumerate(todo):
-            if not self._has_time(done, part):
+            if not self._has_time(done, index, part):
                 break
             done[index] = self._train(index, part, n_threads, self._frame(index, len(todo), 1))
             self._tell(done[index], len(done), len(todo))
@@ -87,8 +90,7 @@ class Trainer:
         now = time.monotonic()
         rounds = max(1, math.ceil((min(self.plan.n_needed, n_networks) - index) / at_once))
         deadline = now + (self.deadline - now) / rounds
-        asked = self.plan.n_networks is not None or self.plan.n_cv is not None
-        return TimeFrame(deadline, deadline if asked else self.deadline, self.least)
+        return TimeFrame(deadline, deadline if self._asked else self.deadline, self.least)
 
     def _train(
         self, index: int, part: Part, n_threads: int, time_frame: TimeFrame | None
@@ -112,17 +114,23 @@ class Trainer:
             callbacks=callbacks,
         )
 
-    def _has_time(self, done: Mapping[int, Member], following: Part) -> bool:
+    def _has_time(self, done: Mapping[int, Member], index: int, part: Part) -> bool:
         """Tell whether the next network may begin, if need be one with fewer epochs."""
         if self.stop.now or self.stop.interrupt.pending:
             return False
         if self.deadline is None or not done:
             return True
-        needs = _SHORTEST * max(m.seconds - m.history.compile_seconds for m in done.values())
-        if self.plan.method == "pack" and following.turn not in self.turns:
+        share = _LEAST_ASKED if self._asked and index < self.plan.n_needed else _SHORTEST
+        needs = share * max(m.seconds - m.history.compile_seconds for m in done.values())
+        if self.plan.method == "pack" and part.turn not in self.turns:
             # other layers may need other kernels
             needs += max(member.history.compile_seconds for member in done.values())
         return time.monotonic() + needs <= self.deadline
+
+    @property
+    def _asked(self) -> bool:
+        """Whether the user says how many networks there must be."""
+        return self.plan.n_networks is not None or self.plan.n_cv is not None
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         if self.plan.told is not None:

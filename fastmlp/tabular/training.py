@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine import inference
 from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.metrics import Metric
@@ -128,7 +129,7 @@ def train_member(
         history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
     else:
         history = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
-    predicted = recipe.predict(val.inputs)
+    predicted = recipe.predict(val.inputs, n_threads)
     score = metric.score(val.y, predicted, val.weights)
     done = replace(recipe, options=recipe.options | {"optimizer": optimizer})
     return Member(done, predicted, score, history, time.monotonic() - start)
@@ -152,7 +153,7 @@ def _options(
         options["validation_data"] = (inputs, targets, val.weights)
     weighted = metric.name == "accuracy" and val.weights is not None
     if weighted or metric.name not in _BY_THE_ENGINE:
-        options["callbacks"].append(_Scored(recipe, val, metric))
+        options["callbacks"].append(_Scored(recipe, val, metric, n_threads))
         options["early_stopping"] = EarlyStopping(recipe.patience, _Scored.column, ties="later")
     return options
 
@@ -204,13 +205,14 @@ class _Scored(Callback):
 
     column = "val_score"
 
-    def __init__(self, recipe: Recipe, val: Rows, metric: Metric):
-        self.recipe, self.metric = recipe, metric
+    def __init__(self, recipe: Recipe, val: Rows, metric: Metric, n_threads: int | None):
+        self.recipe, self.metric, self.n_threads = recipe, metric, n_threads
         self.y, self.weights = val.y, val.weights
         self.X = recipe.inputs(val.inputs)
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> None:
         """Score the model as it is now; higher is better."""
-        predicted = self.recipe.targets.decode(model.predict(self.X))
+        outputs = inference.predict(model, self.X, self.n_threads)
+        predicted = self.recipe.targets.decode(outputs)
         score = self.metric.sign * self.metric.score(self.y, predicted, self.weights)
         record[self.column] = score  # type: ignore[index]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine import inference
 from fastmlp.model import Sequential
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
 from fastmlp.tabular.methods.quantiles import QuantileInputs
@@ -70,6 +71,9 @@ class Recipe:
             } | options
         return self.model.fit(self.inputs(rows), self.targets.encode(y), **options)
 
-    def predict(self, rows: EncodedRows) -> np.ndarray:
+    def predict(self, rows: EncodedRows, n_threads: int | None = None) -> np.ndarray:
         """Return probabilities (N, C), or numbers (N,), for encoded rows."""
-        return self.targets.decode(self.model.predict(self.inputs(rows)))
+        X = self.inputs(rows)
+        if not len(X):
+            return self.targets.decode(np.empty((0, self.targets.n_outputs)))
+        return self.targets.decode(inference.predict(self.model, X, n_threads))
