@@ -1,5 +1,7 @@
 """`fastmlp train --report`: a page about the run, for every kind of data."""
 
+import shlex
+
 import pytest
 
 pytest.importorskip("narwhals")
@@ -8,7 +10,8 @@ pytest.importorskip("polars")
 import polars as pl
 from tabular_support import birds
 
-from fastmlp.cli import main
+from fastmlp.cli import main, parser
+from fastmlp.cli.findings import command_line
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,17 @@ def test_training_that_diverges_has_a_page(tmp_path, capsys):
 
     assert code == 1
     assert "diverged at step" in path.read_text(encoding="utf-8")
+
+
+def test_the_command_on_the_page_does_the_same():
+    typed = ["train", "my table.csv", "--target=-x", "--drop", '"a,b",c', "--lr=0.00123456789"]
+    typed += ["--no-batch-norm", "--hidden=8,4", "--ensemble=2", "--resume", "--seed=0"]
+    arguments = parser().parse_args(typed)
+
+    again = shlex.split(command_line(arguments))
+
+    assert again[:3] == ["fastmlp", "train", "my table.csv"]
+    assert parser().parse_args(again[1:]) == arguments
 
 
 @pytest.mark.parametrize(

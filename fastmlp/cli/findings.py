@@ -15,7 +15,7 @@ from fastmlp import report
 from fastmlp.cli.data import Task
 from fastmlp.cli.destinations import write_file
 from fastmlp.cli.options import options_of
-from fastmlp.cli.parsing import value_text
+from fastmlp.cli.parsing import typed_text
 from fastmlp.cli.scores import baseline_scores, score_text
 from fastmlp.cli.settings import Settings, describe
 from fastmlp.cli.table_task import TableTask, baseline_name
@@ -25,7 +25,7 @@ from fastmlp.tabular.building import Built
 from fastmlp.tabular.importances import REPEATS, column_importances
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, Metric, baseline, metric_of, scores
 
-__all__ = ["of_network", "of_table", "require_name", "write_page"]
+__all__ = ["command_line", "of_network", "of_table", "require_name", "write_page"]
 
 _ROWS = 100, 2000  # at least and at most so many test rows are asked about importances
 _PRODUCTS = 500_000_000_000  # of weights and inputs, for all importances: some seconds
@@ -207,13 +207,13 @@ def _common(found: Mapping[str, Any], arguments: argparse.Namespace) -> list[tup
         ("threads", str(found["threads"])),
         ("precision", found["precision"]),
         *([("ended early", found["stopped"])] if found["stopped"] else []),
-        ("command", _command(arguments)),
+        ("command", command_line(arguments)),
         ("software", f"Python {platform.python_version()}, {versions}"),
     ]
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """Return the command line that makes the same page."""
+def command_line(arguments: argparse.Namespace) -> str:
+    """Return the command line that does the same."""
     words = ["fastmlp", "train", str(arguments.dataset)]
     for option in options_of("train"):
         value = getattr(arguments, option.name)
@@ -222,7 +222,8 @@ def _command(arguments: argparse.Namespace) -> str:
         if option.parse is None:
             words.append(option.flag if value else f"--no-{option.flag[2:]}")
         else:
-            words += [option.flag, value_text(value)]
+            text = typed_text(value)
+            words += [f"{option.flag}={text}"] if text[:1] == "-" else [option.flag, text]
     return shlex.join(words)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import math
 import re
 import sys
@@ -20,6 +21,7 @@ __all__ = [
     "names",
     "number",
     "one_character",
+    "typed_text",
     "value_text",
     "whole_number",
 ]
@@ -164,6 +166,15 @@ def value_text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ",".join(map(str, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def typed_text(value: Any) -> str:
+    """Return a value as a user would have to type it: exactly, names with commas in quotes."""
+    if isinstance(value, list):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="").writerow(value)
+        return out.getvalue()
+    return repr(value) if isinstance(value, float) else value_text(value)
 
 
 def _float(text: str) -> float:
