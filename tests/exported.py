@@ -40,6 +40,22 @@ console.log(JSON.stringify({{
 """
 
 
+def everywhere(cases):
+    """Return pairs of a runner and a case, or of a runner and the value of each named case.
+
+    ONNX Runtime runs all of them; gcc and Node.js the first, and the rest, as clang does, in the
+    tests that are marked as slow.
+    """
+    named = cases if isinstance(cases, dict) else {str(case): case for case in cases}
+    pairs = []
+    for runner in RUNNERS:
+        for place, (name, case) in enumerate(named.items()):
+            quick = runner == "onnxruntime" or (place == 0 and runner != "clang")
+            marks = () if quick else pytest.mark.slow
+            pairs.append(pytest.param(runner, case, id=f"{runner}-{name}", marks=marks))
+    return pairs
+
+
 def require(runner):
     """Skip the test, and say why, if this machine cannot run what was exported."""
     if runner == "onnxruntime":

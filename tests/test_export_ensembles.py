@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exported import RUNNERS, SUFFIX, error, require, run, run_onnx
+from exported import SUFFIX, error, everywhere, require, run, run_onnx
 from networks import blobs
 
 import fastmlp
@@ -42,8 +42,7 @@ def check(runner, model, wanted, X, path):
     assert error(run(runner, path / f"mean{SUFFIX[runner]}", X), wanted) < TOLERANCE
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("runner", "loss"), everywhere(LOSSES))
 def test_a_file_gives_what_the_ensemble_predicts(runner, loss, tmp_path):
     ensemble = Ensemble(different_networks(loss), [3, 1, 2])
     X = np.random.default_rng(4).normal(size=(30, 5))
@@ -51,7 +50,7 @@ def test_a_file_gives_what_the_ensemble_predicts(runner, loss, tmp_path):
     check(runner, ensemble, ensemble.predict(X), X, tmp_path)
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("runner", ["onnxruntime", "gcc"])
 def test_inputs_are_float64_if_one_of_the_networks_needs_it(runner, tmp_path):
     ensemble = Ensemble(different_networks(far=True)[:1] * 2 + different_networks(far=True)[2:])
     X = np.random.default_rng(5).normal(size=(30, 5))
@@ -90,8 +89,9 @@ def classifiers(y, X, **given):
         return MLPEnsembleClassifier(MLPClassifier(**QUICK), 3, **options).fit(X, y)
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("kind", ["two classes", "four classes", "three labels"])
+@pytest.mark.parametrize(
+    ("runner", "kind"), everywhere(["two classes", "four classes", "three labels"])
+)
 def test_probabilities_are_those_of_an_ensemble_of_classifiers(runner, kind, tmp_path):
     X, y = blobs(80, 5, 4, seed=7, dtype="float64")
     targets = {
@@ -108,8 +108,7 @@ def test_probabilities_are_those_of_an_ensemble_of_classifiers(runner, kind, tmp
         assert labels.tolist() == fitted.predict(X).tolist()
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("known", [[0], [2, 0]])
+@pytest.mark.parametrize(("runner", "known"), everywhere([[0], [2, 0]]))
 def test_a_member_that_lacks_some_classes_gives_them_no_probability(runner, known, tmp_path):
     X, y = blobs(80, 5, 3, seed=8, dtype="float64")
     fitted = classifiers(np.array(["a", "b", "c"])[y], X)
@@ -121,8 +120,7 @@ def test_a_member_that_lacks_some_classes_gives_them_no_probability(runner, know
     check(runner, fitted, fitted.predict_proba(X), X, tmp_path)
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize(("runner", "loss"), everywhere(["squared_error", "poisson"]))
 def test_numbers_are_those_of_an_ensemble_of_regressors(runner, loss, tmp_path):
     X, y = blobs(80, 5, 4, seed=9, dtype="float64")
     with pytest.warns(UserWarning, match="Maximum iterations"):

@@ -102,14 +102,14 @@ def check_table(runner, path, architecture, dtype, n_networks):
 
 
 @pytest.mark.parametrize("runner", ["gcc", "onnxruntime"])
-@settings(max_examples=3, suppress_health_check=CHECKS)
+@settings(max_examples=2, suppress_health_check=CHECKS)
 @given(architecture=architectures(), dtype=DTYPES)
 def test_random_architectures_agree(runner, tmp_path, architecture, dtype):
     check_rows(runner, tmp_path, architecture, dtype)
 
 
 @pytest.mark.parametrize("runner", ["node", "onnxruntime"])
-@settings(max_examples=3, suppress_health_check=CHECKS)
+@settings(max_examples=2, suppress_health_check=CHECKS)
 @given(architecture=table_architectures(), dtype=DTYPES, n_networks=st.integers(1, 3))
 def test_random_networks_for_tables_agree(runner, tmp_path, architecture, dtype, n_networks):
     check_table(runner, tmp_path, architecture, dtype, n_networks)
