@@ -11,6 +11,9 @@ import pytest
 from fastmlp.export import texts
 
 RUNNERS = ("onnxruntime", "gcc", "clang", "node")
+MOSTLY = (*RUNNERS[:2], pytest.param("clang", marks=pytest.mark.slow), "node")
+"""The same, clang only in the tests that are marked as slow."""
+
 SUFFIX = {"onnxruntime": ".onnx", "gcc": ".h", "clang": ".h", "node": ".js"}
 
 _MAIN = """\
