@@ -107,6 +107,9 @@ def fit_many(
     ------
     TypeError, ValueError
         If an argument is invalid; all models are then unchanged.
+    KeyboardInterrupt
+        If Ctrl-C comes before the first model is trained, such as while kernels are compiled; all
+        models are then unchanged.
     Exception
         What a callback raised, after all threads have ended.
 
