@@ -28,7 +28,11 @@ ROWS_WORTH_PACKING = 128  # with this many rows per thread, packing a whole larg
 LARGE_WEIGHT = 1 << 20  # elements
 ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends most of its time packing weights
 WIDE = 512  # outputs; rows of so wide a dz fall into few sets of a cache
-PARAMETERS_OF_A_PIECE = 1024  # at least, per update piece: each piece reads the whole batch
+FEW_PARAMETERS = 1 << 15  # with their states and all else, they stay in a second cache
+# Each update piece reads the whole batch, so it has at least the first number of parameters, and up
+# to the second if it would take less work (in multiply-adds).
+PARAMETERS_OF_A_PIECE = 1024, 4096
+WORK_OF_A_PIECE = 1 << 18
 
 
 @kernel
@@ -91,25 +95,34 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
         array_at(memory, op.WORKSPACE, zero),
     )
     if unit[op.UNIT_FIRST] == op.UNIT_VECTORS:
-        vector_gradient(memory, zero, operation, n_rows, out, out0, scratch)
+        vector_gradient(memory, zero, operation, n_rows, out, out0)
         return
     x = view(workspace, operation[op.X], n_rows, operation[op.LD_X])
     control, kept = array_at(memory, op.CONTROL, INT), kept_by(thread)
+    theta = array_at(memory, op.THETA, zero)
+    place = theta.size if _is_near(memory, theta) else unit[op.UNIT_START]
     is_kept = control[kept] == unit[op.UNIT_OPERATION] + 1
     control[kept] = unit[op.UNIT_OPERATION] + 1
     calls.weight_gradient(
         memory, x, dz_of(memory, zero, operation, n_rows), n_rows, operation[op.N_OUT], out, out0,
         scratch, unit[op.UNIT_FIRST], unit[op.UNIT_LAST], operation[op.DZ_PACKED],
-        is_kept and operation[op.DZ_PACKED] >= 0, array_at(memory, op.THETA, zero),
-        array_at(memory, op.STATE1, zero), array_at(memory, op.STATE2, zero), unit[op.UNIT_START],
+        is_kept and operation[op.DZ_PACKED] >= 0, theta, array_at(memory, op.STATE1, zero),
+        array_at(memory, op.STATE2, zero), place,
     )  # fmt: skip
 
 
 @inner
-def vector_gradient(memory, zero, operation, n_rows, out, out0, scratch):
+def _is_near(memory, theta):
+    """Tell whether this thread has all parameters in its second cache: nothing to prefetch."""
+    n_threads = array_at(memory, op.HEADER, INT)[op.N_THREADS]
+    return n_threads == 1 and theta.size <= FEW_PARAMETERS
+
+
+@inner
+def vector_gradient(memory, zero, operation, n_rows, out, out0):
     """db = the sum of dz over the rows, to out[out0:]."""
     dz = dz_of(memory, zero, operation, n_rows)
-    calls.bias_gradient(memory, dz, n_rows, operation[op.N_OUT], out, out0, scratch)
+    calls.bias_gradient(memory, dz, n_rows, operation[op.N_OUT], out, out0)
 
 
 @kernel
@@ -144,7 +157,9 @@ def split_columns(shape: Shape) -> int:
 def pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, int]]:
     """Cut the weight into ranges of inputs, in whole tiles; the bias is one piece."""
     n_in, n_out, tile = shape.n_in, shape.n_out, shape.row_grain
-    step = max(-(-n_in // (4 * tile)), -(-PARAMETERS_OF_A_PIECE // (n_out * tile))) * tile
+    fewest, enough = PARAMETERS_OF_A_PIECE
+    size = max(fewest, min(enough, WORK_OF_A_PIECE // shape.batch_size))
+    step = max(-(-n_in // (4 * tile)), -(-size // (n_out * tile))) * tile
     step = min(step, BLOCK_ROWS // 2 // tile * tile)
     found = []
     for first in range(0, n_in, step):

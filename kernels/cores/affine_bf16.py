@@ -75,7 +75,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
         scratch_of(thread, memory, zero),
     )
     if unit[op.UNIT_FIRST] == op.UNIT_VECTORS:
-        vector_gradient(memory, zero, operation, n_rows, out, out0, scratch)
+        vector_gradient(memory, zero, operation, n_rows, out, out0)
         return
     weight_gradient_bf16(
         array_at(memory, op.WORKSPACE, zero), operation[op.X_TURNED], operation[op.DZ_PACKED],

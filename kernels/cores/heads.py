@@ -11,7 +11,7 @@ from ..machine.links import MATRIX, REALS
 from ..machine.maths import zero as zero_like
 from ..machine.simd import array_at, part, row_of, view
 from ..plan import calls, op
-from ..plan.memory import INT, NONE, operation_at, own_block, scratch_of, unit_at
+from ..plan.memory import INT, NONE, operation_at, own_block, unit_at
 from ..products.affine import SCRATCH
 from .affine import vector_gradient
 from .core import Core, Shape
@@ -59,8 +59,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
     unit = unit_at(memory, u)
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     if unit[op.UNIT_FIRST] == op.UNIT_VECTORS:
-        scratch = scratch_of(thread, memory, zero)
-        vector_gradient(memory, zero, operation, n_rows, out, out0, scratch)
+        vector_gradient(memory, zero, operation, n_rows, out, out0)
         return
     workspace, n_members = array_at(memory, op.WORKSPACE, zero), operation[op.SIZE1]
     x = view(workspace, operation[op.X], n_rows, operation[op.LD_X])

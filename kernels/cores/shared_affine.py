@@ -77,7 +77,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
     n_in, n_out = _widths(operation)
     dz = view(workspace, operation[op.DZ], n_all, n_out)
     if unit[op.UNIT_FIRST] == op.UNIT_VECTORS:
-        calls.bias_gradient(memory, dz, n_all, n_out, out, out0, scratch)
+        calls.bias_gradient(memory, dz, n_all, n_out, out, out0)
         return
     x = view(workspace, operation[op.X], n_all, n_in)
     calls.weight_gradient(

@@ -65,7 +65,7 @@ WEIGHT_GRADIENT = Link(
     "weight_gradient",
     (MATRIX, MATRIX, INT, INT, REALS, INT, REALS, INT, INT, INT, BOOL, REALS, REALS, REALS, INT),
 )
-BIAS_GRADIENT = Link("products.affine", "bias_gradient", (MATRIX, INT, INT, REALS, INT, REALS))
+BIAS_GRADIENT = Link("products.sums", "bias_gradient", (MATRIX, INT, INT, REALS, INT))
 DROP = Link("dropout", "drop", (MATRIX, REAL, KEY, BLOCK))
 GATHER = Link(
     "gather",

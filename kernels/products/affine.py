@@ -13,7 +13,7 @@ count. What lies beyond is never read into a result.
 """
 
 from ..machine.jit import inner, kernel
-from ..machine.maths import one, zero
+from ..machine.maths import zero
 from ..machine.simd import flat, lines_in, n_lanes
 from .blocks import LINES_AHEAD, dot_rows
 from .panels import (
@@ -54,9 +54,10 @@ __all__ = [
     "SCRATCH",
     "affine_backward",
     "affine_forward",
-    "bias_gradient",
     "weight_gradient",
 ]
+
+FEW_OUTPUTS = 4  # with so few, most of a vector of the gradient would be empty
 
 
 @kernel
@@ -175,7 +176,7 @@ def weight_gradient(
     on, without gaps, as they lie in the parameters. At most BLOCK_ROWS inputs at a time. Unless
     ``kept`` is negative, dz is packed to scratch[kept:] as a whole, where ``is_kept`` tells that it
     was packed by the call before. Meanwhile what the optimizer will need next is prefetched into
-    the second cache: theta, state1 and state2 from ``place`` on.
+    the second cache: theta, state1 and state2 from ``place`` on, nothing if they end there.
     Reads x, dz. Writes out. May destroy scratch.
     """
     lanes = n_lanes(x)
@@ -183,8 +184,8 @@ def weight_gradient(
     x_flat, dz_flat = flat(x), flat(dz)
     ldx, ldz = x.shape[1], dz.shape[1]
     n_first, block_k = last - first, even_block(n_rows)
-    if n_out == 1:  # blocks one column wide would leave most of a vector empty
-        _row_times_matrix(dz_flat, NONE, ldz, x, first, n_first, n_rows, out, out0, scratch)
+    if n_out <= FEW_OUTPUTS:
+        _turned_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, n_first)
         return
     _fill_start(scratch, lanes)
     # Rows of x lie far apart: bring what a block reads of them together, where it is often read.
@@ -235,16 +236,6 @@ def weight_gradient(
             packed += padded * n_rows
 
 
-@kernel
-def bias_gradient(dz, n_rows, n_out, out, out0, scratch):
-    """out[out0 + h] = sum_n dz[n, h], the product of a row of ones with dz.
-
-    Reads dz. Writes out. May destroy scratch.
-    """
-    scratch[PACKED_A] = one(out[0])
-    _row_times_matrix(scratch, PACKED_A, NONE, dz, NONE, n_out, n_rows, out, out0, scratch)
-
-
 @inner
 def _fill_start(scratch, lanes):
     """Let a panel start from zeros."""
@@ -276,32 +267,50 @@ def _one_row(
 
 
 @inner
-def _row_times_matrix(a, a0, a_k, b, column, n_columns, n_rows, out, out0, scratch):
-    """out[out0 + j] = sum_k a[a0 + k * a_k] b[k, column + j] for j in [0, n_columns)."""
+def _turned_gradient(x, dz, n_rows, n_out, out, out0, scratch, first, n_first):
+    """The gradient of a few outputs, computed as dZ' X and then transposed."""
+    dz_turned = Strided(flat(dz), NONE, ONE, dz.shape[1])
+    turned = Strided(scratch, PACKED_A, n_first, ONE)
+    target = Strided(out, out0, NONE, ONE) if n_out == 1 else turned
+    _rows_times_matrix(dz_turned, n_out, x, first, n_first, n_rows, target, scratch)
+    if n_out > 1:
+        for d in range(n_first):
+            for h in range(n_out):
+                out[out0 + d * n_out + h] = scratch[turned.first + h * n_first + d]
+
+
+@inner
+def _rows_times_matrix(a, n, b, column, n_columns, n_k, c, scratch):
+    """C[i, j] = sum_k A[i, k] b[k, column + j] for the n rows of A and j in [0, n_columns).
+
+    A and C are `Strided`.
+    """
     lanes, b_flat, ldb = n_lanes(b), flat(b), b.shape[1]
-    for c in range(8 * lanes):
-        scratch[START + c] = zero(out[0])
+    for i in range(8 * lanes):
+        scratch[START + i] = zero(scratch[0])
     j = NONE
-    while j + 8 * lanes <= n_columns:
+    while n == 1 and j + 8 * lanes <= n_columns:
         multiply_long_row(
-            a, a0, NONE, a_k, b_flat, column + j, ldb, scratch, START, NONE, out, out0 + j, NONE,
-            n_rows, NONE, lanes, n_rows, scratch, NONE, NONE, False, scratch, NONE,
+            a.array, a.first, NONE, a.k, b_flat, column + j, ldb, scratch, START, NONE, c.array,
+            c.first + j, NONE, n_k, NONE, lanes, n_k, scratch, NONE, NONE, False,
+            scratch, NONE,
         )  # fmt: skip
         j += 8 * lanes
+    longest = block_of_k()
     while j < n_columns:
-        n = panel_width(n_columns - j, lanes)
-        n_vectors = (n + lanes - 1) // lanes
+        width = panel_width(n_columns - j, lanes)
+        n_vectors = (width + lanes - 1) // lanes
         padded = n_vectors * lanes
-        start, longest = Strided(scratch, START, NONE, ONE), block_of_k()
-        for k in range(0, n_rows, longest):
-            n_k = min(longest, n_rows - k)
+        for k in range(0, n_k, longest):
+            n_now = min(longest, n_k - k)
             if column + j + padded <= ldb:
-                block = Strided(b_flat, k * ldb + column + j, NONE, ldb)
+                panel = Strided(b_flat, k * ldb + column + j, NONE, ldb)
             else:
-                pack(b, k, n_k, column + j, n, padded, scratch, PACKED_B)
-                block = Strided(scratch, PACKED_B, NONE, padded)
-            row, c = Strided(a, a0 + k * a_k, NONE, a_k), Strided(out, out0 + j, NONE, ONE)
-            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, ONE, False), n - padded + lanes
-            multiply_panel(row, NONE, block, start, c, ahead, n_k, ONE, n_vectors, n_last)
-            start = c
-        j += n
+                pack(b, k, n_now, column + j, width, padded, scratch, PACKED_B)
+                panel = Strided(scratch, PACKED_B, NONE, padded)
+            rows = Strided(a.array, a.first + k * a.k, a.row, a.k)
+            target = Strided(c.array, c.first + j, c.row, ONE)
+            start = target if k > 0 else Strided(scratch, START, NONE, ONE)
+            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, ONE, False), width - padded + lanes
+            multiply_panel(rows, NONE, panel, start, target, ahead, n_now, n, n_vectors, n_last)
+        j += width
