@@ -44,6 +44,7 @@ from .panels import (
     pack_micro_panels,
     pack_transposed,
     panel_width,
+    size_ahead,
     steps_between,
 )
 
@@ -73,7 +74,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     lanes = n_lanes(x)
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
-    block_k = even_block(n_in)
+    block_k, limit = even_block(n_in), size_ahead(w_flat)
     if not has_bias:
         _fill_start(scratch, lanes)
     if row_end - row == 1:
@@ -104,8 +105,11 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                         start = Strided(bias, j, NONE, ONE)
                     else:
                         start = Strided(scratch, START, NONE, ONE)
-                    soon = (k + n_k) * ldw + j if k + n_k < k_end else k0 * ldw + j + n
-                    ahead = Ahead(w_flat, soon, ldw, soon + n_k * ldw, every, False)
+                    if k + n_k < k_end:
+                        soon = (k + n_k) * ldw + j
+                    else:
+                        soon = k0 * ldw + j + n if j + n < column_end else k_end * ldw + column
+                    ahead = Ahead(w_flat, soon, ldw, min(soon + n_k * ldw, limit), every, False)
                     n_last = n - padded + lanes
                     if not in_place or n < padded:
                         if n == TILE_VECTORS * lanes and n_rows >= TILE_ROWS:
@@ -139,6 +143,7 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
             )
         return
     block_k, line = even_block(n_out), lines_in(weight, LINES_AHEAD)
+    limit = min(column_end * ldw, size_ahead(w_flat))
     _fill_start(scratch, lanes)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
@@ -159,7 +164,7 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                     c = Strided(dx_flat, r * ldx + j, ldx, ONE)
                     start = c if k > 0 else Strided(scratch, START, NONE, ONE)
                     soon = (j + n) * ldw + k * n  # the next panel's rows lie in one stretch
-                    ahead = Ahead(w_flat, soon, line, soon + n_k * n, every, False)
+                    ahead = Ahead(w_flat, soon, line, min(soon + n_k * n, limit), every, False)
                     n_last = n - padded + lanes
                     multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
@@ -210,7 +215,7 @@ def weight_gradient(
             if k_end == n_rows and 3 * j >= stage * n_out:  # one array after the other
                 due = theta if stage == 0 else (state1 if stage == 1 else state2)
                 due0 = min(place, due.size)
-                due_end = min(place + n_first * n_out, due.size)
+                due_end = min(place + n_first * n_out, size_ahead(due))
                 stage += 1
             for k in range(k0, k_end, block_k):
                 n_k = min(block_k, k_end - k)

@@ -43,6 +43,7 @@ __all__ = [
     "pack_micro_panels",
     "pack_transposed",
     "panel_width",
+    "size_ahead",
     "steps_between",
 ]
 
@@ -179,6 +180,12 @@ def multiply_and_pack(a, b, start, c, ahead, n_k, scratch):
 def _below(matrix):
     """Return a matrix without its first TILE_ROWS rows."""
     return Strided(matrix.array, matrix.first + TILE_ROWS * matrix.row, matrix.row, matrix.k)
+
+
+@inner
+def size_ahead(array):
+    """Return where prefetching a flat array ends: 0 if it is so small that it is near anyway."""
+    return array.size if array.size > FEW_ELEMENTS else NONE
 
 
 @inner
