@@ -37,19 +37,28 @@ def adamw(theta, gradient, state1, state2, start, gradient_start, size, hyper, i
 def _step(w, g, m, v, hyper, l2, keep):
     """Take one step, after multiplying w by ``keep``."""
     wide_doubles(w)
-    lr, beta1, beta2 = hyper[op.LEARNING_RATE], hyper[op.BETA1], hyper[op.BETA2]
-    correction1 = 1.0 - beta1 ** hyper[op.STEP]
-    root2 = math.sqrt(1.0 - beta2 ** hyper[op.STEP])
-    step, inverse_root = like(w, lr / correction1), like(w, 1.0 / root2)
+    _correct(hyper)
+    step = like(w, hyper[op.LEARNING_RATE] / hyper[op.CORRECTION1])
+    inverse_root = like(w, 1.0 / math.sqrt(hyper[op.CORRECTION2]))
     shrink, epsilon = like(w, keep), like(w, hyper[op.EPSILON])
-    b1, rest1 = like(w, beta1), like(w, hyper[op.REST1])
-    b2, rest2 = like(w, beta2), like(w, hyper[op.REST2])
+    b1, rest1 = like(w, hyper[op.BETA1]), like(w, hyper[op.REST1])
+    b2, rest2 = like(w, hyper[op.BETA2]), like(w, hyper[op.REST2])
     for i in range(w.size):
         gi = g[i] + l2 * w[i]
         mi = b1 * m[i] + rest1 * gi
         vi = b2 * v[i] + rest2 * (gi * gi)
         m[i], v[i] = mi, vi
         w[i] = shrink * w[i] - step * mi / (root(vi) * inverse_root + epsilon)
+
+
+@inner
+def _correct(hyper):
+    """Set the corrections of the step, once for all pieces that this thread updates."""
+    t = hyper[op.STEP]
+    if hyper[op.CORRECTED_STEP] != t:
+        hyper[op.CORRECTION1] = 1.0 - hyper[op.BETA1] ** t
+        hyper[op.CORRECTION2] = 1.0 - hyper[op.BETA2] ** t
+        hyper[op.CORRECTED_STEP] = t
 
 
 ADAM, ADAMW = Rule("adam", 2, adam), Rule("adamw", 2, adamw)

@@ -8,7 +8,8 @@ It updates theta[start : start + size] by one step, using gradient[gradient_star
 size]; the optimizer's states have the same range as theta. ``hyper`` holds the hyperparameters
 named in ``plan.op``, in float64; each call converts them to the working dtype once. Penalties and
 weight decay apply only if ``is_weight``: g = gradient + (l2 + weight_decay) * w.
-Reads all. Writes theta and states in that range. May destroy nothing else.
+Reads all. Writes theta and states in that range, and what ``hyper`` keeps of a step. May destroy
+nothing else.
 """
 
 from dataclasses import dataclass

@@ -22,8 +22,11 @@ import numpy as np
     L2,
     STEP,
     L2_SHARED,  # if above 0, each step's L2 is this divided by the total weight of its rows
+    CORRECTED_STEP,  # the STEP of the two below, which updates keep here ...
+    CORRECTION1,  # ... 1 - BETA1**STEP
+    CORRECTION2,  # ... 1 - BETA2**STEP
     N_HYPER_FIELDS,
-) = np.arange(11)
+) = np.arange(14)
 N_HYPER = np.int64(16)  # each thread has its own copy, on its own cache lines
 
 # Types of raw input.
