@@ -149,8 +149,9 @@ def draw(grid: Grid, table: np.ndarray, best: Best, per_epoch: int, folder: Path
     """Write three plots: the grid, the best run's curves, and its first-layer weights."""
     folder.mkdir(parents=True, exist_ok=True)
     start, title = folder / f"reference-r3-{grid.name}", f"CIFAR-10, {grid.pixels}"
-    names = {"row_name": "learning rate", "column_name": "reg"}
-    cells = plots.heat_map(table, grid.rates, grid.regs, **names, title=title)
+    cells = plots.heat_map(
+        table, grid.rates, grid.regs, row_name="learning rate", column_name="reg", title=title
+    )
     plots.save(cells, f"{start}-grid.png")
     run = {"": by_epoch(best.history, per_epoch)}
     plots.save(plots.learning_curves(run, title=title), f"{start}-curves.png")
