@@ -215,7 +215,7 @@ def weight_gradient(
             if k_end == n_rows and 3 * j >= stage * n_out:  # one array after the other
                 due = theta if stage == 0 else (state1 if stage == 1 else state2)
                 due0 = min(place, due.size)
-                due_end = min(place + n_first * n_out, size_ahead(due))
+                due_end = min(place + n_first * n_out, due.size)
                 stage += 1
             for k in range(k0, k_end, block_k):
                 n_k = min(block_k, k_end - k)
