@@ -42,11 +42,6 @@ def run_tests_with(level, *names):
 
 
 @pytest.mark.parametrize("level", DISTINCT)
-def test_products_with(level):
-    run_tests_with(level, "test_ops_affine.py")
-
-
-@pytest.mark.parametrize("level", DISTINCT)
 def test_training_with(level):
     """Every layer and optimizer on several threads, raw inputs, and lower precisions."""
     run_tests_with(

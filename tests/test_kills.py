@@ -109,6 +109,7 @@ def check_kills(n_kills, tmp_path, every, slowness, seed, program=ONE):
     assert not list(folder.rglob(".fastmlp-incomplete-*"))
 
 
+@pytest.mark.slow
 def test_a_few_kills(tmp_path):
     check_kills(3, tmp_path, every=0, slowness=0.02, seed=0)
 

@@ -1,5 +1,7 @@
 """Forms of labels: which are accepted, and which are refused with advice that works."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -15,8 +17,15 @@ from fastmlp.sklearn import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def several_labels():
+@cache
+def made():
     return make_multilabel_classification(120, 8, n_classes=3, random_state=1)
+
+
+def several_labels():
+    """Return rows and their labels; making them takes longer than a test."""
+    X, Y = made()
+    return X.copy(), Y.copy()
 
 
 @pytest.mark.parametrize("one", [3, 100, -1, True], ids=repr)
