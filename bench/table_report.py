@@ -194,11 +194,11 @@ def _ranks(found: Ranks | None) -> str:
     if found is None:
         return "Ranks take two methods with errors on two tables."
     lines = [
-        f"{len(found.methods)} methods on {found.n_tables} tables. Friedman's test: all are "
-        f"equally good with probability {found.friedman:.2g}. Mean ranks that differ by more than "
-        f"{found.critical_difference:.2f} do so beyond chance (Nemenyi, level 0.05). The last "
-        "column has the methods whose errors differ beyond chance by Wilcoxon's test of pairs with "
-        "Holm's adjustment, same level.",
+        f"{len(found.methods)} methods on {found.n_tables} tables. Ranks would differ as much with "
+        f"probability {found.friedman:.2g} if all methods were equally good (Friedman's test). "
+        f"Mean ranks that differ by more than {found.critical_difference:.2f} do so beyond chance "
+        "(Nemenyi's test, level 0.05). The last column has the methods whose errors differ beyond "
+        "chance by Wilcoxon's test of pairs with Holm's adjustment (same level).",
         "",
         "| method | mean rank | within the critical difference | differs from |",
         "|---|---|---|---|",
