@@ -50,7 +50,10 @@ def test_backward(x, H, has_bias, need_dx, seed, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("N", "D", "H"), [(128, 784, 128), (3, 3072, 10), (257, 33, 97)])
+@pytest.mark.parametrize(
+    ("N", "D", "H"),
+    [(128, 784, 128), (3, 3072, 10), (257, 33, 97), (37, 129, 2), (1, 64, 4), (65, 300, 1)],
+)
 def test_forward_and_backward_of_training_sizes(N, D, H, dtype):
     x, weight, dy = (filled(s, "normal", 7) for s in [(N, D), (D, H), (N, H)])
     x_, weight_, dy_ = cast(dtype, x, weight, dy)

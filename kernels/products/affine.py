@@ -6,7 +6,8 @@
 
 All three walk over blocks of C that stay in registers, panel by panel (``panels``), inside blocks
 of the summed index. Each element of C is one chain of multiply-adds in the order of the summed
-index, whatever the blocking; only where a batch is a single row is it several (`affine_backward`).
+index, whatever the blocking. It is several, added in pairs, only where a layer has a few outputs
+(`affine_forward`) or a batch a single row (`affine_backward`).
 
 Matrices may be wider than they are used: a row has ``shape[1]`` elements, of which the first few
 count. What lies beyond is never read into a result.
@@ -58,7 +59,7 @@ __all__ = [
     "weight_gradient",
 ]
 
-FEW_OUTPUTS = 4  # with so few, most of a vector of the gradient would be empty
+FEW_OUTPUTS = 4  # with so few, most of a vector of outputs would be empty
 
 
 @kernel
@@ -75,6 +76,10 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     x_flat, w_flat, y_flat = flat(x), flat(weight), flat(y)
     ldx, ldw, ldy = x.shape[1], weight.shape[1], y.shape[1]
     block_k, limit = even_block(n_in), size_ahead(w_flat)
+    is_narrow = ldw <= FEW_OUTPUTS and n_in >= 4 * lanes and n_in * ldw <= START
+    if is_narrow and column_end - column == ldw:
+        _few_outputs(x, weight, bias, has_bias, y, n_in, scratch, row, row_end)
+        return
     if not has_bias:
         _fill_start(scratch, lanes)
     if row_end - row == 1:
@@ -269,6 +274,31 @@ def _one_row(
         )  # fmt: skip
         column += width
     return column
+
+
+@inner
+def _few_outputs(x, weight, bias, has_bias, y, n_in, scratch, row, row_end):
+    """The product for a few outputs: vectors of inputs instead of nearly empty ones of outputs.
+
+    The weight is transposed to where panels are packed.
+    """
+    lanes, n_out = n_lanes(x), weight.shape[1]
+    x_flat, w_flat, y_flat, columns, columns0 = flat(x), flat(weight), flat(y), flat(weight), NONE
+    if n_out > 1:
+        columns, columns0 = scratch, PACKED_B
+        for h in range(n_out):
+            for k in range(n_in):
+                scratch[PACKED_B + h * n_in + k] = w_flat[k * n_out + h]
+    for r in range(row, row_end, lanes):
+        n = min(lanes, row_end - r)
+        for h in range(n_out):
+            dot_rows(
+                x_flat, r * x.shape[1], x.shape[1], columns, columns0 + h * n_in, n_in, scratch,
+                START, n,
+            )  # fmt: skip
+            add = bias[h] if has_bias else zero(x[0, 0])
+            for i in range(n):
+                y_flat[(r + i) * y.shape[1] + h] = scratch[START + i] + add
 
 
 @inner
