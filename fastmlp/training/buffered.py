@@ -26,6 +26,10 @@ class BufferedStream(Stream):
 
     """
 
+    X: Any
+    targets: Any
+    weights: Any
+
     def __init__(self, source: Any, batch_size: int, buffer_rows: int, seed: int | None):
         super().__init__(batch_size, buffer_rows, seed)
         self._source = source

@@ -34,6 +34,10 @@ class WindowedStream(Stream):
 
     """
 
+    X: Any
+    targets: Any
+    weights: Any
+
     def __init__(
         self,
         model: Any,
