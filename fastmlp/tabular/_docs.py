@@ -8,7 +8,7 @@ SHARED = {
     "how networks are trained": f"""
         method : {{{", ".join(f'"{name}"' for name in METHODS)}}}, default "{DEFAULT_METHOD}"
             How networks are built and trained. The default embeds the numbers. "realmlp-td-s" does
-            not: it takes a tenth to a half less time, and its errors are larger, on eleven tables
+            not: it takes a tenth to a half less time, and its errors are larger, on ten tables
             by 4 % for numbers and 12 % for classes. "tabm-mini" is an ensemble of 32 in one
             network, in several times the time. "pack" trains networks with different settings and
             chooses the best mean of them: the most accurate if there is time, such as
