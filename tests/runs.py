@@ -1,6 +1,7 @@
 """A training run with everything that a checkpoint keeps, for tests that stop and resume it."""
 
 import numpy as np
+import pytest
 from networks import blobs
 
 import fastmlp
@@ -81,3 +82,9 @@ def assert_same(run, other):
     assert records(history) == records(history2)
     assert (history.stopped, history.best_epoch) == (history2.stopped, history2.best_epoch)
     np.testing.assert_array_equal(history.steps, history2.steps)
+
+
+def stopped_after(epoch, folder, **options):
+    """Train and stop as a crash would, after that epoch."""
+    with pytest.raises(StoppedError):
+        train(folder, callbacks=[StopAfter(epoch)], **options)

@@ -56,6 +56,9 @@ def modules():
 
 MODULES = modules()
 
+TESTS = Path(__file__).parent
+OTHER_FILES = [*sorted(TESTS.rglob("*.py")), *sorted(TESTS.parent.joinpath("bench").glob("*.py"))]
+
 
 def floor(module):
     """Return the number of a module's floor, 0 for the highest; None if it has none."""
@@ -107,8 +110,8 @@ def test_imports_make_no_circle():
         visit(name, [])
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_no_file_is_long(name):
-    n_lines = len(MODULES[name].read_text().splitlines())
+@pytest.mark.parametrize("path", [*MODULES.values(), *OTHER_FILES], ids=lambda path: path.name)
+def test_no_file_is_long(path):
+    n_lines = len(path.read_text().splitlines())
 
-    assert n_lines <= MAX_LINES, f"{name} has {n_lines} lines: divide it by subject"
+    assert n_lines <= MAX_LINES, f"{path} has {n_lines} lines: divide it by subject"
