@@ -4,14 +4,13 @@
 own initial parameters and in its own order of rows. Contenders run in processes of their own, warm,
 in turns. Next, it trains networks of different widths, together and one after the other. Then it
 runs grids of 36 candidates and 5 folds with `fastmlp.sklearn.MLPGridSearchCV` and with
-scikit-learn's GridSearchCV(n_jobs=-1) over fastmlp's and over its own estimator.
+scikit-learn's GridSearchCV(n_jobs=-1) over fastmlp's and over its own estimator. ``--isa`` limits
+all of them to an instruction set, and they report what they used.
 """
 
 import argparse
 import json
 import sys
-import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from bench import machine
+from bench import instructions, machine
 from bench.children import Child, Measurement, interleave
+from bench.pack_grids import GRIDS, SEARCHES
 from bench.pack_peers import CONTENDERS
-from bench.pack_widths import different_widths
 from bench.progress import status
 from bench.workloads import WORKLOADS, Workload
 from fastmlp.cli.destinations import check_file
 from fastmlp.cli.parsing import Parser, number, whole_number
 
-__all__ = ["GRIDS", "SHAPES", "main"]
+__all__ = ["SHAPES", "main"]
 
 SHAPES: dict[str, Workload] = {
     "tabular": replace(WORKLOADS["tabular"], n_rows=2_048),
@@ -37,15 +36,6 @@ SHAPES: dict[str, Workload] = {
 }
 """About 2,000 and 10,000 rows, whole batches of them."""
 
-GRIDS = ("digits", "breast-cancer")
-SEARCHES = ("pack", "processes", "scikit-learn")
-CANDIDATES = {
-    "hidden_layer_sizes": [(32,), (64,), (64, 32)],
-    "learning_rate_init": [1e-3, 3e-3, 1e-2],
-    "alpha": [1e-4, 1e-2],
-    "batch_size": [32, 128],
-}
-EPOCHS = 50
 AGREEMENT = 0.1
 """Largest difference of a mean loss from the median of all, as a share of it. The orders of rows
 differ from peer to peer."""
@@ -54,7 +44,8 @@ differ from peer to peer."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return 0, or 1 if contenders did not learn the same."""
     options = parsed(argv)
-    found: dict[str, Any] = {"machine": machine.describe(), "packs": [], "widths": [], "grids": []}
+    found: dict[str, Any] = {"machine": machine.describe(), "isa": options.isa}
+    found |= {"packs": [], "widths": [], "grids": []}
     jobs = [(shape, n) for shape in options.workloads for n in options.networks]
     with status(len(jobs) + bool(options.different) + len(options.grids)) as progress:
         for shape, n in jobs:
@@ -64,12 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             keep(found, options.json)
         if options.different:
             progress.say(f"{options.different} networks of different widths")
-            found["widths"].append(different_widths(options.different, 2 * options.rounds))
+            job = {"do": "widths", "n_networks": options.different, "rounds": 2 * options.rounds}
+            found["widths"].append(measured("different widths", job, options.isa))
             progress.advance()
             keep(found, options.json)
         for name in options.grids:
             progress.say(f"grid on {name}")
-            found["grids"].append(grid(name, options.grid_rounds))
+            job = {"do": "grid", "name": name, "rounds": options.grid_rounds}
+            found["grids"].append(measured(f"grid on {name}", job, options.isa))
             progress.advance()
             keep(found, options.json)
     print("\n".join(tables(found)))
@@ -86,6 +79,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--different", type=whole_number(0), default=64, metavar="N",
            help="networks of different widths, 0 for none (default: 64)")  # fmt: skip
     option("--grids", default=",".join(GRIDS), help=f"of {', '.join(GRIDS)}, or none")
+    option("--isa", choices=instructions.LEVELS, default="best", metavar="LEVEL",
+           help="instruction set to limit every contender to (default: best)")  # fmt: skip
     option("--rounds", type=whole_number(1), default=3, help="turns per contender (default: 3)")
     option("--seconds", type=number(above=True), default=1.0, help="length of a turn (default: 1)")
     option("--grid-rounds", type=whole_number(1), default=2, help="runs of each grid (default: 2)")
@@ -93,6 +88,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     try:
         check_file("--json", options.json)
+        instructions.is_held(options.isa)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
@@ -122,15 +118,15 @@ def pack(work: Workload, n: int, options: argparse.Namespace, say: Any) -> dict[
     try:
         for name in options.peers:
             say(f"{n} networks of {work.name}: preparing {name}")
-            children.append(Child(name, {**job, "contender": name}))
+            children.append(Child(name, {**job, "contender": name}, options.isa))
         ready = [child for child in children if not child.description["skipped"]]
         turns = interleave(ready, options.rounds, options.seconds, say) if ready else []
     finally:
         for child in children:
             child.close()
-    measured = {m.contender: m for m in turns}
+    timed = {m.contender: m for m in turns}
     rows = [
-        _row(measured.get(c.contender, Measurement(c.contender, c.description)), work, n)
+        _row(timed.get(c.contender, Measurement(c.contender, c.description)), work, n)
         for c in children
     ]
     losses = [row["loss"] for row in rows if row["loss"] is not None]
@@ -151,58 +147,19 @@ def _row(found: Measurement, work: Workload, n: int) -> dict[str, Any]:
         "ratio": float(np.median(found.ratios)) if found.ratios else None,
         "peak_bytes": found.end.get("peak_bytes"),
         "loss": found.end.get("loss_after"),
+        "instructions": found.end.get("instructions", []),
     }
 
 
-def grid(name: str, rounds: int) -> dict[str, Any]:
-    """Run a grid of 36 candidates and 5 folds with all searches, in turns."""
-    from sklearn import datasets, model_selection, neural_network
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from fastmlp import sklearn as ours
-
-    load = {"digits": datasets.load_digits, "breast-cancer": datasets.load_breast_cancer}[name]
-    data: Any = load(return_X_y=True)
-    theirs = neural_network.MLPClassifier
-    kinds = {
-        "pack": (ours.MLPGridSearchCV, ours.MLPClassifier, {}),
-        "processes": (model_selection.GridSearchCV, ours.MLPClassifier, {"n_jobs": -1}),
-        "scikit-learn": (model_selection.GridSearchCV, theirs, {"n_jobs": -1}),
-    }
-
-    def searched(kind: str, epochs: int) -> tuple[float, Any]:
-        search, estimator, given = kinds[kind]
-        network = estimator(max_iter=epochs, random_state=0)
-        candidates = {f"{estimator.__name__.lower()}__{k}": v for k, v in CANDIDATES.items()}
-        made = search(
-            make_pipeline(StandardScaler(), network), candidates, cv=5, refit=False, **given
-        )
-        started = time.perf_counter()
-        made.fit(*data)
-        return time.perf_counter() - started, made
-
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    results: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for kind in kinds:
-            searched(kind, 1)  # starts processes and loads kernels
-        for _ in range(rounds):
-            for kind in kinds:
-                taken, results[kind] = searched(kind, EPOCHS)
-                seconds[kind].append(taken)
-    scores = {kind: found.cv_results_["mean_test_score"] for kind, found in results.items()}
-    same = bool(np.array_equal(scores["pack"], scores["processes"]))
-    gap = float(np.abs(scores["pack"] - scores["scikit-learn"]).max())
-    return {
-        "data": name,
-        "seconds": {kind: float(np.median(times)) for kind, times in seconds.items()},
-        "best": {kind: float(found.best_score_) for kind, found in results.items()},
-        "same_as_processes": same,
-        "largest_difference_from_scikit_learn": gap,
-        "agrees": same and gap < 0.02,
-    }
+def measured(what: str, job: dict[str, Any], level: str) -> dict[str, Any]:
+    """Let a process of its own do a job that has one answer."""
+    child = Child(what, job, level)
+    try:
+        return child.ask("measure")
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
+    finally:
+        child.close()
 
 
 def tables(found: dict[str, Any]) -> list[str]:
@@ -243,7 +200,29 @@ def tables(found: dict[str, Any]) -> list[str]:
         faster = f"{seconds['scikit-learn'] / seconds['pack']:.1f}"
         scores = f"{best['pack']:.4f}, scikit-learn {best['scikit-learn']:.4f}"
         lines.append(f"| {result['data']} | {' | '.join(cells)} | {faster} | {scores} |")
-    return lines
+    return lines + _instructions(found)
+
+
+def _instructions(found: dict[str, Any]) -> list[str]:
+    """Return what each library reports about the instructions that it used."""
+    rows = [row for result in found["packs"] for row in result["rows"]]
+    speakers: dict[str, list[str]] = {}
+    for contender, evidence in [
+        *((row["contender"], row.get("instructions", [])) for row in rows),
+        *(("different widths", result.get("instructions", [])) for result in found["widths"]),
+        *(("grids", result.get("instructions", [])) for result in found["grids"]),
+    ]:
+        for library, says, held in evidence:
+            within = {True: "yes", False: "NO", None: "not known"}[held]
+            known = speakers.setdefault(f"| {library} | {says} | {within} |", [])
+            known += [contender] if contender not in known else []
+    if not speakers:
+        return []
+    head = ["", f"| instructions, requested: {found['isa']} | reports | within | in |"]
+    return [
+        *head, "|---|---|---|---|",
+        *(f"{start} {', '.join(contenders)} |" for start, contenders in speakers.items()),
+    ]  # fmt: skip
 
 
 def _text(value: float | None, form: str) -> str:

@@ -61,6 +61,23 @@ def test_the_tables_show_what_was_skipped_and_what_was_measured():
     assert "| digits | 2.00 s | 4.00 s | 20.00 s | 10.0 |" in text
 
 
+def test_the_tables_end_with_the_instructions_that_were_used():
+    openblas, numba = ["openblas", "Haswell", True], ["numba", "skylake", False]
+    row = {"contender": "fastmlp", "skipped": "no", "instructions": [numba]}
+    result = {"workload": "small", "networks": 8, "rows": [row], "agrees": True}
+    grid = {
+        "data": "digits",
+        "seconds": {"pack": 2.0, "processes": 4.0, "scikit-learn": 20.0},
+        "best": {"pack": 0.95, "processes": 0.95, "scikit-learn": 0.951},
+        "instructions": [openblas, numba],
+    }
+
+    lines = tables({"isa": "avx2", "packs": [result], "widths": [], "grids": [grid, grid]})
+
+    assert "| numba | skylake | NO | fastmlp, grids |" in lines
+    assert lines[-1] == "| openblas | Haswell | yes | grids |"
+
+
 def test_networks_of_different_widths_are_all_different():
     widths = [work.widths for work in works(64)]
     assert len(set(widths)) == 64

@@ -40,9 +40,11 @@ def prepared(job: dict) -> Any:
         from bench.products.timing import Products
 
         return Products(job["dtype"], job["level"])
+    if job["do"] in ("widths", "grid"):
+        return Once(job)
     work = Workload(**{**job["workload"], "widths": tuple(job["workload"]["widths"])})
     if job["do"] == "pack":
-        return Packs(job["contender"], work, job["n_networks"])
+        return Packs(job["contender"], work, job["n_networks"], job["level"])
     if job["do"] == "predict":
         return Predictor(job["contender"], work, job["n_rows"], job["level"])
     return Trainer(job["contender"], work, job["level"])
@@ -121,9 +123,10 @@ class Predictor:
 class Packs:
     """A library that trains many networks on the same rows."""
 
-    def __init__(self, name: str, work: Workload, n_networks: int):
+    def __init__(self, name: str, work: Workload, n_networks: int, level: str):
         from bench import pack_peers
 
+        self.level = level
         self.description = {"skipped": pack_peers.available(name)}
         if not self.description["skipped"]:
             self.pack = pack_peers.prepare(name, work, n_networks)
@@ -136,12 +139,34 @@ class Packs:
         return {"seconds": time.perf_counter() - start}
 
     def finish(self) -> dict:
-        """Answer with peak memory, and the mean loss of some networks after two epochs."""
+        """Answer with peak memory, the mean loss of some networks, and instructions used."""
         peak = peak_bytes()
         self.pack.reset()
         self.pack.epochs(2)
         losses = [full_data_loss(self.pack.work, found) for found in self.pack.parameters(8)]
-        return {"peak_bytes": peak, "loss_after": sum(losses) / len(losses)}
+        used = evidence.collect(self.level)
+        loss = sum(losses) / len(losses)
+        return {"peak_bytes": peak, "loss_after": loss, "instructions": used}
+
+
+class Once:
+    """Networks of different widths, or a grid search: measured in one go."""
+
+    def __init__(self, job: dict):
+        self.job = job
+        self.description = {"skipped": None}
+
+    def measure(self) -> dict:
+        """Answer with the measurements, and the instructions used."""
+        if self.job["do"] == "widths":
+            from bench.pack_widths import different_widths
+
+            found = different_widths(self.job["n_networks"], self.job["rounds"])
+        else:
+            from bench.pack_grids import grid
+
+            found = grid(self.job["name"], self.job["rounds"])
+        return {**found, "instructions": evidence.collect(self.job["level"])}
 
 
 class Peaks:
