@@ -1,4 +1,4 @@
-"""The floors of the house: every module has one, imports go down, and nothing goes in circles.
+"""The tiers of the package: every module has one, imports go down, and none goes in a circle.
 
 An import counts wherever it stands: at the top, in a function, for type checkers alone.
 """
@@ -15,7 +15,7 @@ KERNELS = PACKAGE.parent / "kernels"
 if not KERNELS.exists():  # installed, not editable
     KERNELS = PACKAGE / "kernels"
 
-FLOORS = {
+TIERS = {
     "command line": ["cli", "__main__"],
     "front door": ["", "api"],
     "public names": ["callbacks", "files", "history", "saving", "sequential", "stopping"],
@@ -60,10 +60,10 @@ TESTS = Path(__file__).parent
 OTHER_FILES = [*sorted(TESTS.rglob("*.py")), *sorted(TESTS.parent.joinpath("bench").glob("*.py"))]
 
 
-def floor(module):
-    """Return the number of a module's floor, 0 for the highest; None if it has none."""
+def tier(module):
+    """Return the number of a module's tier, 0 for the highest; None if it has none."""
     name = module.removeprefix("fastmlp").removeprefix(".")
-    for number, names in enumerate(FLOORS.values()):
+    for number, names in enumerate(TIERS.values()):
         if name in names or name.split(".")[0] in names:
             return number
     return None
@@ -90,9 +90,9 @@ GRAPH = {name: sorted(set(imports(name)) - {name}) for name in MODULES}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_has_a_floor_and_imports_nothing_from_above(name):
-    assert floor(name) is not None, f"{name} has no floor: give it one in FLOORS"
-    above = [other for other in GRAPH[name] if (floor(other) or 0) < floor(name)]
+def test_every_module_has_a_tier_and_imports_nothing_from_above(name):
+    assert tier(name) is not None, f"{name} has no tier: give it one in TIERS"
+    above = [other for other in GRAPH[name] if (tier(other) or 0) < tier(name)]
     assert not above, f"{name} imports {', '.join(above)} from above"
 
 

@@ -61,7 +61,7 @@ def test_input_gradient(precision, N, H, C, seed):
 
     fit_one_step(model, np.eye(N, dtype=np.float32), y, precision)
 
-    dz = 2.0 / (N * C) * y
+    dz = 2.0 / (N * C) * y.astype(np.float64)
     rounded_again = RELATIVE[parts] * np.abs(dz) @ np.abs(transposed)
     assert_within_bound(model.params["0.weight"], dz, transposed, parts, slack=rounded_again)
 

@@ -55,10 +55,10 @@ def trained(*stack, loss="mse", optimizer="adam", precision="highest"):
     return model.predict(X), alone
 
 
-@pytest.mark.parametrize("room", TABLES, ids=lambda room: room.__name__.rpartition(".")[2])
-def test_codes_are_positions(room):
-    assert list(room.CODES.values()) == list(range(len(room.TABLE)))
-    assert [room.TABLE[code].name for code in room.CODES.values()] == list(room.CODES)
+@pytest.mark.parametrize("package", TABLES, ids=lambda package: package.__name__.rpartition(".")[2])
+def test_codes_are_positions(package):
+    assert list(package.CODES.values()) == list(range(len(package.TABLE)))
+    assert [package.TABLE[code].name for code in package.CODES.values()] == list(package.CODES)
 
 
 def test_a_name_may_not_be_there_twice():

@@ -1,1 +1,1 @@
-"""What every other room needs: messages, argument checks, files."""
+"""What every other package needs: messages, argument checks, files."""
