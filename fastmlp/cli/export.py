@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
         "file",
         metavar="FILE",
         type=Path,
-        help="what to write; .onnx, .h or .js at its end says the format",
+        help="file to write, ending in .onnx, .h or .js",
     )
     parser.add_argument(
         "--int8",

@@ -253,7 +253,7 @@ _RESULTS = (
     Option(
         "out",
         "results",
-        "save the trained network to this file; of a table, with all that reads new rows",
+        "save the trained network to this file; for a table, with the encoder of its rows",
         Path,
         "FILE",
         commands=("train",),

@@ -22,7 +22,7 @@ _ROWS = 1 << 16
 
 def add_model_and_file(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that both commands take."""
-    parser.add_argument("model", metavar="MODEL", help="a file that train --out has written")
+    parser.add_argument("model", metavar="MODEL", help="file written by train --out")
     parser.add_argument(
         "file", metavar="FILE", help="a table with the columns that the model was trained with"
     )

@@ -18,9 +18,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "warmup",
         help="compile the kernels ahead of time",
-        description="Compile every kernel and keep it, so that nothing is compiled later.",
+        description="Compile every kernel ahead of time, so that nothing is compiled later.",
         epilog="A folder made with --out serves every machine of its levels with the same versions "
-        "of fastmlp, numba, numpy and Python, wherever it lies: set FASTMLP_KERNELS to it. It is "
+        "of fastmlp, numba, numpy and Python: set FASTMLP_KERNELS to its path. It is "
         "only read.",
     )
     parser.add_argument(
