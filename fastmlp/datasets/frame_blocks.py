@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastmlp.common.errors import argument
 from fastmlp.datasets.frame_file import (
     FrameFile,
     empty_table,
     kind_of,
     name_of,
-    require_file,
     unreadable,
 )
+from fastmlp.datasets.json_lines import read_json_lines
 from fastmlp.datasets.records import (
     Layout,
     Records,
@@ -53,26 +52,14 @@ def frame_blocks(
     Parameters
     ----------
     path, delimiter, expected
-        As for `read_frame_file`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ImportError
-        If polars is not installed.
-    ValueError
-        If the file is no table.
+        As for `read_frame_file`, which raises the same errors.
 
     """
-    require_file(path)
-    kind = kind_of(path)
+    kind = kind_of(path, delimiter)
     whole = FrameFile(name_of(path), None, False, path.stat().st_size)  # type: ignore[arg-type]
     if kind == "CSV":
         yield from _csv_blocks(path, delimiter, expected, whole)
         return
-    if delimiter is not None:
-        raise ValueError(f"{argument('delimiter')} is for text files, and '{path}' is {kind}")
     frames = _json_blocks(path) if kind == "JSON lines" else _typed_blocks(path, kind)
     for frame in frames:
         yield replace(whole, frame=frame)
@@ -206,7 +193,7 @@ def _json_blocks(path: Path) -> Iterator["pl.DataFrame"]:
     """Yield blocks of JSON lines; the columns are those of the first."""
     import polars as pl
 
-    source, columns = _Source(path), None
+    source, columns, n_lines = _Source(path), None, 0
     while not source.at_end or source.pending:
         source.read_on(BLOCK_BYTES)
         end = len(source.pending) if source.at_end else source.pending.rfind(_NEWLINE) + 1
@@ -214,10 +201,10 @@ def _json_blocks(path: Path) -> Iterator["pl.DataFrame"]:
             source.read_on(2 * len(source.pending))
             continue
         text, source.pending = source.pending[:end], source.pending[end:]
+        n_before, n_lines = n_lines, n_lines + text.count(_NEWLINE)
         if not text.strip():
             continue
-        with unreadable(path, "JSON lines"):
-            frame = pl.read_ndjson(text)
+        frame = read_json_lines(text, path, n_before)
         if columns is None:
             columns = frame.columns
         known = set(frame.columns)
@@ -232,7 +219,13 @@ def _typed_blocks(path: Path, kind: str) -> Iterator["pl.DataFrame"]:
     import polars as pl
 
     with unreadable(path, kind):
-        rows = pl.scan_parquet(path) if kind == "Parquet" else pl.scan_ipc(path)
+        match kind:
+            case "Parquet":
+                rows = pl.scan_parquet(path)
+            case "Arrow":
+                rows = pl.scan_ipc(path)
+            case _:
+                rows = pl.read_ipc_stream(path).lazy()
         n_rows = rows.select(pl.len()).collect().item()
         width = len(rows.collect_schema())
     if not width or not n_rows:

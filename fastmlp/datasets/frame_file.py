@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp.common.errors import argument, printable
+from fastmlp.datasets.json_lines import read_json_lines
 from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.records import read_records
-from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes
+from fastmlp.datasets.text_file import PACKED_SUFFIXES, read_text_bytes, require_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +23,6 @@ __all__ = [
     "kind_of",
     "name_of",
     "read_frame_file",
-    "require_file",
     "require_polars",
     "unreadable",
 ]
@@ -32,6 +32,7 @@ _TYPED = {
     ".arrow": "Arrow",
     ".feather": "Arrow",
     ".ipc": "Arrow",
+    ".json": "JSON lines",
     ".jsonl": "JSON lines",
     ".ndjson": "JSON lines",
 }
@@ -88,26 +89,13 @@ def read_frame_file(path: Path, delimiter: str | None = None, expected: str = ""
         If the file is no table, or is larger than the memory that it may take.
 
     """
-    require_file(path)
-    european = False
-    kind = kind_of(path)
-    if kind == "CSV":
-        frame, european = _read_csv(path, delimiter, expected)
-    elif delimiter is not None:
-        raise ValueError(f"{argument('delimiter')} is for text files, and '{path}' is {kind}")
-    else:
-        frame = _read_typed(path, kind)
+    kind = kind_of(path, delimiter)
+    frame, european = (
+        _read_csv(path, delimiter, expected) if kind == "CSV" else (_read_typed(path, kind), False)
+    )
     if not frame.width or not frame.height:
         raise empty_table(path, frame.width)
     return FrameFile(name_of(path), frame, european, path.stat().st_size)
-
-
-def require_file(path: Path) -> None:
-    """Raise an error if there is no such file, or nothing that could read it."""
-    require_polars()
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"the table '{path}' {problem}")
 
 
 def empty_table(path: Path, width: int) -> ValueError:
@@ -137,14 +125,28 @@ def require_polars() -> None:
         ) from None
 
 
-def kind_of(path: Path) -> str:
-    """Return what kind of table a file is."""
+def kind_of(path: Path, delimiter: str | None = None) -> str:
+    """Return what kind of table a file is; raise an error if it is not there or cannot be read.
+
+    A delimiter is an error too, unless the file is of the kind that has one.
+    """
+    require_polars()
+    require_file(path)
+    kind = _kind_of(path)
+    if delimiter is not None and kind != "CSV":
+        raise ValueError(f"{argument('delimiter')} is for text files, and '{path}' is {kind}")
+    return kind
+
+
+def _kind_of(path: Path) -> str:
     with open(path, "rb") as file:
         start = file.read(6)
     if start[:4] == b"PAR1":
         return "Parquet"
     if start == b"ARROW1":
         return "Arrow"
+    if start[:4] == b"\xff\xff\xff\xff":
+        return "an Arrow stream"
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         suffixes.pop()
@@ -173,7 +175,9 @@ def _read_typed(path: Path, kind: str) -> "pl.DataFrame":
             return pl.read_parquet(path)
         if kind == "Arrow":
             return pl.read_ipc(path)
-        return pl.read_ndjson(read_text_bytes(path))
+        if kind == "an Arrow stream":
+            return pl.read_ipc_stream(path)
+        return read_json_lines(read_text_bytes(path), path)
 
 
 def name_of(path: Path) -> str:

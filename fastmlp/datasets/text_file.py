@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from fastmlp.datasets.limits import allowed_bytes, readable
 
-__all__ = ["PACKED_SUFFIXES", "read_text_bytes", "text_pieces"]
+__all__ = ["PACKED_SUFFIXES", "read_text_bytes", "require_file", "text_pieces"]
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
@@ -65,9 +65,7 @@ def text_pieces(path: Path) -> Iterator[bytes]:
 
     See `read_text_bytes` for what is raised, by the first piece or a later one.
     """
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "does not exist"
-        raise FileNotFoundError(f"the table '{path}' {problem}")
+    require_file(path)
     with open(path, "rb") as file:
         start = file.read(8)
         file.seek(0)
@@ -75,6 +73,13 @@ def text_pieces(path: Path) -> Iterator[bytes]:
             if start.startswith(magic):
                 raise ValueError(f"'{path}' is {kind}: save it as CSV in UTF-8")
         yield from _checked(_pieces(file, path, start), path)
+
+
+def require_file(path: Path) -> None:
+    """Raise FileNotFoundError if there is no such file."""
+    if not path.is_file():
+        problem = "is not a file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"the table '{path}' {problem}")
 
 
 def _pieces(file: BinaryIO, path: Path, start: bytes) -> Iterator[bytes]:
