@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp.cli.tables import doubts_collected, tell_doubts
+from fastmlp.cli.tables import doubts_collected, subject, tell_doubts
 from fastmlp.common.errors import printable
 from fastmlp.datasets.frame_blocks import frame_blocks
 from fastmlp.datasets.frame_file import FrameFile
@@ -76,8 +76,9 @@ def predictions(
         for start in range(0, len(file.frame), _ROWS):
             frame = file.frame[start : start + _ROWS]
             with doubts_collected() as doubts:
-                inputs = model.encoder.transform(frame, first_row=n_before)
-            new = {doubt.partition(" is read as ")[0]: doubt for doubt in doubts}
+                rows = range(n_before, n_before + len(frame))
+                inputs = model.encoder.transform(frame, rows=rows)
+            new = {subject(doubt): doubt for doubt in doubts}
             tell_doubts(doubt for column, doubt in new.items() if column not in told)
             told.update(new)
             yield model.predict_encoded(inputs, n_threads)

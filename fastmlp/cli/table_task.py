@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.cli.tables import doubts_collected, grouped, tell_doubts
+from fastmlp.cli.tables import doubts_collected, grouped, subject, tell_doubts
 from fastmlp.common.errors import printable
 from fastmlp.datasets.columns import ReadAs, Rules
 from fastmlp.datasets.frame_file import FrameFile, read_frame_file
@@ -128,10 +128,11 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
     frame = file.frame.drop(target)
     if arguments.test is None:
         train, test = _split(answer, seed)
-        test_frame, y_test = frame[answer.rows[test]], answer.y[test]
+        test_rows = answer.rows[test]
+        test_frame, y_test = frame[test_rows], answer.y[test]
     else:
         train = np.arange(len(answer.y))
-        test_frame, y_test = _read_test(arguments, target, answer, rules)
+        test_frame, y_test, test_rows = _read_test(arguments, target, answer, rules)
     for name in ("categorical", "numeric"):
         lists[name] = [column for column in lists[name] if column != target]
     encoder = TableEncoder(
@@ -141,12 +142,19 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         missing=lists["missing"],
     )
     train_frame = frame[answer.rows[train]]
-    encoder.fit(train_frame, european=file.european)
+    encoder.fit(train_frame, european=file.european, rows=answer.rows[train])
     doubts = _tell(answer.read_as, encoder)
     _require_memory(encoder, len(frame), file.n_bytes)
     with doubts_collected() as new:
-        inputs = encoder.transform(train_frame, quiet=True), encoder.transform(test_frame)
-    new = [f"{doubt} of the test rows" for doubt in new]
+        inputs = (
+            encoder.transform(train_frame, quiet=True),
+            encoder.transform(test_frame, rows=test_rows),
+        )
+    if arguments.test is None:
+        told = set(map(subject, doubts))
+        new = [doubt for doubt in new if subject(doubt) not in told]
+    else:
+        new = [f"{doubt} of {arguments.test}" for doubt in new]
     tell_doubts(new)
     y = answer.y if answer.classes is not None else answer.y.astype(np.float64)
     return TableTask(
@@ -197,13 +205,13 @@ def _split(answer: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_test(
     arguments: argparse.Namespace, target: str, answer: Target, rules: Rules
-) -> tuple[Any, np.ndarray]:
+) -> tuple[Any, np.ndarray, np.ndarray]:
     path = Path(arguments.test).expanduser()
     file = read_frame_file(path, arguments.delimiter, target)
     if target not in file.frame.columns:
         raise ValueError(f"--test {path} lacks the column '{target}', which is to be predicted")
     y, rows = labels_of(file, target, answer.classes, rules)
-    return file.frame[rows], y
+    return file.frame[rows], y, rows
 
 
 def labels_of(

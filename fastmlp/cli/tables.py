@@ -1,6 +1,7 @@
 """Reading a table named on the command line, and reporting how its columns were read."""
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Generator, Iterable, Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "is_table",
     "read_table",
     "require_no_table_options",
+    "subject",
     "tell_doubts",
 ]
 
@@ -79,6 +81,11 @@ def tell_doubts(doubts: Iterable[str]) -> None:
     """Print doubts to standard error, one line each."""
     for doubt in doubts:
         print(f"fastmlp: {printable(doubt)}", file=sys.stderr)
+
+
+def subject(doubt: str) -> str:
+    """Return the part of a doubt about new values that names the column."""
+    return re.split(" is read as | holds '", doubt, maxsplit=1)[0]
 
 
 def grouped(columns: Sequence[tuple[str, str]]) -> list[str]:

@@ -1,5 +1,6 @@
 """Interpretation of a table's columns as numbers, moments or categories, or as useless."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "ReadAs",
+    "RowNumbers",
     "Rules",
     "about_odd",
     "looked_up",
@@ -34,12 +36,20 @@ FEW = 20
 
 CELLS_AT_ONCE = 1 << 20
 
+RowNumbers = Sequence[int] | np.ndarray | None
+
+EXACT = float(1 << 53)
+"""From here on, different whole numbers may be the same float64."""
+
 ID_NAMES = frozenset(
     (
         *("id", "ids", "uid", "uuid", "idx", "index", "key", "no", "nr"),
         *("row", "rowid", "rowname", "rownames", "rownum", "rownumber"),
+        "unnamed",  # pandas calls a nameless column "Unnamed: 0"
     )
 )
+NAMELESS_FIRST = "column 1"
+"""What `records` calls a nameless first column, in which R and pandas write row names."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,9 @@ class Rules:
         Additional texts that mean a missing value, in lower case.
     european : bool
         Whether an ambiguous comma is a decimal comma.
+    rows : sequence of int, or None
+        The numbers of the rows in the user's table, counted from 0, for messages; None if the
+        rows are the whole table.
 
     """
 
@@ -120,6 +133,7 @@ class Rules:
     numeric: frozenset[str] = frozenset()
     missing: frozenset[str] = field(default_factory=frozenset)
     european: bool = False
+    rows: "RowNumbers" = None
 
 
 def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
@@ -158,6 +172,7 @@ def _read_together(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) ->
     odd |= bool(rules.missing)
     odd |= np.array([name in rules.categorical for name in names])
     table = numbers.to_numpy().reshape(shape)
+    odd |= (np.abs(table) >= EXACT).any(axis=1)
     texts = None
     if odd.any():
         texts = texts_of(cells.select(pl.nth(np.flatnonzero(odd).tolist())), rules.missing)
@@ -179,18 +194,20 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
         different = texts.different.gather(candidates)
         numbers = parse_numbers(different, european=rules.european)
         share = 1 - numbers.values.null_count() / len(candidates)
+        if name not in rules.numeric and _blurred(different, numbers.values):
+            return _read_long_numbers(name, texts)
         if share >= MOSTLY or name in rules.numeric:
             values, odd = looked_up(texts, candidates, numbers.values)
-            doubts = [numbers.doubt, about_odd(texts, odd, "numbers")]
+            doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
             column = read_values(name, values, rules, numbers.style, doubts)
             return replace(column, decimal_comma=numbers.decimal_comma)
         moments = parse_moments(different)
         if moments is not None:
             values, odd = looked_up(texts, candidates, moments.values)
-            doubts = [moments.doubt, about_odd(texts, odd, "moments")]
+            doubts = [moments.doubt, about_odd(texts, odd, "dates", rules.rows)]
             column = read_values(name, values, rules, moments.style, doubts, kind="moment")
             return replace(column, written=moments.format)
-    if len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum():
+    if _nearly_all_differ(texts):
         what = f"a different text in nearly every row, such as {_short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
         return _left_out(name, what, doubt)
@@ -202,6 +219,31 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             f"numbers: {argument('numeric', [name])} reads them as missing"
         )
     return read_categories(name, texts, mixed)
+
+
+def _nearly_all_differ(texts: Texts) -> bool:
+    return len(texts) > FEW and len(texts) >= MOSTLY * (texts.codes >= 0).sum()
+
+
+def _blurred(different: "pl.Series", values: "pl.Series") -> bool:
+    """Tell whether whole numbers are so long that float64 makes different ones the same."""
+    if not (values.abs() >= EXACT).any():
+        return False
+    whole = different.str.contains(r"^[+-]?\d+$").all()
+    return bool(whole) and values.n_unique() < len(set(map(int, different)))
+
+
+def _read_long_numbers(name: str, texts: Texts) -> Column:
+    """Return whole numbers that float64 blurs as categories, or leave identifiers out."""
+    if _nearly_all_differ(texts):
+        what = f"a different whole number in nearly every row, such as {texts.different[0]}"
+        doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
+        return _left_out(name, what, doubt)
+    doubt = (
+        f"is read as categories, since it holds whole numbers that are too long to tell apart as "
+        f"numbers, such as {texts.different[0]}: {argument('numeric', [name])} rounds them"
+    )
+    return read_categories(name, texts, doubt)
 
 
 def looked_up(
@@ -224,16 +266,21 @@ def looked_up(
     return texts.looked_up(table, np.nan), places[np.isnan(parsed)]
 
 
-def about_odd(texts: Texts, odd: np.ndarray, kind: str, first_row: int = 0) -> str:
-    """Say which texts of a column of numbers or moments count as missing; "" if none do."""
+def about_odd(texts: Texts, odd: np.ndarray, kind: str, rows: RowNumbers = None) -> str:
+    """Say which texts of a column of numbers or dates count as missing; "" if none do."""
     if not len(odd):
         return ""
     shown = ", ".join(_short(texts.different[int(place)]) for place in odd[:3])
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
-        f"{first_row + texts.row_of(odd[0])}"
+        f"{_told(texts.row_of(odd[0]) - 1, rows)}"
     )
+
+
+def _told(row: int, rows: RowNumbers) -> int:
+    """Return the number of a row as people count."""
+    return 1 + (row if rows is None else int(rows[row]))
 
 
 def _short(text: str) -> str:
@@ -252,7 +299,7 @@ def read_values(
     low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     if np.isnan(low):
         return _left_out(name, "without values")
-    require_finite(name, values, low, high)
+    require_finite(name, values, f"{argument('drop', [name])} leaves the column out", rules.rows)
     if low == high:
         what = f"the same value {low:g} in every row"
         return _left_out(name, what, "", _narrow(values), fallback=True)
@@ -270,16 +317,14 @@ def read_values(
     return Column(ReadAs(name, kind, how, doubt), _narrow(values))
 
 
-def require_finite(
-    name: str, values: np.ndarray, low: float, high: float, first_row: int = 0
-) -> None:
-    """Raise ValueError if the lowest or highest number of a column is beyond float32."""
-    largest = float(np.finfo(np.float32).max)
-    if max(-low, high) > largest:
-        row = int(np.flatnonzero(np.abs(values) > largest)[0])
+def require_finite(name: str, values: np.ndarray, remedy: str, rows: RowNumbers = None) -> None:
+    """Raise ValueError if a number of a column is beyond float32, and say what to do."""
+    beyond = np.abs(values) > float(np.finfo(np.float32).max)
+    if beyond.any():
+        row = int(beyond.argmax())
         raise ValueError(
-            f"the column '{name}' must hold finite float32 numbers, got {values[row]:g} in data "
-            f"row {first_row + row + 1}: {argument('drop', [name])} leaves the column out"
+            f"the column {printable(name)!r} must hold finite float32 numbers, got "
+            f"{values[row]:g} in data row {_told(row, rows)}: {remedy}"
         )
 
 
@@ -299,8 +344,9 @@ def _row_number(name: str, values: np.ndarray, low: float, high: float) -> str:
     """Say in words how the values merely number the rows; return "" if they do not."""
     n_rows = len(values)
     counts = low in (0, 1) and high == low + n_rows - 1
-    words = name.lower().replace(" ", "_").replace(".", "_").split("_")
+    words = re.sub(r"[ .:_]+", "_", name.lower()).strip("_").split("_")
     named = words[-1] in ID_NAMES or words[0] in ID_NAMES or name.endswith(("Id", "ID"))
+    named |= name == NAMELESS_FIRST
     if n_rows < 5 or not (counts or named):
         return ""
     ordered = np.sort(values)

@@ -102,6 +102,7 @@ class NumberColumn(FittedColumn):
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
         values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written)
+        require_finite(raw.name, values, "leave the cell empty", raw.rows)
         return np.clip(values - self.center, -LARGEST, LARGEST)[:, None]
 
 
@@ -137,6 +138,7 @@ class MomentColumn(FittedColumn):
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, number of parts), NaN if missing."""
         seconds = numbers_of(raw, missing, "moment", False, self.written)
+        require_finite(raw.name, seconds, "leave the cell empty", raw.rows)
         return moment_parts(seconds, self.parts, self.center)
 
 
@@ -188,7 +190,24 @@ class CategoryColumn(FittedColumn):
         found = as_texts(raw, missing)
         table = np.array([self._code(text) for text in found.spelled()], np.int32)
         table[found.unmistakable] = 0
+        if (
+            len(table)
+            and not raw.quiet
+            and not np.isin(table, range(1, len(self.categories) + 1)).any()
+        ):
+            self._warn(found.different.filter(~found.unmistakable))
         return found.looked_up(table, 0)
+
+    def _warn(self, unknown: Any) -> None:
+        """Warn that no text is a known category: the notation may have changed."""
+        if len(unknown):
+            warnings.warn(
+                f"the column {printable(self.name)!r} holds {unknown[0]!r} and none of the "
+                f"categories of the training rows, such as {self.categories[0]!r}: they count as "
+                f"{'rare ones' if self.shared else 'missing'}",
+                UserWarning,
+                stacklevel=2,
+            )
 
 
 def as_texts(raw: RawColumn, missing: frozenset[str]) -> Texts:
@@ -232,8 +251,6 @@ def numbers_of(
     ------
     TypeError
         If the column holds something else than in training.
-    ValueError
-        If a number is infinite.
 
     """
     if isinstance(raw.values, np.ndarray):
@@ -243,13 +260,8 @@ def numbers_of(
                 f"the column {printable(raw.name)!r} held {words[kind]} in training, got "
                 f"{words[raw.kind]}"
             )
-        values = _without(raw.values, missing) if kind == "number" else raw.values
-    else:
-        values = _parsed(raw, missing, kind, decimal_comma, written)
-    if len(values):
-        low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
-        require_finite(raw.name, values, low, high, raw.first_row)
-    return values
+        return _without(raw.values, missing) if kind == "number" else raw.values
+    return _parsed(raw, missing, kind, decimal_comma, written)
 
 
 def meant_numbers(missing: frozenset[str]) -> list[float]:
@@ -276,6 +288,10 @@ def _parsed(
     decimal_comma: bool | None,
     written: MomentFormat | None,
 ) -> np.ndarray:
+    if kind == "number" and not decimal_comma and not missing:
+        plain = raw.values.cast(float, strict=False)
+        if plain.null_count() == raw.values.null_count():  # nearly always, and much faster
+            return plain.to_numpy()
     found: Any = next(texts_of(raw.values.to_frame(), missing))
     candidates = np.flatnonzero(~found.markers)
     if not len(candidates):
@@ -289,7 +305,7 @@ def _parsed(
         moments = parse_moments(different)
         parsed = different.is_null().cast(float) * np.nan if moments is None else moments.values
     values, odd = looked_up(found, candidates, parsed)
-    doubt = about_odd(found, odd, "numbers" if kind == "number" else "moments", raw.first_row)
+    doubt = about_odd(found, odd, "numbers" if kind == "number" else "dates", raw.rows)
     if doubt and not raw.quiet:
         warnings.warn(f"the column '{raw.name}' {doubt}", UserWarning, stacklevel=2)
     return values

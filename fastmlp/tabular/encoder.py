@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastmlp.common.errors import unknown
-from fastmlp.datasets.columns import Rules
+from fastmlp.datasets.columns import RowNumbers, Rules
 from fastmlp.datasets.encode import MAX_CATEGORIES
 from fastmlp.tabular import fitting
 from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn
@@ -109,7 +109,7 @@ class TableEncoder:
         self.missing: tuple[str, ...] = tuple(missing)
         self.max_categories: int = max_categories
 
-    def fit(self, X: Any, *, european: bool = False) -> Self:
+    def fit(self, X: Any, *, european: bool = False, rows: RowNumbers = None) -> Self:
         """Learn the columns from the rows of a data frame or array.
 
         Parameters
@@ -117,6 +117,8 @@ class TableEncoder:
         X : data frame or array_like of shape (N, D)
         european : bool, default False
             Whether a comma in a text is decimal if no other text of the column decides it.
+        rows : sequence of int, optional
+            The numbers of the rows in a larger table, counted from 0, for messages.
 
         Raises
         ------
@@ -132,7 +134,7 @@ class TableEncoder:
             if name in self.numeric:
                 raise ValueError(f"the column {name!r} cannot be both categorical and numeric")
         rules = Rules(
-            frozenset(self.categorical), frozenset(self.numeric), self.missing_texts, european
+            frozenset(self.categorical), frozenset(self.numeric), self.missing_texts, european, rows
         )
         kept = [name for name in names if name not in self.drop]
         found, doubts = fitting.fit_columns(raw_columns(X, kept), rules, self.max_categories)
@@ -148,14 +150,14 @@ class TableEncoder:
             )
         return self
 
-    def transform(self, X: Any, *, first_row: int = 0, quiet: bool = False) -> Encoded:
+    def transform(self, X: Any, *, rows: RowNumbers = None, quiet: bool = False) -> Encoded:
         """Encode rows; columns are found by their names, and others are ignored.
 
         Parameters
         ----------
         X : data frame or array_like of shape (N, D)
-        first_row : int, default 0
-            How many rows of a larger table come before, for messages.
+        rows : sequence of int, optional
+            The numbers of the rows in a larger table, counted from 0, for messages.
         quiet : bool, default False
             Whether not to warn of texts among numbers. `doubts` has those of the training rows.
 
@@ -172,7 +174,7 @@ class TableEncoder:
         codes = np.empty((len(numbers), len(self.sizes)), np.int32)
         place = code_place = 0
         for column, raw in zip(used, self._raw_columns(X), strict=True):
-            raw = replace(raw, first_row=first_row, quiet=quiet)
+            raw = replace(raw, rows=rows, quiet=quiet)
             if isinstance(column, CategoryColumn):
                 codes[:, code_place] = column.encode(raw, self.missing_texts)
                 code_place += 1

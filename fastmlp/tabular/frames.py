@@ -4,12 +4,13 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastmlp.common.errors import printable
+from fastmlp.common.errors import argument, printable
+from fastmlp.datasets.columns import EXACT, RowNumbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +45,8 @@ class RawColumn:
         is one, or a truth value; other texts may turn out to be numbers or dates.
     values : ndarray of float64, or polars.Series of texts
         NaN or null if missing.
-    first_row : int
-        How many rows of the table come before, for messages.
+    rows : sequence of int, or None
+        The numbers of the rows in the user's table, for messages; see `datasets.columns.Rules`.
     quiet : bool
         Whether to give no warnings about the column.
 
@@ -54,7 +55,7 @@ class RawColumn:
     name: str
     kind: Kind
     values: Any
-    first_row: int = 0
+    rows: RowNumbers = None
     quiet: bool = False
 
     def __len__(self) -> int:
@@ -122,7 +123,8 @@ def raw_columns(X: Any, names: Sequence[str] | None = None) -> Iterator[RawColum
     """
     known = column_names(X)
     wanted = known if names is None else list(names)
-    lacking = [name for name in wanted if name not in known]
+    places = {name: place for place, name in enumerate(known)}
+    lacking = [name for name in wanted if name not in places]
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise ValueError(
@@ -131,7 +133,6 @@ def raw_columns(X: Any, names: Sequence[str] | None = None) -> Iterator[RawColum
         )
     frame = _as_frame(X)
     array = None if frame is not None else _matrix(X)
-    places = {name: place for place, name in enumerate(known)}
     for name in wanted:
         if frame is None:
             yield _of_array(name, array[:, places[name]])  # type: ignore[index]
@@ -184,7 +185,9 @@ def _matrix(X: Any) -> np.ndarray:
 def _of_array(name: str, values: np.ndarray) -> RawColumn:
     match values.dtype.kind:
         case "f" | "i" | "u" | "b":
-            return RawColumn(name, "number", values.astype(np.float64))
+            floats = values.astype(np.float64)
+            is_long = values.dtype.kind in "iu" and _any_long(floats)
+            return _long(name, values.tolist()) if is_long else RawColumn(name, "number", floats)
         case "M" | "m":
             seconds = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64) / _MICROSECONDS
             seconds[np.isnat(values)] = np.nan
@@ -201,7 +204,9 @@ def _of_series(name: str, series: Any) -> RawColumn:
 
     dtype = series.dtype
     if dtype.is_numeric():
-        return RawColumn(name, "number", _floats(series))
+        floats = _floats(series)
+        is_long = dtype.is_integer() and _any_long(floats)
+        return _long(name, _objects(series)) if is_long else RawColumn(name, "number", floats)
     if dtype == nw.Boolean:
         return _of_objects(name, _objects(series))
     if dtype == nw.Datetime or dtype == nw.Date:
@@ -236,7 +241,9 @@ def _of_objects(name: str, values: list[Any]) -> RawColumn:
     if kinds and all(issubclass(kind, bool | np.bool_) for kind in kinds):
         return RawColumn(name, "category", texts(map(_spelled, values)))
     if kinds and all(issubclass(kind, Real | Decimal) for kind in kinds):
-        return RawColumn(name, "number", _numbers(values, float))
+        floats = _numbers(values, float)
+        is_long = all(issubclass(kind, Integral) for kind in kinds) and _any_long(floats)
+        return _long(name, values) if is_long else RawColumn(name, "number", floats)
     if kinds and all(issubclass(kind, datetime.date) for kind in kinds):
         return RawColumn(name, "moment", _numbers(values, _since_1970))
     if kinds and all(issubclass(kind, datetime.time | datetime.timedelta) for kind in kinds):
@@ -245,9 +252,19 @@ def _of_objects(name: str, values: list[Any]) -> RawColumn:
         if not issubclass(kind, str | bytes | Real | Decimal | datetime.date | datetime.time):
             raise TypeError(
                 f"the column {printable(name)!r} must hold numbers, texts or dates, got values of "
-                f"type {kind.__name__}: leave it out or make several columns of it"
+                f"type {kind.__name__}: make several columns of it, or leave it out with "
+                f"{argument('drop', [name])}"
             )
     return RawColumn(name, "text", texts(map(_spelled, values)))
+
+
+def _any_long(values: np.ndarray) -> bool:
+    return bool((np.abs(values) >= EXACT).any())
+
+
+def _long(name: str, values: Iterable[Any]) -> RawColumn:
+    """Return whole numbers of which float64 would make different ones the same, as texts."""
+    return RawColumn(name, "text", texts(None if v is None else str(int(v)) for v in values))
 
 
 def _numbers(values: Sequence[Any], convert: Any) -> np.ndarray:
