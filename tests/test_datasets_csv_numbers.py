@@ -137,7 +137,17 @@ def test_markers_of_missing_numbers_are_categories_among_texts(tmp_path):
         (["1-Mar-2021", "2-Apr-2021"], 1614556800, "date"),
         (["March 1, 2021", "May 2, 2021"], 1614556800, "date"),
         (["03/01/2021", "03/31/2021"], 1614556800, "date"),
+        (["Mon, 01 Mar 2021 02:00:30 GMT", "Tue, 2 Mar 2021 00:00:00 GMT"], 1614564030, "date and"),
+        (["2021-03-01T10:00:00+05:30", "2021-03-02T00:00:00Z"], 1614573000, "date and time"),
+        (["2021-03-01 04:00:00-02", "2021-03-02 00:00:00+00"], 1614578400, "date and time"),
+        (["2021-03-01", "2021-03-02 18:15:00", "2021-03-03"], 1614556800, "date and time"),
+        (["03/01/2021 12:20 AM", "03/31/2021 12:20 p.m."], 1614558000, "date and time"),
+        (["2021.03.01", "2021.11.30"], 1614556800, "date"),
+        (["2021-03", "2021-12"], 1614556800, "date"),
+        (["3/2021", "11/2020"], 1614556800, "date"),
         (["00:10", "23:59"], 600, "time, in seconds"),
+        (["7:05 PM", "12:00 am"], 68700, "time, in seconds"),
+        (["11:20", "0:34.5"], 40800, "time, in seconds"),
         (["38:31:05", "7:00:00", "12:00:30.5"], 138665, "time, in seconds"),
     ],
 )
@@ -151,6 +161,30 @@ def test_dates_and_times_become_seconds(tmp_path, cells, first, style):
 def test_an_ambiguous_date_is_doubtful(tmp_path):
     with pytest.warns(UserWarning, match="'a' may have the day or the month first"):
         read(tmp_path, ["05/06/2021", "07/08/2021", "01/02/2022"] * 4)
+
+
+def test_a_time_zone_in_only_some_cells_is_doubtful(tmp_path):
+    cells = [f"2022-06-{day:02d} 08:30{'+03:00' if day % 2 else ''}" for day in range(1, 25)]
+
+    with pytest.warns(UserWarning, match="'a' has a time zone in only some cells, .* read as UTC"):
+        read(tmp_path, cells)
+
+
+def test_dates_in_several_notations_are_said_to_be_no_dates(tmp_path):
+    cells = [f"2020-07-{day:02d}" if day % 3 else f"{day}.7.2020" for day in range(1, 29)]
+
+    with pytest.warns(
+        UserWarning, match="'a' is read as categories, .* '2020-07-01' and '3.7.2020'"
+    ):
+        read(tmp_path, [cell for cell in cells for _ in range(2)])
+    with pytest.warns(UserWarning, match="'a' is left out, since its dates are written in several"):
+        read(tmp_path, cells)
+
+
+def test_seasons_are_no_months(tmp_path):
+    data = read(tmp_path, ["2008-09", "2009-10", "2010-11", "2011-12"] * 3)
+
+    assert how(data, "a").startswith("category")
 
 
 def test_values_large_relative_to_their_spread_stay_float64(tmp_path):

@@ -32,7 +32,8 @@ def test_an_old_model_of_a_table_predicts_what_it_did(file):
 
     expected = np.load(file.with_suffix(".npy"))
 
-    predicted = old_files.predictions(fastmlp.load(file), old_files.rows_of_table())
+    with pytest.warns(UserWarning, match="'nest' holds 'roof' and none of the categories"):
+        predicted = old_files.predictions(fastmlp.load(file), old_files.rows_of_table())
 
     np.testing.assert_allclose(predicted, expected, rtol=2e-5, atol=2e-6)
 

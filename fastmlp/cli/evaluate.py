@@ -14,7 +14,7 @@ from fastmlp.cli.report import finite_only
 from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_model import add_model_and_file, blocks_of_rows, load_model, predictions
 from fastmlp.cli.table_task import labels_of
-from fastmlp.datasets.columns import Rules
+from fastmlp.datasets.column import Rules
 from fastmlp.datasets.frame_file import FrameFile
 from fastmlp.tabular.metrics import scores
 from fastmlp.tabular.model import TableModel

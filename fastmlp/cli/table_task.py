@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.cli.tables import doubts_collected, grouped, subject, tell_doubts
 from fastmlp.common.errors import printable
-from fastmlp.datasets.columns import ReadAs, Rules
+from fastmlp.datasets.column import ReadAs, Rules
 from fastmlp.datasets.frame_file import FrameFile, read_frame_file
 from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.splits import train_test_rows

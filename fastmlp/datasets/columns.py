@@ -2,24 +2,21 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastmlp.common.errors import argument, printable
 from fastmlp.datasets.cells import parse_numbers
-from fastmlp.datasets.moments import MomentFormat, parse_moments
+from fastmlp.datasets.column import Column, ReadAs, RowNumbers, Rules
+from fastmlp.datasets.moments import are_dates, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "Column",
-    "ReadAs",
-    "RowNumbers",
-    "Rules",
     "about_odd",
     "looked_up",
     "read_categories",
@@ -36,8 +33,6 @@ FEW = 20
 
 CELLS_AT_ONCE = 1 << 20
 
-RowNumbers = Sequence[int] | np.ndarray | None
-
 EXACT = float(1 << 53)
 """From here on, different whole numbers may be the same float64."""
 
@@ -50,90 +45,6 @@ ID_NAMES = frozenset(
 )
 NAMELESS_FIRST = "column 1"
 """What `records` calls a nameless first column, in which R and pandas write row names."""
-
-
-@dataclass(frozen=True)
-class ReadAs:
-    """How one column was read; ``str()`` gives it as one line.
-
-    Attributes
-    ----------
-    name : str
-        The column's name in the header.
-    kind : {"number", "moment", "category", "left out", "target"}
-    how : str
-        Details, such as "12 missing".
-    doubt : str
-        What may have been misread and how to correct it, or empty.
-
-    """
-
-    name: str
-    kind: Literal["number", "moment", "category", "left out", "target"]
-    how: str = ""
-    doubt: str = ""
-
-    def __str__(self) -> str:
-        return f"{printable(self.name)}: {self.description}"
-
-    @property
-    def description(self) -> str:
-        """The line for this column without its name."""
-        kind = "" if self.kind == "moment" else self.kind
-        return ", ".join(filter(None, (kind, self.how)))
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """The values of a column, as numbers or codes.
-
-    Attributes
-    ----------
-    read_as : ReadAs
-    values : ndarray of shape (N,)
-        Floats, with NaN for missing values; for categories, int32 indices into ``categories``.
-    categories : tuple of str, or None
-        The distinct texts in sorted order, with ``""`` first if values are missing.
-    fallback : bool
-        Whether a column that was left out can be used if there is no other.
-    decimal_comma : bool
-        Whether commas in its numbers were read as decimal.
-    written : MomentFormat, or None
-        How its moments are written.
-
-    """
-
-    read_as: ReadAs
-    values: np.ndarray
-    categories: tuple[str, ...] | None = None
-    fallback: bool = False
-    decimal_comma: bool = False
-    written: MomentFormat | None = None
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The caller's instructions on how to read the columns.
-
-    Attributes
-    ----------
-    categorical, numeric : frozenset of str
-        Names of columns to read as categories, or as numbers, whatever they hold.
-    missing : frozenset of str
-        Additional texts that mean a missing value, in lower case.
-    european : bool
-        Whether an ambiguous comma is a decimal comma.
-    rows : sequence of int, or None
-        The numbers of the rows in the user's table, counted from 0, for messages; None if the
-        rows are the whole table.
-
-    """
-
-    categorical: frozenset[str] = frozenset()
-    numeric: frozenset[str] = frozenset()
-    missing: frozenset[str] = field(default_factory=frozenset)
-    european: bool = False
-    rows: "RowNumbers" = None
 
 
 def read_columns(names: Sequence[str], cells: "pl.DataFrame", rules: Rules) -> Iterator[Column]:
@@ -207,6 +118,8 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             doubts = [moments.doubt, about_odd(texts, odd, "dates", rules.rows)]
             column = read_values(name, values, rules, moments.style, doubts, kind="moment")
             return replace(column, written=moments.format)
+        if len(texts) > FEW and are_dates(different):
+            return _read_mixed_dates(name, texts, different)
     if _nearly_all_differ(texts):
         what = f"a different text in nearly every row, such as {_short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
@@ -219,6 +132,18 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
             f"numbers: {argument('numeric', [name])} reads them as missing"
         )
     return read_categories(name, texts, mixed)
+
+
+def _read_mixed_dates(name: str, texts: Texts, different: "pl.Series") -> Column:
+    """Return dates that no single notation fits as categories, or leave them out."""
+    shapes = different.str.replace_all(r"\d+", "0").str.replace_all(r"[A-Za-z]+", "a")
+    others = different.filter(shapes != shapes[0])
+    examples = f"{_short(different[0])} and {_short(others[0] if len(others) else different[-1])}"
+    why = f"since its dates are written in several ways, such as {examples}: write all in one way"
+    if _nearly_all_differ(texts):
+        what = f"dates written in several ways, such as {examples}"
+        return _left_out(name, what, f"is left out, {why}")
+    return read_categories(name, texts, f"is read as categories, {why}")
 
 
 def _nearly_all_differ(texts: Texts) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.datasets.columns import ReadAs
+from fastmlp.datasets.column import ReadAs
 
 __all__ = ["Dataset"]
 

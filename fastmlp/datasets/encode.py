@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastmlp.common.errors import argument
-from fastmlp.datasets.columns import Column, ReadAs
+from fastmlp.datasets.column import Column, ReadAs
 from fastmlp.datasets.limits import require_bytes
 
 __all__ = ["MAX_CATEGORIES", "Encoded", "encode", "narrowest"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.common.errors import argument, unknown
-from fastmlp.datasets.columns import Column, ReadAs, Rules, read_columns
+from fastmlp.datasets.column import Column, ReadAs, Rules
+from fastmlp.datasets.columns import read_columns
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.encode import Encoded, encode
 from fastmlp.datasets.frame_file import CELL_BYTES, name_of, require_polars

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastmlp.common.errors import argument
 from fastmlp.datasets.cells import Numbers, parse_numbers
-from fastmlp.datasets.columns import FEW, MOSTLY, ReadAs, Rules, looked_up
+from fastmlp.datasets.column import ReadAs, Rules
+from fastmlp.datasets.columns import FEW, MOSTLY, looked_up
 from fastmlp.datasets.encode import narrowest
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of

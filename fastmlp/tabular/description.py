@@ -45,7 +45,7 @@ def from_config(config: dict[str, Any]) -> FittedColumn:
         if name in settings:
             settings[name] = tuple(settings[name])
     if settings.get("written") is not None:
-        settings["written"] = MomentFormat(**settings["written"])
+        settings["written"] = MomentFormat(settings["written"]["date"])
     column = kind(**settings)
     _require_sound(column)
     return column

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastmlp.common.errors import unknown
-from fastmlp.datasets.columns import RowNumbers, Rules
+from fastmlp.datasets.column import RowNumbers, Rules
 from fastmlp.datasets.encode import MAX_CATEGORIES
 from fastmlp.tabular import fitting
 from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.datasets.column import Column, Rules
 from fastmlp.datasets.columns import (
-    Column,
-    Rules,
     read_categories,
     read_columns,
     read_values,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastmlp.common.errors import argument, printable
-from fastmlp.datasets.columns import EXACT, RowNumbers
+from fastmlp.datasets.column import RowNumbers
+from fastmlp.datasets.columns import EXACT
 
 if TYPE_CHECKING:
     import polars as pl
