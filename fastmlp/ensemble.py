@@ -15,7 +15,7 @@ from fastmlp.storage import model_file
 __all__ = ["Ensemble"]
 
 
-class Ensemble:
+class Ensemble(export.Exported):
     """The mean of several trained models.
 
     What is averaged depends on the loss that the models were trained with: probabilities for
@@ -191,25 +191,11 @@ class Ensemble:
                 )
         model_file.save_ensemble(self.models, self.weights.tolist(), path)
 
-    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
-        """Write a file that predicts without fastmlp; the end of its name says the format.
-
-        Whoever runs it passes rows of D numbers and gets what `predict` returns, computed in
-        float32.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
-        int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits.
-
-        """
+    def _exported(self) -> export.Network:
         head = export.Head(_FORMS[self.loss.predicts].link)
         chosen = np.flatnonzero(self.weights)
         members = [export.Member(self.models[i], head) for i in chosen]
-        weights = self.weights[chosen].tolist()
-        export.write(lambda: export.mean_of(members, weights), path, int8=int8)
+        return export.mean_of(members, self.weights[chosen].tolist())
 
     def __len__(self) -> int:
         """Return the number of models."""

@@ -1,7 +1,6 @@
 """Models that predict, and the files that they are exported to."""
 
 import threading
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from fastmlp.layers.stack import Stack
 __all__ = ["Predicting"]
 
 
-class Predicting(Stack):
+class Predicting(Stack, export.Exported):
     """Base class of `fastmlp.Sequential`: what it does once it is trained."""
 
     _rebuilt = (*Stack._rebuilt, "has_plan", "per_thread")
@@ -102,31 +101,5 @@ class Predicting(Stack):
             )
         return Predictor(self, width, max_rows, self.takes_exactly())
 
-    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
-        """Write a file that predicts without fastmlp; the end of its name says the format.
-
-        Whoever runs it passes rows of D numbers and gets the outputs of `predict`, computed in
-        float32. Dropout and other parts that only training has are left out.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.onnx`` for ONNX (needs the extra ``onnx``), ``.h`` for a C99 header with one
-            function, ``.js`` for a JavaScript module.
-        int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits: the text is about a
-            third as large, and compiled, a weight takes 1 byte instead of 4. The header says how
-            far its predictions are off.
-
-        Raises
-        ------
-        TypeError
-            If the model has a layer that is not one of fastmlp's own.
-        ValueError
-            If the end of the name is of no known format, the layers take any number of features,
-            or a parameter is NaN or infinite.
-        OSError
-            If the file cannot be written; an existing one is then unchanged.
-
-        """
-        export.write(lambda: export.network_of(self), path, int8=int8)
+    def _exported(self) -> export.Network:
+        return export.network_of(self)

@@ -5,6 +5,7 @@ formulas, which stand in `fastmlp.formulas`, and each writer has one table of wh
 called in its language.
 """
 
+from fastmlp.export.exported import Exported
 from fastmlp.export.files import SUFFIXES, write
 from fastmlp.export.head import Head
 from fastmlp.export.inputs import Column
@@ -13,6 +14,7 @@ from fastmlp.export.network import Member, Network, mean_of, network_of, outputs
 __all__ = [
     "SUFFIXES",
     "Column",
+    "Exported",
     "Head",
     "Member",
     "Network",

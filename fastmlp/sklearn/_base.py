@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from os import PathLike
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -35,7 +34,7 @@ def store(estimator: Any, arguments: dict[str, Any]) -> None:
             setattr(estimator, name, value)
 
 
-class BaseMLP(BaseEstimator, Estimator):
+class BaseMLP(export.Exported, BaseEstimator, Estimator):
     """Base class of `MLPClassifier` and `MLPRegressor`."""
 
     @property
@@ -324,24 +323,9 @@ class BaseMLP(BaseEstimator, Estimator):
 
     # Prediction.
 
-    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
-        """Write a file that predicts without fastmlp; the end of its name says the format.
-
-        A classifier's file gives the probability of each class, and an ONNX file also the label.
-        Its outputs have the names that skl2onnx gives them: ``label`` and ``probabilities``, or
-        ``variable`` for a regressor.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
-        int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits.
-
-        """
+    def _exported(self) -> export.Network:
         check_is_fitted(self)
-        model, head = self._network.model, self._head()
-        export.write(lambda: export.network_of(model, head), path, int8=int8)
+        return export.network_of(self._network.model, self._head())
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the network's outputs (N, C), before ``out_activation_``."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from numbers import Integral
-from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp.export import Head, Member, mean_of, write
+from fastmlp.export import Exported, Head, Member, Network, mean_of
 from fastmlp.sklearn._base import BaseMLP
 from fastmlp.sklearn._classifier import MLPClassifier
 from fastmlp.sklearn._data import check_dates
@@ -33,7 +32,7 @@ _FLOATS = (np.float64, np.float32)
 _SPARSE = ("csr", "csc")
 
 
-class _Ensemble(BaseEstimator):
+class _Ensemble(Exported, BaseEstimator):
     """Base class of both ensembles."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -159,26 +158,13 @@ class _Ensemble(BaseEstimator):
         rows = self._validated(X, reset=False)
         return np.mean([self._averaged(member, rows) for member in self.estimators_], axis=0)
 
-    def export(self, path: str | PathLike[str], *, int8: bool = False) -> None:
-        """Write a file that predicts without fastmlp; the end of its name says the format.
-
-        It has the inputs and outputs that the file of a single estimator has.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
-        int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits.
-
-        """
+    def _exported(self) -> Network:
         check_is_fitted(self)
         members = [
             Member(each._network.model, each._head(), self._places(each))
             for each in self.estimators_
         ]
-        weights = [1 / len(members)] * len(members)
-        write(lambda: mean_of(members, weights, self._head()), path, int8=int8)
+        return mean_of(members, [1 / len(members)] * len(members), self._head())
 
     def _head(self) -> Head:
         return self.estimators_[0]._head()

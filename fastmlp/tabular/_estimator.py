@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from fastmlp.common.messages import note
-from fastmlp.export import write
+from fastmlp.export import Exported, Network
 from fastmlp.sklearn._base import store
 from fastmlp.sklearn._docs import filled_in
 from fastmlp.sklearn._types import RandomState
@@ -63,7 +63,7 @@ def documented(estimator: _Estimator) -> _Estimator:
     return filled_in(estimator, SHARED)
 
 
-class TableEstimator(BaseEstimator):
+class TableEstimator(Exported, BaseEstimator):
     """What `TabularClassifier` and `TabularRegressor` have in common."""
 
     method: str
@@ -298,23 +298,9 @@ class TableEstimator(BaseEstimator):
         check_is_fitted(self)
         storage.save(self._model, path)
 
-    def export(self, path: str | os.PathLike[str], *, int8: bool = False) -> None:
-        """Write a file that predicts without fastmlp; the end of its name says the format.
-
-        The file takes the columns of the table one by one, and has all networks. Numbers and
-        dates are float64, dates as seconds since 1970. ONNX takes categories as texts; the others
-        take codes, which they list. See docs/how-to/export.md.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.onnx``, ``.h`` or ``.js``, see `fastmlp.Sequential.export`.
-        int8 : bool, default False
-            Whether the weights in a C header become whole numbers of 8 bits.
-
-        """
+    def _exported(self) -> Network:
         check_is_fitted(self)
-        write(lambda: network_of(self._model), path, int8=int8)
+        return network_of(self._model)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether there is a model; attributes alone may come from a fit that failed."""
