@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.common.errors import printable
 from fastmlp.datasets.moments import MomentFormat
 
-__all__ = ["Column", "ReadAs", "RowNumbers", "Rules"]
+__all__ = ["Column", "ReadAs", "RowNumbers", "Rules", "listed"]
 
 RowNumbers = Sequence[int] | np.ndarray | None
 
@@ -96,3 +96,11 @@ class Rules:
     missing: frozenset[str] = field(default_factory=frozenset)
     european: bool = False
     rows: RowNumbers = None
+
+
+def listed(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of an option of several; raise TypeError if it is a single text."""
+    if isinstance(values, str):
+        kind = "texts" if option == "missing" else "column names"
+        raise TypeError(f"{option} must be a list of {kind}: write [{values!r}]")
+    return tuple(values)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.common.errors import argument, unknown
-from fastmlp.datasets.column import Column, ReadAs, Rules
+from fastmlp.datasets.column import Column, ReadAs, Rules, listed
 from fastmlp.datasets.columns import read_columns
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.encode import Encoded, encode
@@ -122,9 +122,7 @@ def csv(
         raise unknown("task", task, TASKS)
     lists = {"categorical": categorical, "numeric": numeric, "drop": drop, "missing": missing}
     for option, names in lists.items():
-        if isinstance(names, str):
-            kind = "texts" if option == "missing" else "column names"
-            raise TypeError(f"{option} must be a list of {kind}: write [{names!r}]")
+        listed(option, names)
     require_polars()
     path = Path(path).expanduser()
     records = read_records(read_text_bytes(path), path, delimiter, target)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from fastmlp.sklearn._base import store
 from fastmlp.sklearn._labels import check_objects
 from fastmlp.sklearn._types import RandomState
-from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented
+from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented, require_rows
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.frames import is_missing
 from fastmlp.tabular.methods import DEFAULT_METHOD
@@ -88,6 +88,7 @@ class TabularClassifier(ClassifierMixin, TableEstimator):
 
     def _checked_y(self, y: Any) -> np.ndarray:
         y = column_or_1d(np.asarray(y), warn=True)
+        require_rows(y)
         if y.dtype.kind != "O":
             assert_all_finite(y, input_name="y")
             return y
@@ -115,8 +116,8 @@ class TabularClassifier(ClassifierMixin, TableEstimator):
         given = self.class_weight
         present = y if isinstance(given, str) else self.classes_
         of_class = compute_class_weight(given, classes=self.classes_, y=present)
-        if of_class.min() < 0:
-            raise ValueError(f"class_weight must not be negative, got {given}")
+        if not (np.isfinite(of_class) & (of_class >= 0)).all():
+            raise ValueError(f"class_weight must be finite and not negative, got {given}")
         of_rows = of_class[_class_numbers(self.classes_, y)]
         return of_rows if weights is None else of_rows * weights
 
@@ -130,7 +131,9 @@ def _classes(y: np.ndarray) -> np.ndarray:
         )
     classes = np.unique(y)
     if len(classes) < 2:
-        raise ValueError(f"y has only one class, {classes[0]!r}: at least two classes are needed")
+        raise ValueError(
+            f"y has only one class, {classes.tolist()[0]!r}: at least two classes are needed"
+        )
     return classes
 
 
@@ -140,4 +143,7 @@ def _class_numbers(classes: np.ndarray, y: np.ndarray) -> np.ndarray:
         numbers = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         if (classes[numbers] == y).all():
             return numbers
-    raise ValueError(f"y has classes that are not among those of the training rows, {classes}")
+    strange = next(value for value in y.tolist() if value not in set(classes.tolist()))
+    raise ValueError(
+        f"y holds the class {strange!r}, which is not among those of the training rows, {classes}"
+    )

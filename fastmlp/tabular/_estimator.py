@@ -38,7 +38,7 @@ from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.training import Member
 
-__all__ = ["CONSTRAINTS", "TableEstimator", "documented"]
+__all__ = ["CONSTRAINTS", "TableEstimator", "documented", "require_rows"]
 
 MAX_WARNINGS = 5
 
@@ -56,6 +56,12 @@ CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
+
+
+def require_rows(y: np.ndarray) -> None:
+    """Raise ValueError if there are no targets."""
+    if not len(y):
+        raise ValueError("y has 0 sample(s): pass at least one row")
 
 
 def documented(estimator: _Estimator) -> _Estimator:
@@ -209,6 +215,11 @@ class TableEstimator(Exported, BaseEstimator):
         if len(rows) < 2:
             raise ValueError(
                 f"at least two rows are needed, one of them for validation, got {len(rows)} sample"
+            )
+        if self.n_cv is not None and self.n_cv > len(rows):
+            raise ValueError(
+                f"n_cv={self.n_cv} divides the rows into more folds than there are rows, "
+                f"{len(rows)}: use n_cv={len(rows)} at most"
             )
 
     def _checked(self, X: Any, reset: bool) -> Any:

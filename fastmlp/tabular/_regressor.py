@@ -1,5 +1,6 @@
 """A regressor for tables, with scikit-learn's interface."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
-from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented
+from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented, require_rows
 from fastmlp.tabular.metrics import REGRESSION
 
 __all__ = ["TabularRegressor"]
@@ -48,6 +49,17 @@ class TabularRegressor(RegressorMixin, TableEstimator):
 
     def _checked_y(self, y: Any) -> np.ndarray:
         y = column_or_1d(np.asarray(y), warn=True)
+        require_rows(y)
+        if y.dtype.kind in "US" or (y.dtype.kind == "O" and isinstance(y[0], str | bytes)):
+            raise ValueError(
+                f"y must hold numbers, got texts such as {y.tolist()[0]!r}: TabularClassifier "
+                "predicts classes, and y.astype(float) makes numbers of texts that are numbers"
+            )
+        if y.dtype.kind in "mM" or (y.dtype.kind == "O" and isinstance(y[0], date | timedelta)):
+            raise TypeError(
+                f"y must hold numbers, got dates or times such as {y[0]}: pass a number of days or "
+                "seconds"
+            )
         y = np.asarray(check_array(y, ensure_2d=False, dtype="numeric", input_name="y"))
         return y.astype(np.float64, copy=False)
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from fastmlp.common.errors import unknown
-from fastmlp.datasets.column import RowNumbers, Rules
+from fastmlp.common.validation import positive_int
+from fastmlp.datasets.column import RowNumbers, Rules, listed
 from fastmlp.datasets.encode import MAX_CATEGORIES
 from fastmlp.tabular import fitting
 from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn
@@ -103,11 +104,19 @@ class TableEncoder:
         missing: Sequence[str] = (),
         max_categories: int = MAX_CATEGORIES,
     ):
-        self.categorical: tuple[str, ...] = tuple(categorical)
-        self.numeric: tuple[str, ...] = tuple(numeric)
-        self.drop: tuple[str, ...] = tuple(drop)
-        self.missing: tuple[str, ...] = tuple(missing)
-        self.max_categories: int = max_categories
+        self.categorical: tuple[str, ...] = listed("categorical", categorical)
+        self.numeric: tuple[str, ...] = listed("numeric", numeric)
+        self.drop: tuple[str, ...] = listed("drop", drop)
+        self.missing: tuple[str, ...] = listed("missing", missing)
+        self.max_categories: int = positive_int("max_categories", max_categories)
+
+    def __repr__(self) -> str:
+        """Show the settings that are not the defaults."""
+        lists = ("categorical", "numeric", "drop", "missing")
+        shown = [f"{name}={list(value)!r}" for name in lists if (value := getattr(self, name))]
+        if self.max_categories != MAX_CATEGORIES:
+            shown.append(f"max_categories={self.max_categories}")
+        return f"TableEncoder({', '.join(shown)})"
 
     def fit(self, X: Any, *, european: bool = False, rows: RowNumbers = None) -> Self:
         """Learn the columns from the rows of a data frame or array.
@@ -127,8 +136,9 @@ class TableEncoder:
 
         """
         names = column_names(X)
+        known = set(names)
         for name in (*self.categorical, *self.numeric, *self.drop):
-            if name not in names:
+            if name not in known:
                 raise unknown("column", name, names)
         for name in self.categorical:
             if name in self.numeric:
@@ -169,6 +179,7 @@ class TableEncoder:
             If a column holds something else than in training, such as dates instead of numbers.
 
         """
+        self._require_fitted()
         used = [column for column in self.columns if column.kind != "left out"]
         numbers = np.empty((count_rows(X), len(self.number_names)), np.float32)
         codes = np.empty((len(numbers), len(self.sizes)), np.int32)
@@ -183,6 +194,10 @@ class TableEncoder:
                 numbers[:, place : place + width] = column.encode(raw, self.missing_texts)
                 place += width
         return Encoded(numbers, codes, self.sizes)
+
+    def _require_fitted(self) -> None:
+        if not self.columns:
+            raise ValueError("this TableEncoder has learned no columns yet: call fit first")
 
     def _raw_columns(self, X: Any) -> Iterator[RawColumn]:
         if self.named and has_names(X):
@@ -201,6 +216,7 @@ class TableEncoder:
 
     def summary(self) -> str:
         """Return one line for each column, which tells how it was read."""
+        self._require_fitted()
         return "\n".join(map(str, self.columns))
 
     @property
