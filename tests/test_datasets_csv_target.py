@@ -41,7 +41,7 @@ def test_the_missing_argument_removes_a_class(tmp_path):
 
 
 def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
-    with pytest.warns(UserWarning, match="no value in 1 row, which is left out, first data row 4"):
+    with pytest.warns(UserWarning, match="no value in data row 4, which is left out"):
         data = read(tmp_path, ["1.5", "2.5", "4.5", "", *(f"{i}.25" for i in range(20))])
 
     assert len(data.y_train) + len(data.y_test) == 23

@@ -14,6 +14,7 @@ from fastmlp.cli.report import finite_only
 from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_model import add_model_and_file, blocks_of_rows, load_model, predictions
 from fastmlp.cli.table_task import labels_of
+from fastmlp.common.errors import counted
 from fastmlp.datasets.column import Rules
 from fastmlp.datasets.frame_file import FrameFile
 from fastmlp.tabular.metrics import scores
@@ -46,10 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     y, rows = labels_of(file, target, classes, Rules(missing=missing, european=file.european))
     n_left_out = len(predicted) - len(rows)
     if n_left_out:
-        print(f"fastmlp: {n_left_out:,} rows without a target are left out", file=sys.stderr)
+        told = f"{counted(n_left_out, 'row')} without a target {'is' if n_left_out == 1 else 'are'}"
+        print(f"fastmlp: {told} left out", file=sys.stderr)
         predicted = predicted[rows]
     found, usual = scores(y, predicted), _baseline(model, y)
-    for line in score_lines(found, usual, (f"{len(rows):,} rows", "model", "baseline")):
+    for line in score_lines(found, usual, (counted(len(rows), "row"), "model", "baseline")):
         print(line)
     if arguments.json:
         report = {"rows": len(rows), "rows_without_target": n_left_out, "scores": found}

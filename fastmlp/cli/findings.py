@@ -19,6 +19,7 @@ from fastmlp.cli.parsing import typed_text
 from fastmlp.cli.scores import baseline_scores, score_text
 from fastmlp.cli.settings import Settings, describe
 from fastmlp.cli.table_task import TableTask, baseline_name
+from fastmlp.common.errors import counted
 from fastmlp.datasets import Dataset
 from fastmlp.report import Findings, Importances
 from fastmlp.tabular.building import Built
@@ -73,7 +74,7 @@ def of_table(
         ("method", found["method"]),
         ("networks", f"{n}, {found['n_parameters']:,} parameters in all"),
         ("best epoch decided by", f"{built.model.metric.label} of the validation rows"),
-        ("training", f"{found['epochs']:,} epochs in {found['train_seconds']:.1f} s"),
+        ("training", f"{counted(found['epochs'], 'epoch')} in {found['train_seconds']:.1f} s"),
         ("network" if n == 1 else "first network", repr(member.recipe.model)),
         ("trained by", _call(member.recipe.options)),
     ]
@@ -136,7 +137,7 @@ def of_network(
         data=facts,
         settings=[
             ("network", f"{describe(settings)}; {parameters}"),
-            ("training", f"{n:,} epochs in {found['train_seconds']:.1f} s"),
+            ("training", f"{counted(n, 'epoch')} in {found['train_seconds']:.1f} s"),
             *_common(found, arguments),
         ],
         columns=[(c.name, c.kind, c.how) for c in data.columns_read],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.cli.table_task import require_columns
 from fastmlp.cli.tables import doubts_collected, subject, tell_doubts
 from fastmlp.common.errors import printable
 from fastmlp.datasets.frame_blocks import frame_blocks
@@ -54,12 +55,8 @@ def blocks_of_rows(arguments: argparse.Namespace, model: TableModel) -> Iterator
     names = model.encoder.names
     path = Path(arguments.file).expanduser()
     for file in frame_blocks(path, arguments.delimiter, names[0]):
-        lacking = [name for name in names if name not in file.frame.columns]
-        if lacking and model.encoder.named:
-            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            raise ValueError(
-                f"'{path}' lacks the column {lacking[0]!r}{more}, which the model was trained with"
-            )
+        if model.encoder.named:
+            require_columns(path, file.frame.columns, names)
         yield file
 
 

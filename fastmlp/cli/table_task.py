@@ -17,10 +17,18 @@ from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.splits import train_test_rows
 from fastmlp.datasets.table import require_known
 from fastmlp.datasets.target import Target, read_target
+from fastmlp.datasets.wording import short
 from fastmlp.tabular import TableEncoder
 from fastmlp.tabular.rows import Rows
 
-__all__ = ["TableTask", "baseline_name", "labels_of", "load_table_task", "texts_of_target"]
+__all__ = [
+    "TableTask",
+    "baseline_name",
+    "labels_of",
+    "load_table_task",
+    "require_columns",
+    "texts_of_target",
+]
 
 _TEST_SHARE = 0.2
 _BYTES_AN_INPUT = 24
@@ -120,10 +128,11 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         raise ValueError(f"the target column '{target}' cannot be dropped")
     rules = _rules(lists, file)
     answer = read_target(target, texts_of_target(file, target), arguments.task or "auto", rules)
-    if answer.classes is not None and len(answer.classes) < 2:
+    if (answer.y == answer.y[0]).all():
+        value = f"{answer.y[0]:g}" if answer.classes is None else short(answer.classes[0])
         raise ValueError(
-            f"the target column '{target}' has only one class, {''.join(answer.classes)!r}: there "
-            "is nothing to learn"
+            f"the target column '{target}' has the same value {value} in every row: there is "
+            "nothing to learn"
         )
     frame = file.frame.drop(target)
     if arguments.test is None:
@@ -145,6 +154,8 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
     encoder.fit(train_frame, european=file.european, rows=answer.rows[train])
     doubts = _tell(answer.read_as, encoder)
     _require_memory(encoder, len(frame), file.n_bytes)
+    if arguments.test is not None:
+        require_columns(Path(arguments.test), test_frame.columns, encoder.names)
     with doubts_collected() as new:
         inputs = (
             encoder.transform(train_frame, quiet=True),
@@ -212,6 +223,17 @@ def _read_test(
         raise ValueError(f"--test {path} lacks the column '{target}', which is to be predicted")
     y, rows = labels_of(file, target, answer.classes, rules)
     return file.frame[rows], y, rows
+
+
+def require_columns(path: Path, found: Sequence[str], names: Sequence[str]) -> None:
+    """Raise ValueError if a file of new rows lacks columns that a model uses."""
+    known = set(found)
+    lacking = [name for name in names if name not in known]
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(
+            f"'{path}' lacks the column {lacking[0]!r}{more}, which the model was trained with"
+        )
 
 
 def labels_of(

@@ -18,7 +18,7 @@ from fastmlp.cli.report import finite_only, wrapped
 from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_task import TableTask, baseline_name, load_table_task
 from fastmlp.cli.watching import Watch
-from fastmlp.common.errors import printable
+from fastmlp.common.errors import counted, printable
 from fastmlp.engine import threads
 from fastmlp.tabular import storage
 from fastmlp.tabular.building import Built, build
@@ -146,8 +146,9 @@ def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
     print(
         wrapped(
             f"{built.model.method}, {networks}, {report['n_parameters']:,} "
-            f"parameters: validation {metric.label} {built.score:.4g}, {report['epochs']} epochs "
-            f"in {report['train_seconds']:.1f} s (compilation {report['compile_seconds']:.1f} s)"
+            f"parameters: validation {metric.label} {built.score:.4g}, "
+            f"{counted(report['epochs'], 'epoch')} in {report['train_seconds']:.1f} s "
+            f"(compilation {report['compile_seconds']:.1f} s)"
         ),
         flush=True,
     )

@@ -19,7 +19,7 @@ from fastmlp.cli.options import DEFAULTS_NOTE, add_dataset, add_options
 from fastmlp.cli.patience import Patience
 from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, describe, method_of_table, of_dataset, resolve
-from fastmlp.common.errors import printable
+from fastmlp.common.errors import counted, printable
 from fastmlp.engine import threads
 
 __all__ = ["add_parser", "build_report", "run"]
@@ -149,7 +149,7 @@ def _print_report(report: dict[str, Any]) -> None:
         parts.append(f"test R2 {r2_text(report['test_r2'])}")
     print(", ".join(parts))
     print(
-        f"{report['n_parameters']:,} parameters, {report['epochs']} epochs in "
+        f"{report['n_parameters']:,} parameters, {counted(report['epochs'], 'epoch')} in "
         f"{report['train_seconds']:.1f} s (compilation {report['compile_seconds']:.1f} s), "
         f"{report['samples_per_second'] or 0:,.0f} samples/s",
         flush=True,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from fastmlp.common.aliases import ALIASES
 
-__all__ = ["argument", "called", "in_shell", "printable", "unknown"]
+__all__ = ["argument", "called", "counted", "in_shell", "printable", "unknown"]
 
 _NEAR = 0.7  # similarity from 0 to 1: "digtis" is a misspelt "digits", "iris" is not
 
@@ -67,6 +67,11 @@ def printable(text: object) -> str:
     or hide text.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things: ``1 row``, ``2,000 rows``."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:

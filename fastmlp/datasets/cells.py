@@ -6,6 +6,8 @@ All functions take the *distinct* texts of a column, as a polars series.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastmlp.datasets.wording import joined
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -131,7 +133,7 @@ def parse_numbers(
     return Numbers(
         cells["value"],
         f"written with {written}" if written else "",
-        " and ".join(doubts),
+        joined(doubts),
         bool(found["currencies"] or found["percent"] or found["cents"]),
         decimal_comma,
     )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fastmlp.common.errors import argument, printable
+from fastmlp.common.errors import argument, counted, printable
 from fastmlp.datasets.cells import parse_numbers
 from fastmlp.datasets.column import Column, ReadAs, RowNumbers, Rules
 from fastmlp.datasets.moments import are_dates, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.datasets.wording import about_case, joined, short
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,14 +122,14 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
         if len(texts) > FEW and are_dates(different):
             return _read_mixed_dates(name, texts, different)
     if _nearly_all_differ(texts):
-        what = f"a different text in nearly every row, such as {_short(texts.different[0])}"
+        what = f"a different text in nearly every row, such as {short(texts.different[0])}"
         doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
         return _left_out(name, what, doubt)
     mixed = ""
     if share > 0.5:
         example = different.filter(numbers.values.is_null())[0]
         mixed = (
-            f"is read as categories, since it holds texts such as {_short(example)} among its "
+            f"is read as categories, since it holds texts such as {short(example)} among its "
             f"numbers: {argument('numeric', [name])} reads them as missing"
         )
     return read_categories(name, texts, mixed)
@@ -138,7 +139,7 @@ def _read_mixed_dates(name: str, texts: Texts, different: "pl.Series") -> Column
     """Return dates that no single notation fits as categories, or leave them out."""
     shapes = different.str.replace_all(r"\d+", "0").str.replace_all(r"[A-Za-z]+", "a")
     others = different.filter(shapes != shapes[0])
-    examples = f"{_short(different[0])} and {_short(others[0] if len(others) else different[-1])}"
+    examples = f"{short(different[0])} and {short(others[0] if len(others) else different[-1])}"
     why = f"since its dates are written in several ways, such as {examples}: write all in one way"
     if _nearly_all_differ(texts):
         what = f"dates written in several ways, such as {examples}"
@@ -195,7 +196,7 @@ def about_odd(texts: Texts, odd: np.ndarray, kind: str, rows: RowNumbers = None)
     """Say which texts of a column of numbers or dates count as missing; "" if none do."""
     if not len(odd):
         return ""
-    shown = ", ".join(_short(texts.different[int(place)]) for place in odd[:3])
+    shown = ", ".join(short(texts.different[int(place)]) for place in odd[:3])
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
@@ -206,10 +207,6 @@ def about_odd(texts: Texts, odd: np.ndarray, kind: str, rows: RowNumbers = None)
 def _told(row: int, rows: RowNumbers) -> int:
     """Return the number of a row as people count."""
     return 1 + (row if rows is None else int(rows[row]))
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def read_values(
@@ -236,7 +233,7 @@ def read_values(
             return _left_out(name, what, doubt, _narrow(values), fallback=True)
     missing = f"{n_missing:,} missing" if n_missing else ""
     how = ", ".join(filter(None, (style, missing)))
-    doubt = " and ".join(filter(None, doubts))
+    doubt = joined(doubts)
     if doubt and kind == "number":
         doubt += f" ({argument('categorical', [name])} keeps texts)"
     return Column(ReadAs(name, kind, how, doubt), _narrow(values))
@@ -289,13 +286,14 @@ def read_categories(name: str, texts: Texts, doubt: str = "") -> Column:
     has_missing = bool(missing.any() or (texts.codes < 0).any())
     if len(known) + has_missing < 2:
         return _left_out(
-            name, f"the same text {_short(names[0])} in every row" if len(known) else ""
+            name, f"the same text {short(names[0])} in every row" if len(known) else ""
         )
     table = np.zeros(len(texts), np.int32)
     table[ordered] = np.arange(len(ordered)) + has_missing
     codes = texts.looked_up(table, 0)
     categories = tuple(names[ordered])
-    how = f"{len(categories)} texts"
+    how = counted(len(categories), "text")
+    doubt = joined([doubt, about_case(categories, "texts")])
     if has_missing:
         categories = ("", *categories)
         how += f", {int((codes == 0).sum()):,} missing"

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastmlp.datasets.wording import joined
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -163,7 +165,7 @@ def _best(texts: "pl.Series", pattern: str) -> Moments | None:
     return Moments(
         parts["seconds"],
         f"{style}, in seconds since 1970",
-        " and ".join(doubts),
+        joined(doubts),
         MomentFormat(date),
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastmlp.common.errors import argument, in_shell
+from fastmlp.common.errors import argument, counted, in_shell
 
 __all__ = ["train_test_rows"]
 
@@ -57,7 +57,7 @@ def train_test_rows(
         train.append(shuffled[n_test:])
     train_rows, test_rows = (rng.permutation(np.concatenate(part)) for part in (train, test))
     if len(test_rows) == 0:
-        rows = f"{n_rows} row{'s' * (n_rows != 1)}"
+        rows = counted(n_rows, "row")
         if labels is not None:
             rows += f" of {len(groups)} class{'es' * (len(groups) != 1)}"
         # the command line has no option for the share of test rows

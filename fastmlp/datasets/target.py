@@ -13,6 +13,7 @@ from fastmlp.datasets.columns import FEW, MOSTLY, looked_up
 from fastmlp.datasets.encode import narrowest
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.datasets.wording import about_case, joined, short
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +91,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
         if n_odd < len(candidates) / 2 and task == "auto" and len(candidates) > FEW:
             odd = int(candidates[numbers.values.is_null().arg_true()[0]])
             raise ValueError(
-                f"the target column '{name}' holds texts such as {texts.different[odd][:40]!r} "
+                f"the target column '{name}' holds texts such as {short(texts.different[odd])} "
                 f"(data row {texts.row_of(odd)}) among its numbers: "
                 f"{argument('numeric', [name])} leaves such rows out, "
                 f"{argument('task', 'classification')} makes every text a class"
@@ -98,7 +99,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
     if task == "regression":
         example = different[0] if len(candidates) else texts.different[0]
         raise ValueError(
-            f"the target column '{name}' holds texts such as {example[:40]!r}, which regression "
+            f"the target column '{name}' holds texts such as {short(example)}, which regression "
             "cannot predict"
         )
     return _from_texts(name, texts)
@@ -120,7 +121,7 @@ def _from_numbers(
     doubts = [numbers.doubt]
     if len(odd):
         doubts.append(
-            f"holds {texts.different[int(odd[0])][:40]!r} (data row {texts.row_of(odd[0])}) among "
+            f"holds {short(texts.different[int(odd[0])])} (data row {texts.row_of(odd[0])}) among "
             "its numbers, which counts as missing"
         )
     if task == "regression" or (task == "auto" and (numbers.amounts or not _are_codes(known))):
@@ -143,6 +144,11 @@ def _from_numbers(
     table = np.full(len(texts), -1, np.int64)
     table[candidates] = [-1 if number is None else place[number] for number in exact]
     labels = texts.looked_up(table, -1)
+    if 2 * len(names) > len(known) and len(names) > FEW:
+        doubts.append(
+            f"has {len(names)} classes in {len(known)} rows: {argument('task', 'regression')} "
+            "predicts numbers"
+        )
     how = f"{len(names)} classes" + (
         f", whole numbers ({argument('task', 'regression')} predicts them as numbers)"
         if task == "auto"
@@ -180,7 +186,7 @@ def _from_texts(name: str, texts: Texts) -> Target:
     if len(names) > FEW and (len(names) > MAX_CLASSES or 2 * len(names) > n_known):
         raise ValueError(
             f"the target column '{name}' holds {len(names)} different texts such as "
-            f"{spelled[0][:40]!r} in {n_known} rows, too many for classes: choose another column"
+            f"{short(spelled[0])} in {n_known} rows, too many for classes: choose another column"
         )
     words = [spelled[place] for place in np.flatnonzero(texts.markers & ~missing)]
     doubt = ""
@@ -199,9 +205,9 @@ def _classes(
 ) -> Target:
     rows = np.flatnonzero(labels >= 0)
     if len(names) == 1:
-        doubts = [*doubts, f"has only one class, {names[0]!r}"]
-    doubts = [*doubts, _about_missing(len(labels), rows)]
-    read_as = ReadAs(name, "target", how, " and ".join(filter(None, doubts)))
+        doubts = [*doubts, f"has only one class, {short(names[0])}"]
+    doubts = [*doubts, about_case(names, "classes"), _about_missing(len(labels), rows)]
+    read_as = ReadAs(name, "target", how, joined(doubts))
     return Target(read_as, labels[rows].astype(np.int64), names, rows)
 
 
@@ -214,17 +220,15 @@ def _amounts(name: str, values: np.ndarray, style: str, doubts: list[str]) -> Ta
         doubts = [*doubts, f"has the same value {y[0]:g} in every row"]
     doubts = [*doubts, _about_missing(len(values), rows)]
     how = ", ".join(filter(None, ("regression", style)))
-    doubt = " and ".join(filter(None, doubts))
-    return Target(ReadAs(name, "target", how, doubt), y.astype(narrowest([y])), None, rows)
+    return Target(ReadAs(name, "target", how, joined(doubts)), y.astype(narrowest([y])), None, rows)
 
 
 def _about_missing(n_rows: int, rows: np.ndarray) -> str:
     n_missing = n_rows - len(rows)
     if not n_missing:
         return ""
-    rows_text = (
-        "1 row, which is left out" if n_missing == 1 else f"{n_missing:,} rows, which are left out"
-    )
     gap = np.flatnonzero(rows != np.arange(len(rows)))
-    first = int(gap[0]) if len(gap) else len(rows)
-    return f"has no value in {rows_text}, first data row {first + 1}"
+    first = 1 + (int(gap[0]) if len(gap) else len(rows))
+    if n_missing == 1:
+        return f"has no value in data row {first}, which is left out"
+    return f"has no value in {n_missing:,} rows, which are left out, the first in data row {first}"

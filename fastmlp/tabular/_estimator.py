@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fastmlp.common.errors import counted
 from fastmlp.common.messages import note
 from fastmlp.export import Exported, Network
 from fastmlp.sklearn._base import store
@@ -254,7 +255,7 @@ class TableEstimator(Exported, BaseEstimator):
         count = f"{number} of {total}" if self.time_limit is None else f"{number}"
         note(
             f"network {count}: validation {metric.label} {member.score:.4g}, "
-            f"{len(member.history)} epochs, {member.seconds:.1f} s"
+            f"{counted(len(member.history), 'epoch')}, {member.seconds:.1f} s"
         )
 
     # Prediction.
@@ -293,7 +294,7 @@ class TableEstimator(Exported, BaseEstimator):
         check_is_fitted(self)
         metric = self._model.metric
         n = len(self._model.recipes)
-        networks = f"{n} network{'s' * (n > 1)} {self._model.method}"
+        networks = f"{counted(n, 'network')} {self._model.method}"
         score = f"validation {metric.label} {self.validation_score_:.4g}"
         return f"{self.encoder_.summary()}\n{networks}: {score}"
 

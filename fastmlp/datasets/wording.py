@@ -1,0 +1,25 @@
+"""How doubts about columns are worded."""
+
+from collections.abc import Iterable
+
+__all__ = ["about_case", "joined", "short"]
+
+
+def joined(doubts: Iterable[str]) -> str:
+    """Return what is doubtful about a column in one sentence, which its name begins."""
+    return "; it ".join(filter(None, doubts))
+
+
+def about_case(names: Iterable[str], what: str) -> str:
+    """Say which names differ only in upper and lower case; "" if none do."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            return f"has the {what} {short(other)} and {short(name)}, which differ only in case"
+    return ""
+
+
+def short(text: str) -> str:
+    """Return a text for a message, in quotes."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")
