@@ -96,6 +96,16 @@ def test_numbers_as_classes_of_nearly_one_row_each_are_doubtful(capsys, tmp_path
     assert any("classes in 50 rows: --task regression predicts numbers" in line for line in err)
 
 
+def test_the_plain_network_says_that_it_reads_only_csv(capsys, tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n')
+
+    code, _, err = run(capsys, "train", path, "--target", "b", "--hidden", 4)
+
+    assert code == 2
+    assert "is JSON lines, and the plain network reads only CSV: leave out its options" in err[-1]
+
+
 def test_test_rows_that_lack_a_column_are_told_by_the_name_of_their_file(capsys, tmp_path):
     held_out = written(tmp_path, "held-out.csv", born=None)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fastmlp.cli.options import OPTIONS
 from fastmlp.common.errors import printable
 from fastmlp.datasets import Dataset
-from fastmlp.datasets.frame_file import FRAME_SUFFIXES
+from fastmlp.datasets.frame_file import FRAME_SUFFIXES, kind_of
 from fastmlp.datasets.text_file import PACKED_SUFFIXES
 
 __all__ = [
@@ -58,6 +58,12 @@ def read_table(arguments: argparse.Namespace) -> Dataset:
         if option.goes == "table"
     }
     given = {name: value for name, value in chosen.items() if value is not None}
+    kind = kind_of(Path(arguments.dataset).expanduser())
+    if kind != "CSV":
+        raise ValueError(
+            f"{arguments.dataset} is {kind}, and the plain network reads only CSV: leave out its "
+            "options, such as --hidden and --epochs, or save the table as CSV"
+        )
     with doubts_collected() as doubts:
         dataset = datasets.csv(arguments.dataset, **given)
     columns = dataset.columns_read
