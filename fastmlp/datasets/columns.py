@@ -200,13 +200,16 @@ def about_odd(texts: Texts, odd: np.ndarray, kind: str, rows: RowNumbers = None)
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"is read as {kind}, and other values count as missing: {shown}{more}, first in data row "
-        f"{_told(texts.row_of(odd[0]) - 1, rows)}"
+        f"{_first(np.isin(texts.codes, odd), rows)[1]}"
     )
 
 
-def _told(row: int, rows: RowNumbers) -> int:
-    """Return the number of a row as people count."""
-    return 1 + (row if rows is None else int(rows[row]))
+def _first(found: np.ndarray, rows: RowNumbers) -> tuple[int, int]:
+    """Return the place of the row that comes first in the file, and its number from 1."""
+    places = np.flatnonzero(found)
+    numbers = places if rows is None else np.asarray(rows)[places]
+    first = int(numbers.argmin())
+    return int(places[first]), int(numbers[first]) + 1
 
 
 def read_values(
@@ -243,10 +246,10 @@ def require_finite(name: str, values: np.ndarray, remedy: str, rows: RowNumbers 
     """Raise ValueError if a number of a column is beyond float32, and say what to do."""
     beyond = np.abs(values) > float(np.finfo(np.float32).max)
     if beyond.any():
-        row = int(beyond.argmax())
+        place, row = _first(beyond, rows)
         raise ValueError(
             f"the column {printable(name)!r} must hold finite float32 numbers, got "
-            f"{values[row]:g} in data row {_told(row, rows)}: {remedy}"
+            f"{values[place]:g} in data row {row}: {remedy}"
         )
 
 
