@@ -145,6 +145,8 @@ def test_markers_of_missing_numbers_are_categories_among_texts(tmp_path):
         (["2021.03.01", "2021.11.30"], 1614556800, "date"),
         (["2021-03", "2021-12"], 1614556800, "date"),
         (["3/2021", "11/2020"], 1614556800, "date"),
+        (["2021 Mar", "1999 Jun"], 1614556800, "date"),
+        (["March 2021", "December 1999"], 1614556800, "date"),
         (["00:10", "23:59"], 600, "time, in seconds"),
         (["7:05 PM", "12:00 am"], 68700, "time, in seconds"),
         (["11:20", "0:34.5"], 40800, "time, in seconds"),

@@ -28,6 +28,9 @@ __all__ = [
     "numbers_of",
 ]
 
+_EVIDENCE = 5
+"""Rows: fewer may well hold only categories that there were not in training."""
+
 LARGEST = float(np.finfo(np.float32).max)
 """Encoded numbers are at most this far from the median."""
 
@@ -190,19 +193,17 @@ class CategoryColumn(FittedColumn):
         found = as_texts(raw, missing)
         table = np.array([self._code(text) for text in found.spelled()], np.int32)
         table[found.unmistakable] = 0
-        if (
-            len(table)
-            and not raw.quiet
-            and not np.isin(table, range(1, len(self.categories) + 1)).any()
-        ):
-            self._warn(found.different.filter(~found.unmistakable))
+        if not raw.quiet:
+            self._warn_of_none(found, table)
         return found.looked_up(table, 0)
 
-    def _warn(self, unknown: Any) -> None:
-        """Warn that no text is a known category: the notation may have changed."""
-        if len(unknown):
+    def _warn_of_none(self, found: Texts, codes: np.ndarray) -> None:
+        """Warn if several rows hold texts, and none a known category: the notation has changed."""
+        n_rows = (~np.append(found.unmistakable, True))[found.codes].sum()
+        if n_rows >= _EVIDENCE and not np.isin(codes, range(1, len(self.categories) + 1)).any():
+            unknown = found.different.filter(~found.unmistakable)[0]
             warnings.warn(
-                f"the column {printable(self.name)!r} holds {unknown[0]!r} and none of the "
+                f"the column {printable(self.name)!r} holds {unknown!r} and none of the "
                 f"categories of the training rows, such as {self.categories[0]!r}: they count as "
                 f"{'rare ones' if self.shared else 'missing'}",
                 UserWarning,
