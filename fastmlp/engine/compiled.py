@@ -73,7 +73,7 @@ class CompiledRunner:
         self._version = model.version
         self._operations, self._standardise = operations, standardise = fused(model, X.shape[1])
         self._batch_size = batch_size
-        self.n_threads = self.useful_threads(n_threads)
+        self.n_threads = self._n_most = self.useful_threads(n_threads)
         training = Training(
             loss.kind,
             optimizer.kind,
@@ -210,6 +210,18 @@ class CompiledRunner:
         """Return how many of so many threads a step can use."""
         return useful_threads(self._operations, self._batch_size, n_threads)
 
+    def leave_room(self, leaves: bool) -> int:
+        """Leave a processor to another thread, or use all again; return the threads used.
+
+        Nothing changes if there are more processors than threads, or only one thread.
+        """
+        n_threads = self._n_most
+        if leaves and n_threads > 1 and n_threads >= threads.available():
+            n_threads -= 1
+        if n_threads != self.n_threads:
+            self._divide_among(n_threads)
+        return n_threads
+
     def steps_done(self) -> int:
         """Return the number of steps done."""
         return self._done + int(self._memory[op.CONTROL][op.STEPS_DONE])
@@ -250,7 +262,8 @@ class CompiledRunner:
             if team.size + first < self.n_threads:
                 works_too = works_too or team.size == 0
                 first = 1 if works_too else 0
-                self._divide_among(team.size + first)
+                self._n_most = team.size + first
+                self._divide_among(self._n_most)
             try:
                 team.start(lambda number: self._run_kernel(number + first), self._abort)
                 if works_too:
@@ -262,7 +275,7 @@ class CompiledRunner:
         return interrupt.pending or polled_out
 
     def _divide_among(self, n_threads: int) -> None:
-        """Redistribute the work over fewer threads because no more can be started."""
+        """Redistribute the work over so many threads, at most as many as at first."""
         self.n_threads, divided = n_threads, self._write(n_threads=n_threads)
         self._plan.header[op.N_THREADS] = n_threads
         columns = int(op.SPLIT_COLUMNS)

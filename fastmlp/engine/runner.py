@@ -86,6 +86,13 @@ class Runner(Protocol):
         """Return the loss without penalties and the accuracy, in inference mode."""
         ...
 
+    def leave_room(self, leaves: bool) -> int:
+        """Leave a processor to another thread, or use all again; return the threads used.
+
+        The bits do not change.
+        """
+        ...
+
     def steps_done(self) -> int:
         """Return the steps done since the runner was built. Cheap, and safe from any thread."""
         ...

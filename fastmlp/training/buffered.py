@@ -77,6 +77,7 @@ class BufferedStream(Stream):
                 part, left = ready[drawn], np.ones(len(ready), bool)
                 left[drawn] = False
                 ready = ready[left]
+                self.reading_seconds = 0.0 if ended else reading.seconds
                 yield part
                 reading.allow(part)
         finally:

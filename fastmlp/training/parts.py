@@ -21,6 +21,8 @@ _SHARE = 0.1  # of the time between two checkpoints, that a part should take
 class _Parts(Protocol):
     """Rows that come in parts; see `fastmlp.training.stream.Stream`."""
 
+    reading_seconds: float
+
     def parts(
         self, epoch: int, stopped: Callable[[], bool], poll: Callable[[], None]
     ) -> Iterable[np.ndarray]:
@@ -53,6 +55,7 @@ class InParts:
         self._look: Callable[[Callable[[], EpochResult], bool], None] = lambda part, stopped: None
         self._seconds = float("inf")
         self._n_steps = batches.count
+        self._processor_seconds = float("inf")  # that a step takes, as far as is known
         self._part: EpochResult | None = None
         self._skipped = 0
 
@@ -98,8 +101,10 @@ class InParts:
         with Interrupt() as interrupt:
             for first, last, found in self._stretches(order, epoch, interrupt, poll):
                 rows = found[: self.batches.n_used - first * self.batches.size]
+                beside = min(last, done + self._steps_beside_reading())
                 while done < last:
-                    stop = min(done + self._n_steps, last)
+                    stop = min(done + self._n_steps, beside if done < beside else last)
+                    n_threads = self.runner.leave_room(done < beside)
                     begin, end = ((n - first) * self.batches.size for n in (done, stop))
                     visited = rows[begin : None if stop == last else end]
                     started = time.perf_counter()
@@ -109,7 +114,7 @@ class InParts:
                     parts.append(result)
                     if parts[-1].interrupted or parts[-1].diverged_step is not None:
                         return self._ended(parts)
-                    self._adjust(stop - done, time.perf_counter() - started)
+                    self._adjust(stop - done, time.perf_counter() - started, n_threads)
                     done = stop
                     if done < len(rates):
                         self._look(partial(joined, parts), False)
@@ -144,8 +149,22 @@ class InParts:
             self._look(lambda: together, True)
         return together
 
-    def _adjust(self, n_steps: int, seconds: float) -> None:
+    def _steps_beside_reading(self) -> int:
+        """Return how many steps to train with one thread less, while the next rows are read.
+
+        Threads wait for each other several times in a step, so one that must share its processor
+        would hold up all others. Reading then costs as many times as there are threads.
+        """
+        if self._stream is None:
+            return 0
+        all_threads, fewer = (self.runner.leave_room(leaves) for leaves in (False, True))
+        if fewer == all_threads:
+            return 0
+        return round(self._stream.reading_seconds * fewer / self._processor_seconds)
+
+    def _adjust(self, n_steps: int, seconds: float, n_threads: int) -> None:
         """Choose the number of steps of the next part by the time that this one took."""
+        self._processor_seconds = max(seconds, 1e-9) * n_threads / n_steps
         if self._seconds < float("inf"):
             wanted = int(n_steps * self._seconds / max(seconds, 1e-9))
             self._n_steps = max(1, min(wanted, 8 * n_steps))

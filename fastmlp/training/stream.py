@@ -1,6 +1,7 @@
 """Rows that do not fit into memory: what all streams have, and the thread that reads ahead."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -29,10 +30,14 @@ class Stream:
     X, targets, weights : numpy.ndarray
         What the rows that `parts` yields are rows of.
     index : None
+    reading_seconds : float
+        Processor time that reading ahead will take while the next part is trained on, as far as
+        is known.
 
     """
 
     index = None
+    reading_seconds: float = 0.0
     X: Any
     targets: Any
     weights: Any
@@ -86,10 +91,18 @@ class Ahead:
     work : callable
         ``work(ahead)`` runs in the thread: it calls `take` for what it may do, and `give`.
 
+    Attributes
+    ----------
+    ended : bool
+        Whether the thread should end.
+    seconds : float
+        Processor time that the thread needed for what it gave last.
+
     """
 
     def __init__(self, work: Callable[["Ahead"], None]):
         self.ended: bool = False
+        self.seconds: float = 0.0
         self._allowed: SimpleQueue[Any] = SimpleQueue()
         self._read: SimpleQueue[Any] = SimpleQueue()
         self._work = work
@@ -127,9 +140,12 @@ class Ahead:
 
     def give(self, result: Any) -> None:
         """In the thread: pass on what has been read."""
+        now = time.thread_time()
+        self.seconds, self._given = now - self._given, now
         self._read.put(result)
 
     def _run(self) -> None:
+        self._given = time.thread_time()
         try:
             self._work(self)
         except BaseException as error:  # raised where the rows are wanted

@@ -89,6 +89,7 @@ class WindowedStream(Stream):
                 if n < n_left:
                     n -= n % self._batch_size
                     n -= self._batch_size * (n_left - n == 1)  # a single row is never alone
+                self.reading_seconds = reading.seconds if windows[number + 1 :] else 0.0
                 if n:
                     yield rows[:n]
                 left, n_left = rows[n:], n_left - n
