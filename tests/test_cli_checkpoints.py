@@ -63,7 +63,8 @@ def test_a_process_that_is_stopped_continues(number, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--resume"], ["--checkpoint DIR"]),
+        (["--resume"], ["--resume", "--checkpoint DIR"]),
+        (["--checkpoint-every", "2 epochs"], ["--checkpoint-every", "--checkpoint DIR"]),
         (["--checkpoint", "DIR", "--checkpoint-every", "often"], ["--checkpoint-every", "often"]),
         (["--checkpoint", "DIR", "--checkpoint-every", "-3"], ["--checkpoint-every", "-3"]),
         (["--checkpoint", __file__], ["--checkpoint", "is a file"]),
@@ -159,13 +160,13 @@ def test_a_sweep_on_the_command_line_keeps_checkpoints(jobs, tmp_path, capsys, m
         return due(self, epochs_done)
 
     with monkeypatch.context() as broken:
-        broken.setattr("fastmlp.cli.sweep.Checkpoint.due", stop)
+        broken.setattr("fastmlp.callbacks.Checkpoint.due", stop)
         assert main(["sweep", *mine]) == 1
         capsys.readouterr()
     assert len(list(tmp_path.rglob("checkpoint-*"))) == 4  # two of each run
 
     with monkeypatch.context() as patched:
-        patched.setattr("fastmlp.cli.sweep.Checkpoint.due", note)
+        patched.setattr("fastmlp.callbacks.Checkpoint.due", note)
         assert main(["sweep", *mine]) == 0
     assert set(continued) == {4, 5}
 
@@ -176,7 +177,9 @@ def test_a_sweep_on_the_command_line_keeps_checkpoints(jobs, tmp_path, capsys, m
     assert "--out DIR" in capsys.readouterr().err
 
 
-def test_training_on_a_table_continues_with_each_network(tmp_path, monkeypatch):
+@pytest.fixture
+def table(tmp_path):
+    """Return the path of a table of birds, which small networks are trained on."""
     for needed in ("sklearn", "narwhals", "polars"):
         pytest.importorskip(needed)
     import polars
@@ -185,33 +188,67 @@ def test_training_on_a_table_continues_with_each_network(tmp_path, monkeypatch):
 
     frame, species, _ = birds(90)
     frame.with_columns(polars.Series("species", species)).write_csv(tmp_path / "birds.csv")
-    command = ["train", str(tmp_path / "birds.csv"), "--target", "species", "--method", "pack"]
-    command += ["--ensemble", "2"]
-    mine = [*command, "--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "5 epochs"]
-    due, asked = Checkpoint.due, []
-
-    def stop(self, epochs_done):
-        if epochs_done == 12:
-            raise StoppedError
-        return due(self, epochs_done)
-
-    def note(self, epochs_done):
-        asked.append(epochs_done)
-        return due(self, epochs_done)
-
     with narrow():
-        assert main([*command, "--out", str(tmp_path / "whole")]) == 0
-        monkeypatch.setattr(Checkpoint, "due", stop)
-        with pytest.raises(StoppedError):
-            main([*mine, "--threads", "1"])
-        monkeypatch.setattr(Checkpoint, "due", note)
-        assert main([*mine, "--resume", "--out", str(tmp_path / "resumed")]) == 0
+        yield str(tmp_path / "birds.csv")
 
-    assert asked.count(1) == 1  # of the network that had not begun
-    models = [fastmlp.load(tmp_path / name)._model for name in ("whole", "resumed")]
-    for one, other in zip(*(model.recipes for model in models), strict=True):
-        np.testing.assert_array_equal(one.model.theta, other.model.theta)
+
+@pytest.fixture
+def due(monkeypatch):
+    """Return a list that grows by the epochs done whenever a checkpoint may be due.
+
+    With a first element, training breaks off after so many epochs.
+    """
+    asked, is_due = [], Checkpoint.due
+
+    def noting(self, epochs_done):
+        if asked[:1] == [epochs_done]:
+            raise StoppedError
+        asked.append(epochs_done)
+        return is_due(self, epochs_done)
+
+    monkeypatch.setattr(Checkpoint, "due", noting)
+    return asked
+
+
+def assert_same_model(path, other):
+    models = [fastmlp.load(each)._model for each in (path, other)]
+    for one, another in zip(*(model.recipes for model in models), strict=True):
+        np.testing.assert_array_equal(one.model.theta, another.model.theta)
     assert models[0].weights == models[1].weights
+
+
+def test_training_on_a_table_continues_with_each_network(table, due, tmp_path):
+    command = ["train", table, "--target", "species", "--method", "pack", "--ensemble", "2"]
+    mine = [*command, "--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "5 epochs"]
+
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    due[:] = [12]
+    with pytest.raises(StoppedError):
+        main([*mine, "--threads", "1"])
+    due.clear()
+    assert main([*mine, "--resume", "--out", str(tmp_path / "resumed")]) == 0
+
+    assert due.count(1) == 1  # of the network that had not begun
+    assert_same_model(tmp_path / "whole", tmp_path / "resumed")
+
+
+def test_a_sweep_of_methods_continues_with_each_network(table, due, tmp_path, capsys):
+    command = ["sweep", table, "--target", "species", "--method", "realmlp-td-s"]
+    command += ["--ensemble", "2,1", "--json"]
+    mine = [*command, "--out", str(tmp_path / "runs"), "--checkpoint-every", "5 epochs"]
+
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    whole = report(capsys)
+    due[:] = [12]
+    assert main([*mine, "--threads", "1"]) == 1
+    due.clear()
+    capsys.readouterr()
+    assert main(mine) == 0
+
+    assert due.count(1) == 1  # of the network that had not begun, of three
+    again = report(capsys)
+    assert [timeless(run) for run in again["runs"]] == [timeless(run) for run in whole["runs"]]
+    assert_same_model(*(tmp_path / name / "best.safetensors" for name in ("whole", "runs")))
 
 
 def test_a_table_within_a_time_limit_has_no_checkpoints(tmp_path, capsys):
@@ -223,3 +260,12 @@ def test_a_table_within_a_time_limit_has_no_checkpoints(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "--checkpoint" in told
     assert "--time-limit" in told
+
+
+@pytest.mark.parametrize(("option", "told"), [("--checkpoint=x", "--out"), ("--resume", "again")])
+def test_a_sweep_says_what_it_has_in_place_of_the_options_of_train(option, told, capsys):
+    assert main(["sweep", *QUICK, option]) == 2
+
+    line = capsys.readouterr().err
+    assert f"no {option.split('=')[0]}: a sweep" in line
+    assert told in line

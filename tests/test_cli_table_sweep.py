@@ -100,7 +100,11 @@ def test_rows_that_compare_are_not_learned_from(monkeypatch, capsys, table):
         (["--ensemble=1,x"], "expected a whole number, 1 or more, got 'x'"),
         (["--ensemble=1", "--plot=a.png"], "needs two options with several values"),
         (["--ensemble=1", "--val-fraction=0"], "give a --val-fraction above 0"),
-        (["--ensemble=1", "--out=x", "--checkpoint-every=1"], "--checkpoint-every is for the"),
+        (["--ensemble=1", "--checkpoint-every=1"], "give --out DIR"),
+        (
+            ["--ensemble=1", "--out=x", "--checkpoint-every=1", "--time-limit=9"],
+            "--checkpoint-every and --time-limit exclude each other",
+        ),
         ([], "a sweep needs values to try"),
     ],
 )

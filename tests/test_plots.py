@@ -78,6 +78,16 @@ def test_training_summary_without_test_rows_is_the_curves():
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
 
 
+def test_training_summary_of_an_ensemble_shows_each_network_and_their_mean():
+    runs = [Run(loss=[4.0, 2.0, 1.5]), Run(loss=[3.0, 1.0]), Run(loss=[8.0, 6.0])]
+
+    axes = plots.training_summary(runs).axes[0]
+
+    drawn = [line.get_ydata().tolist() for line in axes.lines]
+    assert drawn == [[4.0, 2.0, 1.5], [3.0, 1.0], [8.0, 6.0], [5.0, 3.0]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training, mean of 3"]
+
+
 def test_training_summary_of_a_regression_holds_predictions_and_residuals():
     run = Run(loss=[3.0, 2.0])
 

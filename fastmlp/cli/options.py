@@ -298,7 +298,7 @@ _RESULTS = (
         "write a checkpoint every N epochs ('2 epochs') or seconds (300)",
         epochs_or_seconds,
         "N",
-        default="1 epoch",
+        shown_default="1 epoch",
         commands=("train",),
         argument="every",
     ),

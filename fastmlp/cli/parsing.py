@@ -35,10 +35,18 @@ class _Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, with one-line errors that suggest the nearest name for an unknown one."""
+    """argparse's parser, with one-line errors that suggest the nearest name for an unknown one.
+
+    Attributes
+    ----------
+    instead : dict of str to str
+        Options of other commands -> what this one has in their place.
+
+    """
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, formatter_class=_Help, **options)
+        self.instead: dict[str, str] = {}
 
     def error(self, message: str) -> NoReturn:
         """Write one sentence to standard error and exit with code 2."""
@@ -53,8 +61,11 @@ class Parser(argparse.ArgumentParser):
         parsed, extra = super().parse_known_args(args, namespace)
         options = [text for text in extra if text.startswith("--")]
         if options:
+            option = options[0].partition("=")[0]
+            if option in self.instead:
+                self.error(f"there is no {option}: {self.instead[option]}")
             known = [text for text in self._option_string_actions if text.startswith("--")]
-            self.error(str(unknown("option", options[0].partition("=")[0], known)))
+            self.error(str(unknown("option", option, known)))
         if extra:
             self.error(f"unexpected argument {extra[0]!r}: see {self.prog} --help")
         return parsed, extra

@@ -4,14 +4,19 @@ import argparse
 from typing import Any
 
 from fastmlp import sweep
-from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.data import Task, load_task
 from fastmlp.cli.destinations import check_folder
 from fastmlp.cli.fitting import r2
 from fastmlp.cli.options import DEFAULTS_NOTE, add_dataset, add_options
 from fastmlp.cli.report import r2_text, wrapped
 from fastmlp.cli.settings import defaults_for, method_of_table, resolve
-from fastmlp.cli.sweep_results import NO_VALIDATION, check_destinations, finish, searched
+from fastmlp.cli.sweep_results import (
+    NO_VALIDATION,
+    check_destinations,
+    checkpoint_every,
+    finish,
+    searched,
+)
 from fastmlp.cli.trainer import Trainer
 
 __all__ = ["add_parser", "run"]
@@ -26,6 +31,11 @@ def add_parser(commands: Any) -> None:
         "(--hidden 64/128,64). With --random, numbers that need not be whole can be drawn from a "
         f"range (--lr 1e-4:1e-2). {DEFAULTS_NOTE}",
     )
+    parser.instead = {
+        "--checkpoint": "a sweep keeps its finished runs in the folder of --out, and with "
+        "--checkpoint-every the unfinished ones too",
+        "--resume": "a sweep with --out continues by itself when it is started again",
+    }
     add_dataset(parser)
     add_options(parser, "sweep")
     parser.set_defaults(run=run)
@@ -41,11 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     parameters, single = searched(arguments)
     settings |= {name: defaults[name] for name in parameters} | single
     check_destinations(arguments, parameters)
-    every = arguments.checkpoint_every
-    if every is not None:
-        if arguments.out is None:
-            raise ValueError("--checkpoint-every needs a folder to write to: give --out DIR")
-        Checkpoint(arguments.out, every)  # checks it
+    every = checkpoint_every(arguments)
     task = load_task(arguments, settings)
     if not task.has_validation:
         raise ValueError(NO_VALIDATION)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp import plots, sweep
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.destinations import check_file, write_file
 from fastmlp.cli.options import options_of
 from fastmlp.cli.report import finite_only
 from fastmlp.common.errors import printable
 
-__all__ = ["NO_VALIDATION", "check_destinations", "finish", "searched"]
+__all__ = ["NO_VALIDATION", "check_destinations", "checkpoint_every", "finish", "searched"]
 
 NO_VALIDATION = "a sweep compares networks by their validation rows: give a --val-fraction above 0"
 
@@ -55,6 +56,16 @@ def check_destinations(arguments: argparse.Namespace, parameters: dict[str, Any]
         plots.require_format(arguments.plot)
         if len(parameters) < 2:
             raise ValueError("--plot draws a heat map, which needs two options with several values")
+
+
+def checkpoint_every(arguments: argparse.Namespace) -> str | float | None:
+    """Return how often unfinished runs are kept, checked; None: not at all."""
+    every = arguments.checkpoint_every
+    if every is not None:
+        if arguments.out is None:
+            raise ValueError("--checkpoint-every needs a folder to write to: give --out DIR")
+        Checkpoint(arguments.out, every)  # checks it
+    return every
 
 
 def finish(

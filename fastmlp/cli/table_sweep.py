@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 
 from fastmlp import sweep
+from fastmlp.callbacks import Checkpoint
 from fastmlp.cli.destinations import check_folder
 from fastmlp.cli.report import wrapped
 from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.settings import resolve
-from fastmlp.cli.sweep_results import NO_VALIDATION, check_destinations, finish, searched
+from fastmlp.cli.sweep_results import (
+    NO_VALIDATION,
+    check_destinations,
+    checkpoint_every,
+    finish,
+    searched,
+)
 from fastmlp.cli.table_task import TableTask, baseline_name, load_table_task
 from fastmlp.cli.wording import FLAGS
 from fastmlp.common.errors import called
@@ -36,14 +43,18 @@ def run(arguments: argparse.Namespace) -> int:
     settings = resolve(arguments)
     parameters, single = searched(arguments)
     check_destinations(arguments, parameters)
-    if arguments.checkpoint_every is not None:
-        raise ValueError("--checkpoint-every is for the plain network: leave it out")
+    every = checkpoint_every(arguments)
+    if every is not None and arguments.time_limit is not None:
+        raise ValueError(
+            "--checkpoint-every and --time-limit exclude each other on a table, because the time "
+            "left decides on the numbers of networks and epochs: leave one of them out"
+        )
     if not settings["val_fraction"]:
         raise ValueError(NO_VALIDATION)
     task = load_table_task(arguments, settings["seed"])
     metric = metric_of(arguments.metric, classes=task.classes is not None)
     check_folder("--out", arguments.out)
-    trainer = TableTrainer.of(task, metric, settings, arguments.time_limit, single)
+    trainer = TableTrainer.of(task, metric, settings, arguments.time_limit, single, every)
     print(wrapped(task.describe()), flush=True)
     result = sweep.search(
         trainer,
@@ -53,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         n_jobs=arguments.jobs or 1,  # a run uses all threads by itself
         n_threads=arguments.threads,
         folder=arguments.out,
+        checkpoints=every is not None,
         context=[task.describe(), _checksum(task), metric.name, settings["val_fraction"],
                  arguments.time_limit, single],
         scores=[Score(f"val_{metric.name}", f"validation {metric.label}", metric.sign < 0)],
@@ -103,6 +115,8 @@ class TableTrainer:
         Seconds for each run.
     shared : dict
         Values that all runs share.
+    checkpoint_every : str, float or None
+        How often a run keeps its state; None: not at all.
 
     """
 
@@ -112,6 +126,7 @@ class TableTrainer:
     metric: Metric
     time_limit: float | None
     shared: dict[str, Any]
+    checkpoint_every: str | float | None = None
 
     @classmethod
     def of(
@@ -121,6 +136,7 @@ class TableTrainer:
         settings: dict[str, Any],
         time_limit: float | None,
         shared: dict[str, Any],
+        checkpoint_every: str | float | None = None,
     ) -> "TableTrainer":
         """Return a trainer that holds out ``val_fraction`` of the training rows."""
         share, seed = settings["val_fraction"], settings["seed"]
@@ -130,16 +146,21 @@ class TableTrainer:
         except ValueError:  # classes may be too small to be divided
             rows = train_test_rows(len(task.train), share, seed, name="val_fraction")
         learn, compare = (task.train.take(part) for part in rows)
-        return cls(task, learn, compare, metric, time_limit, shared)
+        return cls(task, learn, compare, metric, time_limit, shared, checkpoint_every)
 
     @property
     def n_classes(self) -> int | None:
         """The number of classes; None for numbers."""
         return None if self.task.classes is None else len(self.task.classes)
 
-    def __call__(self, seed: int, n_threads: int, **parameters: Any) -> tuple[KeptTable, Any]:
+    def __call__(
+        self, seed: int, n_threads: int, checkpoint_folder: Path | None = None, **parameters: Any
+    ) -> tuple[KeptTable, Any]:
         """Train once; return the model and its scores."""
         own, began = self.shared | parameters, time.monotonic()
+        keeper = None
+        if checkpoint_folder is not None and self.checkpoint_every is not None:
+            keeper = Checkpoint(checkpoint_folder, self.checkpoint_every, resume=True)
         plan = Plan(
             own.get("method", DEFAULT_METHOD),
             self.metric,
@@ -147,6 +168,7 @@ class TableTrainer:
             deadline=None if self.time_limit is None else began + self.time_limit,
             n_threads=n_threads,
             seed=seed,
+            checkpoint=keeper,
         )
         task = self.task
         classes = None if task.classes is None else np.array(task.classes, object)

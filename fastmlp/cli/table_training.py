@@ -175,5 +175,5 @@ def _draw(built: Built, task: TableTask, predicted: np.ndarray, path: Path) -> N
         confusion = np.zeros((len(task.classes),) * 2, dtype=np.int64)
         np.add.at(confusion, (task.test.y, predicted.argmax(axis=1)), 1)
         how_well = {"confusion": confusion, "class_names": task.classes}
-    history = built.learned.members[0].history
-    plots.save(plots.training_summary(history, **how_well, title=printable(task.name)), path)
+    histories = [member.history for member in built.learned.members]
+    plots.save(plots.training_summary(histories, **how_well, title=printable(task.name)), path)

@@ -94,13 +94,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _checkpoint(arguments: argparse.Namespace) -> list[Checkpoint]:
     """Return the callback that keeps checkpoints, if they are wanted."""
+    every, resume = arguments.checkpoint_every, arguments.resume
     if arguments.checkpoint is None:
-        if arguments.resume:
-            raise ValueError("--resume needs the folder of the checkpoints: give --checkpoint DIR")
+        for given, option in ((resume, "--resume"), (every is not None, "--checkpoint-every")):
+            if given:
+                raise ValueError(
+                    f"{option} needs the folder of the checkpoints: give --checkpoint DIR"
+                )
         return []
     check_folder("--checkpoint", arguments.checkpoint)
-    every, resume = arguments.checkpoint_every, arguments.resume
-    return [Checkpoint(arguments.checkpoint, every, resume=resume)]
+    often = {} if every is None else {"every": every}
+    return [Checkpoint(arguments.checkpoint, **often, resume=resume)]
 
 
 def build_report(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["curve_names", "draw_curves", "learning_curves", "named_runs"]
+__all__ = ["curve_names", "draw_curves", "draw_ensemble", "learning_curves", "named_runs"]
+
+_KINDS = (("", "training", "--"), ("val_", "validation", "-"))
 
 
 def learning_curves(runs: Any, *, title: str | None = None) -> "Figure":
@@ -60,33 +62,46 @@ def draw_curves(
     part: "Figure | SubFigure", named: Mapping[str, Any], columns: Sequence[str]
 ) -> None:
     """Draw each column of the runs' histories in its own axes, side by side."""
-    row = part.subplots(1, len(columns), squeeze=False)[0]
-    for axes, column in zip(row, columns, strict=True):
-        _draw_curve(axes, named, column)
+    for axes, what in zip(_side_by_side(part, len(columns)), columns, strict=True):
+        for number, (name, run) in enumerate(named.items()):
+            for kind, label, style in _KINDS:
+                values, label = _numbers(run[kind + what]), f"{name} {label}".strip()
+                _draw_line(axes, values, style, color=f"C{number}", label=label)
+        _finish(axes, what)
 
 
-def _draw_curve(axes: "Axes", named: Mapping[str, Any], what: str) -> None:
+def draw_ensemble(part: "Figure | SubFigure", runs: Sequence[Any], columns: Sequence[str]) -> None:
+    """Draw each column of several networks' histories: thin lines, and a bold one, their mean.
+
+    The mean ends with the shortest history.
+    """
+    for axes, what in zip(_side_by_side(part, len(columns)), columns, strict=True):
+        for kind, label, style in _KINDS:
+            lines = [_numbers(run[kind + what]) for run in runs]
+            for values in lines:
+                _draw_line(axes, values, style, color="C0", linewidth=0.8, alpha=0.4)
+            n_epochs = min(map(len, lines))
+            mean = np.mean([values[:n_epochs] for values in lines], axis=0)
+            label = f"{label}, mean of {len(runs)}"
+            _draw_line(axes, mean, style, color="C0", linewidth=1.6, label=label)
+        _finish(axes, what)
+
+
+def _side_by_side(part: "Figure | SubFigure", n: int) -> "Sequence[Axes]":
+    return part.subplots(1, n, squeeze=False)[0]
+
+
+def _draw_line(axes: "Axes", values: np.ndarray, style: str, **options: Any) -> None:
+    """Draw a value for each epoch, unless none is finite."""
+    if np.isfinite(values).any():
+        # With one epoch a line would be invisible, so draw a marker.
+        marker = "o" if len(values) == 1 else None
+        axes.plot(np.arange(1, len(values) + 1), values, style, marker=marker, **options)
+
+
+def _finish(axes: "Axes", what: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for number, (name, run) in enumerate(named.items()):
-        color = f"C{number}"
-        for column, label, style in (
-            (what, "training", "--"),
-            (f"val_{what}", "validation", "-"),
-        ):
-            if _finite(run[column]):
-                values = _numbers(run[column])
-                epochs = np.arange(1, len(values) + 1)
-                # With one epoch a line would be invisible, so draw a marker.
-                marker = "o" if len(values) == 1 else None
-                axes.plot(
-                    epochs,
-                    values,
-                    style,
-                    color=color,
-                    marker=marker,
-                    label=f"{name} {label}".strip(),
-                )
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
