@@ -50,6 +50,7 @@ class InParts:
         self.optimizer: Any = optimizer
         self.batches: Batches = batches
         self.compile_seconds: float = runner.compile_seconds
+        self.leave_room: Callable[[bool], int] = runner.leave_room
         self.evaluate: Callable[..., tuple[float, float | None]] = runner.evaluate
         self._stream = stream
         self._look: Callable[[Callable[[], EpochResult], bool], None] = lambda part, stopped: None
@@ -104,7 +105,7 @@ class InParts:
                 beside = min(last, done + self._steps_beside_reading())
                 while done < last:
                     stop = min(done + self._n_steps, beside if done < beside else last)
-                    n_threads = self.runner.leave_room(done < beside)
+                    n_threads = self.leave_room(done < beside)
                     begin, end = ((n - first) * self.batches.size for n in (done, stop))
                     visited = rows[begin : None if stop == last else end]
                     started = time.perf_counter()
@@ -157,7 +158,7 @@ class InParts:
         """
         if self._stream is None:
             return 0
-        all_threads, fewer = (self.runner.leave_room(leaves) for leaves in (False, True))
+        all_threads, fewer = (self.leave_room(leaves) for leaves in (False, True))
         if fewer == all_threads:
             return 0
         return round(self._stream.reading_seconds * fewer / self._processor_seconds)
