@@ -210,7 +210,7 @@ class CompiledRunner:
         """Return how many of so many threads a step can use."""
         return useful_threads(self._operations, self._batch_size, n_threads)
 
-    def leave_room(self, leaves: bool) -> int:
+    def leave_room(self, leaves: bool, /) -> int:
         """Leave a processor to another thread, or use all again; return the threads used.
 
         Nothing changes if there are more processors than threads, or only one thread.

@@ -221,7 +221,7 @@ class LayerRunner:
         """Return the loss without penalties and the accuracy, in inference mode."""
         return evaluate(self.model, self.loss, X, y, weights, max(self.batch_size, 1024))
 
-    def leave_room(self, leaves: bool) -> int:
+    def leave_room(self, leaves: bool, /) -> int:
         """Return 1, since there is one thread."""
         return 1
 

@@ -86,7 +86,7 @@ class Runner(Protocol):
         """Return the loss without penalties and the accuracy, in inference mode."""
         ...
 
-    def leave_room(self, leaves: bool) -> int:
+    def leave_room(self, leaves: bool, /) -> int:
         """Leave a processor to another thread, or use all again; return the threads used.
 
         The bits do not change.
