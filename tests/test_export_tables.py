@@ -6,7 +6,17 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from exported import RUNNERS, SUFFIX, error, everywhere, require, run_c, run_node, run_onnx_columns
+from exported import (
+    MOSTLY,
+    RUNNERS,
+    SUFFIX,
+    error,
+    everywhere,
+    require,
+    run_c,
+    run_node,
+    run_onnx_columns,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -66,13 +76,13 @@ def encoder_of(frame, **options):
     return TableEncoder(missing=["-999"], **options).fit(frame)
 
 
-def table_model(method, n_classes=0, weights=(1.0,), encoder=None, small=True):
+def table_model(method, n_classes=0, weights=(1.0,), encoder=None, small=True, frame=None):
     """Return a model with networks that have the weights of trained ones, at random.
 
     Its inputs and targets are those of the method, and so are its networks unless they are
     ``small``.
     """
-    frame = houses()
+    frame = houses() if frame is None else frame
     encoder = encoder or encoder_of(frame)
     rng = np.random.default_rng(3)
     y = rng.integers(0, n_classes, len(frame)) if n_classes else rng.normal(3e6, 50, len(frame))
@@ -274,6 +284,16 @@ def test_a_c_header_lists_the_columns_and_the_categories(tmp_path):
     assert names in text.replace("\n   ", "")
     assert 'house_categories1[2] = {\n    "new", "old"\n};' in text
     assert "x[4] sold: seconds since 1970" in text
+
+
+@pytest.mark.parametrize("runner", MOSTLY[1:])
+def test_a_column_may_have_any_name(runner, tmp_path):
+    names = ["/*", "*/ a", "??/", "b\\", "two\nlines", "\u202e", '"%d"', "é\0", "// x"]
+    houses_with_names = houses().rename(dict(zip(houses().columns, names, strict=True)))
+
+    model = table_model("realmlp-td-s", 2, frame=houses_with_names)
+
+    check(runner, model, houses_with_names, tmp_path)
 
 
 def test_the_error_of_8_bits_is_measured_on_rows_like_those_of_the_table(tmp_path):

@@ -120,7 +120,7 @@ def _described(network: Network, n_outputs: int, prefix: str, remark: str) -> st
 
 
 def _comment(text: str) -> str:
-    lines = text.replace("*/", "* /").splitlines()
+    lines = text.replace("*/", "* /").replace("/*", "/ *").splitlines()
     return "\n".join(["/*", *(f" * {line}".rstrip() for line in lines), " */"])
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from fastmlp.common.errors import printable
 from fastmlp.export.loops import OPERATIONS, Arrays, Language, Writer
 from fastmlp.export.network import Network
 from fastmlp.export.shapes import Shapes
@@ -112,4 +113,4 @@ def _inputs(network: Network, categories: str) -> Iterator[str]:
             what = f"the place of its text in {categories.format(place)}, counted from 1; "
             gone = f"{column.unknown} if it is unknown, 0 if it is missing"
             what += gone if column.unknown else "0 if it is unknown or missing"
-        yield f"x[{place}] {' '.join(column.name.split())}: {what}"
+        yield f"x[{place}] {printable(' '.join(column.name.split()))}: {what}"
