@@ -271,6 +271,14 @@ class TestFiles:
         assert path.name in line
         assert "passed over" in line
 
+    def test_a_header_that_no_run_needs_is_not_read(self, tmp_path, capsys, monkeypatch):
+        stopped_after(4, tmp_path)
+        monkeypatch.setattr("fastmlp.storage.checked_file.LONGEST", 1000)
+
+        train(tmp_path, keep=None)
+
+        assert "is passed over: its header is too long" in capsys.readouterr().err
+
     def test_training_starts_anew_if_all_are_damaged_and_says_so(self, tmp_path, capsys):
         stopped_after(4, tmp_path)
         for path in tmp_path.iterdir():

@@ -145,6 +145,16 @@ def test_texts_are_refused():
         fastmlp.Sequential(fastmlp.Linear(2, 2)).predictor()([["a", "b"]])
 
 
+def test_rows_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="its rows differ in length"):
+        fastmlp.Sequential(fastmlp.Linear(2, 2)).predictor()([[1.0, 2.0], [3.0]])
+
+
+def test_more_rows_than_memory_holds_are_refused():
+    with pytest.raises(ValueError, match="choose a smaller max_rows"):
+        fastmlp.Sequential(fastmlp.Linear(2, 2)).predictor(max_rows=2**50)
+
+
 @pytest.mark.parametrize("max_rows", [0, 1.5, "3"])
 def test_a_number_of_rows_is_a_whole_one(max_rows):
     with pytest.raises((TypeError, ValueError), match="max_rows"):

@@ -8,6 +8,8 @@ import numpy as np
 
 import fastmlp.kernels as kernels
 from fastmlp import ops
+from fastmlp.common import capacity
+from fastmlp.common.numeric import as_numbers
 from fastmlp.common.validation import as_data
 from fastmlp.engine.lowering import fused
 from fastmlp.engine.memory import (
@@ -56,6 +58,11 @@ class Predictor:
         self.max_rows: int = max_rows
         dtype = np.dtype(np.float64) if exact else model.dtype
         self.dtype: np.dtype = np.dtype(dtype.type)  # the object that numpy's arrays share
+        capacity.require(
+            max_rows * width * self.dtype.itemsize,
+            f"a predictor for {max_rows:,} rows",
+            "choose a smaller max_rows",
+        )
         compiled = use_kernels(model.dtype)
         self._make: Any = (_Compiled if compiled else _Plain)(model, width, max_rows, self.dtype)
         self.n_outputs: int = self._make.n_outputs
@@ -105,7 +112,7 @@ class Predictor:
 
     def _convert(self, X: Any) -> np.ndarray:
         """Return the outputs of rows that are not yet as the memory takes them."""
-        array = np.asarray(X)
+        array = as_numbers(X, "X")
         single = array.ndim == 1
         rows = as_data(array[None] if single else array, self.dtype, finite=False)
         if math.prod(rows.shape[1:]) != self.width:

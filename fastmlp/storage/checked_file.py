@@ -15,8 +15,10 @@ import numpy as np
 from fastmlp.common.files import write_whole
 from fastmlp.storage.header import (
     DTYPE_NAMES,
+    LONGEST,
     DamagedError,
     Entry,
+    RefusedError,
     check_layout,
     read_header,
 )
@@ -133,7 +135,12 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
 
     """
     with open(path, "rb") as stream:
-        file = open_file(stream)
+        try:
+            file = open_file(stream, LONGEST)
+        except DamagedError:
+            raise
+        except RefusedError:
+            raise DamagedError("its header is too long") from None
         if not file.has_checksum:
             raise DamagedError("it has no checksum")
         return file.texts, {entry.name: file.read_next(entry) for entry in file.entries()}

@@ -14,6 +14,7 @@ import numpy as np
 
 __all__ = [
     "DTYPE_NAMES",
+    "LONGEST",
     "DamagedError",
     "Entry",
     "RefusedError",
@@ -25,6 +26,9 @@ __all__ = [
 _DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "U8": np.dtype("u1")}
 DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 """The name of each dtype in a file."""
+
+LONGEST = 1 << 26
+"""Bytes of the longest header of a checkpoint or a model of a table."""
 
 _AXES = 8  # at most
 _STARTS = {

@@ -16,7 +16,14 @@ from fastmlp.optimizers import Optimizer
 from fastmlp.storage import optimizer_state
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
 from fastmlp.storage.checked_file import CheckedFile, open_file, write
-from fastmlp.storage.header import DamagedError, Entry, RefusedError, parse, read_header
+from fastmlp.storage.header import (
+    LONGEST,
+    DamagedError,
+    Entry,
+    RefusedError,
+    parse,
+    read_header,
+)
 
 __all__ = [
     "FORMAT",
@@ -307,7 +314,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     """Return the format that a file says it has; None if it says nothing or cannot be read."""
     try:
         with open(path, "rb") as stream:
-            header, _ = read_header(stream, 1 << 30)
+            header, _ = read_header(stream, LONGEST)
         return parse(header["__metadata__"]["architecture"])["format"]
     except (OSError, *_CORRUPT):
         return None

@@ -12,7 +12,7 @@ from fastmlp.common.errors import printable
 from fastmlp.model import Sequential
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
 from fastmlp.storage.checked_file import open_file, write
-from fastmlp.storage.header import Entry, RefusedError
+from fastmlp.storage.header import LONGEST, Entry, RefusedError
 from fastmlp.storage.model_file import TABLE_FORMAT, read_architecture, require_name
 from fastmlp.tabular.encoder import Encoded, TableEncoder
 from fastmlp.tabular.methods import INPUTS, Inputs, Recipe, Targets
@@ -22,7 +22,6 @@ from fastmlp.tabular.model import TableModel
 
 __all__ = ["load", "save"]
 
-_LONGEST_HEADER = 1 << 26
 _MOST_LAYERS = 1000  # of one network
 _ROUNDING = 1e-6
 _CORRUPT = (
@@ -93,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> TableModel:
 
 
 def _read(stream: BinaryIO) -> TableModel:
-    file = open_file(stream, _LONGEST_HEADER)
+    file = open_file(stream, LONGEST)
     description = read_architecture(file.texts, file.has_checksum, [TABLE_FORMAT])
     entries = file.entries()
     encoder = TableEncoder.from_config(description["encoder"])
