@@ -130,6 +130,33 @@ def test_kernels_that_another_process_compiled_are_used(files, tmp_path):
     np.testing.assert_array_equal(report["y"], model.predict(X))
 
 
+BROKEN = """
+import sys
+for name in ("numba", "llvmlite"):
+    sys.modules[name] = None  # as if importing it failed
+"""
+MISSING = """
+import importlib.metadata as found
+def version(package, known=found.version):
+    if package == "numba":
+        raise found.PackageNotFoundError(package)
+    return known(package)
+found.version = version
+"""
+
+
+@pytest.mark.parametrize("damage", [BROKEN, BROKEN + MISSING], ids=["broken", "missing"])
+def test_kernels_do_not_count_where_numba_does_not_work(damage, files, tmp_path):
+    model, X, code = files
+    folder = tmp_path / "cache" / "kernels-0"
+    folder.mkdir(parents=True)
+    readiness.leave_word(model.dtype, folder)
+
+    report = run(damage + code, tmp_path / "cache")
+
+    np.testing.assert_allclose(report["y"], model.predict(X), rtol=1e-5, atol=1e-6)
+
+
 def test_kernels_of_another_instruction_set_or_dtype_do_not_count(files, tmp_path):
     _, _, code = files
     run(code, tmp_path / "cache", FASTMLP_PREDICT="compiled")

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.common.errors import printable
+from fastmlp.common.messages import note
 
 __all__ = ["leave_word", "note_ready", "use_kernels"]
 
@@ -58,9 +60,26 @@ def leave_word(dtype: np.dtype, folder: Path) -> None:
 
 @cache
 def _are_kept(dtype: np.dtype) -> bool:
-    """Look once per process whether the kernels of predictions are in the cache."""
+    """Look once per process whether the kernels of predictions are in the cache, and can be used."""
     folders = list(_roots())
-    return bool(folders) and any((folder / _file_name(dtype.name)).exists() for folder in folders)
+    if not folders:
+        return False
+    try:
+        name = _file_name(dtype.name)
+    except ImportError:  # importlib's PackageNotFoundError: numba is not installed
+        return False
+    return any((folder / name).exists() for folder in folders) and _numba_works()
+
+
+def _numba_works() -> bool:
+    """Import numba, which kernels need, or say why that fails."""
+    try:
+        import numba  # noqa: F401 - for the kernels
+    except Exception as error:  # whatever a broken installation raises
+        reason = printable(str(error).strip() or type(error).__name__)
+        note(f"predictions are made in plain numpy, since numba cannot be imported: {reason}")
+        return False
+    return True
 
 
 def _roots() -> list[Path]:
