@@ -60,7 +60,7 @@ def leave_word(dtype: np.dtype, folder: Path) -> None:
 
 @cache
 def _are_kept(dtype: np.dtype) -> bool:
-    """Look once per process whether the kernels of predictions are in the cache, and can be used."""
+    """Look once per process whether the kernels of predictions are in the cache and usable."""
     folders = list(_roots())
     if not folders:
         return False
