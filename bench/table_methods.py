@@ -185,8 +185,8 @@ def skipped(method: str) -> str | None:
     return None
 
 
-def _ours(*, validated: bool, **settings: Any) -> Method:
-    warm_up = {} if validated else {"n_ensemble": 2}
+def _ours(*, validated: bool = False, **settings: Any) -> Method:
+    warm_up = {"n_ensemble": 2} if settings.keys() & {"n_ensemble", "time_limit"} else {}
     settings["validated"] = validated
     return Method(fastmlp, settings, ("sklearn", "narwhals", "polars"), warm_up)
 
@@ -199,8 +199,9 @@ METHODS: dict[str, Method] = {
     "realmlp-td-s": _ours(method="realmlp-td-s", validated=True),
     "realmlp-td": _ours(method="realmlp-td", validated=True),
     "tabm-mini": _ours(method="tabm-mini", validated=True),
-    "default x 8": _ours(validated=False, n_ensemble=8),
-    "pack 60 s": _ours(method="pack", validated=False, time_limit=60.0),
+    "default": _ours(),
+    "default x 8": _ours(n_ensemble=8),
+    "pack 60 s": _ours(method="pack", time_limit=60.0),
     "HistGradientBoosting": Method(hist_gradient_boosting, {}, ("sklearn",), None),
     "LightGBM": Method(lightgbm, {}, ("lightgbm",), None),
     "CatBoost": Method(catboost, {}, ("catboost",), None),
@@ -209,7 +210,7 @@ METHODS: dict[str, Method] = {
     "pytabkit RealMLP-TD": _theirs("RealMLP_TD"),
     "pytabkit TabM": _theirs("TabM_D"),
 }
-"""By name. Those of fastmlp are first; its default is realmlp-td."""
+"""By name. Those of fastmlp are first. "default" is ``fit(X, y)`` without any argument."""
 
 TWINS: dict[str, str] = {
     "realmlp-td-s": "pytabkit RealMLP-TD-S",
