@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,18 @@ import pytest
 pytest.importorskip("narwhals")
 pytest.importorskip("polars")
 
-from fastmlp.tabular import methods
+from fastmlp.engine.interrupt import Interrupt
+from fastmlp.tabular import affordable, methods
+from fastmlp.tabular.affordable import FEW
 from fastmlp.tabular.encoder import Encoded
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.pace import Pace
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
-from fastmlp.tabular.training import TimeFrame, train_member
+from fastmlp.tabular.splits import Part
+from fastmlp.tabular.trainer import Trainer
+from fastmlp.tabular.training import Member, TimeFrame, train_member
+from fastmlp.training.history import History
 
 RMSE = metric_of("rmse", classes=False)
 HOUR = 3600.0
@@ -102,3 +108,48 @@ def test_measuring_leaves_the_network_as_it_was():
 )
 def test_time_is_left_for_all_networks_that_are_needed(plan, needed):
     assert Plan(**{"method": "realmlp-td", "metric": RMSE} | plan).n_needed == needed
+
+
+@pytest.mark.parametrize(("left", "expected"), [(1000.0, 25_000), (60.0, FEW), (1e6, 30_000)])
+def test_as_many_validation_rows_are_kept_as_there_is_time_to_predict(monkeypatch, left, expected):
+    monkeypatch.setattr(affordable, "_seconds_per_row", lambda *given: 0.002)
+    rows = rows_of(40_000)
+    part = Part(np.arange(30_000, 40_000), np.arange(30_000), 0, seed=0)
+    plan = Plan("tabm-mini", RMSE, deadline=time.monotonic() + left, n_threads=1)
+
+    [kept], _ = affordable.affordable([part], rows, None, 0, plan)
+    _, given = affordable.affordable([replace(part, val=None)], rows, rows.take(part.val), 0, plan)
+
+    assert len(kept.val) == pytest.approx(expected, rel=0.01)
+    assert len(given) == pytest.approx(expected, rel=0.01)
+    assert np.isin(kept.val, part.val).all()
+    assert len(np.unique(kept.val)) == len(kept.val)
+
+
+def test_the_pace_of_predicting_is_measured_for_many_validation_rows_only(monkeypatch):
+    rows, deadline = rows_of(3 * FEW), time.monotonic() + HOUR
+    few, many = np.arange(FEW), np.arange(2 * FEW)
+    measured = []
+    pace = affordable._seconds_per_row
+    monkeypatch.setattr(
+        affordable, "_seconds_per_row", lambda *given: measured.append(pace(*given)) or measured[-1]
+    )
+
+    for val, limit in ((few, deadline), (many, None), (many, deadline)):
+        plan = Plan("realmlp-td-s", RMSE, deadline=limit, n_threads=1)
+        [part], _ = affordable.affordable([Part(few, val, 0, seed=0)], rows, None, 0, plan)
+        assert len(part.val) == len(val)
+
+    assert len(measured) == 1
+    assert measured[0] > 0
+
+
+@pytest.mark.parametrize(("around", "begins"), [(10.0, True), (90.0, False)])
+def test_the_next_network_begins_if_there_is_time_for_what_cannot_be_shortened(around, begins):
+    plan = Plan("realmlp-td-s", RMSE, deadline=time.monotonic() + 60.0, n_threads=1)
+    part = Part(np.arange(30), np.arange(30, 40), 0, seed=0)
+    with Interrupt() as interrupt:
+        trainer = Trainer(rows_of(40), None, 0, plan, interrupt)
+        done = Member(None, np.zeros(10), 1.0, History(), seconds=100.0, around=around)
+
+        assert trainer._has_time({0: done}, 1, part) == begins

@@ -21,10 +21,11 @@ SHARED = {
         n_cv : int, optional
             Divide the rows into so many folds and train ``n_ensemble`` networks for each (default:
             one; 6 with "pack"), on the other folds; ``out_of_fold_`` then has a prediction for
-            every row.
+            every row, unless a ``time_limit`` is too short to predict them all.
         time_limit : float, optional
             Seconds for all of `fit`, compilation too. Networks get fewer epochs if there is no time
-            for all. If compiling alone takes longer, a little training follows all the same.
+            for all, and on large tables fewer of the validation rows. If compiling alone takes
+            longer, a little training follows all the same.
         """,
     "other arguments": """
         encoder : TableEncoder, optional

@@ -68,7 +68,8 @@ def build(
         weights = None if rows.weights is None else rows.weights[known]
         score = plan.metric.score(rows.y[known], out_of_fold[known], weights)
     else:
-        score = plan.metric.score(val.y, learned.held_out[0].predicted(), val.weights)
+        judged = learned.held_out[0]
+        score = plan.metric.score(judged.rows.y, judged.predicted(), judged.rows.weights)
     told = {"score": score, "leaderboard": _leaderboard(learned, plan, score)}
     recipes = tuple(member.recipe for member in learned.members)
     weights = tuple(learned.weights)

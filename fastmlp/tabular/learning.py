@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastmlp.engine.interrupt import Interrupt
+from fastmlp.tabular.affordable import affordable
 from fastmlp.tabular.choosing import chosen_weights
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
@@ -112,6 +113,7 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
         seed=plan.seed,
         keep_folds=plan.method == "pack",
     )
+    todo, val = affordable(todo, rows, val, n_classes, plan)
     with Interrupt() as interrupt:
         found = Trainer(rows, val, n_classes, plan, interrupt).run(todo)
         networks = _weighted(found, todo, rows, val, plan)

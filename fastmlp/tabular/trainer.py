@@ -121,7 +121,10 @@ class Trainer:
         if self.deadline is None or not done:
             return True
         share = _LEAST_ASKED if self._asked and index < self.plan.n_needed else _SHORTEST
-        needs = share * max(m.seconds - m.history.compile_seconds for m in done.values())
+        needs = max(
+            m.around + share * (m.seconds - m.around - m.history.compile_seconds)
+            for m in done.values()
+        )
         if self.plan.method == "pack" and part.turn not in self.turns:
             # other layers may need other kernels
             needs += max(member.history.compile_seconds for member in done.values())

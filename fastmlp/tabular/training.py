@@ -62,6 +62,8 @@ class Member:
     history : History
     seconds : float
         Duration of everything, compilation too.
+    around : float
+        Seconds of these before and after training, which fewer epochs would not save.
 
     """
 
@@ -70,6 +72,7 @@ class Member:
     score: float
     history: History
     seconds: float
+    around: float
 
     @property
     def is_cut(self) -> bool:
@@ -122,6 +125,7 @@ def train_member(
         method, rows.inputs, rows.y, n_classes=n_classes, seed=seed, number=number
     )
     optimizer = copy.deepcopy(recipe.options["optimizer"])  # its state is larger than the network
+    prepared = time.monotonic()
     options_of = partial(_options, recipe, metric, n_threads)
     if time_frame is None:
         options = options_of(rows, val)
@@ -129,10 +133,12 @@ def train_member(
         history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
     else:
         history = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
+    trained = time.monotonic()
     predicted = recipe.predict(val.inputs, n_threads)
     score = metric.score(val.y, predicted, val.weights)
     done = replace(recipe, options=recipe.options | {"optimizer": optimizer})
-    return Member(done, predicted, score, history, time.monotonic() - start)
+    end = time.monotonic()
+    return Member(done, predicted, score, history, end - start, prepared - start + end - trained)
 
 
 def _options(
