@@ -227,6 +227,26 @@ def test_every_method_learns(method, n_classes):
         assert np.square(predicted - y_val).mean() < 0.5 * y_val.var()
 
 
+@pytest.mark.parametrize(
+    ("method", "n_classes", "column", "best"),
+    [
+        ("realmlp-td-s", 3, "val_loss", np.min),
+        ("realmlp-td", 2, "val_loss", np.min),
+        ("realmlp-td", 0, "val_loss", np.min),
+        ("tabm-mini", 2, "val_accuracy", np.max),
+    ],
+)
+def test_the_loss_decides_among_the_epochs_of_a_schedule(method, n_classes, column, best):
+    rows, y = table(120, n_classes)
+    rows_val, y_val = table(40, n_classes, seed=1)
+
+    recipe = methods.prepare(method, rows, y, n_classes=n_classes, seed=3)
+    history = recipe.train(rows, y, rows_val, y_val, epochs=12, batch_size=40)
+
+    last = np.flatnonzero(history[column] == best(history[column]))[-1]
+    assert history.best_epoch == last
+
+
 @pytest.mark.parametrize("method", ALONE)
 def test_the_same_seed_gives_the_same_predictions(method):
     rows, y = table(80, 2)

@@ -70,10 +70,12 @@ def of_table(
     """
     member = built.learned.members[0]
     n = found["n_networks"]
+    by_loss = built.model.metric.name == "accuracy" and member.recipe.monitor == "val_loss"
+    decides = "loss" if by_loss else built.model.metric.label
     settings = [
         ("method", found["method"]),
         ("networks", f"{n}, {found['n_parameters']:,} parameters in all"),
-        ("best epoch decided by", f"{built.model.metric.label} of the validation rows"),
+        ("best epoch decided by", f"{decides} of the validation rows"),
         ("training", f"{counted(found['epochs'], 'epoch')} in {found['train_seconds']:.1f} s"),
         ("network" if n == 1 else "first network", repr(member.recipe.model)),
         ("trained by", _call(member.recipe.options)),

@@ -30,7 +30,8 @@ class TabularClassifier(ClassifierMixin, TableEstimator):
     ----------
     <how networks are trained>
     metric : {"accuracy", "balanced_accuracy", "roc_auc", "log_loss"}, default "accuracy"
-        Decides which epoch of a network is the best.
+        Decides which epoch of a network is the best. For the accuracy, which is coarse, the loss
+        decides among the epochs of a RealMLP.
     class_weight : dict or "balanced", optional
         Class -> weight (default 1), multiplied by the sample weight.
     <other arguments>

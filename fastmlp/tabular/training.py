@@ -22,7 +22,8 @@ from fastmlp.training.stopping import EarlyStopping
 __all__ = ["Member", "TimeFrame", "train_member"]
 
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
-"""Metrics whose best epoch the training loop finds by itself; its accuracy has no weights."""
+"""Metrics whose best epoch the training loop finds by `Recipe.monitor`; its accuracy has no
+weights."""
 
 _ENOUGH_EPOCHS, _ENOUGH_STEPS = 32, 2000
 
@@ -157,7 +158,7 @@ def _options(
     if val.weights is not None:
         inputs, targets = recipe.inputs(val.inputs), recipe.targets.encode(val.y)
         options["validation_data"] = (inputs, targets, val.weights)
-    weighted = metric.name == "accuracy" and val.weights is not None
+    weighted = recipe.monitor == "val_accuracy" and val.weights is not None
     if weighted or metric.name not in _BY_THE_ENGINE:
         options["callbacks"].append(_Scored(recipe, val, metric, n_threads))
         options["early_stopping"] = EarlyStopping(recipe.patience, _Scored.column, ties="later")

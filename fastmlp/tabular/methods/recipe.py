@@ -38,6 +38,17 @@ class Recipe:
     options: dict[str, Any]
     patience: int | None = None
 
+    @property
+    def monitor(self) -> str:
+        """What decides the best epoch by validation rows: the squared error for numbers.
+
+        For classes the loss decides among the epochs of a schedule. The share of wrong labels is
+        that of the published methods, but of so many epochs it finds the luckiest: see
+        docs/tables.md. Networks that are trained until they no longer improve do follow it.
+        """
+        by_share = self.targets.n_classes and self.patience is not None
+        return "val_accuracy" if by_share else "val_loss"
+
     def train(
         self,
         rows: EncodedRows,
@@ -46,10 +57,9 @@ class Recipe:
         y_val: np.ndarray | None = None,
         **options: Any,
     ) -> History:
-        """Train on encoded rows; end with the epoch that has the lowest validation error.
+        """Train on encoded rows; end with the epoch that is best by `monitor`.
 
-        The validation error is the share of wrong labels, or the squared error. Of equal epochs
-        the later one is the best. Without validation rows, the last epoch counts.
+        Of equal epochs the later one is the best. Without validation rows, the last epoch counts.
 
         Parameters
         ----------
@@ -63,10 +73,9 @@ class Recipe:
         """
         options = self.options | {"verbose": False} | options
         if rows_val is not None and y_val is not None:
-            monitor = "val_accuracy" if self.targets.n_classes else "val_loss"
             options = {
                 "validation_data": (self.inputs(rows_val), self.targets.encode(y_val)),
-                "early_stopping": EarlyStopping(self.patience, monitor, ties="later"),
+                "early_stopping": EarlyStopping(self.patience, self.monitor, ties="later"),
                 "restore_best": True,
             } | options
         return self.model.fit(self.inputs(rows), self.targets.encode(y), **options)
