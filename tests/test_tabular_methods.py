@@ -12,6 +12,7 @@ from fastmlp.layers import Linear, Tanh
 from fastmlp.optimizers import Adam
 from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Inputs, Targets
+from fastmlp.tabular.methods.inputs import one_hot
 from fastmlp.tabular.methods.ntk import ntk_linear
 
 ALONE = [name for name in methods.METHODS if name != "pack"]
@@ -53,6 +54,24 @@ def test_a_number_with_equal_quartiles_is_scaled_by_its_range():
     found = Inputs.fitted(encoded(x[:, None]))(encoded([[5.0], [13.0]]))
 
     assert_close(found[:, 0], [0.0, clipped(2.0)], scale=3.0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("n_rows", [1, 2, 6, 101])
+def test_categories_are_scaled_by_the_quartiles_of_their_columns(size, n_rows):
+    rng = np.random.default_rng(size)
+    codes = np.minimum(rng.integers(0, size + 1, (n_rows, 1)), rng.integers(0, size + 1))
+    columns = one_hot(codes[:, 0], size).astype(np.float64)
+
+    inputs = Inputs.fitted(encoded(np.empty((n_rows, 0)), codes, (size,)))
+
+    low, median, high = np.quantile(columns, (0.25, 0.5, 0.75), axis=0)
+    spread = np.where(high > low, high - low, np.ptp(columns, axis=0) / 2)
+    factor = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    assert_close(inputs.median, median)
+    assert_close(inputs.factor, factor)
+    found = inputs(encoded(np.empty((n_rows, 0)), codes, (size,)))
+    assert_close(found, clipped((columns - median) * factor), scale=3.0)
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, np.nan])

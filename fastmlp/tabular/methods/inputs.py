@@ -11,6 +11,8 @@ __all__ = ["CLIP", "EncodedRows", "Inputs", "one_hot"]
 CLIP = 3.0
 """No input is larger."""
 
+_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
 
 class EncodedRows(Protocol):
     """Rows of a table as numbers and category codes; `fastmlp.tabular.Encoded` is one."""
@@ -60,15 +62,14 @@ class Inputs:
     @classmethod
     def fitted(cls, rows: EncodedRows, most_one_hot: int | None = None) -> "Inputs":
         """Return the inputs with the medians and scales of encoded training rows."""
-        fill = [_median(column[~np.isnan(column)]) for column in rows.numbers.T]
-        start = cls(rows.sizes, most_one_hot, np.array(fill), np.empty(0))
-        spread = start._spread(rows)
-        if not spread.shape[1]:
-            return cls(rows.sizes, most_one_hot, np.empty(0), np.empty(0))
-        low, median, high = np.quantile(spread, (0.25, 0.5, 0.75), axis=0)
-        top = spread.max(axis=0) - spread.min(axis=0)
+        fill = np.array([_median(column[~np.isnan(column)]) for column in rows.numbers.T])
+        start = cls(rows.sizes, most_one_hot, fill, np.empty(0))
+        known = [np.quantile(_filled(rows.numbers, fill), _QUANTILES, axis=0)]
+        known += [_quantiles_of(rows.codes[:, i], k) for i, k in start._one_hot]
+        least, low, median, high, most = np.concatenate(known, axis=1)
         with np.errstate(divide="ignore"):
-            factor = np.where(high > low, 1.0 / (high - low), np.where(top > 0, 2.0 / top, 0.0))
+            by_range = np.where(most > least, 2.0 / (most - least), 0.0)
+            factor = np.where(high > low, 1.0 / (high - low), by_range)
         return cls(rows.sizes, most_one_hot, median, factor)
 
     @classmethod
@@ -104,31 +105,67 @@ class Inputs:
 
     def __call__(self, rows: EncodedRows) -> np.ndarray:
         """Return the network's inputs for encoded rows: float32, (N, n_scaled + codes)."""
-        z = (self._spread(rows) - self.median) * self.factor
-        z /= np.sqrt(1.0 + (z / CLIP) ** 2)
+        end = rows.numbers.shape[1]
+        parts = [self._scaled(_filled(rows.numbers, self.median[:end]), slice(0, end))]
+        for i, k in self._one_hot:
+            of_codes = one_hot(np.arange(k + 1), k)
+            start, end = end, end + of_codes.shape[1]
+            parts.append(self._scaled(of_codes, slice(start, end))[_known(rows.codes[:, i], k)])
+        if end != self.n_scaled:
+            raise ValueError(f"the rows have {end} columns to be scaled, not {self.n_scaled}")
         kept = [i for i, k in enumerate(self.sizes) if not self._is_one_hot(k)]
         starts = np.cumsum([0, *(k + 1 for k in self.embedded)])[:-1]
-        return np.concatenate([z, rows.codes[:, kept] + starts], axis=1, dtype=np.float32)
+        return np.concatenate([*parts, rows.codes[:, kept] + starts], axis=1, dtype=np.float32)
 
-    def _spread(self, rows: EncodedRows) -> np.ndarray:
-        """Return the numbers, without missing ones, and the one-hot columns, in float64."""
-        numbers = np.array(rows.numbers, np.float64)
-        missing = np.isnan(numbers)
-        numbers[missing] = np.broadcast_to(self.median[: numbers.shape[1]], numbers.shape)[missing]
-        columns = [
-            one_hot(rows.codes[:, i], k) for i, k in enumerate(self.sizes) if self._is_one_hot(k)
-        ]
-        return np.concatenate([numbers, *columns], axis=1)
+    def _scaled(self, values: np.ndarray, columns: slice) -> np.ndarray:
+        """Return values of some of the columns scaled and clipped, in float32."""
+        z = (values - self.median[columns]) * self.factor[columns]
+        z /= np.sqrt(1.0 + (z / CLIP) ** 2)
+        return z.astype(np.float32)
+
+    @property
+    def _one_hot(self) -> list[tuple[int, int]]:
+        """The place and the size of each category that is one-hot."""
+        return [(i, k) for i, k in enumerate(self.sizes) if self._is_one_hot(k)]
 
     def _is_one_hot(self, size: int) -> bool:
         return self.most_one_hot is None or size <= self.most_one_hot
 
 
 def one_hot(codes: np.ndarray, size: int) -> np.ndarray:
-    """Return the columns of a category; codes outside 1 to k have zeros."""
+    """Return the columns of a category, float32; codes outside 1 to k have zeros."""
+    of_codes = np.eye(size + 1, dtype=np.float32)[:, 1:]
     if size <= 2:
-        return (1.0 * (codes == 1) - (codes == 2))[:, None]
-    return (codes[:, None] == np.arange(1, size + 1)).astype(np.float64)
+        of_codes = np.array([[0.0], [1.0], [-1.0]], np.float32)
+    return of_codes[_known(codes, size)]
+
+
+def _known(codes: np.ndarray, size: int) -> np.ndarray:
+    """Return the codes, 0 for those outside 1 to k."""
+    return np.where((codes >= 1) & (codes <= size), codes, 0)
+
+
+def _filled(numbers: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Return numbers without missing ones, in float64."""
+    return np.where(np.isnan(numbers), fill, numbers)
+
+
+def _quantiles_of(codes: np.ndarray, size: int) -> np.ndarray:
+    """Return what ``np.quantile`` does for the one-hot columns, without making them."""
+    columns = one_hot(np.arange(size + 1), size).astype(np.float64)
+    counts = np.bincount(_known(codes, size), minlength=size + 1)
+    places = np.array(_QUANTILES) * (len(codes) - 1)
+    whole = np.floor(places)
+    found = []
+    for column in columns.T:
+        order = np.argsort(column)
+        ends = np.cumsum(counts[order])
+        low, high = (
+            column[order[np.searchsorted(ends, place, side="right")]]
+            for place in (whole, np.ceil(places))
+        )
+        found.append(low + (high - low) * (places - whole))
+    return np.array(found).T
 
 
 def _median(values: np.ndarray) -> float:
