@@ -73,6 +73,18 @@ def test_wrong_arguments_of_a_classifier_are_named(arguments, y, message):
         TabularClassifier(**arguments).fit(FRAME, y)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "y", "y_val"),
+    [
+        (TabularClassifier(metric="roc_auc"), CLASSES, ["high"] * 12),
+        (TabularRegressor(metric="r2"), NUMBERS, np.full(12, 0.25)),
+    ],
+)
+def test_validation_rows_for_which_the_metric_is_undefined_are_refused(estimator, y, y_val):
+    with pytest.raises(ValueError, match="X_val, y_val: (roc_auc|r2) is undefined"):
+        estimator.fit(FRAME, y, X_val=FRAME, y_val=y_val)
+
+
 def test_a_class_that_only_validation_rows_have_is_named():
     with pytest.raises(ValueError, match="X_val, y_val: y holds the class 'middle', which is not"):
         TabularClassifier().fit(FRAME, CLASSES, X_val=FRAME[:2], y_val=["low", "middle"])

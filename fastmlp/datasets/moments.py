@@ -114,7 +114,7 @@ def parse_moments(texts: "pl.Series") -> Moments | None:
 
     """
     sample = texts.head(SAMPLE)
-    if not _mostly(sample, r"\d[:./ ,-]"):
+    if not _mostly(sample, r"\d[:./ ,-]|[A-Za-z] \d{4}$"):
         return None
     if _mostly(sample, _SPAN):
         if not _mostly(texts, _SPAN):

@@ -238,6 +238,11 @@ class TableEstimator(Exported, BaseEstimator):
             X_val, y_val = self._checked(X_val, reset=False), self._checked_y(y_val)
             check_consistent_length(X_val, y_val)
             targets = self._targets(y_val, first=False)
+            if self.metric in ("roc_auc", "r2") and (targets == targets[0]).all():
+                raise ValueError(
+                    f"{self.metric} is undefined if y is the same in every row: pass other rows, "
+                    "or another metric"
+                )
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
         return Rows(self.encoder_.transform(X_val), targets)
