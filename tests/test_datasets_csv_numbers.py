@@ -65,6 +65,25 @@ def test_the_notation_of_a_whole_column_is_reported(tmp_path, cells, number, sty
     assert style in how(data, "a")
 
 
+@pytest.mark.parametrize(
+    ("cells", "number", "style"),
+    [
+        (["12.5 kg", "9 kg"], 12.5, "written with the unit 'kg'"),
+        (["36 months", "60 months", "n/a"], 36.0, "written with the unit 'months'"),
+        (["1,250cc", "998cc"], 1250.0, "written with thousands separators and the unit 'cc'"),
+        (["-4 °C", "17 °C"], -4.0, "written with the unit '°C'"),
+        (["5 kg", "7 lb"], None, ""),
+        (["1st", "2nd", "3rd"], None, ""),
+    ],
+)
+def test_a_unit_after_every_number_is_no_part_of_it(tmp_path, cells, number, style):
+    data = read(tmp_path, [cells[i % len(cells)] for i in range(12)])
+
+    assert how(data, "a").startswith("category" if number is None else f"number, {style}")
+    if number is not None:
+        assert values(data)[0] == number
+
+
 def test_a_comma_before_three_digits_is_decimal_if_the_delimiter_is_a_semicolon(tmp_path):
     with pytest.warns(UserWarning, match=r"comma in '1,125' as a decimal comma"):
         data = read(tmp_path, [f"{i},125" for i in range(1, 10)], delimiter=";")

@@ -81,7 +81,7 @@ def test_wrong_arguments_of_a_classifier_are_named(arguments, y, message):
     ],
 )
 def test_validation_rows_for_which_the_metric_is_undefined_are_refused(estimator, y, y_val):
-    with pytest.raises(ValueError, match="X_val, y_val: (roc_auc|r2) is undefined"):
+    with pytest.raises(ValueError, match=r"X_val, y_val: (roc_auc|r2) is undefined"):
         estimator.fit(FRAME, y, X_val=FRAME, y_val=y_val)
 
 

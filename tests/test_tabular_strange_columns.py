@@ -113,6 +113,17 @@ def test_messages_count_the_rows_of_the_users_table():
     assert "'many', 'few', first in data row 4" in encoder.doubts[0]
 
 
+def test_new_numbers_may_have_the_unit_or_not():
+    encoder, _ = fitted([f"{i * i} km" for i in range(N)])
+    again = TableEncoder.from_config(encoder.config())
+    new = pl.DataFrame({"it": ["3 km", "7", "5 miles"], "other": OTHER[:3]})
+
+    with pytest.warns(UserWarning, match="other values count as missing: '5 miles'"):
+        numbers = again.transform(new).numbers[:, 0]
+
+    np.testing.assert_array_equal(numbers, np.float32([3 - 870.5, 7 - 870.5, np.nan]))
+
+
 def test_decimals_are_numbers():
     encoder, _ = fitted([decimal.Decimal(i) / 8 for i in range(N)])
 

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         if checkpoint and arguments.time_limit is not None:
             raise ValueError(
                 "--checkpoint and --time-limit exclude each other on a table, because the time "
-                "left decides on the numbers of networks and epochs: leave one of them out"
+                "left decides how many networks and epochs there are: leave one of them out"
             )
         from fastmlp.cli import table_training
 

@@ -11,7 +11,7 @@ from fastmlp.datasets.wording import joined
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MARKERS", "UNMISTAKABLE", "Numbers", "parse_numbers"]
+__all__ = ["MARKERS", "UNMISTAKABLE", "Numbers", "parse_numbers", "unit_of"]
 
 UNMISTAKABLE = frozenset(
     (
@@ -33,6 +33,8 @@ _CELL = (
 _PLAIN = r"^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+)(?:\.\d*)?$"
 _COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+))(?:,\d+)?$"
+_WITH_UNIT = r"^[+-]?\d[\d.,'\x{2019} ]*([\p{L}°]\D*)$"
+_WITH_UNIT_SHARE = 0.9
 _EITHER = r"^[1-9]\d{0,2},\d{3}$"
 """Ambiguous: thousands or three decimals; the other cells of the column must decide."""
 
@@ -64,7 +66,11 @@ class Numbers:
 
 
 def parse_numbers(
-    texts: "pl.Series", *, european: bool = False, decimal_comma: bool | None = None
+    texts: "pl.Series",
+    *,
+    european: bool = False,
+    decimal_comma: bool | None = None,
+    unit: str = "",
 ) -> Numbers:
     """Read texts as numbers.
 
@@ -82,10 +88,14 @@ def parse_numbers(
         the column decides it.
     decimal_comma : bool, optional
         Whether commas are decimal, if earlier texts of the same column have decided it.
+    unit : str, default ""
+        What may follow a number, see `unit_of`.
 
     """
     import polars as pl
 
+    if unit:
+        texts = texts.str.strip_suffix(unit).str.strip_chars_end()
     cells = _taken_apart(texts)
     comma_only = bool((cells["comma"] & ~cells["plain"] & ~cells["grouped"]).any())
     comma_never = bool(((cells["plain"] | cells["grouped"]) & ~cells["comma"]).any())
@@ -120,6 +130,7 @@ def parse_numbers(
         "decimal commas": decimal_comma,
         "thousands separators": found["grouped"] and not decimal_comma,
         "parentheses for minus": found["parentheses"],
+        f"the unit {unit!r}": unit != "",
     }
     doubts = []
     if undecided and european:
@@ -137,6 +148,19 @@ def parse_numbers(
         bool(found["currencies"] or found["percent"] or found["cents"]),
         decimal_comma,
     )
+
+
+def unit_of(texts: "pl.Series") -> str:
+    """Return the unit that follows nearly all numbers, such as ``kg``; "" if there is no such.
+
+    Parameters
+    ----------
+    texts : polars.Series
+        Distinct texts without surrounding whitespace.
+
+    """
+    units = texts.str.extract(_WITH_UNIT).drop_nulls()
+    return units[0] if units.n_unique() == 1 and len(units) >= _WITH_UNIT_SHARE * len(texts) else ""
 
 
 def _taken_apart(texts: "pl.Series") -> "pl.DataFrame":

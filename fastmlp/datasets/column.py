@@ -62,6 +62,8 @@ class Column:
         Whether commas in its numbers were read as decimal.
     written : MomentFormat, or None
         How its moments are written.
+    unit : str
+        What follows its numbers, such as "kg".
 
     """
 
@@ -71,6 +73,7 @@ class Column:
     fallback: bool = False
     decimal_comma: bool = False
     written: MomentFormat | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastmlp.common.errors import argument, counted, printable
-from fastmlp.datasets.cells import parse_numbers
+from fastmlp.datasets.cells import parse_numbers, unit_of
 from fastmlp.datasets.column import Column, ReadAs, RowNumbers, Rules
 from fastmlp.datasets.moments import are_dates, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
@@ -104,15 +104,18 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     share = 0.0
     if texts.with_digits[candidates].any() or name in rules.numeric:
         different = texts.different.gather(candidates)
-        numbers = parse_numbers(different, european=rules.european)
+        numbers, unit = parse_numbers(different, european=rules.european), ""
         share = 1 - numbers.values.null_count() / len(candidates)
+        if share < MOSTLY and (unit := unit_of(different)):
+            numbers = parse_numbers(different, european=rules.european, unit=unit)
+            share = 1 - numbers.values.null_count() / len(candidates)
         if name not in rules.numeric and _blurred(different, numbers.values):
             return _read_long_numbers(name, texts)
         if share >= MOSTLY or name in rules.numeric:
             values, odd = looked_up(texts, candidates, numbers.values)
             doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
             column = read_values(name, values, rules, numbers.style, doubts)
-            return replace(column, decimal_comma=numbers.decimal_comma)
+            return replace(column, decimal_comma=numbers.decimal_comma, unit=unit)
         moments = parse_moments(different)
         if moments is not None:
             values, odd = looked_up(texts, candidates, moments.values)

@@ -84,6 +84,8 @@ class NumberColumn(FittedColumn):
         Whether commas in texts are decimal.
     written : MomentFormat, or None
         How texts of moments or spans are written.
+    unit : str
+        What may follow a number in a text, such as "kg".
 
     """
 
@@ -91,6 +93,7 @@ class NumberColumn(FittedColumn):
     holds: Literal["number", "span"] = "number"
     decimal_comma: bool = False
     written: MomentFormat | None = None
+    unit: str = ""
 
     @property
     def kind(self) -> str:
@@ -104,7 +107,7 @@ class NumberColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
-        values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written)
+        values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written, self.unit)
         require_finite(raw.name, values, "leave the cell empty", raw.rows)
         return np.clip(values - self.center, -LARGEST, LARGEST)[:, None]
 
@@ -233,6 +236,7 @@ def numbers_of(
     kind: str,
     decimal_comma: bool | None,
     written: MomentFormat | None,
+    unit: str = "",
 ) -> np.ndarray:
     """Return the numbers of a column as float64, NaN if missing.
 
@@ -247,6 +251,8 @@ def numbers_of(
         Whether commas are decimal; None to decide.
     written : MomentFormat or None
         How moments and spans are written.
+    unit : str, default ""
+        What may follow a number.
 
     Raises
     ------
@@ -262,7 +268,7 @@ def numbers_of(
                 f"{words[raw.kind]}"
             )
         return _without(raw.values, missing) if kind == "number" else raw.values
-    return _parsed(raw, missing, kind, decimal_comma, written)
+    return _parsed(raw, missing, kind, decimal_comma, written, unit)
 
 
 def meant_numbers(missing: frozenset[str]) -> list[float]:
@@ -288,6 +294,7 @@ def _parsed(
     kind: str,
     decimal_comma: bool | None,
     written: MomentFormat | None,
+    unit: str,
 ) -> np.ndarray:
     if kind == "number" and not decimal_comma and not missing:
         plain = raw.values.cast(float, strict=False)
@@ -299,7 +306,7 @@ def _parsed(
         return np.full(found.n_rows, np.nan)
     different = found.different.gather(candidates)
     if kind == "number":
-        parsed = parse_numbers(different, decimal_comma=decimal_comma).values
+        parsed = parse_numbers(different, decimal_comma=decimal_comma, unit=unit).values
     elif written is not None:
         parsed = read_moments(different, written)
     else:  # in training it had the type of dates or times

@@ -99,7 +99,9 @@ def _fitted(column: Column, kind: str, max_categories: int, *, fallback: bool) -
         how = read_as.description
         if read_as.kind == "left out":
             how = how.replace("left out,", "number, used for want of others,")
-        return NumberColumn(read_as.name, how, center, decimal_comma=column.decimal_comma)
+        return NumberColumn(
+            read_as.name, how, center, decimal_comma=column.decimal_comma, unit=column.unit
+        )
     missing = f", {len(values) - len(known):,} missing" if len(known) < len(values) else ""
     if kind == "span" or (written is not None and written.is_span):
         return NumberColumn(
