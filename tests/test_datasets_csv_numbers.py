@@ -202,6 +202,13 @@ def test_dates_in_several_notations_are_said_to_be_no_dates(tmp_path):
         read(tmp_path, cells)
 
 
+def test_texts_among_dates_are_said_to_be_there(tmp_path):
+    cells = [f"{day}.4.2011" if day % 4 else f"week {day}" for day in range(1, 31)] * 2
+
+    with pytest.warns(UserWarning, match="holds texts such as 'week 4' among its dates"):
+        read(tmp_path, cells)
+
+
 def test_seasons_are_no_months(tmp_path):
     data = read(tmp_path, ["2008-09", "2009-10", "2010-11", "2011-12"] * 3)
 

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from fastmlp.common.errors import argument, counted, printable
 from fastmlp.datasets.cells import parse_numbers, unit_of
 from fastmlp.datasets.column import Column, ReadAs, RowNumbers, Rules
-from fastmlp.datasets.moments import are_dates, parse_moments
+from fastmlp.datasets.moments import look_like_dates, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
 from fastmlp.datasets.wording import about_case, joined, short
 
@@ -101,41 +101,62 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     candidates = np.flatnonzero(~texts.markers)
     if not len(candidates):
         return read_values(name, np.full(texts.n_rows, np.nan), rules)
-    share = 0.0
-    if texts.with_digits[candidates].any() or name in rules.numeric:
-        different = texts.different.gather(candidates)
-        numbers, unit = parse_numbers(different, european=rules.european), ""
-        share = 1 - numbers.values.null_count() / len(candidates)
-        if share < MOSTLY and (unit := unit_of(different)):
-            numbers = parse_numbers(different, european=rules.european, unit=unit)
-            share = 1 - numbers.values.null_count() / len(candidates)
-        if name not in rules.numeric and _blurred(different, numbers.values):
-            return _read_long_numbers(name, texts)
-        if share >= MOSTLY or name in rules.numeric:
-            values, odd = looked_up(texts, candidates, numbers.values)
-            doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
-            column = read_values(name, values, rules, numbers.style, doubts)
-            return replace(column, decimal_comma=numbers.decimal_comma, unit=unit)
-        moments = parse_moments(different)
-        if moments is not None:
-            values, odd = looked_up(texts, candidates, moments.values)
-            doubts = [moments.doubt, about_odd(texts, odd, "dates", rules.rows)]
-            column = read_values(name, values, rules, moments.style, doubts, kind="moment")
-            return replace(column, written=moments.format)
-        if len(texts) > FEW and are_dates(different):
-            return _read_mixed_dates(name, texts, different)
-    if _nearly_all_differ(texts):
-        what = f"a different text in nearly every row, such as {short(texts.different[0])}"
-        doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
-        return _left_out(name, what, doubt)
-    mixed = ""
-    if share > 0.5:
-        example = different.filter(numbers.values.is_null())[0]
-        mixed = (
-            f"is read as categories, since it holds texts such as {short(example)} among its "
-            f"numbers: {argument('numeric', [name])} reads them as missing"
-        )
-    return read_categories(name, texts, mixed)
+    if not texts.with_digits[candidates].any() and name not in rules.numeric:
+        return _read_words(name, texts)
+    different = texts.different.gather(candidates)
+    numbers, unit = parse_numbers(different, european=rules.european), ""
+    if _share(numbers.values.is_not_null()) < MOSTLY and (unit := unit_of(different)):
+        numbers = parse_numbers(different, european=rules.european, unit=unit)
+    if name not in rules.numeric and _blurred(different, numbers.values):
+        return _read_long_numbers(name, texts)
+    if name in rules.numeric or _share(numbers.values.is_not_null()) >= MOSTLY:
+        values, odd = looked_up(texts, candidates, numbers.values)
+        doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
+        column = read_values(name, values, rules, numbers.style, doubts)
+        return replace(column, decimal_comma=numbers.decimal_comma, unit=unit)
+    moments = parse_moments(different)
+    if moments is not None:
+        values, odd = looked_up(texts, candidates, moments.values)
+        doubts = [moments.doubt, about_odd(texts, odd, "dates", rules.rows)]
+        column = read_values(name, values, rules, moments.style, doubts, kind="moment")
+        return replace(column, written=moments.format)
+    if _share(numbers.values.is_not_null()) > 0.5:
+        remedy = f"{argument('numeric', [name])} reads them as missing"
+        return _read_words(name, texts, _mixture(different, numbers.values.is_null(), remedy))
+    if len(texts) > FEW:
+        return _read_dates(name, texts, different)
+    return _read_words(name, texts)
+
+
+def _share(true: "pl.Series") -> float:
+    return cast(float, true.mean())
+
+
+def _mixture(different: "pl.Series", odd: "pl.Series", remedy: str, kind: str = "numbers") -> str:
+    return (
+        f"is read as categories, since it holds texts such as {short(different.filter(odd)[0])} "
+        f"among its {kind}: {remedy}"
+    )
+
+
+def _read_words(name: str, texts: Texts, doubt: str = "") -> Column:
+    """Return categories, or leave out what is different in nearly every row."""
+    if not _nearly_all_differ(texts):
+        return read_categories(name, texts, doubt)
+    what = f"a different text in nearly every row, such as {short(texts.different[0])}"
+    doubt = f"is left out, since it has {what}: {argument('categorical', [name])} uses it"
+    return _left_out(name, what, doubt)
+
+
+def _read_dates(name: str, texts: Texts, different: "pl.Series") -> Column:
+    """Return dates that no single notation fits, or other words, as categories."""
+    dates = look_like_dates(different)
+    if _share(dates) >= MOSTLY:
+        return _read_mixed_dates(name, texts, different)
+    some = _share(dates) > 0.5
+    return _read_words(
+        name, texts, _mixture(different, ~dates, "leave them empty", "dates") if some else ""
+    )
 
 
 def _read_mixed_dates(name: str, texts: Texts, different: "pl.Series") -> Column:

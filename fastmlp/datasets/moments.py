@@ -12,7 +12,7 @@ from fastmlp.datasets.wording import joined
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MomentFormat", "Moments", "are_dates", "parse_moments", "read_moments"]
+__all__ = ["MomentFormat", "Moments", "look_like_dates", "parse_moments", "read_moments"]
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,9 @@ def read_moments(texts: "pl.Series", written: MomentFormat) -> "pl.Series":
     return _taken_apart(texts, written.date)["seconds"]
 
 
-def are_dates(texts: "pl.Series") -> bool:
-    """Tell whether nearly all texts look like dates, perhaps each in another notation."""
-    return _mostly(texts, "|".join(map(_whole_unnamed, dict(_DATES))))
+def look_like_dates(texts: "pl.Series") -> "pl.Series":
+    """Tell which texts look like dates, perhaps each in another notation."""
+    return texts.str.contains("|".join(map(_whole_unnamed, dict(_DATES))))
 
 
 def _whole(pattern: str) -> str:

@@ -11,11 +11,14 @@ def joined(doubts: Iterable[str]) -> str:
 
 
 def about_case(names: Iterable[str], what: str) -> str:
-    """Say which names differ only in upper and lower case; "" if none do."""
+    """Say which names differ only in upper and lower case; "" if none do.
+
+    Not of codes of one or two letters, such as AA and Aa.
+    """
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(name.lower(), name)
-        if other != name:
+        if other != name and len(name) > 2:
             return f"has the {what} {short(other)} and {short(name)}, which differ only in case"
     return ""
 
