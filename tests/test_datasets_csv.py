@@ -241,7 +241,7 @@ def test_a_share_out_of_range_is_refused(table, fraction):
         (["y", "1"], "at least two columns, got 1: .* separated by ','"),
         (["x,y"], "has a header but no rows"),
         (["x,x,y", "1,2,3"], "two columns of .* are named 'x'"),
-        (["x,y", "1,a", "2"], "line 3 of .* has 1 values, but the header names 2"),
+        (["x,y", "1,a", "2"], "line 3 of .* has 1 value, but the header names 2"),
         (["x,y", "1,a", "2,b,c"], "line 3 of .* has 3 values"),
         (["x,y", "1,", "2, "], "target column 'y' has no value in any row"),
         (["x,y", "1,", "2,a", "3,"], "1 row of 1 class is too few to hold out"),

@@ -98,6 +98,14 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
     assert datasets.csv(path, "y").classes == ("u", "v")
 
 
+@pytest.mark.parametrize("quoted", [b"", b'5" pipe'])
+def test_a_lone_carriage_return_is_text_where_lines_end_otherwise(tmp_path, quoted):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"note,y\n" + b"a\rb,u\nc" + quoted + b",v\n" * 5 + b"d,v\n" * 5)
+
+    assert datasets.csv(path, "y", test_fraction=0.5).classes == ("u", "v")
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
@@ -107,10 +115,10 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
         (b"x,y\n1,a\n2,\0\n", "line 3 of .* holds a zero byte"),
         (b"PK\x03\x04" + bytes(50), "a zip archive or a spreadsheet"),
         (b"\xff\xfex\0,\0y\0", "is UTF-16 text"),
-        (b'x,y\n1,"a\nb"\n2\n', "line 4 of .* has 1 values"),
+        (b'x,y\n1,"a\nb"\n2\n', "line 4 of .* has 1 value"),
         (b'x,y\n1,a\n2,"b\n3,c\n', "line 4 of .* cannot be read"),
         (b"x,y\n1,a\n2,b,\n", "line 3 of .* has 3 values"),
-        (b"x,y\n\n1,a\n\n2\n", "line 5 of .* has 1 values"),
+        (b"x,y\n\n1,a\n\n2\n", "line 5 of .* has 1 value"),
         (b"only\n1\n2\n", "at least two columns, got 1: .* or set delimiter"),
     ],
 )

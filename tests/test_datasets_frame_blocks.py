@@ -90,9 +90,9 @@ def test_blocks_hold_whatever_a_writer_writes(tmp_path_factory, rows, quoting):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a,b\n" + "1,2\n" * 30 + "3\n", "line 32 of .* has 1 values, but the header names 2"),
+        ("a,b\n" + "1,2\n" * 30 + "3\n", "line 32 of .* has 1 value, but the header names 2"),
         ('a,b\n1,"x\ny"\n' + "1,2\n" * 30 + "3,4,5\n", "line 34 of .* has 3 values"),
-        ('a,b\n5" pipe,2\n' + "1,2\n" * 30 + "3\n", "line 33 of .* has 1 values"),
+        ('a,b\n5" pipe,2\n' + "1,2\n" * 30 + "3\n", "line 33 of .* has 1 value"),
         ("a,b\n" + "1,2\n" * 30 + '3,"open\n' + "1,2\n" * 9, "line 41 of .* cannot be read"),
         ("a,b\n" + "1,2\n" * 30 + "\0", "line 32 of .* holds a zero byte"),
         ("a,b\n\n\n", "has a header but no rows"),

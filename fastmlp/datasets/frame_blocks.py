@@ -90,7 +90,7 @@ def _records(source: "_Source", path: Path, layout: Layout) -> Iterator[Records]
     """
     is_first, n_lines = True, 0
     while not source.at_end or source.pending:
-        text = source.whole_lines(layout.delimiter)
+        text = source.whole_lines(layout)
         if text is None:
             for part in rewritten(source.rest(), path, layout, n_lines, BLOCK_BYTES):
                 if part:
@@ -133,7 +133,7 @@ class _Source:
                 n_waiting += len(piece)
         self.pending = b"".join(parts)
 
-    def whole_lines(self, delimiter: str) -> bytes | None:
+    def whole_lines(self, layout: Layout) -> bytes | None:
         """Take whole records, in about as many bytes as a block has.
 
         Return None, and take nothing, if quotes do not enclose cells.
@@ -144,11 +144,11 @@ class _Source:
             text = self.pending[:size]
             end = len(text) if self.at_end and size >= len(self.pending) else _last_end(text)
             if end:
-                if any(inspect_quotes(text[:end], delimiter)):
+                if any(inspect_quotes(text[:end], layout)):
                     return None
                 self.pending = self.pending[end:]
                 return text[:end]
-            if inspect_quotes(text.removesuffix(b"\r"), delimiter)[0]:
+            if inspect_quotes(text, layout)[0]:
                 return None
             size *= 2
 

@@ -9,7 +9,8 @@ and the rare files that polars would misread are rewritten by Python's csv modul
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastmlp.common.errors import argument
+from fastmlp.common.errors import argument, counted
 
 __all__ = [
     "Layout",
@@ -34,6 +35,7 @@ __all__ = [
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 200
 CHUNK = 1 << 22
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 
 
@@ -47,11 +49,14 @@ class Layout:
         The names of the columns. A column without a name is named by its position: ``column 3``.
     delimiter : str
         The character between cells.
+    old_lines : bool
+        Whether lines end in a lone carriage return; in other files, that is part of a cell.
 
     """
 
     header: tuple[str, ...]
     delimiter: str
+    old_lines: bool = False
 
     @property
     def european(self) -> bool:
@@ -135,8 +140,9 @@ def read_layout(data: bytes, path: Path, delimiter: str | None, target: str) -> 
         raise ValueError(
             f"{argument('delimiter')} must be one character, such as ',' or ';', got {delimiter!r}"
         )
-    found = delimiter or _find_delimiter(data, target)
-    _, names = next(_reader(io.BytesIO(data), found, path), (1, []))
+    old_lines = _has_old_lines(data)
+    found = delimiter or _find_delimiter(data, target, old_lines)
+    _, names = next(_reader(io.BytesIO(data), found, path, old_lines), (1, []))
     names = [name.strip() for name in names]
     header = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
     if len(header) < 2:
@@ -151,7 +157,13 @@ def read_layout(data: bytes, path: Path, delimiter: str | None, target: str) -> 
         if name in seen:
             raise ValueError(f"two columns of '{path}' are named '{name}': rename one")
         seen.add(name)
-    return Layout(header, found)
+    return Layout(header, found, old_lines)
+
+
+def _has_old_lines(data: bytes) -> bool:
+    """Tell whether the first line ends in a lone carriage return."""
+    end, newline = data.find(b"\r"), data.find(b"\n")
+    return end >= 0 and (newline < 0 or newline > end + 1)
 
 
 def records_of(
@@ -177,7 +189,7 @@ def records_of(
     """
     data = data.rstrip(b"\r\n") + b"\n"
     separator, n_cells = layout.delimiter, len(layout.header)
-    odd, inside = inspect_quotes(data, separator)
+    odd, inside = inspect_quotes(data, layout)
     n_records = None
     if not odd and not inside:
         n_records = count_records(data, separator, path, n_cells, n_before)
@@ -188,12 +200,12 @@ def records_of(
     return Records(layout, n_records - has_header, data, separator, has_header)
 
 
-def _find_delimiter(data: bytes, target: str) -> str:
+def _find_delimiter(data: bytes, target: str, old_lines: bool) -> str:
     """Return the candidate that splits the first records most evenly into two or more cells."""
 
     def merit(candidate: str) -> tuple[bool, float, int]:
         try:
-            first = islice(_reader(io.BytesIO(data), candidate, Path()), SAMPLE_RECORDS)
+            first = islice(_reader(io.BytesIO(data), candidate, Path(), old_lines), SAMPLE_RECORDS)
             records = [record for _, record in first]
         except ValueError:
             return False, 0.0, 0
@@ -208,10 +220,12 @@ def _find_delimiter(data: bytes, target: str) -> str:
 
 
 def _reader(
-    stream: BinaryIO, delimiter: str, path: Path, n_before: int = 0
+    stream: BinaryIO, delimiter: str, path: Path, old_lines: bool, n_before: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield line numbers and records, read by Python's csv module, without blank lines."""
-    text = io.TextIOWrapper(stream, "utf-8", newline="")
+    text: Iterable[str] = io.TextIOWrapper(stream, "utf-8", newline="" if old_lines else "\n")
+    if not old_lines:  # Python's csv module takes a lone carriage return for the end of a line
+        text = (_LONE_RETURN.sub(" ", line) for line in text)
     lines = csv.reader(text, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
     try:
         for record in lines:
@@ -240,7 +254,7 @@ def rewritten(
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for line, record in _reader(stream, layout.delimiter, path, n_before):
+    for line, record in _reader(stream, layout.delimiter, path, layout.old_lines, n_before):
         if len(record) != len(layout.header):
             raise ragged(line, path, len(record), len(layout.header))
         writer.writerow(record)
@@ -251,19 +265,17 @@ def rewritten(
     yield out.getvalue().encode()
 
 
-def inspect_quotes(data: bytes, delimiter: str) -> tuple[bool, bool]:
+def inspect_quotes(data: bytes, layout: Layout) -> tuple[bool, bool]:
     """Tell whether polars would misread the text, and whether it ends within a quoted cell.
 
     It misreads lines that end in a lone carriage return, quotes that do not enclose a whole cell,
     and delimiters outside ASCII.
     """
-    if not delimiter.isascii():
-        return True, False
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+    if not layout.delimiter.isascii() or layout.old_lines:
         return True, False
     if QUOTE not in data:
         return False, False
-    before_opening = {QUOTE, NEWLINE, ord(delimiter)}
+    before_opening = {QUOTE, NEWLINE, ord(layout.delimiter)}
     after_closing = before_opening | {RETURN}
     inside = False
     for start in range(0, len(data), CHUNK):
@@ -317,5 +329,6 @@ def count_records(
 def ragged(line: int, path: Path, n_found: int, n_cells: int) -> ValueError:
     """Return the error for a record that is too short or too long."""
     return ValueError(
-        f"line {line} of '{path}' has {n_found} values, but the header names {n_cells} columns"
+        f"line {line} of '{path}' has {counted(n_found, 'value')}, but the header names {n_cells} "
+        "columns"
     )
