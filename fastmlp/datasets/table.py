@@ -51,9 +51,11 @@ def csv(
     - A column is *numeric* if nine in ten of its distinct texts are numbers. Its numbers are not
       scaled (standardise in the network); missing values and all other texts become the median of
       the training rows. Numbers may have a sign, an exponent, thousands separators (``1,234.5``),
-      a currency, a percent sign (``1.5%`` is 0.015) or parentheses (``(3)`` is -3); ``1.234,5`` is
-      understood if the whole column uses that notation.
-    - Dates, with or without times, become seconds since 1970; times such as 12:30 become seconds.
+      a currency, a percent sign (``1.5%`` is 0.015), parentheses (``(3)`` is -3) or a unit, the
+      same in nearly all cells (``12 kg``); ``1.234,5`` is understood if the whole column uses that
+      notation. Whole numbers that are too long to tell apart as numbers are categories.
+    - Dates become seconds since 1970; a time and a time zone may follow them, in all cells or
+      some. Months such as 2021-03 are dates too. Times such as 12:30 become seconds.
     - Any other column is *categorical* and is one-hot encoded: it becomes a column of 0 and 1 for
       each text in the training rows. If there are more than 100, the less frequent ones share a
       column. A text that occurs only in the test rows is 0 in all columns, or 1 in the shared one.
