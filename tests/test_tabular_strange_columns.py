@@ -75,6 +75,37 @@ def test_row_names_that_programs_write_are_left_out_after_sampling(name):
     assert f"{name}: left out, has a different whole number" in TableEncoder().fit(frame).summary()
 
 
+@pytest.mark.parametrize(
+    "values",
+    [["True", "False"], ["TRUE", "false"], [1, 0], [1.0, 0.0], ["1", "0.0"], [True, False]],
+)
+def test_truth_values_may_be_numbers_later_and_numbers_truth_values(values):
+    new = pl.DataFrame({"it": values, "other": OTHER[:2]})
+
+    of_words = fitted([True, False, None] * 20)[0].transform(new)
+    of_numbers = fitted([0, 1, None] * 20)[0].transform(new)
+
+    np.testing.assert_array_equal(of_words.codes[:, 0], [2, 1])
+    np.testing.assert_array_equal(np.diff(of_numbers.numbers[:, 0]), [-1])
+
+
+def test_a_text_beside_others_is_no_truth_value():
+    encoder, _ = fitted(["true", "unsure", "TRUE"] * 20)
+    new = pl.DataFrame({"it": ["TRUE", "True", "unsure"], "other": OTHER[:3]})
+
+    np.testing.assert_array_equal(encoder.transform(new).codes[:, 0], [1, 0, 3])
+
+
+@pytest.mark.parametrize("known", [["7", "12", "-3"], ["7.0", "12.0", "-3.0"], [7, 12, -3]])
+@pytest.mark.parametrize("new", [["-3", "12"], ["-3.0", "12.0"], [-3.0, 12.0], [-3, 12]])
+def test_whole_numbers_as_categories_may_gain_or_lose_their_point(known, new):
+    encoder, _ = fitted(known * 20, categorical=["it"])
+
+    codes = encoder.transform(pl.DataFrame({"it": new, "other": OTHER[:2]})).codes[:, 0]
+
+    assert [encoder.categories["it"][code - 1].removesuffix(".0") for code in codes] == ["-3", "12"]
+
+
 def test_a_column_of_none_of_the_known_categories_is_told():
     encoder, _ = fitted([True, False, None] * 20)
     new = pl.DataFrame({"it": ["yes", "no", "no", "yes", "no", "?"], "other": OTHER[:6]})

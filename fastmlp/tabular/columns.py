@@ -1,5 +1,6 @@
 """What a fitted encoder knows about each column, and how it encodes new values of the column."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,9 @@ __all__ = [
     "meant_numbers",
     "numbers_of",
 ]
+
+_TRUTH = {"false": "0", "true": "1"}
+"""Truth values, which programs also write as numbers."""
 
 _EVIDENCE = 5
 """Rows: fewer may well hold only categories that there were not in training."""
@@ -181,15 +185,24 @@ class CategoryColumn(FittedColumn):
 
     @cached_property
     def _codes(self) -> dict[str, int]:
+        """The code of each category, as it is written and as programs write it too."""
         codes = {text: code for code, text in enumerate(self.categories, 1)}
-        truth = {text.lower(): code for text, code in codes.items()}
-        # Libraries and files spell truth values as True, true or TRUE.
-        return truth if truth.keys() == {"false", "true"} else codes
+        if self._are_truth_values:
+            truth = {text.lower(): code for text, code in codes.items()}
+            return truth | {number: truth[word] for word, number in _TRUTH.items()}
+        # pandas makes 7 to 7.0 if a cell of the column is empty.
+        whole = {t: code for t, code in codes.items() if re.fullmatch(r"[+-]?\d+(\.0)?", t)}
+        others = {t.removesuffix(".0") if "." in t else f"{t}.0": c for t, c in whole.items()}
+        return others | codes
+
+    @cached_property
+    def _are_truth_values(self) -> bool:
+        return {text.lower() for text in self.categories} == _TRUTH.keys()
 
     def _code(self, text: str) -> int:
-        code_of = self._codes
-        truth = code_of.keys() == {"false", "true"}
-        return code_of.get(text.lower() if truth else text, self.size if self.shared else 0)
+        if self._are_truth_values:  # also written True or TRUE
+            text = text.lower().removesuffix(".0")
+        return self._codes.get(text, self.size if self.shared else 0)
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return codes of shape (N,): 0 for missing values, and for unknown ones unless shared."""
@@ -307,6 +320,9 @@ def _parsed(
     different = found.different.gather(candidates)
     if kind == "number":
         parsed = parse_numbers(different, decimal_comma=decimal_comma, unit=unit).values
+        if set(different.str.to_lowercase()) <= _TRUTH.keys():
+            numbers = different.str.to_lowercase().replace_strict(_TRUTH)
+            parsed = numbers.cast(float)
     elif written is not None:
         parsed = read_moments(different, written)
     else:  # in training it had the type of dates or times
