@@ -98,6 +98,18 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path):
     assert datasets.csv(path, "y").classes == ("u", "v")
 
 
+@pytest.mark.parametrize("line", [b"sep=;", b'"sep=;"\r'])
+def test_a_first_line_for_excel_is_no_header(tmp_path, line):
+    path = tmp_path / "t.csv"
+    path.write_bytes(line + b"\nx;y\n" + b"1,5;u\n2,5;v\n" * 5 + b"3\n")
+
+    with pytest.raises(ValueError, match=r"line 13 of .* has 1 value"):
+        datasets.csv(path, "y")
+
+    path.write_bytes(path.read_bytes().removesuffix(b"3\n"))
+    assert datasets.csv(path, "y").classes == ("u", "v")
+
+
 @pytest.mark.parametrize("quoted", [b"", b'5" pipe'])
 def test_a_lone_carriage_return_is_text_where_lines_end_otherwise(tmp_path, quoted):
     path = tmp_path / "t.csv"

@@ -4,6 +4,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ _PACKED = (
     (b"\xfd7zXZ", ".xz"),
     (b"(\xb5/\xfd", ".zst"),
 )
+_EXCEL = re.compile(rb'\A"?sep=[^\r\n]"?(?=\r?\n)')
+"""A first line that tells Excel the delimiter."""
+
 _NO_TEXT = {
     b"PK\x03\x04": "a zip archive or a spreadsheet",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet",
@@ -151,8 +155,10 @@ def _checked(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
         since_line = since_line + len(piece) if last < 0 else len(piece) - last
         if since_line > MAX_LINE:
             raise ValueError(f"'{path}' has a line of more than {MAX_LINE} characters")
-        yield piece.removeprefix(codecs.BOM_UTF8) if is_first else piece
-        is_first = False
+        if is_first:
+            piece = _EXCEL.sub(b"", piece.removeprefix(codecs.BOM_UTF8))
+            is_first = False
+        yield piece
     _require_text(decoder, b"", n_lines, path, final=True)
 
 
