@@ -289,6 +289,30 @@ class TestFiles:
         assert_same(resumed, train())
         assert "starts anew" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("keep", [1, 2])
+    def test_a_new_file_is_kept_rather_than_a_damaged_one_of_a_later_step(self, keep, tmp_path):
+        stopped_after(5, tmp_path, keep=keep)
+        for path in tmp_path.iterdir():
+            path.write_bytes(path.read_bytes()[:-1])
+
+        stopped_after(2, tmp_path, keep=keep)
+
+        assert fastmlp.load(newest(tmp_path)).theta.size  # it is a whole one
+        assert len(list(tmp_path.iterdir())) == keep
+        assert_same(train(tmp_path, keep=keep), train())
+
+    def test_files_that_a_killed_run_could_not_remove_are_removed_at_once(self, tmp_path):
+        stopped_after(4, tmp_path, keep=None)
+        n_files = []
+
+        class Counts(fastmlp.Callback):
+            def on_train_begin(self, info):
+                n_files.append(len(list(tmp_path.iterdir())))
+
+        train(tmp_path, callbacks=[Counts()], keep=3)
+
+        assert n_files == [3]
+
     def test_a_folder_with_checkpoints_is_refused_unless_they_are_wanted(self, tmp_path):
         stopped_after(2, tmp_path)
 

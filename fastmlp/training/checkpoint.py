@@ -1,5 +1,6 @@
 """The callback that keeps checkpoints of a training run, from which it can be resumed."""
 
+import contextlib
 import math
 import os
 import re
@@ -87,6 +88,7 @@ class Checkpoint(Callback):
         self.settings: dict[str, Any] | None = None  # those of the run, if they are known already
         self._write: Callable[[Path, EpochResult | None], None] | None = None
         self._last = 0.0
+        self._damaged: set[Path] = set()  # until there is something better
 
     def of_model(self, index: int) -> "Checkpoint":
         """Return what keeps the files of one of the models of ``fit_many``."""
@@ -126,6 +128,9 @@ class Checkpoint(Callback):
             note(f"{printable(path)} is passed over: {why}")
         if damaged and len(damaged) == len(self.files()):
             note(f"no checkpoint in {printable(self.folder)} is intact: training starts anew")
+        self._damaged = set(damaged)
+        with contextlib.suppress(OSError):  # a folder that is only read
+            self._remove_old()
         self._write, self._last = write, time.monotonic()
 
     def first_intact(self, read: Callable[[Path], None]) -> dict[Path, DamagedError]:
@@ -175,8 +180,11 @@ class Checkpoint(Callback):
         path = self.folder / f"checkpoint-{step:09}.safetensors"
         try:
             self._write(path, part)
-            for old in [] if self.keep is None else self.files()[self.keep :]:
-                old.unlink(missing_ok=True)
+            self._damaged.discard(path)
+            self._remove_old()
+            if self.keep is not None:
+                while self._damaged:
+                    self._damaged.pop().unlink(missing_ok=True)
         except OSError as error:
             warnings.warn(
                 f"the checkpoint {printable(path)} could not be written, training goes on: "
@@ -185,6 +193,12 @@ class Checkpoint(Callback):
                 stacklevel=2,
             )
         self._last = time.monotonic()
+
+    def _remove_old(self) -> None:
+        """Remove files that are not to be kept; damaged ones do not count as newer."""
+        if self.keep is not None:
+            for old in [path for path in self.files() if path not in self._damaged][self.keep :]:
+                old.unlink(missing_ok=True)
 
 
 def checkpoint_of(callbacks: Any) -> Checkpoint | None:
