@@ -131,13 +131,17 @@ def test_threads_may_call_it_at_once(how):
 def test_rows_that_do_not_fit_are_refused(shape):
     predictor = fastmlp.Sequential(fastmlp.Linear(5, 2)).predictor(max_rows=3)
 
-    with pytest.raises(ValueError, match="takes 1 to 3 rows of 5 features, got shape"):
+    with pytest.raises(ValueError, match="takes 1 to 3 rows of 5 features, got shape") as found:
         predictor(np.zeros(shape, np.float32))
+    assert ("larger max_rows" in str(found.value)) == (shape == (4, 5))
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="1 to 1 rows"):
-        fastmlp.Sequential(fastmlp.Linear(5, 2)).predictor()(np.zeros((0, 5), np.float32))
+    predictor = fastmlp.Sequential(fastmlp.Linear(5, 2)).predictor()
+
+    for rows in (np.zeros((0, 5), np.float32), [], [[]]):
+        with pytest.raises(ValueError, match="takes 1 to 1 rows of 5 features, got shape"):
+            predictor(rows)
 
 
 def test_texts_are_refused():

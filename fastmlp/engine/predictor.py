@@ -113,6 +113,8 @@ class Predictor:
     def _convert(self, X: Any) -> np.ndarray:
         """Return the outputs of rows that are not yet as the memory takes them."""
         array = as_numbers(X, "X")
+        if not array.size:
+            raise self._refusal(array.shape)
         single = array.ndim == 1
         rows = as_data(array[None] if single else array, self.dtype, finite=False)
         if math.prod(rows.shape[1:]) != self.width:
@@ -121,10 +123,13 @@ class Predictor:
         return outputs[0] if single else outputs
 
     def _refusal(self, shape: tuple[int, ...]) -> ValueError:
-        return ValueError(
+        told = (
             f"this predictor takes 1 to {self.max_rows} rows of {self.width} features, got shape "
-            f"{shape}: call model.predictor with a larger max_rows, or model.predict"
+            f"{shape}"
         )
+        if shape and shape[0] > self.max_rows and math.prod(shape[1:]) == self.width:
+            told += ": call model.predictor with a larger max_rows, or model.predict"
+        return ValueError(told)
 
 
 class _Compiled:
