@@ -35,8 +35,9 @@ class BufferedStream(Stream):
         self._source = source
         n_slots = min(len(self), self._drawn_from) + 2 * self._stretch_rows
         first = source.first
+        # Written to now, because the system takes a while to provide new memory.
         buffer: Any = (
-            None if a is None else np.empty((n_slots, *a.shape[1:]), a.dtype)
+            None if a is None else np.full((n_slots, *a.shape[1:]), 0, a.dtype)
             for a in (first.X, first.targets, first.weights)
         )
         self.X, self.targets, self.weights = buffer
