@@ -10,6 +10,7 @@ import numpy as np
 from .machine.jit import inner, kernel
 from .machine.maths import one, zero
 from .machine.simd import row_of
+from .machine.widths import wide_vectors
 
 __all__ = ["drop", "mask_key"]
 
@@ -29,6 +30,7 @@ def drop(x, p, key, block):
     p is in x's dtype, 0 <= p < 1.
     Reads x. Writes x. May destroy nothing else. The gradient is the same function of dL/dy.
     """
+    wide_vectors()
     nought, n, column = zero(p), block.column_end - block.column, block.column
     scale = one(p) / (one(p) - p)
     threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))

@@ -16,8 +16,10 @@ def calls_for_inference(operations: Sequence[Operation]) -> set[Any]:
     for o in operations:
         needed.add((calls.INFER, kernels.cores.CODES[o.core]))
         needed.update(core_row(o.core).inference_calls)
-        for activation in o.activations:
-            needed.add((calls.ACTIVATE, kernels.activations.CODES[activation]))
+        if o.activation is not None:
+            needed.add((calls.ACTIVATE, kernels.activations.CODES[o.activation]))
+        if o.inner_activation is not None:
+            needed.add((calls.MIX, kernels.activations.CODES[o.inner_activation]))
     return needed
 
 
@@ -42,9 +44,12 @@ def calls_for_training(operations: Sequence[Operation], training: Training) -> s
         families = (calls.FORWARD, calls.BACKWARD, *calls.OPTIONAL)
         needed |= {(family, code) for family in families if getattr(row, family.name) is not None}
         needed.update(row.training_calls)
-        for activation in o.activations:
-            code = kernels.activations.CODES[activation]
+        if o.activation is not None:
+            code = kernels.activations.CODES[o.activation]
             needed |= {(calls.ACTIVATE, code), (calls.DIFFERENTIATE, code)}
+        if o.inner_activation is not None:
+            code = kernels.activations.CODES[o.inner_activation]
+            needed |= {(calls.MIX, code), (calls.UNMIX, code)}
         if o.drops:
             needed.add(calls.DROP)
     return needed

@@ -50,8 +50,8 @@ class Core:
     sizes : tuple of int
         At most three; its kernels read them starting at ``op.SIZE1``.
     activation : str or None
-        The activation that the core itself applies, if it has one. Then two sizes are added: its
-        code, and 1 if its derivative is computed from its input, else 0.
+        The activation that the core itself applies, if it has one. Its code is then added to the
+        sizes.
 
     """
 
@@ -152,16 +152,11 @@ class Operation:
 
     @property
     def all_sizes(self) -> tuple[int, ...]:
-        """The core's sizes, then the code of its own activation and whether f' is taken from x."""
+        """The core's sizes, then the code of its own activation."""
         if self.inner_activation is None:
             return self.sizes
         code = kernels.activations.CODES[self.inner_activation]
-        return (*self.sizes, int(code), int(_needs_input(self.inner_activation)))
-
-    @property
-    def activations(self) -> list[str]:
-        """The names of its activations, which are at most two."""
-        return [name for name in (self.activation, self.inner_activation) if name is not None]
+        return (*self.sizes, int(code))
 
     @property
     def drops(self) -> bool:

@@ -106,15 +106,15 @@ class ParametricActivation(Layer):
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
         """Return x + a (f(x) - x)."""
         self._x = self._enter(x, self.n_features)
-        self._f = ops.activation(self.activation, self._x, self.alpha)
-        return self._leave(ops.mix(self._x, self._f, self.params["mixing"]))
+        return self._leave(ops.mix(self.activation, self._x, self.params["mixing"], self.alpha))
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """Return dL/dx = dy (1 - a + a f'(x)); dL/da = sum of dy (f(x) - x) over the rows."""
         dy = self._enter_gradient(dy)
-        dx = ops.activation_backward(self.activation, dy, self._x, self._f, self.alpha)
         mixing, dmixing = self.params["mixing"], self.grads["mixing"]
-        return self._leave(ops.mix_backward(dy, self._x, self._f, dx, mixing, dmixing))
+        return self._leave(
+            ops.mix_backward(self.activation, dy, self._x, mixing, dmixing, self.alpha)
+        )
 
     def lowered(self, width: int) -> Core:
         """Describe the layer to the engine."""

@@ -4,6 +4,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingImports=false
 
+from typing import Any
+
 import numpy as np
 
 import fastmlp.kernels as kernels
@@ -37,24 +39,24 @@ def scale_backward(
     return scale(dy, factors)
 
 
-def mix(x: np.ndarray, activated: np.ndarray, mixing: np.ndarray) -> np.ndarray:
-    """Return x + a (f(x) - x), given f(x) and a (D,)."""
-    y, (n, d) = np.empty_like(x), x.shape
-    kernels.cores.parametric.mix(x, activated, mixing, y, 0, n, d)
+def mix(kind: str, x: np.ndarray, mixing: np.ndarray, alpha: float = 0.0) -> np.ndarray:
+    """Return x + a (f(x) - x), given the activation f and a (D,)."""
+    y = np.empty_like(x)
+    _activation(kind).mix(x.dtype.type(alpha), x, mixing, y, _whole(x))
     return y
 
 
 def mix_backward(
+    kind: str,
     dy: np.ndarray,
     x: np.ndarray,
-    activated: np.ndarray,
-    dx: np.ndarray,
     mixing: np.ndarray,
     dmixing: np.ndarray,
+    alpha: float = 0.0,
 ) -> np.ndarray:
-    """Return dx, which comes in as dy f'(x) and is overwritten, and overwrite dmixing."""
-    kernels.cores.parametric.mix_parameters(dy, x, activated, dmixing, 0, x.shape[1], len(x))
-    kernels.cores.parametric.unmix(dy, mixing, dx, 0, *x.shape)
+    """Return dx and overwrite dmixing."""
+    dx, alpha = np.empty_like(x), x.dtype.type(alpha)
+    _activation(kind).unmix(alpha, dy, x, mixing, dx, dmixing, 0, _whole(x))
     return dx
 
 
@@ -81,7 +83,8 @@ def embedding_backward(
 
 def periodic(x: np.ndarray, weight: np.ndarray, n_waves: int, n_made: int) -> np.ndarray:
     """Return x with the periodic embeddings of its first columns, one for each row of weight."""
-    (n, d), n_numbers, scratch = x.shape, len(weight), np.empty(n_waves, x.dtype)
+    (n, d), n_numbers = x.shape, len(weight)
+    scratch = np.empty(kernels.cores.periodic.scratch_size(n_made), x.dtype)
     y = np.empty((n, d + n_numbers * n_made), x.dtype)
     kernels.cores.periodic.periodic(x, weight, y, scratch, d, n_numbers, n_waves, n_made, 0, n)
     return y
@@ -97,7 +100,7 @@ def periodic_backward(
 ) -> np.ndarray:
     """Return dx and overwrite dweight."""
     dx, (n, d), n_numbers = np.empty_like(x), x.shape, len(weight)
-    scratch = np.empty(n_waves, x.dtype)
+    scratch = np.empty(kernels.cores.periodic.scratch_size(n_made), x.dtype)
     kernels.cores.periodic.periodic_parameters(
         dy, x, weight, dweight.reshape(-1), scratch, 0, n_numbers, n_numbers, n_waves, n_made, n
     )
@@ -132,3 +135,13 @@ def piecewise_backward(
         dy, x, weight, edges, dx, d, n_numbers, n_bins, width, 0, n
     )
     return dx
+
+
+def _activation(kind: str) -> Any:
+    """Return the row of an activation, a key of ``kernels.activations.CODES``."""
+    return kernels.activations.TABLE[kernels.activations.CODES[kind]]
+
+
+def _whole(matrix: np.ndarray) -> Any:
+    """Return the block that is the whole of a matrix."""
+    return kernels.machine.links.Block(0, matrix.shape[0], 0, matrix.shape[1])

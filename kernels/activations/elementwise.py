@@ -1,10 +1,11 @@
-"""Making the two kernels of an activation, which run over a block of a matrix."""
+"""Making the kernels of an activation, which run over a block of a matrix."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from ..machine.jit import kernel
-from ..machine.simd import row_of
+from ..machine.jit import inner, kernel
+from ..machine.maths import one, zero
+from ..machine.simd import part, row_of
 from ..machine.widths import wide_vectors
 
 __all__ = ["INPUT", "OUTPUT", "SIGN", "Activation"]
@@ -27,7 +28,7 @@ class Activation:
     derivative_from : str
         The kind of ``saved``: INPUT, OUTPUT, or SIGN. SIGN is an output of which only the sign
         matters, so dropout may have scaled it.
-    forward, backward : kernel
+    forward, backward, mix, unmix : kernel
         Kernels made from ``value`` and ``pull``.
 
     """
@@ -40,6 +41,8 @@ class Activation:
     def __post_init__(self) -> None:
         self.forward = _make_forward(self.name, self.value)
         self.backward = _make_backward(self.name, self.pull)
+        self.mix = _make_mix(self.name, self.value)
+        self.unmix = _make_unmix(self.name, self.value, _make_slope(self))
 
 
 def _make_forward(name, value):
@@ -78,3 +81,60 @@ def _make_backward(name, pull):
                 g[j] = pull(g[j], s[j], alpha)
 
     return backward
+
+
+def _make_mix(name, value):
+    @kernel(name=f"activations.{name}.mix")
+    def mix(alpha, x, mixing, y, block):
+        """y[i, j] = x[i, j] + a[j] (f(x[i, j]) - x[i, j]) in a block, with a = mixing.
+
+        Reads x, mixing. Writes y. May destroy nothing else.
+        """
+        wide_vectors()
+        n = block.column_end - block.column
+        a = part(mixing, block.column, n)
+        for i in range(block.row, block.row_end):
+            s, t = row_of(x, i, block.column, n), row_of(y, i, block.column, n)
+            for j in range(n):
+                sj = s[j]
+                t[j] = sj + a[j] * (value(sj, alpha) - sj)
+
+    return mix
+
+
+def _make_unmix(name, value, slope):
+    @kernel(name=f"activations.{name}.unmix")
+    def unmix(alpha, dy, x, mixing, dx, dmixing, dmixing0, block):
+        """dx = dy (1 - a + a f'(x)) and da = sum over rows of dy (f(x) - x) in a block.
+
+        a is mixing; da goes to dmixing, whose elements from dmixing0 on belong to the columns of
+        the matrices.
+        Reads dy, x, mixing. Writes dx, which may be dy, and dmixing in the block. May destroy
+        nothing else.
+        """
+        wide_vectors()
+        n = block.column_end - block.column
+        a, da = part(mixing, block.column, n), part(dmixing, dmixing0 + block.column, n)
+        for j in range(n):
+            da[j] = zero(alpha)
+        for i in range(block.row, block.row_end):
+            g, s = row_of(dy, i, block.column, n), row_of(x, i, block.column, n)
+            d = row_of(dx, i, block.column, n)
+            for j in range(n):
+                gj, sj = g[j], s[j]  # read before anything is written
+                f = value(sj, alpha)
+                da[j] += gj * (f - sj)
+                d[j] = gj + gj * (a[j] * (slope(sj, f, alpha) - one(alpha)))
+
+    return unmix
+
+
+def _make_slope(row):
+    """Return ``slope(x, f, alpha)``, which is f'(x) where f = f(x)."""
+    pull, from_input = row.pull, row.derivative_from == INPUT
+
+    @inner(name=f"activations.{row.name}.slope")
+    def slope(x, f, alpha):
+        return pull(one(x), x if from_input else f, alpha)
+
+    return slope

@@ -16,8 +16,8 @@ from .jit import inner
 from .simd import declare
 
 __all__ = [
-    "constant", "cos_of_turns", "exp", "expm1", "fused_multiply_add", "log1p", "logistic",
-    "maximum", "one", "root", "sign", "sin_of_turns", "tanh", "zero",
+    "bounded_exp", "constant", "cos_of_turns", "exp", "expm1", "fused_multiply_add", "log1p",
+    "logistic", "maximum", "one", "reciprocal", "root", "sign", "sin_of_turns", "tanh", "zero",
 ]  # fmt: skip
 
 HAS_WIDE_VECTORS = isa.current().vector_bytes == 64
@@ -36,6 +36,13 @@ def exp(x):
     # two factors, because 2**k itself overflows or is denormal at the ends of its range
     half = round_to_even(k * constant(x, 0.5, 0.5))
     return (one(x) + _series(r)) * power_of_two(half) * power_of_two(k - half)
+
+
+@inner
+def bounded_exp(x):
+    """e**x for -708 <= x <= 709, or -87 <= x <= 88 in float32, as ``exp``."""
+    k, r = _reduce(x)
+    return (one(x) + _series(r)) * power_of_two(k)
 
 
 @inner
@@ -157,12 +164,12 @@ def _sin_of_turns(t):
     """sin(2 pi t) for |t| <= 1/4: y - y**3/3! + ... to y**13 (float32) or y**21, y = 2 pi t."""
     y = t * constant(t, 6.283185307179586, 6.283185307179586)
     q = y * y
-    s = constant(t, 1.0 / 51090942171709440000.0, 0.0)
+    s = constant(t, 1.0 / 51090942171709440000.0, 1.0 / 6227020800.0)
     if is_double(t):
         s = fused_multiply_add(s, q, constant(t, -1.0 / 121645100408832000.0, 0.0))
         s = fused_multiply_add(s, q, constant(t, 1.0 / 355687428096000.0, 0.0))
         s = fused_multiply_add(s, q, constant(t, -1.0 / 1307674368000.0, 0.0))
-    s = fused_multiply_add(s, q, constant(t, 1.0 / 6227020800.0, 1.0 / 6227020800.0))
+        s = fused_multiply_add(s, q, constant(t, 1.0 / 6227020800.0, 0.0))
     s = fused_multiply_add(s, q, constant(t, -1.0 / 39916800.0, -1.0 / 39916800.0))
     s = fused_multiply_add(s, q, constant(t, 1.0 / 362880.0, 1.0 / 362880.0))
     s = fused_multiply_add(s, q, constant(t, -1.0 / 5040.0, -1.0 / 5040.0))
@@ -188,14 +195,14 @@ def _reduce(x):
 @inner
 def _series(r):
     """e**r - 1 = r + r**2/2! + ... to r**7 (float32) or r**13 (float64), by Horner's rule."""
-    s = constant(r, 1.0 / 6227020800.0, 0.0)
+    s = constant(r, 1.0 / 6227020800.0, 1.0 / 5040.0)
     if is_double(r):
         s = fused_multiply_add(s, r, constant(r, 1.0 / 479001600.0, 0.0))
         s = fused_multiply_add(s, r, constant(r, 1.0 / 39916800.0, 0.0))
         s = fused_multiply_add(s, r, constant(r, 1.0 / 3628800.0, 0.0))
         s = fused_multiply_add(s, r, constant(r, 1.0 / 362880.0, 0.0))
         s = fused_multiply_add(s, r, constant(r, 1.0 / 40320.0, 0.0))
-    s = fused_multiply_add(s, r, constant(r, 1.0 / 5040.0, 1.0 / 5040.0))
+        s = fused_multiply_add(s, r, constant(r, 1.0 / 5040.0, 0.0))
     s = fused_multiply_add(s, r, constant(r, 1.0 / 720.0, 1.0 / 720.0))
     s = fused_multiply_add(s, r, constant(r, 1.0 / 120.0, 1.0 / 120.0))
     s = fused_multiply_add(s, r, constant(r, 1.0 / 24.0, 1.0 / 24.0))
@@ -270,6 +277,20 @@ def maximum(typingctx, a, b):
         return builder.call(declare(builder, "llvm.maximum", arguments[0].type, 2), arguments)
 
     return a(a, a), emit
+
+
+@intrinsic
+def reciprocal(typingctx, x):
+    """``reciprocal(x)``: 1 / x, by one division that all who need it share.
+
+    LLVM would sink a usual 1 / x into each product with it, which then has a division of its own.
+    """
+
+    def emit(context, builder, signature, arguments):
+        one = ir.Constant(arguments[0].type, 1.0)
+        return builder.fdiv(one, arguments[0], flags=("nsz",))  # without flags, it gets them all
+
+    return x(x), emit
 
 
 @intrinsic

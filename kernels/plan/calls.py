@@ -33,6 +33,8 @@ __all__ = ["ALL", "OPTIONAL", "addresses", "everything", "link", "task"]
 # One member for each activation, loss and optimizer.
 ACTIVATE = Family("activations", "forward", (REAL, MATRIX, BLOCK))
 DIFFERENTIATE = Family("activations", "backward", (REAL, MATRIX, MATRIX, BLOCK))
+MIX = Family("activations", "mix", (REAL, MATRIX, REALS, MATRIX, BLOCK))
+UNMIX = Family("activations", "unmix", (REAL, MATRIX, MATRIX, REALS, MATRIX, REALS, INT, BLOCK))
 LOSE = Family(
     "losses",
     "rows",
@@ -86,6 +88,7 @@ WITHDRAW = Link("engine.inference", "withdraw", (MEMORY,))
 # How kernels call them.
 activate = ACTIVATE.call
 differentiate = DIFFERENTIATE.call
+mix, unmix = MIX.call, UNMIX.call
 lose = LOSE.call
 update = UPDATE.call
 forward = FORWARD.call
