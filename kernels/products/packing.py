@@ -173,15 +173,29 @@ class _Rows(_Neighbours):
             yield builder.bitcast(bits, _FLOATS)
 
 
-def _split(builder, pair):
-    """Return high and low parts as pairs of bfloat16: x = high + low.
+def _split(pair, limited):
+    """Return high and low parts as pairs of bfloat16: x = high + low; ``limited`` numbers."""
+    high = pair.rounded([first for first, _ in limited])
+    rests = [
+        pair.builder.fsub(x, wide) for (_, x), wide in zip(limited, pair.widened(high), strict=True)
+    ]
+    return high, pair.rounded(rests)
+
+
+def _as_they_are(builder, numbers):
+    """Return what to round to high parts, and what to split, where no number is extreme."""
+    return [(x, x) for x in numbers]
+
+
+def _limited(builder, numbers):
+    """Return what to round to high parts, and what to split, for any numbers.
 
     Infinity is split as 1 + infinity: products of high parts then stay finite, and those of a low
     part with a high one give what infinity times the number is. A number that would round to
     infinity gets the largest bfloat16 as its high part.
     """
-    firsts = []
-    for x in pair.numbers:
+    found = []
+    for x in numbers:
         size = builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF))
         sign = builder.and_(builder.bitcast(x, _INTS), _splat(0x80000000))
         infinite = builder.icmp_unsigned("==", size, _splat(_INFINITY))
@@ -191,12 +205,29 @@ def _split(builder, pair):
         )
         size = builder.select(infinite, _splat(_ONE), size)
         size = builder.select(large, _splat(_LARGEST), size)
-        firsts.append(builder.bitcast(builder.or_(sign, size), _FLOATS))
-    high = pair.rounded(firsts)
-    rests = [
-        builder.fsub(x, wide) for x, wide in zip(pair.numbers, pair.widened(high), strict=True)
-    ]
-    return high, pair.rounded(rests)
+        found.append((builder.bitcast(builder.or_(sign, size), _FLOATS), x))
+    return found
+
+
+def _has_extreme(builder, pairs):
+    """Tell whether a number of these pairs would round to infinity, or is not finite."""
+    largest = _splat(0)
+    for pair in pairs:
+        for x in pair.numbers:
+            size = builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF))
+            larger = builder.icmp_unsigned(">", size, largest)
+            largest = builder.select(larger, size, largest)
+    lanes = builder.icmp_unsigned(">", largest, _splat(_LARGEST))
+    return builder.icmp_unsigned("!=", builder.bitcast(lanes, ir.IntType(16)), ir.IntType(16)(0))
+
+
+def _emit_split(builder, pairs, store):
+    """Call ``store(highs, lows)`` with the parts of pairs, in a branch for what they need."""
+    with builder.if_else(_has_extreme(builder, pairs), likely=False) as (extreme, usual):
+        for branch, limit in ((extreme, _limited), (usual, _as_they_are)):
+            with branch:
+                parts = [_split(pair, limit(builder, pair.numbers)) for pair in pairs]
+                store(*zip(*parts, strict=True))
 
 
 def _round(builder, first, second):
@@ -214,9 +245,12 @@ def _store_parts(builder, pair, place, plane, parts):
     """Store the rounded numbers, or with two parts the high and the low ones."""
     with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
         with two:
-            high, low = _split(builder, pair)
-            _store(builder, high, place)
-            _store(builder, low, builder.gep(place, [plane]))
+
+            def store(highs, lows):
+                _store(builder, highs[0], place)
+                _store(builder, lows[0], builder.gep(place, [plane]))
+
+            _emit_split(builder, [pair], store)
         with one:
             _store(builder, pair.rounded(pair.numbers), place)
 
@@ -225,9 +259,12 @@ def _store_transposed(builder, pairs, target, plane, parts):
     """Store the transpose of 16 vectors of pairs, rounded, or high parts and low parts."""
     with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
         with two:
-            highs, lows = zip(*(_split(builder, pair) for pair in pairs), strict=True)
-            _store_rows(builder, transposed(builder, highs), target)
-            _store_rows(builder, transposed(builder, lows), builder.gep(target, [plane]))
+
+            def store(highs, lows):
+                _store_rows(builder, transposed(builder, highs), target)
+                _store_rows(builder, transposed(builder, lows), builder.gep(target, [plane]))
+
+            _emit_split(builder, pairs, store)
         with one:
             rows = [pair.rounded(pair.numbers) for pair in pairs]
             _store_rows(builder, transposed(builder, rows), target)

@@ -55,7 +55,8 @@ def multiply_tiles(
 
     Tiles of A and B lie one after the other in k; ``a_block`` and ``b_block``: where those of the
     second 16 rows, or columns, begin; ``a_plane`` and ``b_plane``: the low parts. ``start`` and C
-    are float32; start_row 0 starts each row with the same numbers.
+    are float32; start_row 0 starts each row with the same numbers. Of two parts, each tile in k
+    adds high low, high high and low high, in an order that loads fewest tiles.
     """
 
     def emit(context, builder, signature, arguments):
@@ -65,20 +66,22 @@ def multiply_tiles(
         unit = _Tiles(builder)
         for i, j in _CORNERS:
             unit.load(i, j, _corner(builder, start, start_row, i, j), start_row)
-        one = n_k.type(1)
-        passes = builder.sub(builder.mul(parts, n_k.type(2)), one)  # 1, or 3 for two parts
-        with cgutils.for_range(builder, passes, intp=n_k.type) as each:
-            is_low_a = builder.icmp_signed("==", each.index, n_k.type(2))
-            is_low_b = builder.icmp_signed("==", each.index, one)
-            a_part = builder.gep(a, [builder.select(is_low_a, a_plane, n_k.type(0))])
-            b_part = builder.gep(b, [builder.select(is_low_b, b_plane, n_k.type(0))])
-            with cgutils.for_range(builder, n_k, intp=n_k.type) as loop:
+        with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
+            with two, cgutils.for_range(builder, n_k, intp=n_k.type) as loop:
                 tile = builder.mul(loop.index, n_k.type(int(TILE)))
-                rows, columns = builder.gep(a_part, [tile]), builder.gep(b_part, [tile])
-                unit.multiply(
-                    [rows, builder.gep(rows, [a_block])],
-                    [columns, builder.gep(columns, [b_block])],
-                )
+                rows, columns = builder.gep(a, [tile]), builder.gep(b, [tile])
+                unit.load_rows(rows, a_block)
+                unit.load_columns(builder.gep(columns, [b_plane]), b_block)
+                unit.multiply()
+                unit.load_columns(columns, b_block)
+                unit.multiply()
+                unit.load_rows(builder.gep(rows, [a_plane]), a_block)
+                unit.multiply()
+            with one, cgutils.for_range(builder, n_k, intp=n_k.type) as loop:
+                tile = builder.mul(loop.index, n_k.type(int(TILE)))
+                unit.load_rows(builder.gep(a, [tile]), a_block)
+                unit.load_columns(builder.gep(b, [tile]), b_block)
+                unit.multiply()
         for i, j in _CORNERS:
             unit.store(i, j, _corner(builder, c, c_row, i, j), c_row)
         return context.get_dummy_value()
@@ -101,15 +104,19 @@ class _Tiles:
     def __init__(self, builder):
         self.builder = builder
 
-    def multiply(self, rows, columns):
-        for tile, pointer in enumerate((*rows, *columns), start=4):
-            self._load(tile, pointer, ir.IntType(64)(64))
-        for i in range(2):
-            for j in range(2):
-                _call(
-                    self.builder, "llvm.x86.tdpbf16ps",
-                    _tile(2 * i + j), _tile(4 + i), _tile(6 + j),
-                )  # fmt: skip
+    def load_rows(self, pointer, block):
+        self._load_two(4, pointer, block)
+
+    def load_columns(self, pointer, block):
+        self._load_two(6, pointer, block)
+
+    def multiply(self):
+        for i, j in _CORNERS:
+            _call(self.builder, "llvm.x86.tdpbf16ps", _tile(2 * i + j), _tile(4 + i), _tile(6 + j))
+
+    def _load_two(self, tile, pointer, block):
+        for i, place in enumerate((pointer, self.builder.gep(pointer, [block]))):
+            self._load(tile + i, place, ir.IntType(64)(64))
 
     def load(self, i, j, pointer, c_row):
         self._load(2 * i + j, pointer, self.builder.mul(c_row, c_row.type(4)))
