@@ -31,7 +31,7 @@ def test_the_loss_of_every_epoch_and_the_predictions_are_pytabkits(
 
     history = recipe.train(
         table.rows(train), table.y[train], table.rows(val), table.y[val],
-        epochs=EPOCHS, shuffle=False, n_threads=1,
+        epochs=EPOCHS, shuffle=False, n_threads=1, matmul_precision="highest",
     )  # fmt: skip
 
     np.testing.assert_allclose(history.loss, reference.losses, rtol=1e-4)

@@ -71,7 +71,7 @@ class Recipe:
             Arguments of ``model.fit`` that replace those of the recipe, such as ``epochs``.
 
         """
-        options = self.options | {"verbose": False} | options
+        options = self.options | {"verbose": False, "matmul_precision": "high"} | options
         if rows_val is not None and y_val is not None:
             options = {
                 "validation_data": (self.inputs(rows_val), self.targets.encode(y_val)),
