@@ -115,6 +115,18 @@ def test_periodic_embedding(N, n_numbers, n_plain, n_waves, n_made, seed, dtype)
     assert_close(grads["weight"], dweight, K=N, scale=2 * np.pi * pull * max(1.0, np.abs(x).max()))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_waves", [5, 150])
+def test_a_row_is_embedded_alike_alone_and_among_others(n_waves, dtype):
+    layer = layers.PeriodicEmbedding(6, 5, n_waves, n_made=2, sigma=1.0)
+    x = filled((150, 6), "normal", 0).astype(dtype)
+
+    together = layer.forward(x)
+
+    for n in (1, 7, 8, 9, 63, 64, 65, 73):
+        np.testing.assert_array_equal(layer.forward(x[:n]), together[:n])
+
+
 def test_the_first_waves_are_slow_and_their_phases_whole_circles():
     layer = layers.PeriodicEmbedding(200, 200, n_waves=16, n_made=3, sigma=0.1)
     w1, b1, rest = np.split(layer.weight, [16, 32], axis=1)
@@ -179,7 +191,7 @@ def table_rows(N):
 
 def fit(model, **options):
     X, y = table_rows(90)
-    return model.fit(X, y, epochs=3, batch_size=32, verbose=False, **options)
+    return model.fit(X, y, epochs=3, **{"batch_size": 32, "verbose": False} | options)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -197,11 +209,14 @@ def test_both_engines_agree(dtype):
     assert_close(compiled.predict(X), layerwise.predict(X), K=5000, scale=10.0)
 
 
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+@pytest.mark.parametrize("batch_size", [32, 75])
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_any_number_of_threads_gives_the_same_bits(batch_size, precision, monkeypatch):
+    options = {"batch_size": batch_size, "matmul_precision": precision}
     monkeypatch.setattr("fastmlp.engine.lowering._FLOPS_WORTH_A_THREAD", 1)
     one, three = every_column_layer(dtype="float32"), every_column_layer(dtype="float32")
 
-    fit(one, n_threads=1), fit(three, n_threads=3)
+    fit(one, n_threads=1, **options), fit(three, n_threads=3, **options)
 
     np.testing.assert_array_equal(one.theta, three.theta)
 

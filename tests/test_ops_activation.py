@@ -68,6 +68,20 @@ def test_nan_and_infinity_come_through(kind, dtype):
     assert np.isnan(y).sum() == 2
 
 
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_the_largest_numbers_come_through(kind):
+    x = np.array([[1e25, 1e30, 3e38, -1e25, -1e30, -3e38]], np.float32)
+
+    y = ops.activation(kind, x, ACTIVATIONS[kind])
+    slope = ops.activation_backward(kind, np.ones_like(x), x, y, ACTIVATIONS[kind])
+
+    saturates = kind in ("sigmoid", "tanh")
+    np.testing.assert_allclose(y[0, :3], np.ones(3) if saturates else x[0, :3], rtol=0.1)
+    np.testing.assert_allclose(slope[0, :3], 0.0 if saturates else 1.0, atol=0.1)
+    assert np.isfinite(y).all()
+    assert np.isfinite(slope).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_a_nan_gradient_comes_through(kind, dtype):

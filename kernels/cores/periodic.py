@@ -200,7 +200,7 @@ def _embed_rows(x, w, y, scratch, j, n_waves, n_made, row, n):
         made[n_made] = values[i]
 
 
-@inner
+@inner(exact=True)
 def _embed(value, w, made, scratch, n_waves, n_made):
     """The embedding of one number, in vectors of waves; the same bits as in `_embed_rows`."""
     for m in range(n_made):
