@@ -132,6 +132,18 @@ def test_another_metric_decides_which_epoch_is_the_best(metric):
     assert sign * fitted.validation_score_ == pytest.approx(max(member.history["val_score"]))
 
 
+@pytest.mark.parametrize(
+    ("metric", "column", "best"), [(None, "val_loss", np.min), ("accuracy", "val_accuracy", np.max)]
+)
+def test_the_accuracy_decides_among_epochs_only_if_it_is_asked_for(metric, column, best):
+    frame, species, _ = birds(80)
+
+    fitted = TabularClassifier(metric=metric, random_state=0).fit(frame, species)
+
+    history = fitted._held_out[0].members[0].history
+    assert history.best_epoch == np.flatnonzero(history[column] == best(history[column]))[-1]
+
+
 def test_columns_that_matter_have_importance(classifier):
     importances = dict(
         zip(classifier.feature_names_in_, classifier.feature_importances_, strict=True)

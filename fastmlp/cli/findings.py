@@ -25,6 +25,7 @@ from fastmlp.report import Findings, Importances
 from fastmlp.tabular.building import Built
 from fastmlp.tabular.importances import REPEATS, column_importances
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, Metric, baseline, metric_of, scores
+from fastmlp.tabular.training import monitored
 
 __all__ = ["command_line", "of_network", "of_table", "require_name", "write_page"]
 
@@ -70,8 +71,9 @@ def of_table(
     """
     member = built.learned.members[0]
     n = found["n_networks"]
-    by_loss = built.model.metric.name == "accuracy" and member.recipe.monitor == "val_loss"
-    decides = "loss" if by_loss else built.model.metric.label
+    metric = built.model.metric
+    by_loss = metric.name == "accuracy" and monitored(member.recipe, metric) == "val_loss"
+    decides = "loss" if by_loss else metric.label
     settings = [
         ("method", found["method"]),
         ("networks", f"{n}, {found['n_parameters']:,} parameters in all"),

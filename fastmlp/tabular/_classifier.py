@@ -29,9 +29,10 @@ class TabularClassifier(ClassifierMixin, TableEstimator):
     Parameters
     ----------
     <how networks are trained>
-    metric : {"accuracy", "balanced_accuracy", "roc_auc", "log_loss"}, default "accuracy"
-        Decides which epoch of a network is the best. For the accuracy, which is coarse, the loss
-        decides among the epochs of a RealMLP.
+    metric : {"accuracy", "balanced_accuracy", "roc_auc", "log_loss"}, optional
+        Decides which epoch of a network is the best, and is the validation score. By default the
+        score is the accuracy, and among the epochs of a RealMLP the loss decides, since it is less
+        coarse. With "accuracy" the accuracy decides, as in the published method.
     class_weight : dict or "balanced", optional
         Class -> weight (default 1), multiplied by the sample weight.
     <other arguments>

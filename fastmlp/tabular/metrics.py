@@ -1,7 +1,7 @@
 """Scores of predictions: how good a table's model is, in the units people report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Metric:
         NaN if the rows do not allow it.
     sign : int
         1 if higher is better, -1 if lower is better.
+    chosen : bool
+        Whether the user asked for it. If not, a method may use another one to compare epochs.
 
     """
 
@@ -32,6 +34,7 @@ class Metric:
     label: str
     score: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
     sign: int
+    chosen: bool = False
 
     def better(self, score: float, other: float) -> bool:
         """Return whether the first score is better than the other."""
@@ -127,7 +130,7 @@ def metric_of(name: str | None, *, classes: bool) -> Metric:
         return next(iter(known.values()))
     if name not in known:
         raise unknown("metric", name, known)
-    return known[name]
+    return replace(known[name], chosen=True)
 
 
 def scores(

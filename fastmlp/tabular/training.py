@@ -19,11 +19,10 @@ from fastmlp.training.callbacks import TIME_LIMIT, Callback
 from fastmlp.training.history import History
 from fastmlp.training.stopping import EarlyStopping
 
-__all__ = ["Member", "TimeFrame", "train_member"]
+__all__ = ["Member", "TimeFrame", "monitored", "train_member"]
 
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
-"""Metrics whose best epoch the training loop finds by `Recipe.monitor`; its accuracy has no
-weights."""
+"""Metrics whose best epoch the training loop can find; its accuracy has no weights."""
 
 _ENOUGH_EPOCHS, _ENOUGH_STEPS = 32, 2000
 
@@ -142,6 +141,12 @@ def train_member(
     return Member(done, predicted, score, history, end - start, prepared - start + end - trained)
 
 
+def monitored(recipe: Recipe, metric: Metric) -> str:
+    """Return which column of the training loop's history decides the best epoch."""
+    chosen = metric.chosen and metric.name == "accuracy"
+    return "val_accuracy" if chosen else recipe.monitor
+
+
 def _options(
     recipe: Recipe,
     metric: Metric,
@@ -158,7 +163,9 @@ def _options(
     if val.weights is not None:
         inputs, targets = recipe.inputs(val.inputs), recipe.targets.encode(val.y)
         options["validation_data"] = (inputs, targets, val.weights)
-    weighted = recipe.monitor == "val_accuracy" and val.weights is not None
+    monitor = monitored(recipe, metric)
+    options["early_stopping"] = EarlyStopping(recipe.patience, monitor, ties="later")
+    weighted = monitor == "val_accuracy" and val.weights is not None
     if weighted or metric.name not in _BY_THE_ENGINE:
         options["callbacks"].append(_Scored(recipe, val, metric, n_threads))
         options["early_stopping"] = EarlyStopping(recipe.patience, _Scored.column, ties="later")

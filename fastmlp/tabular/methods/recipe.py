@@ -42,9 +42,9 @@ class Recipe:
     def monitor(self) -> str:
         """What decides the best epoch by validation rows: the squared error for numbers.
 
-        For classes the loss decides among the epochs of a schedule. The share of wrong labels is
-        that of the published methods, but of so many epochs it finds the luckiest: see
-        docs/tables.md. Networks that are trained until they no longer improve do follow it.
+        For classes, it is the loss if the learning rate follows a schedule. The published RealMLP
+        takes the share of wrong labels, but that finds the luckiest of many epochs: see
+        docs/tables.md. Networks with a patience do follow the share of right ones.
         """
         by_share = self.targets.n_classes and self.patience is not None
         return "val_accuracy" if by_share else "val_loss"
