@@ -155,6 +155,29 @@ def test_new_numbers_may_have_the_unit_or_not():
     np.testing.assert_array_equal(numbers, np.float32([3 - 870.5, 7 - 870.5, np.nan]))
 
 
+@pytest.mark.parametrize(
+    ("known", "new", "told"),
+    [
+        ([f"{i * i} %" for i in range(N)], ["3", "8.5"], "has no percent signs, which it had"),
+        ([f"{i * i}.5" for i in range(N)], ["3%", "8.5%"], "has percent signs .1% is 0.01., which"),
+    ],
+)
+def test_percent_signs_that_come_or_go_are_told(known, new, told):
+    encoder, _ = fitted(known)
+    again = TableEncoder.from_config(encoder.config())
+
+    with pytest.warns(UserWarning, match=f"'it' {told}"):
+        again.transform(pl.DataFrame({"it": new, "other": OTHER[:2]}))
+
+
+def test_new_dates_in_texts_may_have_day_or_month_first():
+    encoder, _ = fitted(pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 2, 29), eager=True))
+    new = pl.DataFrame({"it": ["05/06/2021", "07/08/2021"], "other": OTHER[:2]})
+
+    with pytest.warns(UserWarning, match="'it' may have the day or the month first"):
+        encoder.transform(new)
+
+
 def test_decimals_are_numbers():
     encoder, _ = fitted([decimal.Decimal(i) / 8 for i in range(N)])
 

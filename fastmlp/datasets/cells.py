@@ -55,6 +55,8 @@ class Numbers:
         Whether they look like amounts: with a currency, a percent sign, or cents.
     decimal_comma : bool
         Whether commas were read as decimal.
+    percent : bool
+        Whether some have a percent sign.
 
     """
 
@@ -63,6 +65,7 @@ class Numbers:
     doubt: str
     amounts: bool
     decimal_comma: bool
+    percent: bool
 
 
 def parse_numbers(
@@ -147,6 +150,7 @@ def parse_numbers(
         joined(doubts),
         bool(found["currencies"] or found["percent"] or found["cents"]),
         decimal_comma,
+        bool(found["percent"]),
     )
 
 

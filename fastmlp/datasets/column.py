@@ -64,6 +64,8 @@ class Column:
         How its moments are written.
     unit : str
         What follows its numbers, such as "kg".
+    percent : bool
+        Whether its numbers have percent signs.
 
     """
 
@@ -74,6 +76,7 @@ class Column:
     decimal_comma: bool = False
     written: MomentFormat | None = None
     unit: str = ""
+    percent: bool = False
 
 
 @dataclass(frozen=True)

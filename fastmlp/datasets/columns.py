@@ -113,7 +113,9 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
         values, odd = looked_up(texts, candidates, numbers.values)
         doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
         column = read_values(name, values, rules, numbers.style, doubts)
-        return replace(column, decimal_comma=numbers.decimal_comma, unit=unit)
+        return replace(
+            column, decimal_comma=numbers.decimal_comma, unit=unit, percent=numbers.percent
+        )
     moments = parse_moments(different)
     if moments is not None:
         values, odd = looked_up(texts, candidates, moments.values)

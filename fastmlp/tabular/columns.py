@@ -4,18 +4,18 @@ import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from fastmlp.common.errors import printable
-from fastmlp.datasets.cells import parse_numbers
-from fastmlp.datasets.columns import about_odd, looked_up, require_finite
+from fastmlp.datasets.columns import require_finite
 from fastmlp.datasets.encode import OTHER_NAME
-from fastmlp.datasets.moments import MomentFormat, parse_moments, read_moments
-from fastmlp.datasets.texts import Texts, texts_of
+from fastmlp.datasets.moments import MomentFormat
+from fastmlp.datasets.texts import Texts
 from fastmlp.tabular.calendar import PARTS, moment_parts
-from fastmlp.tabular.frames import RawColumn, spelled_number, texts
+from fastmlp.tabular.frames import RawColumn
+from fastmlp.tabular.reading import TRUTH, Notation, as_texts, numbers_of
 
 __all__ = [
     "LARGEST",
@@ -24,13 +24,7 @@ __all__ = [
     "LeftOutColumn",
     "MomentColumn",
     "NumberColumn",
-    "as_texts",
-    "meant_numbers",
-    "numbers_of",
 ]
-
-_TRUTH = {"false": "0", "true": "1"}
-"""Truth values, which programs also write as numbers."""
 
 _EVIDENCE = 5
 """Rows: fewer may well hold only categories that there were not in training."""
@@ -90,6 +84,8 @@ class NumberColumn(FittedColumn):
         How texts of moments or spans are written.
     unit : str
         What may follow a number in a text, such as "kg".
+    percent : bool
+        Whether texts had percent signs in training.
 
     """
 
@@ -98,6 +94,7 @@ class NumberColumn(FittedColumn):
     decimal_comma: bool = False
     written: MomentFormat | None = None
     unit: str = ""
+    percent: bool = False
 
     @property
     def kind(self) -> str:
@@ -111,7 +108,8 @@ class NumberColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
-        values = numbers_of(raw, missing, self.holds, self.decimal_comma, self.written, self.unit)
+        notation = Notation(self.decimal_comma, self.unit, self.percent, self.written)
+        values = numbers_of(raw, missing, self.holds, notation)
         require_finite(raw.name, values, "leave the cell empty", raw.rows)
         return np.clip(values - self.center, -LARGEST, LARGEST)[:, None]
 
@@ -147,7 +145,7 @@ class MomentColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, number of parts), NaN if missing."""
-        seconds = numbers_of(raw, missing, "moment", False, self.written)
+        seconds = numbers_of(raw, missing, "moment", Notation(written=self.written))
         require_finite(raw.name, seconds, "leave the cell empty", raw.rows)
         return moment_parts(seconds, self.parts, self.center)
 
@@ -189,7 +187,7 @@ class CategoryColumn(FittedColumn):
         codes = {text: code for code, text in enumerate(self.categories, 1)}
         if self._are_truth_values:
             truth = {text.lower(): code for text, code in codes.items()}
-            return truth | {number: truth[word] for word, number in _TRUTH.items()}
+            return truth | {number: truth[word] for word, number in TRUTH.items()}
         # pandas makes 7 to 7.0 if a cell of the column is empty.
         whole = {t: code for t, code in codes.items() if re.fullmatch(r"[+-]?\d+(\.0)?", t)}
         others = {t.removesuffix(".0") if "." in t else f"{t}.0": c for t, c in whole.items()}
@@ -197,7 +195,7 @@ class CategoryColumn(FittedColumn):
 
     @cached_property
     def _are_truth_values(self) -> bool:
-        return {text.lower() for text in self.categories} == _TRUTH.keys()
+        return {text.lower() for text in self.categories} == TRUTH.keys()
 
     def _code(self, text: str) -> int:
         if self._are_truth_values:  # also written True or TRUE
@@ -225,111 +223,3 @@ class CategoryColumn(FittedColumn):
                 UserWarning,
                 stacklevel=2,
             )
-
-
-def as_texts(raw: RawColumn, missing: frozenset[str]) -> Texts:
-    """Return the texts of a column; numbers are spelled without a point if they are whole."""
-    values = raw.values
-    if isinstance(values, np.ndarray):
-        different, places = np.unique(values, return_inverse=True)
-        spelled = [None if np.isnan(value) else _spelled(raw.kind, value) for value in different]
-        values = texts(spelled).gather(places)
-    return next(texts_of(values.to_frame(), missing))
-
-
-def _spelled(kind: str, value: float) -> str:
-    if kind == "moment":
-        return str(np.datetime64(round(value), "s")).replace("T", " ").removesuffix(" 00:00:00")
-    return spelled_number(value)
-
-
-def numbers_of(
-    raw: RawColumn,
-    missing: frozenset[str],
-    kind: str,
-    decimal_comma: bool | None,
-    written: MomentFormat | None,
-    unit: str = "",
-) -> np.ndarray:
-    """Return the numbers of a column as float64, NaN if missing.
-
-    Parameters
-    ----------
-    raw : RawColumn
-    missing : frozenset of str
-        Additional texts that mean a missing value, in lower case.
-    kind : {"number", "moment", "span"}
-        What the column held in training.
-    decimal_comma : bool or None
-        Whether commas are decimal; None to decide.
-    written : MomentFormat or None
-        How moments and spans are written.
-    unit : str, default ""
-        What may follow a number.
-
-    Raises
-    ------
-    TypeError
-        If the column holds something else than in training.
-
-    """
-    if isinstance(raw.values, np.ndarray):
-        if raw.kind != kind and not np.isnan(raw.values).all():
-            words = {"number": "numbers", "moment": "dates", "span": "times"}
-            raise TypeError(
-                f"the column {printable(raw.name)!r} held {words[kind]} in training, got "
-                f"{words[raw.kind]}"
-            )
-        return _without(raw.values, missing) if kind == "number" else raw.values
-    return _parsed(raw, missing, kind, decimal_comma, written, unit)
-
-
-def meant_numbers(missing: frozenset[str]) -> list[float]:
-    """Return the numbers among texts that mean a missing value, such as -999."""
-    meant = []
-    for text in sorted(missing):
-        try:
-            meant.append(float(text))
-        except ValueError:
-            continue
-    return meant
-
-
-def _without(values: np.ndarray, missing: frozenset[str]) -> np.ndarray:
-    """Return numbers with NaN for those that mean a missing value."""
-    meant = meant_numbers(missing)
-    return np.where(np.isin(values, meant), np.nan, values) if meant else values
-
-
-def _parsed(
-    raw: RawColumn,
-    missing: frozenset[str],
-    kind: str,
-    decimal_comma: bool | None,
-    written: MomentFormat | None,
-    unit: str,
-) -> np.ndarray:
-    if kind == "number" and not decimal_comma and not missing:
-        plain = raw.values.cast(float, strict=False)
-        if plain.null_count() == raw.values.null_count():  # nearly always, and much faster
-            return plain.to_numpy()
-    found: Any = next(texts_of(raw.values.to_frame(), missing))
-    candidates = np.flatnonzero(~found.markers)
-    if not len(candidates):
-        return np.full(found.n_rows, np.nan)
-    different = found.different.gather(candidates)
-    if kind == "number":
-        parsed = parse_numbers(different, decimal_comma=decimal_comma, unit=unit).values
-        if set(different.str.to_lowercase()) <= _TRUTH.keys():
-            numbers = different.str.to_lowercase().replace_strict(_TRUTH)
-            parsed = numbers.cast(float)
-    elif written is not None:
-        parsed = read_moments(different, written)
-    else:  # in training it had the type of dates or times
-        moments = parse_moments(different)
-        parsed = different.is_null().cast(float) * np.nan if moments is None else moments.values
-    values, odd = looked_up(found, candidates, parsed)
-    doubt = about_odd(found, odd, "numbers" if kind == "number" else "dates", raw.rows)
-    if doubt and not raw.quiet:
-        warnings.warn(f"the column '{raw.name}' {doubt}", UserWarning, stacklevel=2)
-    return values

@@ -18,10 +18,9 @@ from fastmlp.tabular.columns import (
     LeftOutColumn,
     MomentColumn,
     NumberColumn,
-    as_texts,
-    numbers_of,
 )
 from fastmlp.tabular.frames import RawColumn
+from fastmlp.tabular.reading import Notation, as_texts, numbers_of
 
 __all__ = ["dropped", "fit_columns"]
 
@@ -80,7 +79,7 @@ def _read_typed(raw: RawColumn, rules: Rules) -> Column:
     """Read a column whose type says what it holds."""
     if raw.kind == "category" or raw.name in rules.categorical:
         return read_categories(raw.name, as_texts(raw, rules.missing))
-    values = numbers_of(raw, rules.missing, raw.kind, None, None)
+    values = numbers_of(raw, rules.missing, raw.kind, Notation())
     kind = "number" if raw.kind == "number" else "moment"
     return read_values(raw.name, values, rules, kind=kind)
 
@@ -100,7 +99,12 @@ def _fitted(column: Column, kind: str, max_categories: int, *, fallback: bool) -
         if read_as.kind == "left out":
             how = how.replace("left out,", "number, used for want of others,")
         return NumberColumn(
-            read_as.name, how, center, decimal_comma=column.decimal_comma, unit=column.unit
+            read_as.name,
+            how,
+            center,
+            decimal_comma=column.decimal_comma,
+            unit=column.unit,
+            percent=column.percent,
         )
     missing = f", {len(values) - len(known):,} missing" if len(known) < len(values) else ""
     if kind == "span" or (written is not None and written.is_span):

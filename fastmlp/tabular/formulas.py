@@ -15,11 +15,11 @@ from fastmlp.tabular.columns import (
     FittedColumn,
     MomentColumn,
     NumberColumn,
-    meant_numbers,
 )
 from fastmlp.tabular.methods import Inputs
 from fastmlp.tabular.methods.inputs import CLIP
 from fastmlp.tabular.methods.quantiles import RANKS, QuantileInputs, Z
+from fastmlp.tabular.reading import meant_numbers
 
 __all__ = ["WRITERS", "encoded", "moment_parts", "network_inputs"]
 
