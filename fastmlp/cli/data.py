@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.cli.defaults import DATASETS
 from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import is_table, read_table, require_no_table_options
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import counted, unknown
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.splits import train_test_rows
 
@@ -67,7 +67,7 @@ class Task:
         kind = "regression" if data.classes is None else f"{data.n_classes} classes"
         return (
             f"{data.name}: {len(self.X_train):,} training, {len(self.X_val):,} validation, "
-            f"{len(data.X_test):,} test rows of {data.n_features} inputs, {kind}"
+            f"{len(data.X_test):,} test rows of {counted(data.n_features, 'input')}, {kind}"
         )
 
 
