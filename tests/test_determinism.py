@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from networks import ACTIVATION_LAYERS, OPTIMIZERS, blobs, every_layer, targets
 from strategies import LOSSES
 
-from fastmlp import layers
+import fastmlp
+from fastmlp import layers, optimizers, schedules
 
 X, Y = blobs(700, 100, 10)
 STATE = ("running_mean", "running_var")
@@ -86,6 +88,40 @@ def test_threads_do_not_change_bits_with_penalties_clipping_and_weights(n_thread
     one = trained(n_threads=1, **options)
 
     assert_same_bits(trained(n_threads=n_threads, **options), one)
+
+
+class HugeFrom(schedules.Schedule):
+    """A rate of 0.001, and from a step on one that no network survives."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def rates(self, first_step, n_steps, steps_per_epoch, total_steps):
+        steps = np.arange(first_step, first_step + n_steps)
+        return np.where(steps < self.step, 1e-3, 1e30)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_all_threads_together_restore_every_parameter_after_divergence(n_threads):
+    kept, diverged = (layers_of_odd_sizes() for _ in range(2))
+    rules = [optimizers.Adam(lr=HugeFrom(70)) for _ in range(2)]
+    options = {"batch_size": 128, "seed": 0, "verbose": False, "n_threads": n_threads}
+
+    kept.fit(X, Y, epochs=11, optimizer=rules[0], **options)  # 66 steps; the first copy is at 66
+    history = diverged.fit(X, Y, epochs=14, optimizer=rules[1], **options)
+
+    assert history.stopped.startswith("diverged")
+    assert rules[1].t == 66
+    np.testing.assert_array_equal(diverged.theta, kept.theta)
+    for name, array in rules[0].state.items():
+        np.testing.assert_array_equal(rules[1].state[name], array)
+
+
+def layers_of_odd_sizes():
+    """Return a network whose arrays do not divide evenly among threads."""
+    sizes = (100, 195, 201, 10)
+    stack = [layers.Linear(a, b) for a, b in pairwise(sizes)]
+    return fastmlp.Sequential(stack[0], layers.ReLU(), stack[1], layers.ReLU(), stack[2], seed=0)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -120,6 +121,22 @@ def test_a_thread_belongs_to_one_team_at_a_time(no_idle_threads):
         workers = {*first._workers, *second._workers}
     with threads.team(4) as third:
         assert set(third._workers) == workers
+
+
+@pytest.mark.parametrize("n_left", [0, 1, 3])  # threads that can be started
+@pytest.mark.parametrize("size", [5, 1_500_001])
+def test_copies_are_whole_with_any_number_of_threads(size, n_left, threads_left, monkeypatch):
+    threads_left[0] = n_left
+    monkeypatch.setattr(threads, "available", lambda: 4)
+    sources = [np.arange(size, dtype=np.float32), np.full((3, 2), 7.0), np.array(5)]
+    targets = [np.zeros_like(source) for source in sources]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few threads
+        threads.copy_arrays(list(zip(sources, targets, strict=True)))
+
+    for source, target in zip(sources, targets, strict=True):
+        np.testing.assert_array_equal(target, source)
 
 
 def test_ctrl_c_does_not_end_the_wait_for_working_threads(monkeypatch):

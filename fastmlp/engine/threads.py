@@ -3,7 +3,7 @@
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -16,12 +16,22 @@ from fastmlp.common.errors import argument
 from fastmlp.engine.control_groups import cpu_quota
 from fastmlp.kernels.plan import op
 
-__all__ = ["MOST", "Helper", "Team", "available", "borrow_helpers", "give_back", "team"]
+__all__ = [
+    "MOST",
+    "Helper",
+    "Team",
+    "available",
+    "borrow_helpers",
+    "copy_arrays",
+    "give_back",
+    "team",
+]
 
 MOST = max(16, os.cpu_count() or 1)
 """The most threads one call may use; more threads than processors only wait for each other."""
 
 _LOOKS = 5000  # about 200 microseconds
+_MANY_BYTES = 1 << 22  # copying fewer takes less than a millisecond
 _IDLE_SECONDS = 3.0  # after that, a thread without work ends
 
 
@@ -177,6 +187,22 @@ def team(size: int) -> Iterator[Team]:
     finally:
         mine.wait_whatever_comes()
         _idle_workers.extend(workers)
+
+
+def copy_arrays(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Copy the first array of each pair to the second, by several threads if they are large."""
+    pairs = [(np.atleast_1d(source), np.atleast_1d(target)) for source, target in pairs]
+    is_much = sum(source.nbytes for source, _ in pairs) >= _MANY_BYTES
+    with team(available() - 1 if is_much else 0) as helpers:
+
+        def copy_share(number: int) -> None:
+            for source, target in pairs:
+                first, last = (len(source) * n // (helpers.size + 1) for n in (number, number + 1))
+                target[first:last] = source[first:last]
+
+        helpers.start(copy_share)
+        copy_share(helpers.size)
+        helpers.wait()
 
 
 class Helper:

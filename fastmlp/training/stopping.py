@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp.common.errors import unknown
 from fastmlp.common.trainable import Trainable
 from fastmlp.common.validation import non_negative, positive_int
+from fastmlp.engine import threads
 from fastmlp.optimizers import Optimizer
 
 __all__ = ["EarlyStopping", "Monitor", "Snapshot", "StoppingRule"]
@@ -95,8 +96,7 @@ class Snapshot:
 
     def put(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace the copies by other values."""
-        for name, copy in self.copies.items():
-            copy[...] = values[name]
+        threads.copy_arrays([(values[name], copy) for name, copy in self.copies.items()])
 
     def restore(self) -> None:
         """Write the copied values back."""

@@ -1,7 +1,7 @@
 """A whole run in one call: epochs of steps, each with its order, validation and stopping rule.
 
-Every thread runs ``train_run``. Between the steps and the validation, which all threads share,
-thread 0 does alone what belongs to an epoch, while the others wait.
+Every thread runs ``train_run``. Between the steps, the validation and the copies, which all threads
+share, thread 0 does alone what belongs to an epoch, while the others wait.
 """
 
 import math
@@ -13,11 +13,13 @@ from ..machine.jit import inner, kernel
 from ..machine.links import propagate
 from ..machine.simd import array_at, part, view
 from ..plan import calls, op
-from ..plan.memory import BYTE, INT, NONE, ONE, REAL64, operation_at, reals_at, wait
+from ..plan.memory import BYTE, INT, NONE, ONE, REAL64, operation_at, reals_at, share_of, wait
 from .order import shuffle
 from .sums import share, total_of, weighted_mean
 
 __all__ = ["train_run"]
+
+SHARED_BYTES = 4096  # threads share copies in multiples of this
 
 
 @kernel
@@ -39,13 +41,16 @@ def train_run(thread, memory, zero, clip_norm, max_norm):
         _begin_run(memory)
         _begin_epoch(memory)
     wait(thread, memory)
+    _copy_what_is_due(thread, memory)
     while atomic_load(run, op.STATE) == op.RUN_ON and atomic_load(control, op.ABORT) == 0:
         denormals = flush_denormals()
         outcome = calls.try_train_steps(memory, thread, memory, zero, clip_norm, max_norm)
         restore_denormals(denormals)
         propagate(outcome)
+        _look_for_spoilt(thread, memory, zero)
+        wait(thread, memory)
         if thread == 0:
-            _end_steps(memory, zero)
+            _end_steps(memory)
         wait(thread, memory)
         if _validates(memory) and atomic_load(run, op.STATE) == op.RUN_ON:
             _validate(thread, memory, zero)
@@ -55,21 +60,23 @@ def train_run(thread, memory, zero, clip_norm, max_norm):
             if run[op.STATE] == op.RUN_ON:
                 _begin_epoch(memory)
         wait(thread, memory)
+        _copy_what_is_due(thread, memory)
 
 
 @inner
 def _begin_run(memory):
-    reals = array_at(memory, op.RUN_REALS, REAL64)
+    run, reals = array_at(memory, op.RUN, INT), array_at(memory, op.RUN_REALS, REAL64)
+    run[op.GOOD_DUE] = run[op.BEST_DUE] = run[op.SPOILT] = NONE
     reals[op.DEADLINE] = seconds() + reals[op.SECONDS_LEFT]
 
 
 @inner
 def _begin_epoch(memory):
-    """Copy what training changes, now and then; draw the order; reset the counters of steps."""
+    """Have what training changes copied, now and then; draw the order; reset the counters."""
     run, header = array_at(memory, op.RUN, INT), array_at(memory, op.HEADER, INT)
     control = array_at(memory, op.CONTROL, INT)
     if header[op.FIRST_STEP] - run[op.COPIED_STEP] >= run[op.STEPS_BETWEEN_COPIES]:
-        _copy(memory, op.GOOD)
+        run[op.GOOD_DUE] = ONE
         run[op.COPIED_STEP], run[op.COPIED_EPOCH] = header[op.FIRST_STEP], run[op.EPOCHS_DONE]
     if run[op.DRAWS_ORDER] != 0:
         order, rows = array_at(memory, op.ORDER, INT), array_at(memory, op.USED_ROWS, INT)
@@ -83,7 +90,7 @@ def _begin_epoch(memory):
 
 
 @inner
-def _end_steps(memory, zero):
+def _end_steps(memory):
     """Record the steps; stop if they diverged or were interrupted."""
     run, control = array_at(memory, op.RUN, INT), array_at(memory, op.CONTROL, INT)
     reals, results = array_at(memory, op.RUN_REALS, REAL64), _results(memory)
@@ -92,6 +99,7 @@ def _end_steps(memory, zero):
         array_at(memory, op.PENALTIES_OUT, REAL64),
     )
     results[op.STEPS_SECONDS] = seconds() - reals[op.STARTED]
+    run[op.GOOD_DUE] = run[op.BEST_DUE] = NONE
     made, hits = control[op.STEPS_DONE], NONE
     for step in range(made):
         losses[step] += penalties[step]
@@ -100,7 +108,7 @@ def _end_steps(memory, zero):
         atomic_store(run, op.STATE, op.RUN_DIVERGED)
     elif made < array_at(memory, op.HEADER, INT)[op.N_STEPS]:
         atomic_store(run, op.STATE, op.RUN_INTERRUPTED)
-    elif not _is_finite(array_at(memory, op.THETA, zero)):
+    elif run[op.SPOILT] != 0:
         atomic_store(run, op.STATE, op.RUN_DIVERGED)
     else:
         results[op.LOSS_MEAN] = weighted_mean(losses, array_at(memory, op.MASSES_OUT, REAL64), made)
@@ -177,12 +185,10 @@ def _end_epoch(memory, zero):
         if math.isfinite(value) and value < reals[op.BEST_VALUE] - reals[op.MIN_DELTA]:
             reals[op.BEST_VALUE], run[op.WAITED] = value, NONE
             run[op.BEST_EPOCH] = run[op.EPOCHS_BEFORE] + run[op.EPOCHS_DONE]
-            run[op.BEST_COPIED] = ONE
-            _copy(memory, op.BEST)
+            run[op.BEST_COPIED] = run[op.BEST_DUE] = ONE
         elif run[op.LATER_WINS] != 0 and math.isfinite(value) and value == reals[op.BEST_VALUE]:
             run[op.BEST_EPOCH] = run[op.EPOCHS_BEFORE] + run[op.EPOCHS_DONE]
-            run[op.BEST_COPIED] = ONE
-            _copy(memory, op.BEST)
+            run[op.BEST_COPIED] = run[op.BEST_DUE] = ONE
     _complete_epoch(memory)
     if seconds() >= reals[op.DEADLINE]:
         atomic_store(run, op.STATE, op.RUN_TIME_UP)
@@ -240,21 +246,41 @@ def _validation_table(thread, n_threads, memory):
 
 
 @inner
-def _copy(memory, place):
-    """Copy the bytes that a table of sources and targets lists."""
-    listed = array_at(memory, place, INT)
-    n_copies = listed.size // 4
-    table = view(listed, NONE, 2 * n_copies, 2)
-    for i in range(n_copies):
-        source, target = array_at(table, 2 * i, BYTE), array_at(table, 2 * i + 1, BYTE)
-        for j in range(source.size):
-            target[j] = source[j]
+def _copy_what_is_due(thread, memory):
+    """Copy this thread's share, and wait until the others have copied theirs."""
+    run = array_at(memory, op.RUN, INT)
+    if run[op.GOOD_DUE] != 0:
+        _copy(thread, memory, op.GOOD)
+    if run[op.BEST_DUE] != 0:
+        _copy(thread, memory, op.BEST)
+    if run[op.GOOD_DUE] != 0 or run[op.BEST_DUE] != 0:
+        wait(thread, memory)
 
 
 @inner
-def _is_finite(values):
-    """Tell whether all values are finite: 0 times any other is not 0."""
-    total = values.dtype.type(0)
-    for i in range(values.size):
-        total += values[i] * values.dtype.type(0)
-    return total == values.dtype.type(0)
+def _copy(thread, memory, place):
+    """Copy this thread's share of the bytes that a table of sources and targets lists."""
+    listed = array_at(memory, place, INT)
+    n_copies, n_threads = listed.size // 4, array_at(memory, op.HEADER, INT)[op.N_THREADS]
+    table = view(listed, NONE, 2 * n_copies, 2)
+    for i in range(n_copies):
+        source, target = array_at(table, 2 * i, BYTE), array_at(table, 2 * i + 1, BYTE)
+        first, last = share_of(source.size, SHARED_BYTES, thread, n_threads)
+        mine, copied = part(source, first, last - first), part(target, first, last - first)
+        for j in range(mine.size):
+            copied[j] = mine[j]
+
+
+@inner
+def _look_for_spoilt(thread, memory, zero):
+    """Tell thread 0 if a parameter of this thread's share is not finite: 0 times it is not 0."""
+    theta, n_threads = (
+        array_at(memory, op.THETA, zero),
+        array_at(memory, op.HEADER, INT)[op.N_THREADS],
+    )
+    first, last = share_of(theta.size, SHARED_BYTES, thread, n_threads)
+    mine, total = part(theta, first, last - first), zero
+    for i in range(mine.size):
+        total += mine[i] * zero
+    if total != zero:
+        atomic_store(array_at(memory, op.RUN, INT), op.SPOILT, ONE)

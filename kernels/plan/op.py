@@ -161,8 +161,11 @@ N_CONTROL = np.int64(56)
     COPIED_STEP,  # the optimizer's number of steps at the last of these copies
     COPIED_EPOCH,  # the epochs done in this call by then; -1: no copy in this call
     BEST_COPIED,  # whether this call has copied the best parameters
+    GOOD_DUE,  # whether the threads copy what there is to go back to before the next epoch, ...
+    BEST_DUE,  # ... and the best parameters
+    SPOILT,  # whether a parameter is not finite
     N_RUN_FIELDS,
-) = np.arange(23)
+) = np.arange(26)
 (
     RUN_DONE,  # all epochs of this call
     RUN_ON,
