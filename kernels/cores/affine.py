@@ -3,7 +3,7 @@
 from ..machine import isa
 from ..machine.jit import inner, kernel
 from ..machine.links import Block
-from ..machine.simd import array_at, part, view
+from ..machine.simd import CACHE_LINE, array_at, part, view
 from ..optimizers.norms import limit_column_norms
 from ..plan import calls, op
 from ..plan.memory import (
@@ -26,7 +26,7 @@ __all__ = ["AFFINE", "pieces", "split_columns", "vector_gradient"]
 NORM_GRAIN = 64  # columns are divided among threads in multiples of this to limit their norms
 ROWS_WORTH_PACKING = 128  # with this many rows per thread, packing a whole large weight is cheap
 LARGE_WEIGHT = 1 << 20  # elements
-ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends most of its time packing weights
+ROWS_WORTH_SPLITTING = 64  # threads with fewer rows pack the weight more often than need be
 WIDE = 512  # outputs; rows of so wide a dz fall into few sets of a cache
 FEW_PARAMETERS = 1 << 15  # with their states and all else, they stay in a second cache
 # Each update piece reads the whole batch, so it has at least the first number of parameters, and up
@@ -185,6 +185,11 @@ def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> 
     return {op.DZ_PACKED: int(SCRATCH)} if _keeps_dz(shape) else {}
 
 
+def _line(shape: Shape) -> int:
+    """Return how many numbers fill a cache line: whole vectors, which no two threads share."""
+    return CACHE_LINE // shape.real_bytes
+
+
 def _panel(shape: Shape) -> int:
     """Return the width of a panel, the unit in which products process columns."""
     level = isa.current()
@@ -205,7 +210,7 @@ AFFINE = Core(
     is_product=True,
     at_lower_precision="affine_bf16",
     split_columns=split_columns,
-    grain=_panel,
+    grain=_line,
     scratch=_scratch,
     places=_places,
     pieces=pieces,
