@@ -27,6 +27,7 @@ __all__ = [
     "n_lanes",
     "part",
     "prefetch",
+    "prefetch_line",
     "row_of",
     "some_lanes",
     "store",
@@ -146,6 +147,18 @@ def flat(typingctx, matrix):
         return _borrowed(context, builder, row, source.data, [source.nitems], [item_size])
 
     return row(matrix), emit
+
+
+@intrinsic
+def prefetch_line(typingctx, array, place):
+    """Prefetch the cache line of element ``place``, which may be anywhere, to the second cache."""
+
+    def emit(context, builder, signature, arguments):
+        data = data_pointer(context, builder, signature, arguments, 0)
+        prefetch(builder, builder.gep(data, [arguments[1]]), 1)
+        return context.get_dummy_value()
+
+    return types.void(array, _INT), emit
 
 
 @intrinsic
@@ -325,14 +338,17 @@ def store(builder, value, base, vector, column):
     builder.store(value, builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-def prefetch(builder, place, n_lines, *, own=False):
-    """Prefetch that many cache lines; ``own`` takes them from other processors, to be written."""
+def prefetch(builder, place, n_lines, *, own=False, level=2):
+    """Prefetch that many cache lines; ``own`` takes them from other processors, to be written.
+
+    ``level`` is the number of the cache: 1 or 2.
+    """
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     function_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0i8")
     for line in range(n_lines):
         address = builder.gep(builder.bitcast(place, byte), [_INDEX(CACHE_LINE * line)])
-        builder.call(function, [address, number(int(own)), number(2), number(1)])
+        builder.call(function, [address, number(int(own)), number(4 - level), number(1)])
 
 
 def some_lanes(builder, count, vector):

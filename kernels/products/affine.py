@@ -67,8 +67,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     """y[i, j] = sum_k x[i, k] weight[k, j] + bias[j] in a block of rows and columns.
 
     x (N, >= D); weight (D, H); bias (H,), read where ``has_bias``; y (N, >= H); scratch of SCRATCH
-    elements, which no other thread uses. The block's first column must be a multiple of the panel
-    width.
+    elements, which no other thread uses. A block has whole vectors of columns, or ends at the last.
     Reads x, weight, bias. Writes y in the block. May destroy y beyond the last column, scratch.
     """
     row, row_end, column, column_end = block
@@ -90,6 +89,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
+        is_far = n_rows * n_in > 8 * FEW_ELEMENTS
         deep = block_k * deep_blocks(n_rows, block_k, a_bytes() // 2, lanes)
         every = steps_between(ONE, ONE, n_rows)  # one call for each row of the next block
         for k0 in range(0, n_in, deep):
@@ -114,7 +114,13 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
                         soon = (k + n_k) * ldw + j
                     else:
                         soon = k0 * ldw + j + n if j + n < column_end else k_end * ldw + column
-                    ahead = Ahead(w_flat, soon, ldw, min(soon + n_k * ldw, limit), every, False)
+                    # the first panel that reads a part of a large x prefetches the next one
+                    is_last = j + n >= column_end and k + n_k == k_end
+                    is_new = k_end < n_in if is_last else j == column and k + n_k < k_end
+                    ahead = Ahead(
+                        w_flat, soon, ldw, min(soon + n_k * ldw, limit), every, False,
+                        n_k if is_new and is_far else NONE, NONE,
+                    )  # fmt: skip
                     n_last = n - padded + lanes
                     if not in_place or n < padded:
                         if n == TILE_VECTORS * lanes and n_rows >= TILE_ROWS:
@@ -133,8 +139,8 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
 def affine_backward(dz, weight, dx, n_out, scratch, block):
     """dx[i, j] = sum_k dz[i, k] weight[j, k] in a block of rows and columns.
 
-    dz (N, >= H); weight (D, H); dx (N, >= D). The block's first column must be a multiple of the
-    panel width.
+    dz (N, >= H); weight (D, H); dx (N, >= D). A block has whole vectors of columns, or
+    ends at the last.
     Reads dz, weight. Writes dx in the block. May destroy dx beyond the last column, scratch.
     """
     row, row_end, column, column_end = block
@@ -169,7 +175,9 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
                     c = Strided(dx_flat, r * ldx + j, ldx, ONE)
                     start = c if k > 0 else Strided(scratch, START, NONE, ONE)
                     soon = (j + n) * ldw + k * n  # the next panel's rows lie in one stretch
-                    ahead = Ahead(w_flat, soon, line, min(soon + n_k * n, limit), every, False)
+                    ahead = Ahead(
+                        w_flat, soon, line, min(soon + n_k * n, limit), every, False, NONE, NONE
+                    )
                     n_last = n - padded + lanes
                     multiply_panel(a, NONE, b, start, c, ahead, n_k, n_rows, n_vectors, n_last)
                 j += n
@@ -239,7 +247,10 @@ def weight_gradient(
                     a, a_gap = Strided(x_flat, k * ldx + first, ONE, ldx), NONE
                 c = Strided(out, out0 + j, n_out, ONE)
                 start = c if k > 0 else Strided(scratch, START, NONE, ONE)
-                ahead, n_last = Ahead(due, due0, step, due_end, every, True), n - padded + lanes
+                ahead = Ahead(
+                    due, due0, step, due_end, every, True, NONE, n_k * padded if kept >= 0 else NONE
+                )
+                n_last = n - padded + lanes
                 multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
                 due0 = min(due0 + n_first // TILE_ROWS * -(-n_k // every) * step, due_end)
             j += n
@@ -346,6 +357,7 @@ def _rows_times_matrix(a, n, b, column, n_columns, n_k, c, scratch):
             rows = Strided(a.array, a.first + k * a.k, a.row, a.k)
             target = Strided(c.array, c.first + j, c.row, ONE)
             start = target if k > 0 else Strided(scratch, START, NONE, ONE)
-            ahead, n_last = Ahead(scratch, NONE, NONE, NONE, ONE, False), width - padded + lanes
+            ahead = Ahead(scratch, NONE, NONE, NONE, ONE, False, NONE, NONE)
+            n_last = width - padded + lanes
             multiply_panel(rows, NONE, panel, start, target, ahead, n_now, n, n_vectors, n_last)
         j += width

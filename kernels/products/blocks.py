@@ -20,7 +20,7 @@ from ..machine.simd import (
     vector_type,
 )
 
-__all__ = ["LINES_AHEAD", "STEPS_AHEAD", "dot_rows", "make_multiply_block"]
+__all__ = ["LINES_AHEAD", "STEPS_AHEAD", "dot_rows", "make_multiply_block", "make_prefetch_block"]
 
 STEPS_AHEAD = isa.current().steps_ahead  # of the summed index, from one call ahead to the next
 # Cache lines called in then: a row of a packed panel.
@@ -124,6 +124,28 @@ def make_multiply_block(
         return types.void(*where, *(_INT,) * 4, *besides), emit
 
     return block
+
+
+def make_prefetch_block(n_rows: int, n_vectors: int):
+    """Make ``prefetch(c, c0, c_row)``, which calls a block of C into the first cache.
+
+    A block begins with reading C, and cannot multiply before that has arrived.
+    """
+    n_lines = -(-n_vectors * isa.current().vector_bytes // CACHE_LINE)
+
+    @intrinsic
+    def prefetch_block(typingctx, c, c0, c_row):
+        def emit(context, builder, signature, arguments):
+            data = data_pointer(context, builder, signature, arguments, 0)
+            first = builder.gep(data, [arguments[1]])
+            for row in range(n_rows):
+                place = builder.gep(first, [builder.mul(arguments[2], _INDEX(row))])
+                prefetch(builder, place, n_lines, level=1)
+            return context.get_dummy_value()
+
+        return types.void(c, _INT, _INT), emit
+
+    return prefetch_block
 
 
 class _Corner:

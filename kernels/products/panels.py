@@ -12,8 +12,17 @@ import numpy as np
 from ..machine import caches, isa
 from ..machine.jit import inner
 from ..machine.settings import make_setting
-from ..machine.simd import copy_part, copy_vector, flat, make_copy, n_lanes, transpose_block
-from .blocks import STEPS_AHEAD, make_multiply_block
+from ..machine.simd import (
+    copy_part,
+    copy_vector,
+    flat,
+    lines_in,
+    make_copy,
+    n_lanes,
+    prefetch_line,
+    transpose_block,
+)
+from .blocks import STEPS_AHEAD, make_multiply_block, make_prefetch_block
 
 __all__ = [
     "BLOCK_COLUMNS",
@@ -87,6 +96,8 @@ class Ahead(NamedTuple):
 
     LINES_AHEAD lines at a time, ``step`` elements further each time, every so many steps of the
     summed index (see `steps_between`). With ``own``, to be written to.
+    Unless 0, ``next_a`` and ``next_b`` tell how much further the part of A lies, or that of a
+    packed B, that will be read after this one; it is prefetched too.
     """
 
     array: Any
@@ -95,10 +106,13 @@ class Ahead(NamedTuple):
     end: Any
     every: Any
     own: Any
+    next_a: Any
+    next_b: Any
 
 
 multiply_long_row = make_multiply_block(1, 8)
 _packing_block = make_multiply_block(TILE_ROWS, TILE_VECTORS, packing=True)
+_prefetch_first = make_prefetch_block(TILE_ROWS, TILE_VECTORS)
 _copy_rows = make_copy(TILE_ROWS)
 
 
@@ -108,13 +122,26 @@ def _make_panel(n_vectors):
     half = height // 2
     block = make_multiply_block(height, n_vectors)
     some = make_multiply_block(half, n_vectors, clamped=True)
+    prefetch_block = make_prefetch_block(height, n_vectors)
 
     @inner
     def panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last):
         called = (n_k + ahead.every - 1) // ahead.every * ahead.step
+        b0, size_b = b.first + ahead.next_b, NONE
+        if ahead.next_b != 0:
+            size_b = n_k * b.k * height // max(ONE, n_rows)
         a0, start0, c0, ahead0 = a.first, start.first, c.first, ahead.first
+        is_waited_for = start.row != 0 or n_k < NARROW  # C is read, or written very often
         left = n_rows
         while left >= height:
+            if left > height and is_waited_for:
+                prefetch_block(c.array, c0 + height * c.row, c.row)
+            if ahead.next_a != 0:
+                for i in range(height):
+                    _prefetch_stretch(a.array, a0 + i * a.row + ahead.next_a, n_k)
+            if ahead.next_b != 0:
+                _prefetch_stretch(b.array, b0, size_b)
+                b0 += size_b
             steps = ahead.every if ahead0 < ahead.end else n_k  # or else without a break
             block(a.array, a0, a.row, a.k, b.array, b.first, b.k, start.array, start0, start.row,
                   c.array, c0, c.row, n_k, NONE, n_last, steps, ahead.array, ahead0, ahead.step,
@@ -142,6 +169,14 @@ _one, _two, _three, _four = (_make_panel(min(n, TILE_VECTORS)) for n in (1, 2, 3
 
 
 @inner
+def _prefetch_stretch(array, first, size):
+    """Prefetch the lines of a stretch, up to the last one that it fills."""
+    line = lines_in(array, ONE)
+    for i in range(0, size, line):
+        prefetch_line(array, first + i)
+
+
+@inner
 def multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_vectors, n_last):
     """C = start + A B for one panel of n_vectors vectors, block of rows by block of rows.
 
@@ -166,13 +201,16 @@ def multiply_and_pack(a, b, start, c, ahead, n_k, scratch):
     The panel must be whole. Return a, start, c and ahead for the rows that are left.
     """
     steps = ahead.every if ahead.first < ahead.end else n_k
+    _prefetch_first(c.array, c.first + TILE_ROWS * c.row, c.row)
     _packing_block(
         a.array, a.first, a.row, a.k, b.array, b.first, b.k, start.array, start.first, start.row,
         c.array, c.first, c.row, n_k, NONE, n_lanes(scratch), steps, ahead.array, ahead.first,
         ahead.step, ahead.own, scratch, PACKED_B,
     )  # fmt: skip
     called = min(ahead.first + -(-n_k // ahead.every) * ahead.step, ahead.end)
-    ahead = Ahead(ahead.array, called, ahead.step, ahead.end, ahead.every, ahead.own)
+    ahead = Ahead(
+        ahead.array, called, ahead.step, ahead.end, ahead.every, ahead.own, ahead.next_a, NONE
+    )
     return _below(a), _below(start), _below(c), ahead
 
 
