@@ -26,7 +26,7 @@ __all__ = ["AFFINE", "pieces", "split_columns", "vector_gradient"]
 NORM_GRAIN = 64  # columns are divided among threads in multiples of this to limit their norms
 ROWS_WORTH_PACKING = 128  # with this many rows per thread, packing a whole large weight is cheap
 LARGE_WEIGHT = 1 << 20  # elements
-ROWS_WORTH_SPLITTING = 64  # threads with fewer rows pack the weight more often than need be
+ROWS_WORTH_SPLITTING = 32  # a thread with fewer rows spends most of its time packing weights
 WIDE = 512  # outputs; rows of so wide a dz fall into few sets of a cache
 FEW_PARAMETERS = 1 << 15  # with their states and all else, they stay in a second cache
 # Each update piece reads the whole batch, so it has at least the first number of parameters, and up
