@@ -70,7 +70,7 @@ def write_data(folder: Path, gigabytes: float) -> None:
         for start in range(0, n_rows, N_WRITTEN):
             of_rows = y[start : start + N_WRITTEN]
             noise = rng.standard_normal((len(of_rows), N_FEATURES), "float32")
-            stream.write(noise + centres[of_rows])
+            (noise + centres[of_rows]).tofile(stream)
     np.save(folder / "y.npy", y)
 
 
