@@ -163,7 +163,7 @@ def described(level: str, bf16_tiles: bool = False) -> Isa:
     """Return a level with the blocks measured to be fastest there."""
     features = ""
     if level in ("avx512", "amx"):
-        values, processor = (32, 64, (16, 12, 8), 6), "x86-64-v4"
+        values, processor = (32, 64, (16, 12, 8), 4), "x86-64-v4"
         if level == "amx":
             features = ",".join(f"+{name}" for name in sorted(_FEATURES["amx"]))
     elif level == "avx2":

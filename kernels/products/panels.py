@@ -72,6 +72,7 @@ FEW_ROWS = 4 * TILE_ROWS  # with so few rows, packing B costs more than it saves
 FEW_ELEMENTS = 8192  # ... as it does where all of B stays in the first cache
 a_bytes = make_setting("a_bytes", caches.second_level() // 2)  # of A in the second cache
 NARROW = 64  # columns, or rows, of a matrix whose rows need not be brought together
+FAR_APART = 512  # elements between rows: a block of them falls into few sets of a cache
 MAX_LANES = 16  # elements of a vector, for any width and dtype
 MAX_WIDTH = MAX_LANES * TILE_VECTORS  # of a panel, in elements
 
@@ -131,7 +132,7 @@ def _make_panel(n_vectors):
         if ahead.next_b != 0:
             size_b = n_k * b.k * height // max(ONE, n_rows)
         a0, start0, c0, ahead0 = a.first, start.first, c.first, ahead.first
-        is_waited_for = start.row != 0 or n_k < NARROW  # C is read, or written very often
+        is_waited_for = start.row >= FAR_APART or n_k < NARROW  # read, or written very often
         left = n_rows
         while left >= height:
             if left > height and is_waited_for:
