@@ -183,11 +183,11 @@ def test_what_could_not_be_compiled_is_counted(root, monkeypatch):
 
 
 def test_longer_kernels_have_a_larger_size():
-    offer, forward, steps = (
-        link.kernel().size for link in (calls.MAKE_OFFER, calls.AFFINE, calls.TRAIN_STEPS)
+    offer, rows, steps = (
+        link.kernel().size for link in (calls.MAKE_OFFER, calls.INFER_ROWS, calls.TRAIN_STEPS)
     )
 
-    assert 0 < offer < forward < steps
+    assert 0 < offer < rows < steps
 
 
 SCRIPT = """

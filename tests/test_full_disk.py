@@ -74,7 +74,8 @@ def test_training_has_its_report_without_the_file(old, capsys):
 def test_predictions_are_not_written(old, tmp_path, capsys):
     for needed in ("sklearn", "narwhals", "polars"):
         pytest.importorskip(needed)
-    header, *rows = (FILES / "table-rows.csv").read_text().splitlines()
+    known = (FILES / "table-rows.csv").read_text().replace("roof", "hedge")  # or it would be told
+    header, *rows = known.splitlines()
     many = tmp_path / "many.csv"
     many.write_text("\n".join([header, *rows * 50]))
     model = FILES / "table-format-1-realmlp-td-regressor.safetensors"
