@@ -192,16 +192,19 @@ def table(tmp_path):
         yield str(tmp_path / "birds.csv")
 
 
+class Asked(list):
+    """The epochs done whenever a checkpoint may have been due; training breaks off at `end`."""
+
+    end = None
+
+
 @pytest.fixture
 def due(monkeypatch):
-    """Return a list that grows by the epochs done whenever a checkpoint may be due.
-
-    With a first element, training breaks off after so many epochs.
-    """
-    asked, is_due = [], Checkpoint.due
+    """Return what grows by the epochs done whenever a checkpoint may be due."""
+    asked, is_due = Asked(), Checkpoint.due
 
     def noting(self, epochs_done):
-        if asked[:1] == [epochs_done]:
+        if epochs_done == asked.end:
             raise StoppedError
         asked.append(epochs_done)
         return is_due(self, epochs_done)
@@ -222,10 +225,11 @@ def test_training_on_a_table_continues_with_each_network(table, due, tmp_path):
     mine = [*command, "--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "5 epochs"]
 
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
-    due[:] = [12]
+    due.end = 12
     with pytest.raises(StoppedError):
         main([*mine, "--threads", "1"])
     due.clear()
+    due.end = None
     assert main([*mine, "--resume", "--out", str(tmp_path / "resumed")]) == 0
 
     assert due.count(1) == 1  # of the network that had not begun
@@ -239,9 +243,10 @@ def test_a_sweep_of_methods_continues_with_each_network(table, due, tmp_path, ca
 
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     whole = report(capsys)
-    due[:] = [12]
+    due.end = 12
     assert main([*mine, "--threads", "1"]) == 1
     due.clear()
+    due.end = None
     capsys.readouterr()
     assert main(mine) == 0
 
