@@ -26,6 +26,7 @@ class BufferedStream(Stream):
 
     """
 
+    reading_seconds: float
     X: Any
     targets: Any
     weights: Any

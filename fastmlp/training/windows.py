@@ -34,6 +34,7 @@ class WindowedStream(Stream):
 
     """
 
+    reading_seconds: float
     X: Any
     targets: Any
     weights: Any
