@@ -1,10 +1,13 @@
 """`fastmlp export`: write a saved model as ONNX, C or JavaScript."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastmlp.cli.destinations import check_file, write_file
+from fastmlp.storage.model_file import TABLE_FORMAT, format_of
 
 __all__ = ["add_parser", "run"]
 
@@ -31,11 +34,23 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file, and print its size; 1 if it cannot be written."""
-    from fastmlp import saving
-
     check_file("FILE", arguments.file)
-    model = saving.load(arguments.model)
-    if not write_file(arguments.file, lambda path: model.export(path, int8=arguments.int8)):
+    export = _exporter(arguments.model)
+    if not write_file(arguments.file, lambda path: export(path, int8=arguments.int8)):
         return 1
     print(f"wrote {arguments.file}")
     return 0
+
+
+def _exporter(path: Path) -> Callable[..., None]:
+    """Return what writes the model in a file; that of a table does not need scikit-learn."""
+    if format_of(path) != TABLE_FORMAT:
+        from fastmlp import saving
+
+        return saving.load(path).export
+    from fastmlp.export import write
+    from fastmlp.tabular import storage
+    from fastmlp.tabular.exporting import network_of
+
+    model = storage.load(path)
+    return partial(write, lambda: network_of(model))

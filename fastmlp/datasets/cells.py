@@ -33,7 +33,7 @@ _CELL = (
 _PLAIN = r"^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _GROUPED = r"^[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+)(?:\.\d*)?$"
 _COMMA = r"^(?:\d+|[1-9]\d{0,2}(?:(?:\.\d{3})+|(?: \d{3})+|(?:['\x{2019}]\d{3})+))(?:,\d+)?$"
-_WITH_UNIT = r"^[+-]?\d[\d.,'\x{2019} ]*([\p{L}°]\D*)$"
+_WITH_UNIT = r"^[+-]?\d[\d.,'\x{2019} ]*([\p{L}°]\D*[23]?)$"  # such as kg, m2, W/m2
 _WITH_UNIT_SHARE = 0.9
 _EITHER = r"^[1-9]\d{0,2},\d{3}$"
 """Ambiguous: thousands or three decimals; the other cells of the column must decide."""
