@@ -56,6 +56,7 @@ def frame_blocks(
 
     """
     kind = kind_of(path, delimiter)
+    # Each block replaces the frame, so there is none yet.
     whole = FrameFile(name_of(path), None, False, path.stat().st_size)  # type: ignore[arg-type]
     if kind == "CSV":
         yield from _csv_blocks(path, delimiter, expected, whole)
@@ -166,6 +167,7 @@ class _Pieces(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    # io passes a memoryview, though its declared type is any buffer.
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         while not len(self._waiting):
             piece = next(self._rest, None)

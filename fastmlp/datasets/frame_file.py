@@ -118,7 +118,7 @@ def unreadable(path: Path, kind: str) -> Generator[None]:
 def require_polars() -> None:
     """Raise ImportError, saying what to install, if polars is missing."""
     try:
-        import polars  # noqa: F401
+        import polars  # noqa: F401, only to see whether it is there
     except ImportError:
         raise ImportError(
             'tables are read with polars, which is not installed: pip install "fastmlp[tables]"'
