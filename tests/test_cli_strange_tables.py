@@ -158,3 +158,33 @@ def test_one_row_without_a_target_is_one_row(capsys, model, tmp_path):
     _, _, err = run(capsys, "evaluate", model, path)
 
     assert err == ["fastmlp: 1 row without a target is left out"]
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16"])
+def test_each_file_has_its_own_encoding(capsys, tmp_path, model, encoding):
+    named = {"größe" if name == "height" else name: cells for name, cells in COLUMNS.items()}
+    named["colour"] = [("grün", "weiß")[i % 2] for i in range(N)]
+    plain, other, out = (tmp_path / name for name in ("plain.csv", "other.csv", "m.safetensors"))
+    lines = [",".join(row) + "\r\n" for row in [named, *zip(*named.values(), strict=True)]]
+    plain.write_text("".join(lines), encoding="utf-8")
+    other.write_text("".join(lines), encoding=encoding)
+
+    code, _, told = run(capsys, "train", other, "--target", "kind", *QUICK, "--out", out)
+    found = [run(capsys, "predict", out, path) for path in (plain, other)]
+    evaluated = run(capsys, "evaluate", out, other)
+
+    assert code == evaluated[0] == 0
+    assert found[0][1] == found[1][1]
+    assert not found[0][2]
+    for err in (told, found[1][2], evaluated[2]):
+        notes = [line for line in err if "is read as Windows-1252: set --encoding" in line]
+        assert len(notes) == (encoding == "windows-1252")
+
+
+def test_an_unknown_encoding_is_one_sentence(capsys, tmp_path, model):
+    code, _, err = run(capsys, "predict", model, written(tmp_path), "--encoding", "utf_17")
+
+    assert code == 2
+    assert err == [
+        "fastmlp predict: argument --encoding: unknown encoding 'utf_17': did you mean 'utf-16'?"
+    ]

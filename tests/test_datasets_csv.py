@@ -308,16 +308,6 @@ def test_a_folder_is_refused_as_a_table(tmp_path):
         datasets.csv(tmp_path, "y")
 
 
-def test_a_table_that_is_not_utf8_is_refused(tmp_path):
-    path = tmp_path / "latin.csv"
-    path.write_bytes("x,y\n1,é\n".encode("latin-1"))
-
-    with pytest.raises(ValueError, match="is not UTF-8 text") as caught:
-        datasets.csv(path, "y")
-
-    assert_one_sentence(caught)
-
-
 @pytest.mark.parametrize("cut", [1, 9, 15, -9, -1])
 def test_a_cut_gzipped_table_is_refused(tmp_path, cut):
     path = tmp_path / "cut.csv.gz"

@@ -10,6 +10,7 @@ from fastmlp.cli.wording import FLAGS
 from fastmlp.common.aliases import ALIASES
 from fastmlp.common.errors import argument, called, unknown
 from fastmlp.common.validation import fraction, positive, positive_int, seed_int
+from fastmlp.datasets.encoding import COMMON as ENCODINGS
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.optimizers import OPTIMIZERS
 
@@ -20,6 +21,7 @@ KNOWN = {
     "schedule": schedules.SCHEDULES,
     "initializer": initializers.INITIALIZERS,
     "dataset": DATASETS,
+    "encoding": ENCODINGS,
 }
 
 
@@ -37,6 +39,7 @@ KNOWN = {
         ("schedule", "OneCycleLR", "one_cycle"),
         ("initializer", "xavier_uniform", "glorot"),
         ("dataset", "Fashion-MNIST", "fashion_mnist"),
+        ("encoding", "ANSI", "windows-1252"),
     ],
 )
 def test_names_from_other_libraries_suggest_fastmlps(kind, name, ours):

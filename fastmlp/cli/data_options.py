@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from fastmlp.cli.option import Option, Search
-from fastmlp.cli.parsing import fraction, name_of, names, number, one_character, whole_number
+from fastmlp.cli.parsing import (
+    encoding,
+    fraction,
+    name_of,
+    names,
+    number,
+    one_character,
+    whole_number,
+)
 from fastmlp.datasets.table import TASKS
 from fastmlp.tabular import METHODS
 from fastmlp.tabular.methods import DEFAULT_METHOD
@@ -53,6 +61,15 @@ DATA = (
         one_character,
         "CHAR",
         shown_default="detected",
+        commands=("train", "sweep", "predict", "evaluate"),
+    ),
+    Option(
+        "encoding",
+        "table",
+        "encoding of a text file without a byte-order mark, such as latin-1 or shift_jis",
+        encoding,
+        "NAME",
+        shown_default="UTF-8; Windows-1252 if it is not UTF-8",
         commands=("train", "sweep", "predict", "evaluate"),
     ),
     *(

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from fastmlp.common.errors import printable, unknown
+from fastmlp.datasets.encoding import codec_of
 
 __all__ = [
     "Parser",
+    "encoding",
     "epochs_or_seconds",
     "fraction",
     "hidden_sizes",
@@ -168,6 +170,15 @@ def one_character(text: str) -> str:
             f"expected one character, such as ; or |, or tab, got {text!r}"
         )
     return found
+
+
+def encoding(text: str) -> str:
+    """Parse the name of an encoding."""
+    try:
+        codec_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def value_text(value: Any) -> str:

@@ -54,7 +54,13 @@ def blocks_of_rows(arguments: argparse.Namespace, model: TableModel) -> Iterator
     """Yield the new rows, some after the other, so that they need not fit into memory."""
     names = model.encoder.names
     path = Path(arguments.file).expanduser()
-    for file in frame_blocks(path, arguments.delimiter, names[0]):
+    blocks = frame_blocks(path, arguments.delimiter, names[0], arguments.encoding)
+    while True:
+        with doubts_collected() as doubts:
+            file = next(blocks, None)
+        tell_doubts(doubts)
+        if file is None:
+            return
         if model.encoder.named:
             require_columns(path, file.frame.columns, names)
         yield file

@@ -120,7 +120,7 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
     if target is None:
         raise ValueError(f"--target is needed: which column of {arguments.dataset} to predict?")
     lists = {n: getattr(arguments, n) or [] for n in ("categorical", "numeric", "drop", "missing")}
-    file = read_frame_file(Path(arguments.dataset).expanduser(), arguments.delimiter, target)
+    file, of_file = _read(arguments, arguments.dataset, target)
     require_known(
         (target, *lists["categorical"], *lists["numeric"], *lists["drop"]), file.frame.columns
     )
@@ -152,7 +152,7 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
     )
     train_frame = frame[answer.rows[train]]
     encoder.fit(train_frame, european=file.european, rows=answer.rows[train])
-    doubts = _tell(answer.read_as, encoder)
+    doubts = [*of_file, *_tell(answer.read_as, encoder)]
     _require_memory(encoder, len(frame), file.n_bytes)
     if arguments.test is not None:
         require_columns(Path(arguments.test), test_frame.columns, encoder.names)
@@ -178,6 +178,18 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         file.frame.height - len(answer.rows),
         (*doubts, *new),
     )
+
+
+def _read(
+    arguments: argparse.Namespace, path: str | Path, target: str
+) -> tuple[FrameFile, list[str]]:
+    """Return a table and what is doubtful about its text, which is printed."""
+    with doubts_collected() as doubts:
+        file = read_frame_file(
+            Path(path).expanduser(), arguments.delimiter, target, arguments.encoding
+        )
+    tell_doubts(doubts)
+    return file, doubts
 
 
 def _rules(lists: dict[str, Any], file: FrameFile) -> Rules:
@@ -217,10 +229,11 @@ def _split(answer: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _read_test(
     arguments: argparse.Namespace, target: str, answer: Target, rules: Rules
 ) -> tuple[Any, np.ndarray, np.ndarray]:
-    path = Path(arguments.test).expanduser()
-    file = read_frame_file(path, arguments.delimiter, target)
+    file, _ = _read(arguments, arguments.test, target)
     if target not in file.frame.columns:
-        raise ValueError(f"--test {path} lacks the column '{target}', which is to be predicted")
+        raise ValueError(
+            f"--test {arguments.test} lacks the column '{target}', which is to be predicted"
+        )
     y, rows = labels_of(file, target, answer.classes, rules)
     return file.frame[rows], y, rows
 

@@ -123,5 +123,6 @@ ALIASES: dict[str, dict[str, str]] = {
         "optdigits": "digits",
         "handwrittendigits": "digits",
     },
+    "encoding": {"ansi": "windows-1252", "western": "windows-1252", "unicode": "utf-16"},
 }
 """For each kind: another library's name (lower-case letters and digits only) -> ours."""

@@ -42,7 +42,7 @@ _NEWLINE = b"\n"
 
 
 def frame_blocks(
-    path: Path, delimiter: str | None = None, expected: str = ""
+    path: Path, delimiter: str | None = None, expected: str = "", encoding: str | None = None
 ) -> Iterator[FrameFile]:
     """Yield a table in blocks of rows, none of them empty.
 
@@ -51,25 +51,25 @@ def frame_blocks(
 
     Parameters
     ----------
-    path, delimiter, expected
+    path, delimiter, expected, encoding
         As for `read_frame_file`, which raises the same errors.
 
     """
-    kind = kind_of(path, delimiter)
+    kind = kind_of(path, delimiter, encoding)
     # Each block replaces the frame, so there is none yet.
     whole = FrameFile(name_of(path), None, False, path.stat().st_size)  # type: ignore[arg-type]
     if kind == "CSV":
-        yield from _csv_blocks(path, delimiter, expected, whole)
+        yield from _csv_blocks(_Source(path, encoding), path, delimiter, expected, whole)
         return
-    frames = _json_blocks(path) if kind == "JSON lines" else _typed_blocks(path, kind)
+    of_json = kind == "JSON lines"
+    frames = _json_blocks(_Source(path, encoding), path) if of_json else _typed_blocks(path, kind)
     for frame in frames:
         yield replace(whole, frame=frame)
 
 
 def _csv_blocks(
-    path: Path, delimiter: str | None, expected: str, whole: FrameFile
+    source: "_Source", path: Path, delimiter: str | None, expected: str, whole: FrameFile
 ) -> Iterator[FrameFile]:
-    source = _Source(path)
     source.read_on(_HEAD_BYTES)
     layout = read_layout(source.pending, path, delimiter, expected)
     n_rows = 0
@@ -118,8 +118,8 @@ class _Source:
 
     """
 
-    def __init__(self, path: Path):
-        self._pieces = text_pieces(path)
+    def __init__(self, path: Path, encoding: str | None):
+        self._pieces = text_pieces(path, encoding)
         self.pending, self.at_end = b"", False
 
     def read_on(self, n_bytes: int) -> None:
@@ -191,11 +191,11 @@ def _last_end(text: bytes) -> int:
     return end
 
 
-def _json_blocks(path: Path) -> Iterator["pl.DataFrame"]:
+def _json_blocks(source: _Source, path: Path) -> Iterator["pl.DataFrame"]:
     """Yield blocks of JSON lines; the columns are those of the first."""
     import polars as pl
 
-    source, columns, n_lines = _Source(path), None, 0
+    columns, n_lines = None, 0
     while not source.at_end or source.pending:
         source.read_on(BLOCK_BYTES)
         end = len(source.pending) if source.at_end else source.pending.rfind(_NEWLINE) + 1

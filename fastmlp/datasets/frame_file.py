@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp.common.errors import argument, printable
+from fastmlp.datasets.encoding import codec_of
 from fastmlp.datasets.json_lines import read_json_lines
 from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.records import read_records
@@ -68,7 +69,9 @@ class FrameFile:
     n_bytes: int
 
 
-def read_frame_file(path: Path, delimiter: str | None = None, expected: str = "") -> FrameFile:
+def read_frame_file(
+    path: Path, delimiter: str | None = None, expected: str = "", encoding: str | None = None
+) -> FrameFile:
     """Read a table; what kind of file it is follows from its first bytes or its name.
 
     Parameters
@@ -78,6 +81,8 @@ def read_frame_file(path: Path, delimiter: str | None = None, expected: str = ""
         One character between the cells of a text file. Default: detected.
     expected : str
         The name of a column that should be there, which helps to detect the delimiter.
+    encoding : str, optional
+        Of a text file. Default: see `encoding.as_utf8`.
 
     Raises
     ------
@@ -89,9 +94,11 @@ def read_frame_file(path: Path, delimiter: str | None = None, expected: str = ""
         If the file is no table, or is larger than the memory that it may take.
 
     """
-    kind = kind_of(path, delimiter)
+    kind = kind_of(path, delimiter, encoding)
     frame, european = (
-        _read_csv(path, delimiter, expected) if kind == "CSV" else (_read_typed(path, kind), False)
+        _read_csv(path, delimiter, expected, encoding)
+        if kind == "CSV"
+        else (_read_typed(path, kind, encoding), False)
     )
     if not frame.width or not frame.height:
         raise empty_table(path, frame.width)
@@ -125,16 +132,20 @@ def require_polars() -> None:
         ) from None
 
 
-def kind_of(path: Path, delimiter: str | None = None) -> str:
+def kind_of(path: Path, delimiter: str | None = None, encoding: str | None = None) -> str:
     """Return what kind of table a file is; raise an error if it is not there or cannot be read.
 
-    A delimiter is an error too, unless the file is of the kind that has one.
+    A delimiter or encoding is an error too, unless the file is of a kind that has one.
     """
     require_polars()
     require_file(path)
     kind = _kind_of(path)
     if delimiter is not None and kind != "CSV":
         raise ValueError(f"{argument('delimiter')} is for text files, and '{path}' is {kind}")
+    if encoding is not None:
+        codec_of(encoding)
+        if kind not in ("CSV", "JSON lines"):
+            raise ValueError(f"{argument('encoding')} is for text files, and '{path}' is {kind}")
     return kind
 
 
@@ -153,8 +164,10 @@ def _kind_of(path: Path) -> str:
     return _TYPED.get(suffixes[-1] if suffixes else "", "CSV")
 
 
-def _read_csv(path: Path, delimiter: str | None, expected: str) -> tuple["pl.DataFrame", bool]:
-    records = read_records(read_text_bytes(path), path, delimiter, expected)
+def _read_csv(
+    path: Path, delimiter: str | None, expected: str, encoding: str | None
+) -> tuple["pl.DataFrame", bool]:
+    records = read_records(read_text_bytes(path, encoding), path, delimiter, expected)
     n_columns = len(records.header)
     require_bytes(
         records.n_rows * n_columns * CELL_BYTES,
@@ -167,7 +180,7 @@ def _read_csv(path: Path, delimiter: str | None, expected: str) -> tuple["pl.Dat
     return frame, records.layout.european
 
 
-def _read_typed(path: Path, kind: str) -> "pl.DataFrame":
+def _read_typed(path: Path, kind: str, encoding: str | None) -> "pl.DataFrame":
     import polars as pl
 
     with unreadable(path, kind):
@@ -177,7 +190,7 @@ def _read_typed(path: Path, kind: str) -> "pl.DataFrame":
             return pl.read_ipc(path)
         if kind == "an Arrow stream":
             return pl.read_ipc_stream(path)
-        return read_json_lines(read_text_bytes(path), path)
+        return read_json_lines(read_text_bytes(path, encoding), path)
 
 
 def name_of(path: Path) -> str:

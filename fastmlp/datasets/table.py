@@ -13,6 +13,7 @@ from fastmlp.datasets.column import Column, ReadAs, Rules, listed
 from fastmlp.datasets.columns import read_columns
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.encode import Encoded, encode
+from fastmlp.datasets.encoding import codec_of
 from fastmlp.datasets.frame_file import CELL_BYTES, name_of, require_polars
 from fastmlp.datasets.limits import require_bytes
 from fastmlp.datasets.records import Records, read_records
@@ -40,6 +41,7 @@ def csv(
     drop: Sequence[str] = (),
     missing: Sequence[str] = (),
     delimiter: str | None = None,
+    encoding: str | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
@@ -72,7 +74,7 @@ def csv(
     Parameters
     ----------
     path : path
-        A UTF-8 file whose first line names the columns, plain or compressed by
+        A text file whose first line names the columns, plain or compressed by
         gzip, bzip2, xz or zstd.
     target : str
         Name of the column to predict. Rows in which it is missing are left out.
@@ -93,6 +95,10 @@ def csv(
     delimiter : str, optional
         One character. Default: comma, semicolon, tab or vertical bar, detected from the first
         lines.
+    encoding : str, optional
+        Such as "latin-1" or "shift_jis". Default: a byte-order mark tells it (files that Excel
+        saves as Unicode text have one); without one, UTF-8, or Windows-1252 and a warning if the
+        file is not UTF-8.
     test_fraction : float, default 0.2
         Share of the rows held out for testing, chosen at random; stratified for classification.
     seed : int, default 0
@@ -126,8 +132,10 @@ def csv(
     for option, names in lists.items():
         listed(option, names)
     require_polars()
+    if encoding is not None:
+        codec_of(encoding)
     path = Path(path).expanduser()
-    records = read_records(read_text_bytes(path), path, delimiter, target)
+    records = read_records(read_text_bytes(path, encoding), path, delimiter, target)
     require_known((target, *categorical, *numeric, *drop), records.header)
     if target in drop:
         raise ValueError(f"the target column '{target}' cannot be dropped")

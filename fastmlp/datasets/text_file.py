@@ -1,7 +1,6 @@
-"""Reading of text files: decompressed, limited in size, and checked to be UTF-8."""
+"""Reading of text files: decompressed, limited in size, and turned into UTF-8."""
 
 import bz2
-import codecs
 import gzip
 import lzma
 import re
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from fastmlp.common.errors import argument
+from fastmlp.datasets.encoding import NotTextError, as_utf8
 from fastmlp.datasets.limits import allowed_bytes, readable
 
 __all__ = ["PACKED_SUFFIXES", "read_text_bytes", "require_file", "text_pieces"]
@@ -39,16 +40,14 @@ _NO_TEXT = {
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF file",
     b"SQLite": "a database",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
 }
 
 
-def read_text_bytes(path: Path) -> bytes:
-    """Return the contents of a UTF-8 file without its byte order mark.
+def read_text_bytes(path: Path, encoding: str | None = None) -> bytes:
+    """Return the contents of a text file in UTF-8, without its byte-order mark.
 
     Files compressed by gzip, bzip2, xz or zstd, as seen from their name or first bytes, are
-    decompressed.
+    decompressed. See `encoding.as_utf8` for the encoding.
 
     Raises
     ------
@@ -57,15 +56,16 @@ def read_text_bytes(path: Path) -> bytes:
     ImportError
         If it is compressed by zstd, and this Python needs a package to read it.
     ValueError
-        If the file is damaged, is not UTF-8 text, expands beyond `limits.allowed_bytes`, or has a
-        line of more than 16 million bytes. The message names the line if there is one to blame.
+        If the file is damaged, is no text in its encoding, expands beyond `limits.allowed_bytes`,
+        or has a line of more than 16 million bytes. The message names the line if there is one to
+        blame.
 
     """
-    return b"".join(_limited(text_pieces(path), path))
+    return b"".join(_limited(text_pieces(path, encoding), path))
 
 
-def text_pieces(path: Path) -> Iterator[bytes]:
-    """Yield the same contents in pieces of at most 4 MB, however much they are together.
+def text_pieces(path: Path, encoding: str | None = None) -> Iterator[bytes]:
+    """Yield the same contents in pieces of some megabytes, however much they are together.
 
     See `read_text_bytes` for what is raised, by the first piece or a later one.
     """
@@ -75,8 +75,8 @@ def text_pieces(path: Path) -> Iterator[bytes]:
         file.seek(0)
         for magic, kind in _NO_TEXT.items():
             if start.startswith(magic):
-                raise ValueError(f"'{path}' is {kind}: save it as CSV in UTF-8")
-        yield from _checked(_pieces(file, path, start), path)
+                raise ValueError(f"'{path}' is {kind}: save it as CSV")
+        yield from _checked(as_utf8(_pieces(file, path, start), path, encoding), path)
 
 
 def require_file(path: Path) -> None:
@@ -145,36 +145,28 @@ def _limited(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
 
 
 def _checked(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
-    """Yield pieces of UTF-8 text, without the byte order mark."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """Yield pieces of UTF-8 text without the line that tells Excel the delimiter."""
     since_line, n_lines, is_first = 0, 0, True
-    for piece in pieces:
-        _require_text(decoder, piece, n_lines, path)
-        n_lines += piece.count(b"\n")
-        last = piece.rfind(b"\n")
-        since_line = since_line + len(piece) if last < 0 else len(piece) - last
-        if since_line > MAX_LINE:
-            raise ValueError(f"'{path}' has a line of more than {MAX_LINE} characters")
-        if is_first:
-            piece = _EXCEL.sub(b"", piece.removeprefix(codecs.BOM_UTF8))
-            is_first = False
-        yield piece
-    _require_text(decoder, b"", n_lines, path, final=True)
-
-
-def _require_text(
-    decoder: codecs.IncrementalDecoder,
-    piece: bytes,
-    n_lines: int,
-    path: Path,
-    final: bool = False,
-) -> None:
-    n_waiting = len(decoder.getstate()[0])
-    wrong, what = piece.find(b"\0"), "holds a zero byte: it is not a text file"
     try:
-        decoder.decode(piece, final)
-    except UnicodeDecodeError as error:
-        wrong, what = max(0, error.start - n_waiting), "is not UTF-8 text: save the file as UTF-8"
-    if wrong >= 0:
-        line = n_lines + piece.count(b"\n", 0, wrong) + 1
-        raise ValueError(f"line {line} of '{path}' {what}")
+        for piece in pieces:
+            _require_text(piece)
+            n_lines += piece.count(b"\n")
+            last = piece.rfind(b"\n")
+            since_line = since_line + len(piece) if last < 0 else len(piece) - last
+            if since_line > MAX_LINE:
+                raise ValueError(f"'{path}' has a line of more than {MAX_LINE} characters")
+            if is_first:
+                piece, is_first = _EXCEL.sub(b"", piece), False
+            yield piece
+    except NotTextError as error:
+        raise ValueError(f"line {n_lines + error.n_lines + 1} of '{path}' {error}") from None
+
+
+def _require_text(piece: bytes) -> None:
+    zero = piece.find(b"\0")
+    if zero < 0:
+        return
+    told = "holds a zero byte: it is not a text file"
+    if 4 * piece.count(b"\0") > len(piece):
+        told += f", or UTF-16, which {argument('encoding', 'utf-16')} reads"
+    raise NotTextError(told, piece.count(b"\n", 0, zero))
