@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.errors import counted
 from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.layers.base import Layer
 from fastmlp.losses import MSE
@@ -132,7 +133,8 @@ class TiedAutoencoder:
         rows = ops.as_rows(np.atleast_2d(codes), self._model.dtype)
         if rows.shape[1] != self.n_components:
             raise ValueError(
-                f"codes must have {self.n_components} columns, got shape {np.shape(codes)}"
+                f"codes must have {counted(self.n_components, 'column')}, got shape "
+                f"{np.shape(codes)}"
             )
         return ops.affine(rows, self.components)
 
@@ -159,7 +161,8 @@ class TiedAutoencoder:
         rows = ops.as_rows(X, self._model.dtype)
         if rows.shape[1] != self.n_features:
             raise ValueError(
-                f"X must have {self.n_features} features per row, got shape {np.shape(X)}"
+                f"X must have {counted(self.n_features, 'feature')} per row, got shape "
+                f"{np.shape(X)}"
             )
         return rows
 

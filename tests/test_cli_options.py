@@ -112,8 +112,19 @@ def test_the_description_names_what_is_on():
     settings = defaults_for("cifar10") | {"clip_norm": 0.5, "early_stopping": 4, "l2": 1e-4}
 
     line = describe(settings)
-    for part in ("batch norm", "clip norm 0.5", "early stopping after 4", "l2 0.0001"):
+    for part in ("batch norm", "clip norm 0.5", "early stopping after 4 epochs", "l2 0.0001"):
         assert part in line
+
+
+def test_the_description_counts_epochs_in_singular_and_plural():
+    once, often = ({"epochs": n, "early_stopping": n} for n in (1, 2500))
+
+    assert "1 epoch, batches of 128, early stopping after 1 epoch" in _described(once)
+    assert "2,500 epochs, batches of 128, early stopping after 2,500 epochs" in _described(often)
+
+
+def _described(changed):
+    return describe(defaults_for("a table") | changed)
 
 
 @pytest.mark.parametrize("dataset", ["digits", "a" * 60 + ".csv"])

@@ -85,6 +85,25 @@ def test_validation_rows_for_which_the_metric_is_undefined_are_refused(estimator
         estimator.fit(FRAME, y, X_val=FRAME, y_val=y_val)
 
 
+def test_a_metric_that_is_undefined_for_held_out_rows_gives_way_to_the_loss():
+    classes = np.where(np.arange(len(FRAME)) == 7, "rare", "usual")
+    classifier = TabularClassifier("realmlp-td-s", metric="roc_auc", n_threads=1, random_state=0)
+
+    with pytest.warns(UserWarning, match="the AUC is undefined for .* a single class") as caught:
+        classifier.fit(FRAME, classes)
+
+    assert not [warning for warning in caught if "val_" in str(warning.message)]
+    assert classifier.leaderboard_[0]["best_epoch"] is not None
+
+
+@pytest.mark.parametrize("value", [4e38, -1e300])
+def test_numbers_beyond_float32_cannot_be_learned(value):
+    numbers = np.where(np.arange(len(FRAME)) == 5, value, 1.0)
+
+    with pytest.raises(ValueError, match="y must hold finite float32 numbers, .*: divide y"):
+        TabularRegressor().fit(FRAME, numbers)
+
+
 def test_a_class_that_only_validation_rows_have_is_named():
     with pytest.raises(ValueError, match="X_val, y_val: y holds the class 'middle', which is not"):
         TabularClassifier().fit(FRAME, CLASSES, X_val=FRAME[:2], y_val=["low", "middle"])

@@ -12,6 +12,7 @@ from fastmlp.cli.tables import is_table, read_table, require_no_table_options
 from fastmlp.common.errors import counted, unknown
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.splits import train_test_rows
+from fastmlp.datasets.wording import counted_classes
 
 __all__ = ["Task", "load_task"]
 
@@ -64,7 +65,7 @@ class Task:
     def describe(self) -> str:
         """Return one line about the data."""
         data = self.dataset
-        kind = "regression" if data.classes is None else f"{data.n_classes} classes"
+        kind = "regression" if data.classes is None else counted_classes(len(data.classes))
         return (
             f"{data.name}: {len(self.X_train):,} training, {len(self.X_val):,} validation, "
             f"{len(data.X_test):,} test rows of {counted(data.n_features, 'input')}, {kind}"

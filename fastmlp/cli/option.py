@@ -67,6 +67,8 @@ class Option:
     told : str
         Its part of the printed description, with {} for the value; omitted if the value is 0, None
         or False.
+    unit : str
+        What the value counts there, in the singular.
     repeated : bool
         Whether the option may be repeated; each use extends a list.
 
@@ -84,6 +86,7 @@ class Option:
     search: Search | None = None
     argument: str = ""
     told: str = ""
+    unit: str = ""
     repeated: bool = False
 
     @property

@@ -170,7 +170,8 @@ _TRAINING = (
         default=30,
         by_dataset=True,
         search=Search(),
-        told="{} epochs",
+        told="{}",
+        unit="epoch",
     ),
     Option(
         "batch_size",
@@ -194,6 +195,7 @@ _TRAINING = (
         by_dataset=True,
         commands=("train",),
         told="early stopping after {}",
+        unit="epoch",
     ),
     Option(
         "seed",

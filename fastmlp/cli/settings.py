@@ -8,6 +8,7 @@ from fastmlp.cli.option import Place
 from fastmlp.cli.options import OPTIONS, options_of
 from fastmlp.cli.parsing import value_text
 from fastmlp.cli.tables import is_table
+from fastmlp.common.errors import counted
 from fastmlp.tabular.methods import DEFAULT_METHOD
 
 __all__ = [
@@ -95,7 +96,7 @@ def describe(settings: Settings) -> str:
     """Describe the network and its training in one line."""
     network, training = (
         ", ".join(
-            option.told.format(value_text(settings[option.name]))
+            option.told.format(_counted(settings[option.name], option.unit))
             for option in OPTIONS
             if option.told
             and (option.goes == "network") == of_network
@@ -104,3 +105,7 @@ def describe(settings: Settings) -> str:
         for of_network in (True, False)
     )
     return f"{network}; {training}"
+
+
+def _counted(value: Any, unit: str) -> str:
+    return counted(value, unit) if unit else value_text(value)

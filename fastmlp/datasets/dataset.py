@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.datasets.column import ReadAs
+from fastmlp.datasets.wording import counted_classes
 
 __all__ = ["Dataset"]
 
@@ -56,7 +57,7 @@ class Dataset:
         return None if self.classes is None else len(self.classes)
 
     def __repr__(self) -> str:
-        kind = "regression" if self.classes is None else f"{len(self.classes)} classes"
+        kind = "regression" if self.classes is None else counted_classes(len(self.classes))
         return (
             f"Dataset({self.name!r}, {len(self.X_train)} training and {len(self.X_test)} test "
             f"rows of {self.n_features} {self.X_train.dtype}, {kind})"

@@ -13,7 +13,7 @@ from fastmlp.datasets.columns import FEW, MOSTLY, looked_up
 from fastmlp.datasets.encode import narrowest
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
-from fastmlp.datasets.wording import about_case, joined, short
+from fastmlp.datasets.wording import about_case, counted_classes, joined, short
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,7 +149,7 @@ def _from_numbers(
             f"has {len(names)} classes in {len(known)} rows: {argument('task', 'regression')} "
             "predicts numbers"
         )
-    how = f"{len(names)} classes" + (
+    how = counted_classes(len(names)) + (
         f", whole numbers ({argument('task', 'regression')} predicts them as numbers)"
         if task == "auto"
         else ""
@@ -197,7 +197,7 @@ def _from_texts(name: str, texts: Texts) -> Target:
     table = np.array(
         [-1 if gone else label[text] for text, gone in zip(spelled, missing, strict=True)]
     )
-    return _classes(name, texts.looked_up(table, -1), names, f"{len(names)} classes", [doubt])
+    return _classes(name, texts.looked_up(table, -1), names, counted_classes(len(names)), [doubt])
 
 
 def _classes(

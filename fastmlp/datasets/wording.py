@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-__all__ = ["about_case", "joined", "short"]
+__all__ = ["about_case", "counted_classes", "joined", "short"]
 
 
 def joined(doubts: Iterable[str]) -> str:
@@ -21,6 +21,11 @@ def about_case(names: Iterable[str], what: str) -> str:
         if other != name and len(name) > 2:
             return f"has the {what} {short(other)} and {short(name)}, which differ only in case"
     return ""
+
+
+def counted_classes(n: int) -> str:
+    """Return a number of classes: ``1 class``, ``3 classes``."""
+    return f"{n:,} class{'es' * (n != 1)}"
 
 
 def short(text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import fastmlp.kernels as kernels
 from fastmlp import ops
 from fastmlp.common import capacity
+from fastmlp.common.errors import counted
 from fastmlp.common.numeric import as_numbers
 from fastmlp.common.validation import as_data
 from fastmlp.engine.lowering import fused
@@ -124,8 +125,8 @@ class Predictor:
 
     def _refusal(self, shape: tuple[int, ...]) -> ValueError:
         told = (
-            f"this predictor takes 1 to {self.max_rows} rows of {self.width} features, got shape "
-            f"{shape}"
+            f"this predictor takes 1 to {self.max_rows} rows of {counted(self.width, 'feature')}, "
+            f"got shape {shape}"
         )
         if shape and shape[0] > self.max_rows and math.prod(shape[1:]) == self.width:
             told += ": call model.predictor with a larger max_rows, or model.predict"

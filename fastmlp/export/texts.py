@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fastmlp.common.errors import printable
+from fastmlp.common.errors import counted, printable
 from fastmlp.export.loops import OPERATIONS, Arrays, Language, Writer
 from fastmlp.export.network import Network
 from fastmlp.export.shapes import Shapes
@@ -94,7 +94,7 @@ def description(
     lines = [
         f"A model written by fastmlp {version('fastmlp')}.",
         "",
-        f"{call} takes a row x of {network.n_inputs} inputs and gives a row y of",
+        f"{call} takes a row x of {counted(network.n_inputs, 'input')} and gives a row y of",
         f"{n_outputs} {what}.",
         *_inputs(network, categories),
         remark,

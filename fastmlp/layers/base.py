@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp import ops
 from fastmlp.common import capacity
 from fastmlp.common.attributes import require_known
+from fastmlp.common.errors import counted
 from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.layers.factors import checked
 
@@ -77,7 +78,9 @@ class Layer:
 
         """
         if self.input_width not in (None, width):
-            raise ValueError(f"{self!r} expects {self.input_width} features, got {width}")
+            raise ValueError(
+                f"{self!r} expects {counted(self.input_width, 'feature')}, got {width}"
+            )
         return width
 
     def forward(self, x: np.ndarray, train: bool = False) -> np.ndarray:
@@ -204,7 +207,9 @@ class Layer:
         self._shape, self._dtype = x.shape, _floating(x.dtype)
         rows = ops.as_rows(np.atleast_1d(x), self._working_dtype() if dtype is None else dtype)
         if width is not None and (x.ndim < 2 or rows.shape[1] != width):
-            raise ValueError(f"{self!r} expects rows of {width} features, got shape {x.shape}")
+            raise ValueError(
+                f"{self!r} expects rows of {counted(width, 'feature')}, got shape {x.shape}"
+            )
         return rows
 
     def _enter_gradient(self, dy: Any, width: int | None = None) -> np.ndarray:

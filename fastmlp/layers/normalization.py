@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
+from fastmlp.common.errors import counted
 from fastmlp.common.validation import as_data, fraction, positive, positive_int
 from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.engine.plan import Core, Standardise
@@ -321,5 +322,7 @@ class Normalize(Layer):
 
     def __repr__(self) -> str:
         """Show the number of features, or mean and std if they are scalars."""
-        size = f"{self.mean.size} features" if self.mean.ndim else f"{self.mean:g}, {self.std:g}"
+        size = (
+            counted(self.mean.size, "feature") if self.mean.ndim else f"{self.mean:g}, {self.std:g}"
+        )
         return f"Normalize({size})"

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.common.errors import counted
 from fastmlp.common.rows import Rows
 from fastmlp.common.validation import as_data, as_weights, float_dtype, seed_int
 from fastmlp.engine import layerwise
@@ -119,7 +120,8 @@ class Stack:
         first = next((s.input_width for s in self.stages if s.input_width is not None), width)
         if width != first:
             raise ValueError(
-                f"X must have {first} features per row, as {self.stages[0]!r} expects, got {width}"
+                f"X must have {counted(first, 'feature')} per row, as {self.stages[0]!r} expects, "
+                f"got {width}"
             )
         for layer in self.stages:
             width = layer.output_width(width)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fastmlp.common.errors import counted
 from fastmlp.report.axes import WIDTH, Axes, svg
 from fastmlp.report.markup import Markup, joined, shortened, tag
 
@@ -47,7 +48,7 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Markup:
         x, y = left + column * side, 8 + row * side
         told = (
             f"true {shortened(names[row], 40)}, predicted {shortened(names[column], 40)}: "
-            f"{n:,} rows, {share[row, column]:.1%} of the class"
+            f"{counted(int(n), 'row')}, {share[row, column]:.1%} of the class"
         )
         opacity = f"{share[row, column]:.3f}"
         parts.append(
@@ -133,7 +134,7 @@ class Calibration:
         width = (axes.x(0.1) - axes.x(0.0)) - 6
         for place in np.flatnonzero(self.counts).tolist():
             n, p, came = int(self.counts[place]), self.meant[place], self.came[place]
-            told = tag("title", f"{n:,} rows: predicted {p:.1%}, came true {came:.1%}")
+            told = tag("title", f"{counted(n, 'row')}: predicted {p:.1%}, came true {came:.1%}")
             tall = 36.0 * n / most
             bar = {"x": axes.x(place / _N_BINS) + 3, "y": axes.y.start - tall}
             low, high = _interval(came, n)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from fastmlp.common.errors import counted
 from fastmlp.common.files import write_whole
 from fastmlp.report.bars import bars
 from fastmlp.report.classes import MOST_CLASSES, Calibration, confusion_counts, confusion_matrix
@@ -195,7 +196,8 @@ def _importances(findings: Findings) -> Markup | None:
         return None
     ordered = sorted(known, key=lambda pair: -pair[1])
     shown = ordered[:_MOST_BARS]
-    more = f" {len(ordered) - len(shown):,} columns of less importance are not shown."
+    n = len(ordered) - len(shown)
+    more = f" {counted(n, 'column')} of less importance {'is' if n == 1 else 'are'} not shown."
     told = (
         f"How much worse the {found.metric} becomes if the values of a column are shuffled among "
         f"{found.n_rows:,} test rows; the mean of five times. Columns that tell the same share "

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastmlp import losses
+from fastmlp.common.errors import counted
 from fastmlp.common.rows import Rows
 from fastmlp.export import Head
 from fastmlp.sklearn import _constraints
@@ -155,7 +156,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         if not first and targets.shape[1] != self.n_outputs_:
             raise ValueError(
-                f"y must have {self.n_outputs_} columns, as before, got {targets.shape[1]}"
+                f"y must have {counted(self.n_outputs_, 'column')}, as before, got "
+                f"{targets.shape[1]}"
             )
         return targets.astype(np.float64, copy=False)
 

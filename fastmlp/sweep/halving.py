@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from fastmlp import losses, optimizers
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import counted, unknown
 from fastmlp.common.messages import note
 from fastmlp.common.validation import fraction, positive, positive_int, seed_int
 from fastmlp.model import Sequential
@@ -143,7 +143,8 @@ def search(
         )
         if shown and alive:
             note(
-                f"rung {rung} of {len(steps)}: {len(alive)} candidates at {until} epochs, the best "
+                f"rung {rung} of {len(steps)}: {counted(len(alive), 'candidate')} at "
+                f"{counted(until, 'epoch')}, the best "
                 f"has {alive[0].described()}"
             )
         if ended is not None:

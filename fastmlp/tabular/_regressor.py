@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from fastmlp.tabular._estimator import CONSTRAINTS, TableEstimator, documented, require_rows
+from fastmlp.tabular.columns import LARGEST
 from fastmlp.tabular.metrics import REGRESSION
 
 __all__ = ["TabularRegressor"]
@@ -61,7 +62,13 @@ class TabularRegressor(RegressorMixin, TableEstimator):
                 "seconds"
             )
         y = np.asarray(check_array(y, ensure_2d=False, dtype="numeric", input_name="y"))
-        return y.astype(np.float64, copy=False)
+        y = y.astype(np.float64, copy=False)
+        if np.abs(y).max() > LARGEST:
+            raise ValueError(
+                f"y must hold finite float32 numbers, at most {LARGEST:.2g}, got "
+                f"{y[np.abs(y).argmax()]:g}: divide y by a constant"
+            )
+        return y
 
     def _targets(self, y: np.ndarray, first: bool) -> np.ndarray:
         return y

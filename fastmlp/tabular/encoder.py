@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import counted, unknown
 from fastmlp.common.validation import positive_int
 from fastmlp.datasets.column import RowNumbers, Rules, listed
 from fastmlp.datasets.encode import MAX_CATEGORIES
@@ -153,8 +153,9 @@ class TableEncoder:
         self.doubts, self.named = tuple(doubts), has_names(X)
         if not self.names:
             why = "; ".join(map(str, self.columns[:3]))
+            n_rows = counted(count_rows(X), "row")
             raise ValueError(
-                f"the table has no column with information, in {count_rows(X)} rows ({why})"
+                f"the table has no column with information, in {n_rows} ({why})"
                 if why
                 else "the table has no columns"
             )
@@ -204,7 +205,9 @@ class TableEncoder:
             return raw_columns(X, self.names)
         found, known = column_names(X), [column.name for column in self.columns]
         if len(found) != len(known):
-            raise ValueError(f"the table has {len(found)} columns, and {len(known)} in training")
+            raise ValueError(
+                f"the table has {counted(len(found), 'column')}, and {len(known)} in training"
+            )
         used = set(self.names)
         places = [place for place, name in enumerate(known) if name in used]
         renamed = raw_columns(X, [found[place] for place in places])

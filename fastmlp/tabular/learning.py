@@ -1,13 +1,16 @@
 """Training the networks of a plan, and choosing which of them form the ensemble."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fastmlp.common.errors import argument
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.tabular.affordable import affordable
 from fastmlp.tabular.choosing import chosen_weights
+from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import N_FOLDS, Part, parts
@@ -114,6 +117,7 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
         keep_folds=plan.method == "pack",
     )
     todo, val = affordable(todo, rows, val, n_classes, plan)
+    _warn_of_undefined([_held_out(part, rows, val) for part in todo], n_classes, plan.metric)
     with Interrupt() as interrupt:
         found = Trainer(rows, val, n_classes, plan, interrupt).run(todo)
         networks = _weighted(found, todo, rows, val, plan)
@@ -129,6 +133,19 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
             held_out[part.number].weights.append(network.weight)
     whole = [part for part in held_out.values() if part.members]
     return Learned(networks, whole, len(todo), interrupt.pending)
+
+
+def _warn_of_undefined(held_out: Sequence[Rows], n_classes: int, metric: Metric) -> None:
+    """Warn if validation rows have no score, so that the loss decides which epoch is the best."""
+    if not all(metric.is_defined(rows.y, n_classes, rows.weights) for rows in held_out):
+        what = "class" if n_classes else "number"
+        warnings.warn(
+            f"the {metric.label} is undefined for validation rows of a single {what}, so the loss "
+            "decides which epoch is the best: more rows, or another "
+            f"{argument('metric')}, would help",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _n_networks(plan: Plan) -> int:

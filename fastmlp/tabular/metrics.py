@@ -36,6 +36,21 @@ class Metric:
     sign: int
     chosen: bool = False
 
+    def is_defined(self, y: np.ndarray, n_classes: int, weights: np.ndarray | None) -> bool:
+        """Return whether rows allow the score: an AUC needs two classes, R2 two numbers.
+
+        Parameters
+        ----------
+        y : ndarray of shape (N,)
+            Labels or numbers.
+        n_classes : int
+            0 for numbers.
+        weights : ndarray of shape (N,), or None
+
+        """
+        anything = np.zeros((len(y), n_classes) if n_classes else len(y))
+        return not np.isnan(self.score(y, anything, weights))
+
     def better(self, score: float, other: float) -> bool:
         """Return whether the first score is better than the other."""
         return self.sign * score > self.sign * other

@@ -165,6 +165,8 @@ def _options(
         options["validation_data"] = (inputs, targets, val.weights)
     monitor = monitored(recipe, metric)
     options["early_stopping"] = EarlyStopping(recipe.patience, monitor, ties="later")
+    if not metric.is_defined(val.y, recipe.targets.n_classes, val.weights):
+        return options
     weighted = monitor == "val_accuracy" and val.weights is not None
     if weighted or metric.name not in _BY_THE_ENGINE:
         options["callbacks"].append(_Scored(recipe, val, metric, n_threads))

@@ -53,7 +53,7 @@ def fit(
     _say_why(history, options.optimizer.t, shown)
     if monitor is not None and monitor.found_none:
         warnings.warn(
-            f"{monitor.column} was not finite in any epoch, so there is no best epoch: the model "
+            f"{monitor.told} was not finite in any epoch, so there is no best epoch: the model "
             "keeps the parameters of the last one",
             stacklevel=3,
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import counted, unknown
 
 __all__ = ["History"]
 
@@ -86,4 +86,4 @@ class History:
             if last.get(name) is not None
         )
         stopped = f", stopped={self.stopped!r}" if self.stopped else ""
-        return f"History({len(self)} epochs{', ' if values else ''}{values}{stopped})"
+        return f"History({counted(len(self), 'epoch')}{', ' if values else ''}{values}{stopped})"

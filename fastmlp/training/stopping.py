@@ -106,6 +106,16 @@ class Snapshot:
             self.optimizer.t, self.optimizer.epoch = self.step, self.epoch
 
 
+_TOLD = {
+    "loss": "the training loss",
+    "accuracy": "the training accuracy",
+    "val_loss": "the validation loss",
+    "val_accuracy": "the validation accuracy",
+    "val_score": "the validation score",
+}
+"""Columns of the history -> what people call them."""
+
+
 class StoppingRule(Protocol):
     """Decides after each epoch whether it is the best so far and whether training should stop."""
 
@@ -167,6 +177,11 @@ class Monitor:
             self.best_epoch = record["epoch"]
             return True
         return False
+
+    @property
+    def told(self) -> str:
+        """What messages call the monitored column."""
+        return _TOLD.get(self.column, self.column)
 
     @property
     def has_best(self) -> bool:
