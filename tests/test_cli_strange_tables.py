@@ -152,12 +152,12 @@ def test_a_column_of_unknown_categories_is_told(capsys, model, tmp_path):
     assert "'colour' holds 'rouge' and none of the categories of the training rows" in err[0]
 
 
-def test_one_row_without_a_target_is_one_row(capsys, model, tmp_path):
+def test_a_row_without_a_target_is_named(capsys, model, tmp_path):
     path = written(tmp_path, kind=but("kind", [8], ""))
 
     _, _, err = run(capsys, "evaluate", model, path)
 
-    assert err == ["fastmlp: 1 row without a target is left out"]
+    assert err == ["fastmlp: the column 'kind' has no value in data row 9, which is left out"]
 
 
 @pytest.mark.parametrize("encoding", ["windows-1252", "utf-16"])

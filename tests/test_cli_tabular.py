@@ -236,7 +236,7 @@ def test_rows_without_a_target_are_left_out_and_counted(capsys, folder, tmp_path
     _, out, err = run(capsys, "evaluate", folder / "m.safetensors", path, "--json")
 
     assert json.loads(out[-1])["rows_without_target"] == 6
-    assert any("6 rows without a target are left out" in line for line in err)
+    assert any("has no value in 6 rows, which are left out" in line for line in err)
 
 
 def test_a_doubt_about_new_values_names_the_row(capsys, folder, tmp_path):

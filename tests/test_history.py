@@ -81,11 +81,9 @@ def test_a_history_can_be_pickled(history):
     np.testing.assert_array_equal(again.steps, history.steps)
 
 
-@pytest.mark.parametrize(
-    ("n_epochs", "counted"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")]
-)
-def test_a_history_shows_how_many_epochs_it_has(n_epochs, counted):
+@pytest.mark.parametrize(("n_epochs", "told"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")])
+def test_a_history_shows_how_many_epochs_it_has(n_epochs, told):
     history = History()
     history.epochs += [{"epoch": epoch, "loss": 0.5} for epoch in range(n_epochs)]
 
-    assert repr(history).startswith(f"History({counted}")
+    assert repr(history).startswith(f"History({told}")

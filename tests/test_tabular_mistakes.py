@@ -100,7 +100,7 @@ def test_a_metric_that_is_undefined_for_held_out_rows_gives_way_to_the_loss():
 def test_numbers_beyond_float32_cannot_be_learned(value):
     numbers = np.where(np.arange(len(FRAME)) == 5, value, 1.0)
 
-    with pytest.raises(ValueError, match="y must hold finite float32 numbers, .*: divide y"):
+    with pytest.raises(ValueError, match=r"y must hold finite float32 numbers, .*: divide y"):
         TabularRegressor().fit(FRAME, numbers)
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from fastmlp.cli.report import finite_only
 from fastmlp.cli.scores import baseline_scores, score_lines
 from fastmlp.cli.table_model import add_model_and_file, blocks_of_rows, load_model, predictions
 from fastmlp.cli.table_task import labels_of
+from fastmlp.cli.tables import tell_doubts
 from fastmlp.common.errors import counted
 from fastmlp.datasets.column import Rules
 from fastmlp.datasets.frame_file import FrameFile
@@ -44,13 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     file = replace(cells[0], frame=_joined([cell.frame for cell in cells]))
     classes = None if model.classes is None else tuple(map(str, model.classes.tolist()))
     missing = frozenset(model.encoder.config()["missing"])
-    y, rows = labels_of(file, target, classes, Rules(missing=missing, european=file.european))
+    rules = Rules(missing=missing, european=file.european)
+    y, rows, doubts = labels_of(file, target, classes, rules)
+    tell_doubts(doubts)
     n_left_out = len(predicted) - len(rows)
-    if n_left_out:
-        told = f"{counted(n_left_out, 'row')} without a target {'is' if n_left_out == 1 else 'are'}"
-        print(f"fastmlp: {told} left out", file=sys.stderr)
-        predicted = predicted[rows]
-    found, usual = scores(y, predicted), _baseline(model, y)
+    found, usual = scores(y, predicted[rows]), _baseline(model, y)
     for line in score_lines(found, usual, (counted(len(rows), "row"), "model", "baseline")):
         print(line)
     if arguments.json:

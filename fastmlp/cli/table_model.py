@@ -80,7 +80,7 @@ def predictions(
             frame = file.frame[start : start + _ROWS]
             with doubts_collected() as doubts:
                 rows = range(n_before, n_before + len(frame))
-                inputs = model.encoder.transform(frame, rows=rows)
+                inputs = model.encoder.transform(frame, rows=rows, european=file.european)
             new = {subject(doubt): doubt for doubt in doubts}
             tell_doubts(doubt for column, doubt in new.items() if column not in told)
             told.update(new)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +139,10 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         train, test = _split(answer, seed)
         test_rows = answer.rows[test]
         test_frame, y_test = frame[test_rows], answer.y[test]
+        style = file.european
     else:
         train = np.arange(len(answer.y))
-        test_frame, y_test, test_rows = _read_test(arguments, target, answer, rules)
+        test_frame, y_test, test_rows, style = _read_test(arguments, target, answer, rules)
     for name in ("categorical", "numeric"):
         lists[name] = [column for column in lists[name] if column != target]
     encoder = TableEncoder(
@@ -158,14 +159,14 @@ def load_table_task(arguments: argparse.Namespace, seed: int) -> TableTask:
         require_columns(Path(arguments.test), test_frame.columns, encoder.names)
     with doubts_collected() as new:
         inputs = (
-            encoder.transform(train_frame, quiet=True),
-            encoder.transform(test_frame, rows=test_rows),
+            encoder.transform(train_frame, quiet=True, european=file.european),
+            encoder.transform(test_frame, rows=test_rows, european=style),
         )
     if arguments.test is None:
         told = set(map(subject, doubts))
         new = [doubt for doubt in new if subject(doubt) not in told]
     else:
-        new = [f"{doubt} of {arguments.test}" for doubt in new]
+        new = [f"{arguments.test}: {doubt}" for doubt in new]
     tell_doubts(new)
     y = answer.y if answer.classes is not None else answer.y.astype(np.float64)
     return TableTask(
@@ -228,14 +229,16 @@ def _split(answer: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_test(
     arguments: argparse.Namespace, target: str, answer: Target, rules: Rules
-) -> tuple[Any, np.ndarray, np.ndarray]:
+) -> tuple[Any, np.ndarray, np.ndarray, bool]:
     file, _ = _read(arguments, arguments.test, target)
     if target not in file.frame.columns:
         raise ValueError(
             f"--test {arguments.test} lacks the column '{target}', which is to be predicted"
         )
-    y, rows = labels_of(file, target, answer.classes, rules)
-    return file.frame[rows], y, rows
+    rules = replace(rules, european=file.european)
+    y, rows, doubts = labels_of(file, target, answer.classes, rules)
+    tell_doubts(f"{arguments.test}: {doubt}" for doubt in doubts)
+    return file.frame[rows], y, rows, file.european
 
 
 def require_columns(path: Path, found: Sequence[str], names: Sequence[str]) -> None:
@@ -251,8 +254,8 @@ def require_columns(path: Path, found: Sequence[str], names: Sequence[str]) -> N
 
 def labels_of(
     file: FrameFile, target: str, classes: tuple[str, ...] | None, rules: Rules
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels or numbers of more rows of a table, and which rows have one.
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the labels or numbers of more rows of a table, which rows have one, and doubts.
 
     Parameters
     ----------
@@ -270,8 +273,9 @@ def labels_of(
     """
     task = "regression" if classes is None else "classification"
     found = read_target(target, texts_of_target(file, target), task, rules)
+    doubts = [f"the column '{target}' {found.read_as.doubt}"] if found.read_as.doubt else []
     if classes is None or found.classes is None:
-        return found.y.astype(np.float64), found.rows
+        return found.y.astype(np.float64), found.rows, doubts
     place = {name: label for label, name in enumerate(classes)}
     strange = [name for name in found.classes if name not in place]
     if strange:
@@ -280,7 +284,7 @@ def labels_of(
             f"the target column '{target}' holds {strange[0]!r} in data row {row}, which is not "
             "one of the classes of the training rows"
         )
-    return np.array([place[name] for name in found.classes])[found.y], found.rows
+    return np.array([place[name] for name in found.classes])[found.y], found.rows, doubts
 
 
 def _tell(target: ReadAs, encoder: TableEncoder) -> list[str]:

@@ -91,7 +91,8 @@ def tell_doubts(doubts: Iterable[str]) -> None:
 
 def subject(doubt: str) -> str:
     """Return the part of a doubt about new values that names the column."""
-    return re.split(" is read as | holds '", doubt, maxsplit=1)[0]
+    found = re.match("the column '.*?'(?= (?:is|has|holds) )", doubt)
+    return found[0] if found else doubt
 
 
 def grouped(columns: Sequence[tuple[str, str]]) -> list[str]:

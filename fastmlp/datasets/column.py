@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from fastmlp.common.errors import printable
+from fastmlp.datasets.cells import NumberFormat
 from fastmlp.datasets.moments import MomentFormat
 
 __all__ = ["Column", "ReadAs", "RowNumbers", "Rules", "listed"]
@@ -58,14 +59,8 @@ class Column:
         The distinct texts in sorted order, with ``""`` first if values are missing.
     fallback : bool
         Whether a column that was left out can be used if there is no other.
-    decimal_comma : bool
-        Whether commas in its numbers were read as decimal.
-    written : MomentFormat, or None
-        How its moments are written.
-    unit : str
-        What follows its numbers, such as "kg".
-    percent : bool
-        Whether its numbers have percent signs.
+    written : NumberFormat, MomentFormat or None
+        How its numbers or moments are written, if they were texts.
 
     """
 
@@ -73,10 +68,7 @@ class Column:
     values: np.ndarray
     categories: tuple[str, ...] | None = None
     fallback: bool = False
-    decimal_comma: bool = False
-    written: MomentFormat | None = None
-    unit: str = ""
-    percent: bool = False
+    written: NumberFormat | MomentFormat | None = None
 
 
 @dataclass(frozen=True)

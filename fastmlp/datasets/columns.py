@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from fastmlp.common.errors import argument, counted, printable
-from fastmlp.datasets.cells import parse_numbers, unit_of
+from fastmlp.datasets.cells import NumberFormat, Numbers, parse_numbers, unit_of
 from fastmlp.datasets.column import Column, ReadAs, RowNumbers, Rules
 from fastmlp.datasets.moments import look_like_dates, parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
@@ -22,6 +22,7 @@ __all__ = [
     "looked_up",
     "read_categories",
     "read_columns",
+    "read_numbers",
     "read_values",
     "require_finite",
 ]
@@ -104,18 +105,14 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     if not texts.with_digits[candidates].any() and name not in rules.numeric:
         return _read_words(name, texts)
     different = texts.different.gather(candidates)
-    numbers, unit = parse_numbers(different, european=rules.european), ""
-    if _share(numbers.values.is_not_null()) < MOSTLY and (unit := unit_of(different)):
-        numbers = parse_numbers(different, european=rules.european, unit=unit)
+    numbers = read_numbers(different, rules.european)
     if name not in rules.numeric and _blurred(different, numbers.values):
         return _read_long_numbers(name, texts)
     if name in rules.numeric or _share(numbers.values.is_not_null()) >= MOSTLY:
         values, odd = looked_up(texts, candidates, numbers.values)
         doubts = [numbers.doubt, about_odd(texts, odd, "numbers", rules.rows)]
         column = read_values(name, values, rules, numbers.style, doubts)
-        return replace(
-            column, decimal_comma=numbers.decimal_comma, unit=unit, percent=numbers.percent
-        )
+        return replace(column, written=numbers.written)
     moments = parse_moments(different)
     if moments is not None:
         values, odd = looked_up(texts, candidates, moments.values)
@@ -128,6 +125,20 @@ def _read_texts(name: str, texts: Texts, rules: Rules) -> Column:
     if len(texts) > FEW:
         return _read_dates(name, texts, different)
     return _read_words(name, texts)
+
+
+def read_numbers(
+    different: "pl.Series", european: bool | None, before: NumberFormat | None = None
+) -> Numbers:
+    """Return the numbers of a column's distinct texts, which may have a unit.
+
+    See `parse_numbers` for the arguments.
+    """
+    unit = "" if before is None else before.unit
+    numbers = parse_numbers(different, european=european, unit=unit, before=before)
+    if unit or _share(numbers.values.is_not_null()) >= MOSTLY or not (unit := unit_of(different)):
+        return numbers
+    return parse_numbers(different, european=european, unit=unit, before=before)
 
 
 def _share(true: "pl.Series") -> float:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fastmlp.common.errors import printable
+from fastmlp.datasets.cells import NumberFormat
 from fastmlp.datasets.columns import require_finite
 from fastmlp.datasets.encode import OTHER_NAME
 from fastmlp.datasets.moments import MomentFormat
@@ -78,23 +79,23 @@ class NumberColumn(FittedColumn):
         The median, which is subtracted before values are rounded to float32: seconds since 1970,
         or 1e9 + 0.1, would otherwise lose their differences.
     holds : {"number", "span"}
-    decimal_comma : bool
-        Whether commas in texts are decimal.
     written : MomentFormat, or None
-        How texts of moments or spans are written.
-    unit : str
-        What may follow a number in a text, such as "kg".
-    percent : bool
-        Whether texts had percent signs in training.
+        How texts of spans are written.
+    decimal_comma, grouped, percent : bool
+    currency, unit : str
+        How texts of numbers were written in training, see `datasets.cells.NumberFormat`. Older
+        models know nothing of separators and currencies.
 
     """
 
     center: float = 0.0
     holds: Literal["number", "span"] = "number"
-    decimal_comma: bool = False
     written: MomentFormat | None = None
-    unit: str = ""
+    decimal_comma: bool = False
+    grouped: bool = True
     percent: bool = False
+    currency: str = ""
+    unit: str = ""
 
     @property
     def kind(self) -> str:
@@ -108,8 +109,10 @@ class NumberColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, 1), NaN if missing."""
-        notation = Notation(self.decimal_comma, self.unit, self.percent, self.written)
-        values = numbers_of(raw, missing, self.holds, notation)
+        numbers = NumberFormat(
+            self.decimal_comma, self.grouped, self.percent, self.currency, self.unit
+        )
+        values = numbers_of(raw, missing, self.holds, Notation(numbers, self.written))
         require_finite(raw.name, values, "leave the cell empty", raw.rows)
         return np.clip(values - self.center, -LARGEST, LARGEST)[:, None]
 
@@ -145,7 +148,7 @@ class MomentColumn(FittedColumn):
 
     def encode(self, raw: RawColumn, missing: frozenset[str]) -> np.ndarray:
         """Return float64 numbers of shape (N, number of parts), NaN if missing."""
-        seconds = numbers_of(raw, missing, "moment", Notation(written=self.written))
+        seconds = numbers_of(raw, missing, "moment", Notation(moments=self.written))
         require_finite(raw.name, seconds, "leave the cell empty", raw.rows)
         return moment_parts(seconds, self.parts, self.center)
 

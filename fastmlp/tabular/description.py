@@ -59,6 +59,7 @@ def _require_sound(column: FittedColumn) -> None:
     if isinstance(column, NumberColumn):
         sound &= column.holds in ("number", "span") and type(column.decimal_comma) is bool
         sound &= type(column.unit) is str and type(column.percent) is bool
+        sound &= type(column.currency) is str and type(column.grouped) is bool
     if isinstance(column, MomentColumn):
         sound &= len(column.parts) > 0 and set(column.parts) <= set(PARTS)
     if isinstance(column, CategoryColumn):

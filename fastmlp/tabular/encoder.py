@@ -161,7 +161,14 @@ class TableEncoder:
             )
         return self
 
-    def transform(self, X: Any, *, rows: RowNumbers = None, quiet: bool = False) -> Encoded:
+    def transform(
+        self,
+        X: Any,
+        *,
+        rows: RowNumbers = None,
+        quiet: bool = False,
+        european: bool | None = None,
+    ) -> Encoded:
         """Encode rows; columns are found by their names, and others are ignored.
 
         Parameters
@@ -171,6 +178,9 @@ class TableEncoder:
             The numbers of the rows in a larger table, counted from 0, for messages.
         quiet : bool, default False
             Whether not to warn of texts among numbers. `doubts` has those of the training rows.
+        european : bool, optional
+            Whether a comma in a text is decimal if neither other texts of the column nor those of
+            the training rows decide it. Default: nothing is known.
 
         Raises
         ------
@@ -186,7 +196,7 @@ class TableEncoder:
         codes = np.empty((len(numbers), len(self.sizes)), np.int32)
         place = code_place = 0
         for column, raw in zip(used, self._raw_columns(X), strict=True):
-            raw = replace(raw, rows=rows, quiet=quiet)
+            raw = replace(raw, rows=rows, quiet=quiet, european=european)
             if isinstance(column, CategoryColumn):
                 codes[:, code_place] = column.encode(raw, self.missing_texts)
                 code_place += 1
@@ -215,7 +225,7 @@ class TableEncoder:
 
     def fit_transform(self, X: Any, *, european: bool = False) -> Encoded:
         """Learn the columns of some rows and encode these rows."""
-        return self.fit(X, european=european).transform(X, quiet=True)
+        return self.fit(X, european=european).transform(X, quiet=True, european=european)
 
     def summary(self) -> str:
         """Return one line for each column, which tells how it was read."""

@@ -1,16 +1,18 @@
 """Deciding what each column of a table becomes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 
+from fastmlp.datasets.cells import NumberFormat
 from fastmlp.datasets.column import Column, Rules
 from fastmlp.datasets.columns import (
     read_categories,
     read_columns,
     read_values,
 )
+from fastmlp.datasets.moments import MomentFormat
 from fastmlp.tabular.calendar import varying_parts
 from fastmlp.tabular.columns import (
     CategoryColumn,
@@ -93,19 +95,13 @@ def _fitted(column: Column, kind: str, max_categories: int, *, fallback: bool) -
     values = column.values.astype(np.float64)
     known = values[~np.isnan(values)]
     center = float(np.median(known))
-    written: Any = column.written
+    written = column.written if isinstance(column.written, MomentFormat) else None
     if written is None and kind not in ("moment", "span"):
         how = read_as.description
         if read_as.kind == "left out":
             how = how.replace("left out,", "number, used for want of others,")
-        return NumberColumn(
-            read_as.name,
-            how,
-            center,
-            decimal_comma=column.decimal_comma,
-            unit=column.unit,
-            percent=column.percent,
-        )
+        numbers = column.written if isinstance(column.written, NumberFormat) else NumberFormat()
+        return NumberColumn(read_as.name, how, center, **asdict(numbers))
     missing = f", {len(values) - len(known):,} missing" if len(known) < len(values) else ""
     if kind == "span" or (written is not None and written.is_span):
         return NumberColumn(

@@ -50,6 +50,9 @@ class RawColumn:
         The numbers of the rows in the user's table, for messages; see `datasets.columns.Rules`.
     quiet : bool
         Whether to give no warnings about the column.
+    european : bool, or None
+        Whether a comma in a text may be decimal, since it does not separate cells; None if nothing
+        is known.
 
     """
 
@@ -58,6 +61,7 @@ class RawColumn:
     values: Any
     rows: RowNumbers = None
     quiet: bool = False
+    european: bool | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""

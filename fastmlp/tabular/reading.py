@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp.common.errors import printable
-from fastmlp.datasets.cells import parse_numbers
-from fastmlp.datasets.columns import about_odd, looked_up
+from fastmlp.datasets.cells import NumberFormat
+from fastmlp.datasets.columns import about_odd, looked_up, read_numbers
 from fastmlp.datasets.moments import MomentFormat, parse_moments, read_moments
 from fastmlp.datasets.texts import Texts, texts_of
 from fastmlp.datasets.wording import joined
@@ -23,27 +23,24 @@ TRUTH = {"false": "0", "true": "1"}
 """Truth values, which programs also write as numbers."""
 
 
+_PLAIN = NumberFormat()
+
+
 @dataclass(frozen=True)
 class Notation:
     """How the texts of a column are written.
 
     Attributes
     ----------
-    decimal_comma : bool or None
-        Whether commas in numbers are decimal; None to decide.
-    unit : str
-        What may follow a number.
-    percent : bool or None
-        Whether numbers had percent signs in training; None if that does not matter.
-    written : MomentFormat or None
+    numbers : NumberFormat
+        How numbers are written.
+    moments : MomentFormat or None
         How dates or times are written; None to decide.
 
     """
 
-    decimal_comma: bool | None = None
-    unit: str = ""
-    percent: bool | None = None
-    written: MomentFormat | None = None
+    numbers: NumberFormat = _PLAIN
+    moments: MomentFormat | None = None
 
 
 def as_texts(raw: RawColumn, missing: frozenset[str]) -> Texts:
@@ -111,7 +108,8 @@ def _without(values: np.ndarray, missing: frozenset[str]) -> np.ndarray:
 
 
 def _parsed(raw: RawColumn, missing: frozenset[str], kind: str, notation: Notation) -> np.ndarray:
-    if kind == "number" and not (notation.decimal_comma or notation.percent or missing):
+    usual = notation.numbers
+    if kind == "number" and not (usual.decimal_comma or usual.percent or missing):
         plain = raw.values.cast(float, strict=False)
         if plain.null_count() == raw.values.null_count():  # nearly always, and much faster
             return plain.to_numpy()
@@ -120,7 +118,10 @@ def _parsed(raw: RawColumn, missing: frozenset[str], kind: str, notation: Notati
     if not len(candidates):
         return np.full(found.n_rows, np.nan)
     different = found.different.gather(candidates)
-    parsed, doubt = (_numbers if kind == "number" else _moments)(different, kind, notation)
+    if kind == "number":
+        parsed, doubt = _numbers(different, notation.numbers, raw.european)
+    else:
+        parsed, doubt = _moments(different, kind, notation)
     values, odd = looked_up(found, candidates, parsed)
     words = "numbers" if kind == "number" else "dates"
     doubt = joined([doubt, about_odd(found, odd, words, raw.rows)])
@@ -129,21 +130,19 @@ def _parsed(raw: RawColumn, missing: frozenset[str], kind: str, notation: Notati
     return values
 
 
-def _numbers(different: "pl.Series", kind: str, notation: Notation) -> "tuple[pl.Series, str]":
+def _numbers(
+    different: "pl.Series", usual: NumberFormat, european: bool | None
+) -> "tuple[pl.Series, str]":
     lower = different.str.to_lowercase()
     if lower.is_in(list(TRUTH)).all():
         return lower.replace_strict(TRUTH).cast(float), ""
-    numbers = parse_numbers(different, decimal_comma=notation.decimal_comma, unit=notation.unit)
-    if notation.percent in (None, numbers.percent) or not numbers.values.count():
-        return numbers.values, ""
-    if numbers.percent:
-        return numbers.values, "has percent signs (1% is 0.01), which it had not in training"
-    return numbers.values, "has no percent signs, which it had in training (1% is 0.01)"
+    numbers = read_numbers(different, european, usual)
+    return numbers.values, numbers.doubt
 
 
 def _moments(different: "pl.Series", kind: str, notation: Notation) -> "tuple[pl.Series, str]":
-    if notation.written is not None:
-        return read_moments(different, notation.written), ""
+    if notation.moments is not None:
+        return read_moments(different, notation.moments), ""
     # In training, the column had the type of dates or times.
     moments = parse_moments(different)
     if moments is None or moments.format.is_span != (kind == "span"):
