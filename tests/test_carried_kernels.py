@@ -106,6 +106,13 @@ def test_a_folder_without_kernels_for_this_machine_is_told_once(carried, others,
     assert "fastmlp warmup --out" in str(warning.message)
 
 
+def test_a_home_directory_that_is_unknown_is_told(carried, monkeypatch):
+    monkeypatch.setenv("FASTMLP_KERNELS", "~no-such-user/kernels")
+
+    with pytest.warns(RuntimeWarning, match="the home directory ~no-such-user is unknown, so"):
+        assert run() == (42.0, False)
+
+
 @pytest.mark.skipif("generic" not in isa.levels_here(), reason="there is no such level")
 def test_kernels_of_a_level_serve_a_process_after_they_were_moved_and_made_read_only(tmp_path):
     made, carried, empty = tmp_path / "made", tmp_path / "a" / "b", tmp_path / "empty"

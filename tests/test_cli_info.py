@@ -20,6 +20,7 @@ FACTS = (
     "threads",
     "precision",
     "kernel_cache",
+    "carried_kernels",
     "data_cache",
 )
 

@@ -11,9 +11,19 @@ import threading
 import pytest
 
 from fastmlp.common import files
-from fastmlp.common.files import require_writable, write_parts, write_whole
+from fastmlp.common.files import require_writable, user_path, write_parts, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and locks are POSIX's")
+
+
+@posix
+def test_a_path_of_a_user_begins_at_a_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert user_path("~/a/b.csv") == tmp_path / "a" / "b.csv"
+    assert user_path("a/~/b.csv").parts == ("a", "~", "b.csv")
+    with pytest.raises(ValueError, match=r"^the home directory ~no-such-user of '~no-such-user/b"):
+        user_path("~no-such-user/b.csv")
 
 
 def test_content_is_written(tmp_path):

@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Collection
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 __all__ = ["add_parser", "run"]
@@ -44,7 +45,8 @@ def collect() -> dict[str, Any]:
         "instruction_set": isa.current().name,
         "threads": threads.available(),
         "precision": precisions(isa.current(), features),
-        "kernel_cache": None if jit.cache_folder() is None else str(jit.cache_folder()),
+        "kernel_cache": _text_of(jit.cache_folder()),
+        "carried_kernels": _text_of(jit.carried_folder()),
         "data_cache": _data_cache(),
     }
 
@@ -72,6 +74,10 @@ def precisions(isa: Any, features: Collection[str] = ()) -> dict[str, str]:
         why = "this processor has no bfloat16 tiles"
     same = f"as highest ({why})"
     return {"highest": products, "high": same, "medium": same}
+
+
+def _text_of(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder)
 
 
 def _data_cache() -> str | None:

@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from fastmlp.cli.table_task import require_columns
 from fastmlp.cli.tables import doubts_collected, subject, tell_doubts
 from fastmlp.common.errors import printable
+from fastmlp.common.files import user_path
 from fastmlp.datasets.frame_blocks import frame_blocks
 from fastmlp.datasets.frame_file import FrameFile
 from fastmlp.storage.model_file import TABLE_FORMAT, format_of
@@ -53,7 +53,7 @@ def load_model(path: str) -> TableModel:
 def blocks_of_rows(arguments: argparse.Namespace, model: TableModel) -> Iterator[FrameFile]:
     """Yield the new rows, some after the other, so that they need not fit into memory."""
     names = model.encoder.names
-    path = Path(arguments.file).expanduser()
+    path = user_path(arguments.file)
     blocks = frame_blocks(path, arguments.delimiter, names[0], arguments.encoding)
     while True:
         with doubts_collected() as doubts:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastmlp.cli.tables import doubts_collected, grouped, subject, tell_doubts
 from fastmlp.common.errors import printable
+from fastmlp.common.files import user_path
 from fastmlp.datasets.column import ReadAs, Rules
 from fastmlp.datasets.frame_file import FrameFile, read_frame_file
 from fastmlp.datasets.limits import require_bytes
@@ -186,9 +187,7 @@ def _read(
 ) -> tuple[FrameFile, list[str]]:
     """Return a table and what is doubtful about its text, which is printed."""
     with doubts_collected() as doubts:
-        file = read_frame_file(
-            Path(path).expanduser(), arguments.delimiter, target, arguments.encoding
-        )
+        file = read_frame_file(user_path(path), arguments.delimiter, target, arguments.encoding)
     tell_doubts(doubts)
     return file, doubts
 

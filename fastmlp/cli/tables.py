@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastmlp.cli.options import OPTIONS
 from fastmlp.common.errors import printable
+from fastmlp.common.files import user_path
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.frame_file import FRAME_SUFFIXES, kind_of
 from fastmlp.datasets.text_file import PACKED_SUFFIXES
@@ -34,7 +35,7 @@ def is_table(name: str) -> bool:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         suffixes.pop()
-    return path.expanduser().is_file() or (bool(suffixes) and suffixes[-1] in FRAME_SUFFIXES)
+    return user_path(name).is_file() or (bool(suffixes) and suffixes[-1] in FRAME_SUFFIXES)
 
 
 def require_no_table_options(arguments: argparse.Namespace) -> None:
@@ -58,7 +59,7 @@ def read_table(arguments: argparse.Namespace) -> Dataset:
         if option.goes == "table"
     }
     given = {name: value for name, value in chosen.items() if value is not None}
-    kind = kind_of(Path(arguments.dataset).expanduser())
+    kind = kind_of(user_path(arguments.dataset))
     if kind != "CSV":
         raise ValueError(
             f"{arguments.dataset} is {kind}, and the plain network reads only CSV: leave out its "

@@ -10,17 +10,37 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fastmlp.common.errors import printable
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["require_writable", "write_parts", "write_whole"]
+__all__ = ["require_writable", "user_path", "write_parts", "write_whole"]
 
 Buffer = bytes | memoryview
 
 _TEMPORARY = ".fastmlp-incomplete-"  # not derived from the file's name, which may be of any length
 _DAY = 86400.0  # seconds
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path that a user gave, with a leading ``~`` replaced by the home directory.
+
+    Raises
+    ------
+    ValueError
+        If it names the home directory of an unknown user.
+
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        start = printable(Path(path).parts[0])
+        raise ValueError(
+            f"the home directory {start} of '{printable(path)}' is unknown: give the whole path"
+        ) from None
 
 
 def write_whole(path: str | os.PathLike[str], *content: Buffer) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from fastmlp.common.errors import argument
+from fastmlp.common.files import user_path
 
 __all__ = ["cache_directory", "existing_directory", "first_file"]
 
@@ -24,7 +25,7 @@ def cache_directory() -> Path:
     """
     chosen = os.environ.get("FASTMLP_DATA_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     try:
         if sys.platform == "win32":
             base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -42,7 +43,7 @@ def cache_directory() -> Path:
 def existing_directory(directory: str | os.PathLike[str]) -> Path:
     """Return the user's folder as a path; raise an error if it is not an existing folder."""
     try:
-        path = Path(directory).expanduser()
+        path = user_path(directory)
     except TypeError:
         raise TypeError(
             f"{argument('directory')} must be a path to a folder, but is of type "

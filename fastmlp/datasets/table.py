@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.common.errors import argument, unknown
+from fastmlp.common.files import user_path
 from fastmlp.datasets.column import Column, ReadAs, Rules, listed
 from fastmlp.datasets.columns import read_columns
 from fastmlp.datasets.dataset import Dataset
@@ -134,7 +135,7 @@ def csv(
     require_polars()
     if encoding is not None:
         codec_of(encoding)
-    path = Path(path).expanduser()
+    path = user_path(path)
     records = read_records(read_text_bytes(path, encoding), path, delimiter, target)
     require_known((target, *categorical, *numeric, *drop), records.header)
     if target in drop:

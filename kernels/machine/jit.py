@@ -111,11 +111,11 @@ def cache_folder() -> Path | None:
     """
     try:
         root = place.cache_root()
-    except RuntimeError:  # no home directory
+    except RuntimeError as no_home:
         files.tell(
             "folder",
-            "there is no home directory to keep compiled kernels in, so every new process spends "
-            f"ten seconds or more on compiling: {files.ADVICE}",
+            f"{no_home}, so every new process spends ten seconds or more on compiling: "
+            f"{files.ADVICE}",
         )
         return None
     return root / folder_name(isa.current().name)
@@ -124,7 +124,11 @@ def cache_folder() -> Path | None:
 @cache
 def carried_folder() -> Path | None:
     """Return the folder below ``FASTMLP_KERNELS``, which is only read; None if there is none."""
-    root = place.carried_root()
+    try:
+        root = place.carried_root()
+    except RuntimeError as no_home:
+        files.tell("carried", f"{no_home}, so kernels are compiled: set it to an existing folder")
+        return None
     if root is None:
         return None
     folder = root / folder_name(isa.current().name)
