@@ -40,6 +40,13 @@ def pack(tmp_path_factory):
     return estimator, path
 
 
+def test_a_wrong_setting_is_no_fault_of_the_file(saved, monkeypatch):
+    monkeypatch.setenv("FASTMLP_PREDICT", "fast")
+
+    with pytest.raises(ValueError, match=r"^FASTMLP_PREDICT is 'fast'"):
+        fastmlp.load(saved[1])
+
+
 def test_a_fresh_process_predicts_the_same_for_raw_rows(saved, pack, tmp_path):
     frame, _, _ = birds(30, seed=4)
     frame.write_csv(tmp_path / "new.csv")

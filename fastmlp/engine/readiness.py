@@ -33,13 +33,15 @@ def use_kernels(dtype: np.dtype) -> bool:
     Raises
     ------
     ValueError
-        If ``FASTMLP_PREDICT`` has an unknown value.
+        If ``FASTMLP_PREDICT`` has an unknown value, or ``FASTMLP_ISA`` where it matters.
 
     """
     forced = os.environ.get(_SETTING)
     if forced:
         if forced not in ("compiled", "numpy"):
             raise ValueError(f"{_SETTING} is {forced!r}: use compiled or numpy, or leave it unset")
+        if forced == "compiled":
+            kernels.machine.isa.current()  # raises for a FASTMLP_ISA that is wrong
         return forced == "compiled"
     return any(module in sys.modules for module in _IN_USE) or _are_kept(dtype)
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastmlp.common.errors import printable
+from fastmlp.engine.readiness import use_kernels
 from fastmlp.model import Sequential
 from fastmlp.storage.architecture import arrays_of, build, describe, require_valid_state
 from fastmlp.storage.checked_file import open_file, write
@@ -78,9 +79,11 @@ def load(path: str | os.PathLike[str]) -> TableModel:
     OSError
         If the file cannot be read.
     ValueError
-        If it is truncated, corrupt or of another kind.
+        If it is truncated, corrupt or of another kind, or a setting such as ``FASTMLP_PREDICT`` has
+        an unknown value.
 
     """
+    use_kernels(np.dtype(np.float32))  # a wrong setting is no fault of the file
     with open(path, "rb") as stream:
         try:
             return _read(stream)
