@@ -52,6 +52,7 @@ def run(
             told=watch.finish,
             checkpoint=checkpoint,
         )
+        watch.n_networks = plan.n_needed
         patience.hold()
         classes = None if task.classes is None else np.array(task.classes, object)
         with watch:

@@ -1,5 +1,7 @@
 """The progress of the networks of a table, in one line of a terminal; elsewhere it is quiet."""
 
+import math
+import shutil
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ from fastmlp.training.progress import duration
 __all__ = ["Watch"]
 
 _SECONDS = 0.2  # between two versions of the line
+_SHARE_TO_TELL_BY = 0.02  # before that, most of the time went into what is done once
 
 
 class Watch(Callback):
@@ -22,15 +25,21 @@ class Watch(Callback):
     time_limit : float or None
         Seconds.
 
+    Attributes
+    ----------
+    n_networks : int
+        How many networks will be trained, as far as is known.
+
     """
 
     def __init__(self, time_limit: float | None):
         self.time_limit = time_limit
+        self.n_networks = 1
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._next = 0.0
         self._epochs: dict[int, tuple[int, int]] = {}  # thread -> epochs done and planned
-        self._done, self._total = 0, 1
+        self._done = 0
         self._shown = False
 
     def __enter__(self) -> "Watch":
@@ -46,7 +55,7 @@ class Watch(Callback):
     def finish(self, member: Any, number: int, total: int) -> None:
         """Note that a network of the ensemble is complete."""
         with self._lock:
-            self._done, self._total = number, total
+            self._done, self.n_networks = number, total
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Note how many epochs a network will have."""
@@ -64,14 +73,15 @@ class Watch(Callback):
             if now < self._next:
                 return
             self._next, self._shown = now + _SECONDS, True
-            print(f"\r\033[K{self._line(now)}", end="", file=sys.stderr, flush=True)
+            line = self._line(now)[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
     def _line(self, now: float) -> str:
         running = sum(done / planned for done, planned in self._epochs.values() if done < planned)
-        share = min(1.0, (self._done + running) / max(self._total, self._done + 1))
+        share = min(1.0, (self._done + running) / max(self.n_networks, self._done + 1))
         took = now - self._began
-        left = took / share - took if share else 0.0
+        left = took / share - took if share > _SHARE_TO_TELL_BY else math.inf
         if self.time_limit is not None:
             left = min(left, max(0.0, self.time_limit - took))
-        networks = f", {self._done} of {self._total} networks" if self._total > 1 else ""
+        networks = f", {self._done} of {self.n_networks} networks" if self.n_networks > 1 else ""
         return f"training: {share:.0%}{networks}, {duration(left)} left"
