@@ -41,7 +41,7 @@ def training_info(steps=0, epochs=2):
 def test_epoch_line_holds_loss_accuracy_and_speed():
     line = epoch_line(RECORD, epochs=3, n_samples=1000)
 
-    assert line == "epoch 1/3  loss 0.5000 acc 75%  val 0.6250 acc 70%  500 samples/s"
+    assert line == "epoch 1/3  loss 0.5000 acc 75.00%  val 0.6250 acc 70.00%  500 samples/s"
 
 
 @pytest.mark.parametrize("missing", [None, math.nan])

@@ -106,6 +106,7 @@ def test_the_description_leaves_out_what_is_off():
     assert describe(settings) == (
         "hidden layers none, relu; adamw, lr 0.002, one_cycle, 30 epochs, batches of 128"
     )
+    assert " 1 epoch, " in describe(settings | {"epochs": 1})
 
 
 def test_the_description_names_what_is_on():

@@ -77,7 +77,7 @@ def epoch_line(record: Mapping[str, Any], epochs: int, n_samples: int) -> str:
     for prefix, label in (("", "loss"), ("val_", "val")):
         loss, accuracy = (_number(record.get(prefix + name)) for name in ("loss", "accuracy"))
         if loss is not None:
-            accurate = "" if accuracy is None else f" acc {100 * accuracy:.4g}%"
+            accurate = "" if accuracy is None else f" acc {100 * accuracy:.2f}%"
             parts.append(f"{label} {_loss_text(loss)}{accurate}")
     parts.append(f"{_short(n_samples / max(record['seconds'], 1e-9))} samples/s")
     return "  ".join(parts)
