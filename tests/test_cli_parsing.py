@@ -43,7 +43,8 @@ WRONG = [
     ("train digits --early-stopping 3 --val-fraction 0", "--early-stopping"),
     ("--verison", "unknown option '--verison': did you mean '--version'?"),
     ("--epochs 3 train digits", "unknown option '--epochs': use one of --help, --version"),
-    ("", "COMMAND"),
+    ("train digits --qwertz", "unknown option '--qwertz': see fastmlp train --help"),
+    ("", "a command is needed, one of train, predict, evaluate, "),
 ]
 
 

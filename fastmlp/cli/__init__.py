@@ -87,9 +87,11 @@ def _answered(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> Any:
     from fastmlp.common.errors import unknown
 
-    if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
+    if not argv:
+        raise ValueError(f"a command is needed, one of {', '.join(_COMMANDS)}: see fastmlp --help")
+    if not argv[0].startswith("-") and argv[0] not in _COMMANDS:
         raise unknown("command", argv[0], _COMMANDS)
-    if argv and argv[0].startswith("--") and argv[0] not in _OPTIONS:
+    if argv[0].startswith("--") and argv[0] not in _OPTIONS:
         raise unknown("option", argv[0], _OPTIONS)
     return parser().parse_args(argv)
 

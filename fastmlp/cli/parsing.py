@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from fastmlp.common.errors import printable, unknown
+from fastmlp.common.errors import nearest, printable, unknown
 from fastmlp.datasets.encoding import codec_of
 
 __all__ = [
@@ -66,11 +66,15 @@ class Parser(argparse.ArgumentParser):
             option = options[0].partition("=")[0]
             if option in self.instead:
                 self.error(f"there is no {option}: {self.instead[option]}")
-            known = [text for text in self._option_string_actions if text.startswith("--")]
-            self.error(str(unknown("option", option, known)))
+            self.error(f"unknown option {option!r}: {self._near(option)}")
         if extra:
             self.error(f"unexpected argument {extra[0]!r}: see {self.prog} --help")
         return parsed, extra
+
+    def _near(self, option: str) -> str:
+        """Return what to use instead of an unknown option; a command may have dozens."""
+        near = nearest("option", option, list(self._option_string_actions))
+        return f"did you mean {near!r}?" if near else f"see {self.prog} --help"
 
 
 def name_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
