@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp import ops
 from fastmlp.common.attributes import checked, require_known
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import instead_of_object, unknown
 from fastmlp.common.labels import as_binary, as_labels
 from fastmlp.common.validation import (
     as_float_targets,
@@ -360,17 +360,17 @@ class _Custom(Loss):
         return array
 
     def compute(
-        self,
-        outputs: np.ndarray,
-        targets: np.ndarray,
-        weights: np.ndarray | None = None,
-        doutputs: np.ndarray | None = None,
+        self, outputs: np.ndarray, targets: np.ndarray, weights: Any = None, doutputs: Any = None
     ) -> tuple[float, int]:
         """Call the custom loss."""
         value, gradient = self.loss.value_and_gradient(outputs, targets, weights)
         if doutputs is not None:
             doutputs[...] = gradient
         return float(value), 0
+
+    def __repr__(self) -> str:
+        """Show the name of the custom class."""
+        return f"{type(self.loss).__name__}()"
 
 
 def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
@@ -381,7 +381,7 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
     than cross_entropy is given label smoothing.
     """
     label_smoothing = fraction("label_smoothing", label_smoothing)
-    if isclass(loss) and issubclass(loss, Loss):
+    if isclass(loss) and hasattr(loss, "value_and_gradient"):
         loss = loss()
     if isinstance(loss, str):
         if loss not in LOSSES:
@@ -390,7 +390,7 @@ def get(loss: Any, label_smoothing: float = 0.0) -> Loss:
     elif not hasattr(loss, "value_and_gradient"):
         raise TypeError(
             f"loss must be a name or have value_and_gradient(outputs, targets, sample_weight), "
-            f"got {loss!r}"
+            f"got {instead_of_object(loss)}"
         )
     if label_smoothing:
         if type(loss) is not CrossEntropy:

@@ -1,7 +1,9 @@
 """The wording of errors: suggestions of similar names, and names that the user knows."""
 
+import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp import initializers, losses, schedules
 from fastmlp.cli import parser
 from fastmlp.cli.defaults import DATASETS
@@ -110,3 +112,42 @@ def test_every_schedule_on_the_command_line_has_its_own_class(schedule):
 def test_an_unknown_schedule_does_not_become_a_constant_rate():
     with pytest.raises(ValueError, match="unknown schedule 'polynomial'"):
         build_schedule("polynomial", lr=0.3, epochs=7, steps_per_epoch=10)
+
+
+class OwnLoss:
+    def value_and_gradient(self, outputs, targets, sample_weight):
+        return 0.0, np.zeros_like(outputs)
+
+
+def fitted(**given):
+    """Train a model for one epoch."""
+    model = fastmlp.Sequential(fastmlp.Linear(2, 3), seed=1)
+    return model.fit(np.ones((4, 2)), [0, 1, 2, 0], epochs=1, **given)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: fastmlp.Sequential(fastmlp.Linear(2, 3), fastmlp.Tanh),
+            "got the class Tanh: call",
+        ),
+        (lambda: fastmlp.Sequential([fastmlp.Linear(2, 3)]), r"write Sequential\(\*layers\)"),
+        (
+            lambda: fitted(optimizer=fastmlp.Momentum),
+            "the class Momentum: call it, as in Momentum()",
+        ),
+        (lambda: fitted(callbacks=[fastmlp.Checkpoint]), "got the class Checkpoint"),
+        (lambda: fitted(loss=list), "got the class list"),
+    ],
+    ids=["layer", "layers", "optimizer", "callback", "loss"],
+)
+def test_a_class_instead_of_an_object_is_told(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+def test_a_loss_of_your_own_is_called_by_its_class(capsys):
+    fitted(loss=OwnLoss)
+
+    assert "the loss OwnLoss() cannot be compiled" in capsys.readouterr().err

@@ -6,7 +6,16 @@ from contextlib import contextmanager
 
 from fastmlp.common.aliases import ALIASES
 
-__all__ = ["argument", "called", "counted", "in_shell", "printable", "unknown"]
+__all__ = [
+    "argument",
+    "called",
+    "counted",
+    "in_shell",
+    "instead_of_object",
+    "nearest",
+    "printable",
+    "unknown",
+]
 
 _NEAR = 0.7  # similarity from 0 to 1: "digtis" is a misspelt "digits", "iris" is not
 
@@ -72,6 +81,14 @@ def printable(text: object) -> str:
 def counted(n: int, what: str) -> str:
     """Return a number of things: ``1 row``, ``2,000 rows``."""
     return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def instead_of_object(value: object) -> str:
+    """Return what came instead of an object that does something: a class lacks its call."""
+    if isinstance(value, type):
+        name = value.__name__
+        return f"the class {name}: call it, as in {name}()"
+    return repr(value)
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fastmlp.common.errors import instead_of_object
 from fastmlp.engine.parameters import Arrays, FlatStore
 from fastmlp.layers.base import Layer
 
@@ -34,11 +35,15 @@ class Custom(Layer):
     takes_train: bool = False
 
     def __init__(self, layer: Any):
+        if isinstance(layer, list | tuple):
+            raise TypeError(
+                "the layers of a model are separate arguments: write Sequential(*layers) for a list"
+            )
         for method in ("forward", "backward"):
             if isinstance(layer, type) or not callable(getattr(layer, method, None)):
                 raise TypeError(
                     f"a layer must be an object with forward(x, train=False) and backward(dy), "
-                    f"got {layer!r}"
+                    f"got {instead_of_object(layer)}"
                 )
         self.layer = layer
         self.takes_train = _takes_train(layer.forward)

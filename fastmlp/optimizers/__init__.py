@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fastmlp.common.errors import unknown
+from fastmlp.common.errors import instead_of_object, unknown
 from fastmlp.optimizers import adaptive
 from fastmlp.optimizers.adaptive import *  # noqa: F403
 from fastmlp.optimizers.adaptive import ADAPTIVE
@@ -56,5 +56,8 @@ def get(optimizer: Any) -> Optimizer:
             raise unknown("optimizer", optimizer, OPTIMIZERS)
         return OPTIMIZERS[optimizer]()
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be a name or an optimizer object, got {optimizer!r}")
+        raise TypeError(
+            "optimizer must be a name or an object of a subclass of fastmlp.optimizers.Optimizer, "
+            f"got {instead_of_object(optimizer)}"
+        )
     return optimizer

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastmlp.common.errors import instead_of_object
 from fastmlp.training.history import History
 
 __all__ = [
@@ -236,7 +237,8 @@ def as_callbacks(callbacks: Any) -> tuple[Any, ...]:
     for callback in callbacks:
         if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
             raise TypeError(
-                f"each callback must be an object with {' or '.join(_HOOKS)}, got {callback!r}"
+                f"each callback must be an object with {' or '.join(_HOOKS)}, "
+                f"got {instead_of_object(callback)}"
             )
         for name in dir(callback):
             if _is_meant_as_hook(name) and callable(inspect.getattr_static(callback, name)):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.common.errors import instead_of_object
 from fastmlp.common.rows import Rows
 from fastmlp.common.trainable import Trainable
 from fastmlp.common.validation import as_weights
@@ -152,7 +153,7 @@ def as_pack_callbacks(callbacks: Any) -> tuple[Any, ...]:
         if isinstance(callback, type) or not callable(getattr(callback, _HOOK, None)):
             raise TypeError(
                 f"each callback of fit_many must be an object with {_HOOK}(index, history, model), "
-                f"got {callback!r}"
+                f"got {instead_of_object(callback)}"
             )
     return tuple(listeners)
 
