@@ -211,7 +211,8 @@ def _require_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
             continue
         if isinstance(before, str | int | float | bool) and "data" not in name:
             raise RefusedError(
-                f"its run had {argument(name, before)}, this one has {argument(name, now)}"
+                f"its run had {argument(name, before)}, this one has {argument(name, now)}: resume "
+                "it with the same, or use another folder"
             )
         other = f"other {name}" if "data" in name or name == "layers" else f"another {name}"
         raise RefusedError(f"its run had {other}: resume it with the same, or use another folder")
