@@ -1,6 +1,7 @@
-"""The how-to pages show code that runs."""
+"""The how-to pages show code that runs; those on exporting and serving have tests of their own."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,10 @@ def run(page, folder, monkeypatch):
     names = {}
     text = (PAGES / page).read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        if not block.startswith("# needs "):
-            exec(compile(block, page, "exec"), names)
+        exec(compile(block, page, "exec"), names)
     return names
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_searches(tmp_path, monkeypatch):
     names = run("search.md", tmp_path, monkeypatch)
 
@@ -29,7 +28,6 @@ def test_searches(tmp_path, monkeypatch):
     assert names["result"].best["val_accuracy"] > 0.9
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_ensembles(tmp_path, monkeypatch):
     names = run("ensembles.md", tmp_path, monkeypatch)
 
@@ -52,7 +50,56 @@ def test_checkpoints(tmp_path, monkeypatch):
     assert set(files) - unchanged == {tmp_path / "model.safetensors"}  # nothing is trained again
 
 
+def test_own_parts(tmp_path, monkeypatch):
+    names = run("own-parts.md", tmp_path, monkeypatch)
+
+    assert max(names["errors"].values()) < 1e-5
+    assert names["accuracy"] > 0.8
+    assert names["history"].stopped == "good enough"
+
+
+def test_packs(tmp_path, monkeypatch):
+    names = run("packs.md", tmp_path, monkeypatch)
+
+    assert max(names["histories"][names["best"]].val_accuracy) > 0.9
+    assert names["score"] > 0.9
+
+
 def test_large_data(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
     names = run("large-data.md", tmp_path, monkeypatch)
 
     assert names["model"].predict(names["X"][:3]).shape == (3, 10)
+    assert names["small"].predict(names["X"][:3, :2]).shape == (3, 10)
+
+
+def test_reference_systems(tmp_path, monkeypatch):
+    names = run("../reference-systems.md", tmp_path, monkeypatch)
+
+    assert len(names["history"]["loss_history"]) == 40
+
+
+COMMANDS = [
+    (page.name, line)
+    for page in (*sorted(PAGES.glob("*.md")), *sorted(PAGES.parent.glob("*.md")))
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("fastmlp ")
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_command_shown_is_understood(page, line):
+    from fastmlp.cli import parser
+
+    parser().parse_args(shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [PAGES.parents[1] / "README.md", *sorted(PAGES.glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link

@@ -24,6 +24,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def block(name):
+    """Return the code of a file that the page shows."""
+    text = PAGE.read_text(encoding="utf-8")
+    (code,) = re.findall(rf"```python\n# {name}\n(.*?)```", text, re.DOTALL)
+    return code
+
+
 @pytest.fixture(scope="module")
 def model():
     """Return the model that is served."""
@@ -39,9 +46,7 @@ def port(request, model, tmp_path_factory):
     """Start the page's service; return its port."""
     folder = tmp_path_factory.mktemp("service")
     model.save(folder / "served.safetensors")
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 1
-    (folder / "app.py").write_text(blocks[0])
+    (folder / "app.py").write_text(block("app.py"))
     settings = {"MODEL": "served.safetensors", "FASTMLP_PREDICT": request.param}
     service = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "app:app", "--port", "0", "--no-access-log"],
@@ -100,6 +105,16 @@ def ask_from_all_clients(port, model, n_requests):
     for client in clients:
         client.join()
     return wrong, len(n_asked)
+
+
+def test_the_model_of_the_page_is_trained(tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(block("train.py"), "train.py", "exec"), {})
+
+    served = fastmlp.load("iris.safetensors")
+    assert served.predict([[5.1, 3.5, 1.4, 0.2]]).argmax() == 0
 
 
 def test_every_client_gets_the_answers_to_its_own_questions(port, model):
