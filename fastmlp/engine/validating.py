@@ -11,7 +11,7 @@ from fastmlp.engine.protocols import Loss, Model
 from fastmlp.engine.writing import write
 from fastmlp.kernels.plan import op
 
-__all__ = ["validation_tables"]
+__all__ = ["rows_at_once", "validation_tables"]
 
 _ROWS_AT_ONCE = 256  # at most, per thread: their memory stays in the L2 cache
 
@@ -43,7 +43,7 @@ def validation_tables(
     (operations, standardise), dtype, n_rows = lowered, model.dtype, len(rows)
     X = rows.X.reshape(rows.X.shape[0], -1)
     n_out = operations[-1].n_out
-    plan = write(operations, model.slots, dtype, min(n_rows, _ROWS_AT_ONCE))
+    plan = write(operations, model.slots, dtype, rows_at_once(n_rows, n_threads))
     weights = np.ones(n_rows, dtype) if rows.weights is None else rows.used(rows.weights)
     total = weights.sum(dtype=np.float64)
     plan.reals[-1, op.LOSS_PARAMETER] = loss.parameter
@@ -80,3 +80,9 @@ def validation_tables(
             table[place] = array
         table[op.GRADIENT] = ops.aligned_zeros(int(plan.header[op.BATCH_SIZE]) * n_out, dtype)
     return tables
+
+
+def rows_at_once(n_rows: int, n_threads: int) -> int:
+    """Return into how large blocks to cut the rows, so that all threads have about as many."""
+    n_blocks = n_threads * -(-n_rows // (n_threads * _ROWS_AT_ONCE))
+    return -(-n_rows // n_blocks)

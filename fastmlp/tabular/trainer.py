@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
 
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
@@ -12,7 +11,8 @@ from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
 from fastmlp.tabular.training import Member, TimeFrame, train_member
-from fastmlp.training.callbacks import INTERRUPTED, Callback
+from fastmlp.training.callbacks import INTERRUPTED
+from fastmlp.training.halt import Halt, HaltedRun
 
 __all__ = ["Trainer"]
 
@@ -36,7 +36,7 @@ class Trainer:
         self, rows: Rows, val: Rows | None, n_classes: int, plan: Plan, interrupt: Interrupt
     ):
         self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
-        self.stop = _Stop(interrupt)
+        self.interrupt, self.halt = interrupt, Halt()
         self.turns: set[int] = set()  # of all networks that have begun
         self.deadline, self.least = None, 0.0
         if plan.deadline is not None:
@@ -58,17 +58,22 @@ class Trainer:
                         if not self._has_time(done, begun, todo[begun]):
                             break
                         frame = self._frame(begun, len(todo), n_threads)
-                        running[pool.submit(self._train, begun, todo[begun], 1, frame)] = begun
+                        halted = HaltedRun(self.halt, 1)
+                        self.halt.add(halted)
+                        network = (begun, todo[begun], 1, frame, halted)
+                        running[pool.submit(self._train, *network)] = begun
                         begun += 1
                     if not running:
                         break
                     finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+                    if self.interrupt.pending:
+                        self.halt.now(INTERRUPTED)
                     for future in finished:
                         index = running.pop(future)
                         done[index] = future.result()
                         self._tell(done[index], len(done), len(todo))
             finally:
-                self.stop.now = True
+                self.halt.now(INTERRUPTED)  # after an error in one of them, the others end too
         return done
 
     def _one_by_one(self, todo: Sequence[Part], n_threads: int) -> dict[int, Member]:
@@ -93,11 +98,18 @@ class Trainer:
         return TimeFrame(deadline, deadline if self._asked else self.deadline, self.least)
 
     def _train(
-        self, index: int, part: Part, n_threads: int, time_frame: TimeFrame | None
+        self,
+        index: int,
+        part: Part,
+        n_threads: int,
+        time_frame: TimeFrame | None,
+        halted: HaltedRun | None = None,
     ) -> Member:
+        """Train a network; ``halted`` ends it if another thread than the main one trains it."""
         self.turns.add(part.turn)
         keeps = self.plan.checkpoint
-        callbacks = [*self.plan.callbacks, self.stop]
+        callbacks = [*self.plan.callbacks]
+        callbacks += [] if halted is None else [halted]
         callbacks += [] if keeps is None else [keeps.of_model(index)]
         val = self.val if part.val is None else self.rows.take(part.val)
         assert val is not None
@@ -116,7 +128,7 @@ class Trainer:
 
     def _has_time(self, done: Mapping[int, Member], index: int, part: Part) -> bool:
         """Tell whether the next network may begin, if need be one with fewer epochs."""
-        if self.stop.now or self.stop.interrupt.pending:
+        if self.interrupt.pending:
             return False
         if self.deadline is None or not done:
             return True
@@ -138,15 +150,3 @@ class Trainer:
     def _tell(self, member: Member, number: int, total: int) -> None:
         if self.plan.told is not None:
             self.plan.told(member, number, total)
-
-
-class _Stop(Callback):
-    """Ends the networks that are being trained after Ctrl-C or an error in one of them."""
-
-    def __init__(self, interrupt: Interrupt):
-        self.interrupt = interrupt
-        self.now = False
-
-    def on_epoch_end(self, epoch: int, record: Mapping[str, Any], model: Any) -> str | None:
-        """Stop the network."""
-        return INTERRUPTED if self.now or self.interrupt.pending else None
