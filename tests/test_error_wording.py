@@ -134,8 +134,8 @@ def fitted(**given):
         ),
         (lambda: fastmlp.Sequential([fastmlp.Linear(2, 3)]), r"write Sequential\(\*layers\)"),
         (
-            lambda: fitted(optimizer=fastmlp.Momentum),
-            "the class Momentum: call it, as in Momentum()",
+            lambda: fitted(optimizer=fastmlp.Lion),
+            r"the class Lion: call it, as in Lion\(\)",
         ),
         (lambda: fitted(callbacks=[fastmlp.Checkpoint]), "got the class Checkpoint"),
         (lambda: fitted(loss=list), "got the class list"),
