@@ -12,7 +12,7 @@ from .machine.maths import one, zero
 from .machine.simd import row_of
 from .machine.widths import wide_vectors
 
-__all__ = ["drop", "mask_key"]
+__all__ = ["drop", "is_dropped", "mask_key", "row_of_mask", "scale_of", "threshold_of"]
 
 
 @kernel
@@ -32,16 +32,38 @@ def drop(x, p, key, block):
     """
     wide_vectors()
     nought, n, column = zero(p), block.column_end - block.column, block.column
-    scale = one(p) / (one(p) - p)
-    threshold = np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
+    scale, threshold = scale_of(p), threshold_of(p)
     for i in range(block.row, block.row_end):
-        row_key = _mix64(key + np.uint64(i))
-        low = np.uint32(row_key)
-        high = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)  # odd: no two columns collide
-        values, base = row_of(x, i, column, n), np.uint32(column) * high + low
+        values, (base, step) = row_of(x, i, column, n), row_of_mask(key, i, column)
         for j in range(n):
-            dropped = _mix32(np.uint32(np.uint32(j) * high + base)) < threshold
-            values[j] = nought if dropped else values[j] * scale
+            values[j] = nought if is_dropped(base, step, j, threshold) else values[j] * scale
+
+
+@inner
+def scale_of(p):
+    """1 / (1 - p): what is not dropped is multiplied by it."""
+    return one(p) / (one(p) - p)
+
+
+@inner
+def threshold_of(p):
+    """The smallest hash, of 32 bits, of what is not dropped."""
+    return np.uint32(min(np.float64(p) * 4294967296.0, 4294967295.0))
+
+
+@inner
+def row_of_mask(key, i, column):
+    """Two numbers from which `is_dropped` computes row i of a mask from a column on."""
+    row_key = _mix64(key + np.uint64(i))
+    low = np.uint32(row_key)
+    high = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)  # odd: no two columns collide
+    return np.uint32(np.uint32(column) * high + low), high
+
+
+@inner
+def is_dropped(base, step, j, threshold):
+    """Whether the hash of the j-th column from there on is below the threshold."""
+    return _mix32(np.uint32(np.uint32(j) * step + base)) < threshold
 
 
 @inner

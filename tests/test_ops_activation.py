@@ -110,15 +110,15 @@ def test_float32_is_accurate_over_the_whole_range(kind):
 def test_the_bits_do_not_depend_on_a_numbers_position(row, dtype):
     """Threads take parts of different lengths, and the last numbers may not fill a vector."""
     z = filled((1, 1013), "normal", 0).astype(dtype) * 3
-    alpha, whole = np.dtype(dtype).type(0.3), Block(0, 1, 0, 1013)
+    alpha, one, whole = np.dtype(dtype).type(0.3), np.dtype(dtype).type(1), Block(0, 1, 0, 1013)
 
     together, gradient = z.copy(), z.copy()
     row.forward(alpha, together, whole)
-    row.backward(alpha, gradient, together, whole)
+    row.backward(alpha, one, gradient, together, whole)
     alone, gradient_alone = z.reshape(-1, 1).copy(), z.reshape(-1, 1).copy()
     for i in range(1013):
         row.forward(alpha, alone, Block(i, i + 1, 0, 1))
-        row.backward(alpha, gradient_alone, alone, Block(i, i + 1, 0, 1))
+        row.backward(alpha, one, gradient_alone, alone, Block(i, i + 1, 0, 1))
 
     np.testing.assert_array_equal(alone.reshape(1, -1), together)
     np.testing.assert_array_equal(gradient_alone.reshape(1, -1), gradient)

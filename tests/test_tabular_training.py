@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("narwhals")
 pytest.importorskip("polars")
 
+from tabular_support import birds
+
 from fastmlp.engine.compiled import CompiledRunner
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.validating import rows_at_once
@@ -19,7 +21,6 @@ from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
 from fastmlp.tabular.trainer import Trainer
-from tabular_support import birds
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column 'ring' is left out:UserWarning")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import fastmlp.kernels as kernels
 from fastmlp.engine.plan import Operation, Training, core_name, core_row
+from fastmlp.kernels.plan import op
 
 __all__ = ["calls_for_inference", "calls_for_sharing", "calls_for_training"]
 
@@ -46,10 +47,13 @@ def calls_for_training(operations: Sequence[Operation], training: Training) -> s
         needed.update(row.training_calls)
         if o.activation is not None:
             code = kernels.activations.CODES[o.activation]
-            needed |= {(calls.ACTIVATE, code), (calls.DIFFERENTIATE, code)}
+            if o.keep == op.KEEP_SLOPE:
+                needed |= {(calls.RISE, code), calls.MULTIPLY_BY}
+            else:
+                needed |= {(calls.ACTIVATE, code), (calls.DIFFERENTIATE, code)}
         if o.inner_activation is not None:
             code = kernels.activations.CODES[o.inner_activation]
-            needed |= {(calls.MIX, code), (calls.UNMIX, code)}
-        if o.drops:
+            needed.add((calls.MIX_AND_KEEP, code))
+        if o.drops and not row.drops_itself:
             needed.add(calls.DROP)
     return needed

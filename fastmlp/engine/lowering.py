@@ -59,7 +59,7 @@ def fuse(layers: Sequence[Layer], n_features: int) -> _Fused | None:
             operations.append(core)
             width = part.n_out
         elif isinstance(part, Elementwise):
-            if last is None or last.activation is not None or last.drops:
+            if last is None or last.activates or last.drops:
                 last = _pass(operations, width)
             last.activation, last.alpha = part.name, part.alpha
         elif isinstance(part, Drop):

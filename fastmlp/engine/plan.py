@@ -141,14 +141,25 @@ class Operation:
 
     @property
     def keep(self) -> int:
-        """What the backward pass needs from the activation, besides the output."""
+        """What the forward pass keeps of the activation for the backward pass, besides y."""
         if self.activation is None:
             return int(op.KEEP_NOTHING)
         if _needs_input(self.activation):
-            return int(op.KEEP_INPUT)
+            return int(op.KEEP_SLOPE)
         elementwise, row = kernels.activations.elementwise, activation_row(self.activation)
         from_sign = row.derivative_from == elementwise.SIGN
         return int(op.KEEP_OUTPUT if self.drops and not from_sign else op.KEEP_NOTHING)
+
+    @property
+    def activates(self) -> bool:
+        """Whether it has an activation, its own or its core's: after that comes only dropout."""
+        return self.activation is not None or self.inner_activation is not None
+
+    @property
+    def mask_hooks(self) -> int:
+        """Whether the sign of its output also shows what dropout has set to 0, as ``op.HOOKS``."""
+        shows = self.activation is not None and activation_row(self.activation).off_at_zero
+        return int(op.SIGN_SHOWS_MASK) if self.drops and shows else 0
 
     @property
     def all_sizes(self) -> tuple[int, ...]:

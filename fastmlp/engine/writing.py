@@ -110,7 +110,7 @@ def _written(
     ):
         own = [offset for layer, offset in offsets if layer == o.layer]
         weight, bias = [*own, -1, -1][:2]
-        row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks}
+        row |= {op.CORE: kernels.cores.CODES[core.name], op.HOOKS: core.hooks | o.mask_hooks}
         row |= {op.WEIGHT: weight, op.BIAS: bias}
         row |= {op.SIZE1 + i: size for i, size in enumerate(o.all_sizes)}
         row |= {op.SPLIT_COLUMNS: core.split_columns(shape), op.GRAIN: core.grain(shape)}

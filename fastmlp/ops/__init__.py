@@ -157,7 +157,7 @@ def activation_backward(
     if kind != "identity":
         row = _row_of(kernels.activations, kind)
         saved = x if row.derivative_from == kernels.activations.elementwise.INPUT else y
-        row.backward(x.dtype.type(alpha), dx, saved, _whole(dx))
+        row.backward(x.dtype.type(alpha), x.dtype.type(1), dx, saved, _whole(dx))
     return dx
 
 

@@ -55,8 +55,10 @@ def mix_backward(
     alpha: float = 0.0,
 ) -> np.ndarray:
     """Return dx and overwrite dmixing."""
-    dx, alpha = np.empty_like(x), x.dtype.type(alpha)
-    _activation(kind).unmix(alpha, dy, x, mixing, dx, dmixing, 0, _whole(x))
+    slopes, dx, real = np.empty_like(x), np.empty_like(x), x.dtype.type
+    keep = _activation(kind).mix_and_keep
+    keep(real(alpha), x, mixing, np.empty_like(x), slopes, dx, real(0), np.uint64(0), _whole(x))
+    kernels.cores.parametric.unmix(dy, slopes, dx, dmixing, 0, _whole(x))
     return dx
 
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ..dropout import is_dropped, row_of_mask, scale_of, threshold_of
+from ..machine.apart import nothing_overlaps
 from ..machine.jit import inner, kernel
 from ..machine.maths import one, zero
 from ..machine.simd import part, row_of
 from ..machine.widths import wide_vectors
 
-__all__ = ["INPUT", "OUTPUT", "SIGN", "Activation"]
+__all__ = ["INPUT", "OUTPUT", "SIGN", "Activation", "multiply_by"]
 
 # The input of the derivative: z, y = f(z), or whether y > 0.
 INPUT, OUTPUT, SIGN = "input", "output", "sign"
@@ -28,8 +30,10 @@ class Activation:
     derivative_from : str
         The kind of ``saved``: INPUT, OUTPUT, or SIGN. SIGN is an output of which only the sign
         matters, so dropout may have scaled it.
-    forward, backward, mix, unmix : kernel
-        Kernels made from ``value`` and ``pull``.
+    off_at_zero : bool
+        Whether f' is 0 where an output is 0: then it tells too what dropout has set to 0.
+    forward, backward, rise, mix, mix_and_keep : kernel
+        Kernels made from ``value`` and ``pull``. Only from an input is there a ``rise``.
 
     """
 
@@ -37,12 +41,32 @@ class Activation:
     value: Any
     pull: Any
     derivative_from: str
+    off_at_zero: bool = False
 
     def __post_init__(self) -> None:
         self.forward = _make_forward(self.name, self.value)
         self.backward = _make_backward(self.name, self.pull)
+        slope = _make_slope(self)
+        from_input = self.derivative_from == INPUT
+        self.rise = _make_rise(self.name, self.value, slope) if from_input else None
         self.mix = _make_mix(self.name, self.value)
-        self.unmix = _make_unmix(self.name, self.value, _make_slope(self))
+        self.mix_and_keep = _make_mix_and_keep(self.name, self.value, slope)
+
+
+@kernel
+def multiply_by(gradient, slopes, block):
+    """gradient[i, j] *= slopes[i, j] in a block: the backward pass after `rise`.
+
+    Reads gradient, slopes. Writes gradient. May destroy nothing else.
+    """
+    wide_vectors()
+    n, row_end = block.column_end - block.column, block.row_end
+    if n == gradient.shape[1] == slopes.shape[1]:  # all in one stretch
+        n, row_end = n * (row_end - block.row), min(block.row + 1, row_end)
+    for i in range(block.row, row_end):
+        g, s = row_of(gradient, i, block.column, n), row_of(slopes, i, block.column, n)
+        for j in range(n):
+            g[j] *= s[j]
 
 
 def _make_forward(name, value):
@@ -66,8 +90,8 @@ def _make_forward(name, value):
 
 def _make_backward(name, pull):
     @kernel(name=f"activations.{name}.backward")
-    def backward(alpha, gradient, saved, block):
-        """gradient[i, j] *= f'(z[i, j]), computed from saved[i, j], in a block.
+    def backward(alpha, factor, gradient, saved, block):
+        """gradient[i, j] *= factor f'(z[i, j]), computed from saved[i, j], in a block.
 
         Reads gradient, saved. Writes gradient. May destroy nothing else.
         """
@@ -78,7 +102,7 @@ def _make_backward(name, pull):
         for i in range(block.row, row_end):
             g, s = row_of(gradient, i, block.column, n), row_of(saved, i, block.column, n)
             for j in range(n):
-                g[j] = pull(g[j], s[j], alpha)
+                g[j] = pull(factor * g[j], s[j], alpha)
 
     return backward
 
@@ -102,31 +126,73 @@ def _make_mix(name, value):
     return mix
 
 
-def _make_unmix(name, value, slope):
-    @kernel(name=f"activations.{name}.unmix")
-    def unmix(alpha, dy, x, mixing, dx, dmixing, dmixing0, block):
-        """dx = dy (1 - a + a f'(x)) and da = sum over rows of dy (f(x) - x) in a block.
+def _make_rise(name, value, slope):
+    @kernel(name=f"activations.{name}.rise")
+    def rise(alpha, z, slopes, block):
+        """z[i, j] = f(z[i, j]) and slopes[i, j] = f'(z[i, j]), of z as it was, in a block.
 
-        a is mixing; da goes to dmixing, whose elements from dmixing0 on belong to the columns of
-        the matrices.
-        Reads dy, x, mixing. Writes dx, which may be dy, and dmixing in the block. May destroy
-        nothing else.
+        Both take little longer than one: the backward pass then only multiplies.
+        Reads z. Writes z, slopes. May destroy nothing else.
         """
         wide_vectors()
-        n = block.column_end - block.column
-        a, da = part(mixing, block.column, n), part(dmixing, dmixing0 + block.column, n)
-        for j in range(n):
-            da[j] = zero(alpha)
-        for i in range(block.row, block.row_end):
-            g, s = row_of(dy, i, block.column, n), row_of(x, i, block.column, n)
-            d = row_of(dx, i, block.column, n)
+        nothing_overlaps()
+        n, row_end = block.column_end - block.column, block.row_end
+        if n == z.shape[1] == slopes.shape[1]:  # all in one stretch
+            n, row_end = n * (row_end - block.row), min(block.row + 1, row_end)
+        for i in range(block.row, row_end):
+            x, s = row_of(z, i, block.column, n), row_of(slopes, i, block.column, n)
             for j in range(n):
-                gj, sj = g[j], s[j]  # read before anything is written
-                f = value(sj, alpha)
-                da[j] += gj * (f - sj)
-                d[j] = gj + gj * (a[j] * (slope(sj, f, alpha) - one(alpha)))
+                xj = x[j]
+                f = value(xj, alpha)
+                x[j], s[j] = f, slope(xj, f, alpha)
 
-    return unmix
+    return rise
+
+
+def _make_mix_and_keep(name, value, slope):
+    @kernel(name=f"activations.{name}.mix_and_keep")
+    def mix_and_keep(alpha, x, mixing, y, slopes, differences, p, key, block):
+        """y = m (x + a (f(x) - x)) in a block, and what the backward pass needs.
+
+        a is mixing; m is what dropout with probability p multiplies by, 0 or 1 / (1 - p), see
+        ``dropout.drop``. slopes = dy/dx, differences = dy/da = m (f(x) - x).
+        Reads x, mixing. Writes y, slopes, differences. May destroy nothing else.
+        """
+        n = block.column_end - block.column
+        a, factor, threshold = part(mixing, block.column, n), scale_of(p), threshold_of(p)
+        for i in range(block.row, block.row_end):
+            s, t = row_of(x, i, block.column, n), row_of(y, i, block.column, n)
+            k, d = row_of(slopes, i, block.column, n), row_of(differences, i, block.column, n)
+            if p > zero(p):
+                base, step = row_of_mask(key, i, block.column)
+                mix_and_drop_row(alpha, s, a, t, k, d, factor, base, step, threshold)
+            else:
+                mix_row(alpha, s, a, t, k, d)
+
+    @inner(name=f"activations.{name}.mix_row")
+    def mix_row(alpha, x, a, y, slopes, differences):
+        wide_vectors()
+        nothing_overlaps()
+        for j in range(y.size):
+            xj, aj = x[j], a[j]
+            f = value(xj, alpha)
+            d = f - xj
+            y[j], differences[j] = xj + aj * d, d
+            slopes[j] = one(xj) + aj * (slope(xj, f, alpha) - one(xj))
+
+    @inner(name=f"activations.{name}.mix_and_drop_row")
+    def mix_and_drop_row(alpha, x, a, y, slopes, differences, factor, base, step, threshold):
+        wide_vectors()
+        nothing_overlaps()
+        for j in range(y.size):
+            xj, aj = x[j], a[j]
+            m = zero(xj) if is_dropped(base, step, j, threshold) else factor
+            f = value(xj, alpha)
+            d = f - xj
+            y[j], differences[j] = m * (xj + aj * d), m * d
+            slopes[j] = m * (one(xj) + aj * (slope(xj, f, alpha) - one(xj)))
+
+    return mix_and_keep
 
 
 def _make_slope(row):

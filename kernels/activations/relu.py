@@ -31,5 +31,5 @@ def pull_leaky_relu(dy, y, alpha):
     return dy * (one(y) if y > zero(y) else alpha)
 
 
-RELU = Activation("relu", relu, pull_relu, SIGN)
+RELU = Activation("relu", relu, pull_relu, SIGN, off_at_zero=True)
 LEAKY_RELU = Activation("leaky_relu", leaky_relu, pull_leaky_relu, SIGN)

@@ -76,6 +76,8 @@ class Core:
     backward_first : bool
         Whether its backward pass also computes the gradients of its parameters, so that it must
         run even in the first operation.
+    drops_itself : bool
+        Whether it applies its operation's dropout, in both passes.
     is_product : bool
         Whether it takes n_in * n_out multiply-adds per row.
     gapless : bool
@@ -111,6 +113,7 @@ class Core:
     training_calls: tuple[Link, ...] = ()
     inference_calls: tuple[Link, ...] = ()
     backward_first: bool = False
+    drops_itself: bool = False
     is_product: bool = False
     gapless: bool = False
     at_lower_precision: str | None = None
@@ -131,5 +134,6 @@ class Core:
             (op.FOLLOWS_UPDATES, self.follow_update),
             (op.LIMITS_NORMS, self.limit_norms),
             (op.BACKWARD_FIRST, self.backward_first or None),
+            (op.DROPS_ITSELF, self.drops_itself or None),
         )
-        return sum(int(bit) for bit, kernel in wanted if kernel is not None)
+        return sum(int(bit) for bit, what in wanted if what is not None)

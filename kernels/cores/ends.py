@@ -4,7 +4,9 @@ An operation's y is dropout(f(core(x))). f and dropout are applied while a block
 cache, followed by the next operation's `take_input`; gradients are handled in the same way.
 """
 
+from ..dropout import scale_of
 from ..machine.jit import inner
+from ..machine.maths import one
 from ..machine.simd import array_at, view
 from ..plan import calls, op
 from ..plan.memory import INT, copy_block, fade_at, key_of, operation_at, reals_at
@@ -36,13 +38,13 @@ def finish(memory, zero, o, step, y, block):
     real, keep = reals_at(memory, o, zero), operation[op.KEEP]
     workspace = array_at(memory, op.WORKSPACE, zero)
     saved = view(workspace, operation[op.SAVED], y.shape[0], operation[op.LD_Y])
-    if keep == op.KEEP_INPUT:
-        copy_block(y, saved, block)
-    if operation[op.ACTIVATION] >= 0:
+    if keep == op.KEEP_SLOPE:
+        calls.rise(memory, operation[op.ACTIVATION], real[op.ALPHA], y, saved, block)
+    elif operation[op.ACTIVATION] >= 0:
         calls.activate(memory, operation[op.ACTIVATION], real[op.ALPHA], y, block)
     if keep == op.KEEP_OUTPUT:
         copy_block(y, saved, block)
-    if real[op.DROP] > zero:
+    if real[op.DROP] > zero and not operation[op.HOOKS] & op.DROPS_ITSELF:
         p = real[op.DROP] * fade_at(memory, step, zero)
         calls.drop(memory, y, p, key_of(header, step, operation), block)
     if o + 1 < header[op.N_OPERATIONS]:
@@ -57,12 +59,19 @@ def unfinish(memory, zero, o, step, dz, block):
     """
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     real, workspace = reals_at(memory, o, zero), array_at(memory, op.WORKSPACE, zero)
-    if real[op.DROP] > zero:
+    hooks, factor = operation[op.HOOKS], one(zero)
+    if real[op.DROP] > zero and not hooks & op.DROPS_ITSELF:
         p = real[op.DROP] * fade_at(memory, step, zero)
-        calls.drop(memory, dz, p, key_of(header, step, operation), block)
-    if operation[op.ACTIVATION] >= 0:
-        saved = view(workspace, operation[op.SAVED], dz.shape[0], operation[op.LD_Y])
-        calls.differentiate(memory, operation[op.ACTIVATION], real[op.ALPHA], dz, saved, block)
+        if hooks & op.SIGN_SHOWS_MASK:
+            factor = scale_of(p)
+        else:
+            calls.drop(memory, dz, p, key_of(header, step, operation), block)
+    saved = view(workspace, operation[op.SAVED], dz.shape[0], operation[op.LD_Y])
+    if operation[op.KEEP] == op.KEEP_SLOPE:
+        calls.multiply_by(memory, dz, saved, block)
+    elif operation[op.ACTIVATION] >= 0:
+        activation, alpha = operation[op.ACTIVATION], real[op.ALPHA]
+        calls.differentiate(memory, activation, alpha, factor, dz, saved, block)
     if operation[op.HOOKS] & op.TAKES_GRADIENT:
         calls.take_gradient(memory, operation[op.CORE], memory, zero, o, block)
 

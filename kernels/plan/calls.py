@@ -32,9 +32,14 @@ __all__ = ["ALL", "OPTIONAL", "addresses", "everything", "link", "task"]
 
 # One member for each activation, loss and optimizer.
 ACTIVATE = Family("activations", "forward", (REAL, MATRIX, BLOCK))
-DIFFERENTIATE = Family("activations", "backward", (REAL, MATRIX, MATRIX, BLOCK))
+DIFFERENTIATE = Family("activations", "backward", (REAL, REAL, MATRIX, MATRIX, BLOCK))
+RISE = Family("activations", "rise", (REAL, MATRIX, MATRIX, BLOCK))
 MIX = Family("activations", "mix", (REAL, MATRIX, REALS, MATRIX, BLOCK))
-UNMIX = Family("activations", "unmix", (REAL, MATRIX, MATRIX, REALS, MATRIX, REALS, INT, BLOCK))
+MIX_AND_KEEP = Family(
+    "activations",
+    "mix_and_keep",
+    (REAL, MATRIX, REALS, MATRIX, MATRIX, MATRIX, REAL, KEY, BLOCK),
+)
 LOSE = Family(
     "losses",
     "rows",
@@ -68,6 +73,7 @@ WEIGHT_GRADIENT = Link(
     (MATRIX, MATRIX, INT, INT, REALS, INT, REALS, INT, INT, INT, BOOL, REALS, REALS, REALS, INT),
 )
 BIAS_GRADIENT = Link("products.sums", "bias_gradient", (MATRIX, INT, INT, REALS, INT))
+MULTIPLY_BY = Link("activations.elementwise", "multiply_by", (MATRIX, MATRIX, BLOCK))
 DROP = Link("dropout", "drop", (MATRIX, REAL, KEY, BLOCK))
 GATHER = Link(
     "gather",
@@ -88,7 +94,8 @@ WITHDRAW = Link("engine.inference", "withdraw", (MEMORY,))
 # How kernels call them.
 activate = ACTIVATE.call
 differentiate = DIFFERENTIATE.call
-mix, unmix = MIX.call, UNMIX.call
+rise = RISE.call
+mix, mix_and_keep = MIX.call, MIX_AND_KEEP.call
 lose = LOSE.call
 update = UPDATE.call
 forward = FORWARD.call
@@ -103,6 +110,7 @@ affine_forward = AFFINE.call
 affine_backward = AFFINE_BACKWARD.call
 weight_gradient = WEIGHT_GRADIENT.call
 bias_gradient = BIAS_GRADIENT.call
+multiply_by = MULTIPLY_BY.call
 drop = DROP.call
 gather_rows = GATHER.call
 infer_rows = INFER_ROWS.call

@@ -45,7 +45,7 @@ AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
     N_IN,
     N_OUT,
     ACTIVATION,  # its code: its position in `activations.TABLE`
-    KEEP,  # what the backward pass needs from the activation, besides the output
+    KEEP,  # what the forward pass keeps of the activation, besides the output
     X,
     LD_X,
     Y,
@@ -70,7 +70,7 @@ AS_THEY_ARE, IN_REAL, IN_DOUBLE = np.arange(3)
     SIZE3,
     N_OPERATION_FIELDS,
 ) = np.arange(29)
-KEEP_NOTHING, KEEP_INPUT, KEEP_OUTPUT = np.arange(3)
+KEEP_NOTHING, KEEP_SLOPE, KEEP_OUTPUT = np.arange(3)
 
 # Calls that only some cores use, as bits of HOOKS.
 TAKES_INPUT = np.int64(1)  # `take_input`, as soon as a block of its input is ready
@@ -78,6 +78,9 @@ TAKES_GRADIENT = np.int64(2)  # `take_gradient`, as soon as a block of its dz is
 FOLLOWS_UPDATES = np.int64(4)  # `follow_update`, whenever a piece of its weight has changed
 LIMITS_NORMS = np.int64(8)  # `limit_norms`: its weight has units whose norms can be limited
 BACKWARD_FIRST = np.int64(16)  # `backward` even for the first operation, with none below it
+# Bits of HOOKS that say how the mask of dropout reaches the gradient.
+DROPS_ITSELF = np.int64(32)  # the core has it in what it keeps
+SIGN_SHOWS_MASK = np.int64(64)  # the activation gets it from the sign of the output
 
 # The real numbers of an operation, in the working dtype.
 ALPHA, DROP, NORM_EPSILON, NORM_MOMENTUM, N_REAL_FIELDS = np.arange(5)
