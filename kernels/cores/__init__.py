@@ -16,6 +16,7 @@ from .piecewise import PIECEWISE
 from .rms_norm import RMS_NORM
 from .scale import SCALE
 from .shared_affine import SHARED_AFFINE
+from .shared_affine_bf16 import SHARED_AFFINE_BF16
 
 __all__ = ["CODES", "TABLE", "Core", "Shape"]
 
@@ -34,5 +35,6 @@ TABLE = (
     SHARED_AFFINE,
     HEADS,
     PIECEWISE,
+    SHARED_AFFINE_BF16,
 )
 CODES = codes_of(TABLE)

@@ -23,7 +23,7 @@ from .affine import limit_norms, pieces, split_columns, vector_gradient
 from .core import Core, Memory, Shape
 from .ends import dz_of, finish, unfinish, y_of
 
-__all__ = ["AFFINE_BF16"]
+__all__ = ["AFFINE_BF16", "tiles", "whole_blocks"]
 
 
 @kernel
@@ -125,29 +125,29 @@ def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> 
     """Allocate the rounded matrices; the first operation needs no backward product."""
     n_in, n_out, n_rows = shape.n_in, shape.n_out, shape.batch_size
     places = {
-        op.X_ROUNDED: _tiles(workspace, n_rows, n_in, shape.parts),
-        op.X_TURNED: _tiles(workspace, n_in, n_rows, shape.parts),
-        op.DZ_PACKED: _tiles(workspace, n_rows, n_out, shape.parts),
-        op.PACKED_FORWARD: _tiles(packed, n_in, n_out, shape.parts),
+        op.X_ROUNDED: tiles(workspace, n_rows, n_in, shape.parts),
+        op.X_TURNED: tiles(workspace, n_in, n_rows, shape.parts),
+        op.DZ_PACKED: tiles(workspace, n_rows, n_out, shape.parts),
+        op.PACKED_FORWARD: tiles(packed, n_in, n_out, shape.parts),
     }
     if not is_first:
-        places[op.DZ_ROUNDED] = _tiles(workspace, n_rows, n_out, shape.parts)
-        places[op.PACKED_BACKWARD] = _tiles(packed, n_out, n_in, shape.parts)
+        places[op.DZ_ROUNDED] = tiles(workspace, n_rows, n_out, shape.parts)
+        places[op.PACKED_BACKWARD] = tiles(packed, n_out, n_in, shape.parts)
     return places
 
 
-def _tiles(memory: Memory, n: int, m: int, parts: int) -> int:
+def tiles(memory: Memory, n: int, m: int, parts: int) -> int:
     """Allocate a matrix in tiles."""
-    return memory.take(parts * _whole(n) * _whole(m) // 2)
+    return memory.take(parts * whole_blocks(n) * whole_blocks(m) // 2)
 
 
-def _whole(n: int) -> int:
+def whole_blocks(n: int) -> int:
     """Return n, rounded up to whole blocks."""
     return -(-n // int(BLOCK)) * int(BLOCK)
 
 
 def _scratch(shape: Shape) -> int:
-    return max(int(SCRATCH), int(START) + _whole(max(shape.n_in, shape.n_out)))
+    return max(int(SCRATCH), int(START) + whole_blocks(max(shape.n_in, shape.n_out)))
 
 
 AFFINE_BF16 = Core(

@@ -14,7 +14,7 @@ from . import affine
 from .core import Core, Shape
 from .ends import dz_of, finish, unfinish, y_of
 
-__all__ = ["SHARED_AFFINE"]
+__all__ = ["SHARED_AFFINE", "pieces", "widths"]
 
 
 @kernel
@@ -26,7 +26,7 @@ def forward(memory, zero, thread, o, step, n_rows, x):
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     theta, scratch = array_at(memory, op.THETA, zero), scratch_of(thread, memory, zero)
     workspace, n_members = array_at(memory, op.WORKSPACE, zero), operation[op.SIZE1]
-    n_in, n_out = _widths(operation)
+    n_in, n_out = widths(operation)
     inputs = view(flat(x), NONE, n_rows * n_members, n_in)  # x of the first may lie elsewhere
     outputs = view(workspace, operation[op.Y], n_rows * n_members, n_out)
     bias, weight = operation[op.BIAS], view(theta, operation[op.WEIGHT], n_in, n_out)
@@ -52,7 +52,7 @@ def backward(memory, zero, thread, o, step, n_rows):
     header, operation = array_at(memory, op.HEADER, INT), operation_at(memory, o)
     theta, scratch = array_at(memory, op.THETA, zero), scratch_of(thread, memory, zero)
     workspace, n_members = array_at(memory, op.WORKSPACE, zero), operation[op.SIZE1]
-    n_in, n_out = _widths(operation)
+    n_in, n_out = widths(operation)
     weight, below = view(theta, operation[op.WEIGHT], n_in, n_out), operation_at(memory, o - 1)
     dz = view(workspace, operation[op.DZ], n_rows * n_members, n_out)
     dx = view(workspace, below[op.DZ], n_rows * n_members, n_in)
@@ -74,7 +74,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
     unit, scratch = unit_at(memory, u), scratch_of(thread, memory, zero)
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     workspace, n_all = array_at(memory, op.WORKSPACE, zero), n_rows * operation[op.SIZE1]
-    n_in, n_out = _widths(operation)
+    n_in, n_out = widths(operation)
     dz = view(workspace, operation[op.DZ], n_all, n_out)
     if unit[op.UNIT_FIRST] == op.UNIT_VECTORS:
         calls.bias_gradient(memory, dz, n_all, n_out, out, out0)
@@ -89,7 +89,7 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
 
 
 @inner
-def _widths(operation):
+def widths(operation):
     """Return the number of inputs and outputs of one member."""
     return (
         operation[op.N_IN] // operation[op.SIZE1],
@@ -103,7 +103,7 @@ def _rows_at_once(n_members):
     return max(1, BLOCK_ROWS // n_members)
 
 
-def _pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, int]]:
+def pieces(shape: Shape, weight: int, bias: int) -> list[tuple[int, int, int, int]]:
     """Cut the weight like that of one member."""
     n_members = shape.sizes[0]
     one = shape._replace(n_in=shape.n_in // n_members, n_out=shape.n_out // n_members)
@@ -119,7 +119,8 @@ SHARED_AFFINE = Core(
     training_calls=affine.AFFINE.training_calls,
     inference_calls=affine.AFFINE.inference_calls,
     is_product=True,
+    at_lower_precision="shared_affine_bf16",
     gapless=True,
     scratch=lambda shape: int(SCRATCH),
-    pieces=_pieces,
+    pieces=pieces,
 )

@@ -21,8 +21,11 @@ __all__ = [
     "affine_backward_bf16",
     "affine_forward_bf16",
     "pack_weight_bf16",
+    "pair_rows",
     "prepare_factor",
     "prepare_gradient",
+    "round_rows",
+    "turn_rows",
     "weight_gradient_bf16",
 ]
 
@@ -47,10 +50,16 @@ def prepare_factor(x, workspace, rounded, turned, size, n_columns, parts, block)
     The block must begin at multiples of 32 and its last row be one too, or the last of x.
     Reads x. Writes workspace, with zeros where tiles reach beyond the block.
     """
+    round_rows(x, workspace, rounded, size, n_columns, parts, block)
+    turn_rows(x, workspace, turned, size, n_columns, parts, block)
+
+
+@inner
+def turn_rows(x, workspace, turned, size, n_columns, parts, block):
+    """The second half of ``prepare_factor``: what the gradient of the weight reads."""
     row, row_end, column, column_end = block
     x_flat, ldx = flat(x), x.shape[1]
     depth, plane = tiles_deep(size), matrix_size(n_columns, size)
-    _round_rows(x, workspace, rounded, size, n_columns, parts, block)
     for t in range(row // DEPTH, tiles_deep(row_end)):
         for i in range(column // ROWS, tiles_across(column_end)):
             pack_columns_tile(
@@ -67,11 +76,17 @@ def prepare_gradient(dz, workspace, rounded, packed, size, n_columns, parts, blo
     none), and to workspace[packed:] as the gradient of the weight does.
     Reads dz. Writes workspace, with zeros where tiles reach beyond the block.
     """
+    if rounded >= 0:
+        round_rows(dz, workspace, rounded, size, n_columns, parts, block)
+    pair_rows(dz, workspace, packed, size, n_columns, parts, block)
+
+
+@inner
+def pair_rows(dz, workspace, packed, size, n_columns, parts, block):
+    """The second half of ``prepare_gradient``: what the gradient of the weight reads."""
     row, row_end, column, column_end = block
     dz_flat, ldz = flat(dz), dz.shape[1]
     depth, plane = tiles_deep(size), matrix_size(n_columns, size)
-    if rounded >= 0:
-        _round_rows(dz, workspace, rounded, size, n_columns, parts, block)
     for t in range(row // DEPTH, tiles_deep(row_end)):
         for j in range(column // ROWS, tiles_across(column_end)):
             pack_rows_tile(
@@ -152,26 +167,34 @@ def weight_gradient_bf16(
     for j in range(BLOCK):
         scratch[START + j] = zero(out[0])
     begin_tiles()
-    for j in range(0, n_out, BLOCK):
-        for i in range(0, last - first, BLOCK):
-            n_i, n_j = min(BLOCK, last - first - i), min(BLOCK, n_out - j)
-            whole = n_i == BLOCK and n_j == BLOCK
-            if whole:
-                c, c0, c_row = out, out0 + i * n_out + j, n_out
-            else:
-                c, c0, c_row = scratch, EDGE, BLOCK
-            multiply_tiles(
-                workspace, turned + (first + i) // ROWS * depth * TILE, depth * TILE, a_plane,
-                workspace, packed + j // ROWS * depth * TILE, depth * TILE, b_plane, scratch, START,
-                NONE, c, c0, c_row, n_t, parts,
-            )  # fmt: skip
-            if not whole:
-                copy_block(scratch, EDGE, BLOCK, out, out0 + i * n_out + j, n_out, n_i, n_j)
+    for t in range(0, n_t, CHUNK_DEPTH):
+        n_now = min(CHUNK_DEPTH, n_t - t)
+        for j in range(0, n_out, BLOCK):
+            for i in range(0, last - first, BLOCK):
+                n_i, n_j = min(BLOCK, last - first - i), min(BLOCK, n_out - j)
+                place, whole = out0 + i * n_out + j, n_i == BLOCK and n_j == BLOCK
+                if whole:
+                    c, c0, c_row = out, place, n_out
+                else:
+                    c, c0, c_row = scratch, EDGE, BLOCK
+                if t == 0:
+                    start, start0, start_row = scratch, START, NONE
+                else:
+                    start, start0, start_row = c, c0, c_row
+                    if not whole:
+                        copy_block(out, place, n_out, scratch, EDGE, BLOCK, n_i, n_j)
+                multiply_tiles(
+                    workspace, turned + ((first + i) // ROWS * depth + t) * TILE, depth * TILE,
+                    a_plane, workspace, packed + (j // ROWS * depth + t) * TILE, depth * TILE,
+                    b_plane, start, start0, start_row, c, c0, c_row, n_now, parts,
+                )  # fmt: skip
+                if not whole:
+                    copy_block(scratch, EDGE, BLOCK, out, place, n_out, n_i, n_j)
     end_tiles()
 
 
 @inner
-def _round_rows(x, workspace, place, size, n_columns, parts, block):
+def round_rows(x, workspace, place, size, n_columns, parts, block):
     """Round a block of x (size, n_columns) to the tiles of A at workspace[place:]."""
     row, row_end, column, column_end = block
     x_flat, depth, plane = flat(x), tiles_deep(n_columns), matrix_size(size, n_columns)
