@@ -144,6 +144,8 @@ def train(
         else:
             history.compile_seconds = epochs.runner.compile_seconds
             loop.run(lambda: loop.make(epochs))
+        if loop.last_good is not None and checkpoint is None:
+            loop.last_good.release()
     return history
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from fastmlp.optimizers import Optimizer
 __all__ = ["EarlyStopping", "Monitor", "Snapshot", "StoppingRule"]
 
 _TIES = ("earlier", "later")
+_MOST_SPARE = 1 << 27  # bytes of arrays that an optimizer's next copy finds
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ class Snapshot:
         self._arrays = {"theta": model.theta, **model.state}
         if optimizer is not None:
             self._arrays |= optimizer.state
+        spare = {} if optimizer is None else _spare.pop(optimizer, {})
         self.copies: dict[str, np.ndarray] = {
-            name: np.empty_like(array) for name, array in self._arrays.items()
+            name: _empty_like(array, spare.get(name)) for name, array in self._arrays.items()
         }
         self.save()
 
@@ -98,6 +101,16 @@ class Snapshot:
         """Replace the copies by other values."""
         threads.copy_arrays([(values[name], copy) for name, copy in self.copies.items()])
 
+    def release(self) -> None:
+        """Leave the arrays to the optimizer's next copy, unless they are large; this one is done.
+
+        Writing to memory for the first time takes longer than the copy itself.
+        """
+        n_bytes = sum(array.nbytes for array in self.copies.values())
+        if self.optimizer is not None and n_bytes <= _MOST_SPARE:
+            _spare[self.optimizer] = self.copies
+        self.copies = {}
+
     def restore(self) -> None:
         """Write the copied values back."""
         for name, array in self._arrays.items():
@@ -114,6 +127,15 @@ _TOLD = {
     "val_score": "the validation score",
 }
 """Columns of the history -> what people call them."""
+
+_spare: "WeakKeyDictionary[Optimizer, dict[str, np.ndarray]]" = WeakKeyDictionary()
+
+
+def _empty_like(array: np.ndarray, spare: np.ndarray | None) -> np.ndarray:
+    """Return an array with any values, which is the spare one if that fits."""
+    if spare is not None and (spare.shape, spare.dtype) == (array.shape, array.dtype):
+        return spare
+    return np.empty_like(array)
 
 
 class StoppingRule(Protocol):
