@@ -1,11 +1,17 @@
 """`fastmlp export` writes a saved model in another format."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exported import error, require, run
 
 from fastmlp import Linear, Sequential, Tanh
 from fastmlp.cli import main
+
+FILES = Path(__file__).parent / "files"
 
 
 @pytest.fixture
@@ -46,6 +52,25 @@ def test_a_folder_that_does_not_exist_is_named(saved, tmp_path, capsys):
     assert main(["export", str(saved[1]), str(tmp_path / "none" / "net.h")]) == 2
 
     assert "FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_a_model_of_a_table_is_exported_without_scikit_learn(kind, tmp_path):
+    pytest.importorskip("polars")
+    table = FILES / f"table-format-1-realmlp-td-s-{kind}.safetensors"
+    code = (
+        "import sys\n"
+        "sys.modules['sklearn'] = None\n"  # importing it fails
+        "from fastmlp.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["export", str(table), str(tmp_path / "birds.js")]
+
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+    module = (tmp_path / "birds.js").read_text(encoding="utf-8")
+    assert "export const columns" in module
+    assert ("export const classes" in module) == (kind == "classifier")
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):
