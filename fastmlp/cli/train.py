@@ -21,6 +21,7 @@ from fastmlp.cli.report import finite_only, r2_text, wrapped
 from fastmlp.cli.settings import Settings, describe, method_of_table, of_dataset, resolve
 from fastmlp.common.errors import counted, printable
 from fastmlp.engine import threads
+from fastmlp.training.reasons import has_diverged
 
 __all__ = ["add_parser", "build_report", "run"]
 
@@ -38,16 +39,9 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, save, draw and report, in this order because printing may fail."""
+    """Train a network for the dataset, or the networks made for tables."""
     settings = resolve(arguments)
-    check_file("--out", arguments.out)
-    check_file("--plot", arguments.plot)
-    check_file("--report", arguments.report)
-    if arguments.out is not None:
-        saving.require_name(arguments.out)
-    if arguments.plot is not None:
-        plots.require_format(arguments.plot)
-    findings.require_name(arguments.report)
+    _require_results(arguments)
     checkpoint = _checkpoint(arguments)
     method = method_of_table(arguments)
     if method is not None:
@@ -59,6 +53,23 @@ def run(arguments: argparse.Namespace) -> int:
         from fastmlp.cli import table_training
 
         return table_training.run(arguments, settings["seed"], method, *checkpoint)
+    return _train(arguments, settings, checkpoint)
+
+
+def _require_results(arguments: argparse.Namespace) -> None:
+    """Raise an error if a result could not be written, before the work."""
+    check_file("--out", arguments.out)
+    check_file("--plot", arguments.plot)
+    check_file("--report", arguments.report)
+    if arguments.out is not None:
+        saving.require_name(arguments.out)
+    if arguments.plot is not None:
+        plots.require_format(arguments.plot)
+    findings.require_name(arguments.report)
+
+
+def _train(arguments: argparse.Namespace, settings: Settings, checkpoint: list[Checkpoint]) -> int:
+    """Train, save, draw and report, in this order because printing may fail."""
     task = load_task(arguments, settings)
     print(wrapped(task.describe()))
     print(wrapped(describe(settings)), flush=True)
@@ -87,9 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps(finite_only(report), allow_nan=False), flush=True)
     if patience.pending:
         return signals.INTERRUPTED
-    diverged = (history.stopped or "").startswith("diverged")
     asked_for = sum(path is not None for path in files)
-    return 1 if diverged or len(written) < asked_for else 0
+    return 1 if has_diverged(history.stopped) or len(written) < asked_for else 0
 
 
 def _checkpoint(arguments: argparse.Namespace) -> list[Checkpoint]:

@@ -14,6 +14,7 @@ from fastmlp.cli.settings import Settings
 from fastmlp.cli.wording import FLAGS
 from fastmlp.common.errors import called
 from fastmlp.sweep.run import Failed
+from fastmlp.training.reasons import INTERRUPTED, failure, has_diverged
 
 __all__ = ["Trainer"]
 
@@ -122,7 +123,7 @@ class Trainer:
         """Return a trained network and what the table tells of it."""
         task, scores = self.task, scored(model, self.task)
         ended = {"seconds": float(sum(history.seconds)), "stopped": history.stopped}
-        if (history.stopped or "").startswith("diverged"):
+        if has_diverged(history.stopped):
             return model, ended | {"failed": history.stopped}
         val_loss, val_accuracy = scores["val"]
         if task.dataset.classes is None:
@@ -144,11 +145,11 @@ class _Teller:
 
     def on_run_end(self, index: int, history: Any, model: Any) -> None:
         self.n_told += 1
-        stopped = history.stopped or ""
-        if stopped == "interrupted":  # it is not recorded, so that the next search repeats it
+        why = failure(history.stopped)
+        if history.stopped == INTERRUPTED:  # it is not recorded, so that the next search repeats it
             self.interrupted = True
-        elif stopped.startswith("failed: "):
-            self.done(self.places[index], Failed(stopped.removeprefix("failed: ")))
+        elif why is not None:
+            self.done(self.places[index], Failed(why))
         else:
             self.done(self.places[index], self.trainer._finished(model, history))
 

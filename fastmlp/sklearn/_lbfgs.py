@@ -21,6 +21,7 @@ from fastmlp.sklearn._network import Network, Objective
 from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
 from fastmlp.training.history import COLUMNS
 from fastmlp.training.loop import Loop
+from fastmlp.training.reasons import INTERRUPTED
 
 __all__ = ["fit"]
 
@@ -93,9 +94,9 @@ class _Minimiser:
         self.last = time.perf_counter()
         self.loop.run(self._minimise)
         estimator.stopped_ = self.loop.reason
-        if estimator.stopped_ == "interrupted":
+        if estimator.stopped_ == INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=6)
-        known = math.isfinite(estimator.loss_) or estimator.stopped_ == "interrupted"
+        known = math.isfinite(estimator.loss_) or estimator.stopped_ == INTERRUPTED
         if not known or not np.isfinite(self.model.theta).all():
             self.model.theta = start
             raise ValueError(

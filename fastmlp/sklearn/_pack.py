@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastmlp.engine import threads
 from fastmlp.sklearn._base import BaseMLP
 from fastmlp.sklearn._stochastic import Training
+from fastmlp.training.reasons import INTERRUPTED
 
 __all__ = ["Job", "can_pack", "completed", "n_threads_of"]
 
@@ -141,4 +142,4 @@ class _Stop:
     asked = False
 
     def on_epoch_end(self, epoch: int, record: Any, model: Any) -> str | None:
-        return "interrupted" if self.asked else None
+        return INTERRUPTED if self.asked else None

@@ -26,6 +26,7 @@ from fastmlp.sklearn._orders import Orders
 from fastmlp.sklearn._rules import NoImprovement
 from fastmlp.training.callbacks import Callbacks, TimeLimit, TrainingInfo
 from fastmlp.training.loop import Loop
+from fastmlp.training.reasons import INTERRUPTED, diverged, has_diverged
 from fastmlp.training.stopping import Snapshot
 
 __all__ = ["Training"]
@@ -111,10 +112,10 @@ def _warnings(
     epochs: "_Epochs", loop: Loop, incremental: bool
 ) -> Iterator[tuple[str, type[Warning]]]:
     """Yield the warnings for the user, with their categories."""
-    reason = loop.reason or ""
-    if reason == "interrupted":
+    reason = loop.reason
+    if reason == INTERRUPTED:
         yield "Training interrupted by user.", UserWarning
-    elif reason.startswith("diverged"):
+    elif has_diverged(reason):
         yield (
             f"training {reason}: the loss was not finite; the best weights so far are kept",
             ConvergenceWarning,
@@ -349,7 +350,7 @@ class _Epochs:
         if self.validation is not None:
             estimator.validation_scores_.append(math.nan)
             estimator.validation_loss_curve_.append(math.nan)
-        return f"diverged in epoch {estimator.n_iter_}"
+        return diverged(f"in epoch {estimator.n_iter_}")
 
     def raise_diverged(self) -> NoReturn:
         """Restore the state before this call, and raise an error."""

@@ -22,11 +22,12 @@ from fastmlp.sweep.ranges import Settings, draw_settings, grid_settings
 from fastmlp.sweep.result import FAILED, SCORES, Result, score, scored_by
 from fastmlp.training.history import History
 from fastmlp.training.pack import fit_many
+from fastmlp.training.reasons import INTERRUPTED, TIME_LIMIT, failure, has_diverged
 
 __all__ = ["search"]
 
 _OF_FIT = ("batch_size", "class_weight", "l2", "label_smoothing", "matmul_precision")
-_ENDS_ALL = ("interrupted", "time limit")
+_ENDS_ALL = (INTERRUPTED, TIME_LIMIT)
 
 
 def search(
@@ -176,9 +177,8 @@ class _Candidate:
 
     def note_history(self, history: History) -> None:
         """Add what a call of fit has learned."""
-        stopped = history.stopped or ""
-        if stopped.startswith(("diverged", "failed")):
-            self.record = {"epochs": self.record["epochs"], FAILED: stopped}
+        if has_diverged(history.stopped) or failure(history.stopped) is not None:
+            self.record = {"epochs": self.record["epochs"], FAILED: history.stopped}
             self.model = None
         elif len(history):
             last = history.epochs[-1]
@@ -209,7 +209,7 @@ def _train(
     """Train candidates until they have had so many epochs; return why all ended early, if so."""
     left = deadline - time.monotonic()
     if left <= 0:
-        return "time limit"
+        return TIME_LIMIT
     histories = fit_many(
         [one.model for one in alive],
         X,

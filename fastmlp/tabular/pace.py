@@ -10,7 +10,8 @@ import numpy as np
 
 from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.rows import Rows
-from fastmlp.training.callbacks import TIME_LIMIT, Callback, TrainingInfo
+from fastmlp.training.callbacks import Callback, TrainingInfo
+from fastmlp.training.reasons import TIME_LIMIT
 from fastmlp.training.stopping import Snapshot
 
 __all__ = ["EndInTime", "Pace"]

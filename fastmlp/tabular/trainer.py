@@ -11,8 +11,8 @@ from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
 from fastmlp.tabular.training import Member, TimeFrame, train_member
-from fastmlp.training.callbacks import INTERRUPTED
 from fastmlp.training.halt import Halt, HaltedRun
+from fastmlp.training.reasons import INTERRUPTED
 
 __all__ = ["Trainer"]
 

@@ -15,8 +15,9 @@ from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.pace import EndInTime, Pace
 from fastmlp.tabular.rows import Rows
-from fastmlp.training.callbacks import TIME_LIMIT, Callback
+from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
+from fastmlp.training.reasons import INTERRUPTED, TIME_LIMIT
 from fastmlp.training.stopping import EarlyStopping
 
 __all__ = ["Member", "TimeFrame", "monitored", "train_member"]
@@ -80,7 +81,7 @@ class Member:
 
         A network that is trained until it no longer improves may end at any time.
         """
-        ended = self.history.stopped in (TIME_LIMIT, "interrupted")
+        ended = self.history.stopped in (TIME_LIMIT, INTERRUPTED)
         return not len(self.history) or (ended and self.recipe.patience is None)
 
 
@@ -231,4 +232,4 @@ class _Scored(Callback):
         outputs = inference.predict(model, self.X, self.n_threads)
         predicted = self.recipe.targets.decode(outputs)
         score = self.metric.sign * self.metric.score(self.y, predicted, self.weights)
-        record[self.column] = score  # type: ignore[index]
+        record[self.column] = score  # type: ignore[index] - fit passes a dict, for new columns

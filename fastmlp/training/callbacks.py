@@ -10,22 +10,15 @@ from typing import Any
 
 from fastmlp.common.errors import instead_of_object
 from fastmlp.training.history import History
+from fastmlp.training.reasons import TIME_LIMIT
 
 __all__ = [
-    "INTERRUPTED",
-    "TIME_LIMIT",
     "Callback",
     "Callbacks",
     "TimeLimit",
     "TrainingInfo",
     "as_callbacks",
 ]
-
-INTERRUPTED = "interrupted"
-"""The reason to stop that Ctrl-C gives."""
-
-TIME_LIMIT = "time limit"
-"""The reason to stop that a `TimeLimit` gives."""
 
 
 @dataclass(frozen=True)

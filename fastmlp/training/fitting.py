@@ -32,6 +32,7 @@ from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.parts import InParts
 from fastmlp.training.progress import Progress
+from fastmlp.training.reasons import INTERRUPTED, diverged, has_diverged
 from fastmlp.training.resuming import follow
 from fastmlp.training.stopping import Monitor, Snapshot
 from fastmlp.training.stream import Stream
@@ -236,7 +237,7 @@ class _MinibatchEpochs:
             record["val_loss"], record["val_accuracy"] = self.runner.evaluate(X, y, weights)
 
     def diverged(self, step: int) -> str:
-        return f"diverged at step {self.first_step + step + 1}"
+        return diverged(f"at step {self.first_step + step + 1}")
 
     def rates_from(self, first_step: int) -> np.ndarray:
         """Return the learning rates of an epoch that begins after so many steps."""
@@ -315,10 +316,10 @@ def _not_ours(model: Trainable, options: FitOptions) -> str | None:
 
 def _say_why(history: History, step: int, shown: bool) -> None:
     """Print one line about what went wrong, unless the progress display has shown it."""
-    why = history.stopped or ""
-    if why == "interrupted" and not shown:
+    why = history.stopped
+    if why == INTERRUPTED and not shown:
         note("training was interrupted; the model keeps what it learned")
-    elif why.startswith("diverged"):
+    elif has_diverged(why):
         note(
             f"training {why}: the loss was not finite; the model is back at step "
             f"{step}: try a lower learning rate or {argument('clip_norm', 1.0)}"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from fastmlp.training.callbacks import TrainingInfo
 from fastmlp.training.history import History
+from fastmlp.training.reasons import TIME_LIMIT
 
 __all__ = ["Halt", "HaltedRun"]
 
@@ -64,7 +65,7 @@ class Halt:
 
     def ended(self) -> str | None:
         """Return why no new epoch starts, None if it may."""
-        return self.reason or ("time limit" if self.seconds_left() <= 0 else None)
+        return self.reason or (TIME_LIMIT if self.seconds_left() <= 0 else None)
 
     def add(self, run: "HaltedRun") -> None:
         """End this run too."""

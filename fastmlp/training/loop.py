@@ -6,8 +6,9 @@ from typing import Any, Protocol
 from fastmlp.common.validation import is_finite
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.engine.runner import EpochResult
-from fastmlp.training.callbacks import INTERRUPTED, TIME_LIMIT, Callbacks, TrainingInfo
+from fastmlp.training.callbacks import Callbacks, TrainingInfo
 from fastmlp.training.history import History
+from fastmlp.training.reasons import INTERRUPTED, TIME_LIMIT
 from fastmlp.training.stopping import Snapshot, StoppingRule
 
 __all__ = ["Epochs", "Loop"]

@@ -13,6 +13,7 @@ from fastmlp.training.history import History
 from fastmlp.training.pack_checkpoints import keep_checkpoints
 from fastmlp.training.pack_queue import PackQueue
 from fastmlp.training.pack_runs import Run, as_pack_callbacks, runs_of
+from fastmlp.training.reasons import failure, has_diverged
 
 __all__ = ["fit_many"]
 
@@ -159,7 +160,7 @@ def _compile(runs: list[Run], n_threads: int) -> None:
 
 def _say_how_many_failed(histories: list[History]) -> None:
     """Print one line about models that diverged or failed."""
-    n = sum((h.stopped or "").startswith(("diverged", "failed")) for h in histories)
+    n = sum(has_diverged(h.stopped) or failure(h.stopped) is not None for h in histories)
     if n and not in_shell():  # a shell shows each run and why it failed
         note(
             f"{n} of {len(histories)} models diverged or failed; their histories say why "

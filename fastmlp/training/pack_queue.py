@@ -8,12 +8,12 @@ from typing import Any
 
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
-from fastmlp.training.callbacks import INTERRUPTED
 from fastmlp.training.fitting import train
 from fastmlp.training.halt import Halt, HaltedRun
 from fastmlp.training.history import History
 from fastmlp.training.pack_progress import PackProgress
 from fastmlp.training.pack_runs import Run
+from fastmlp.training.reasons import INTERRUPTED, failed
 
 __all__ = ["PackQueue"]
 
@@ -130,7 +130,7 @@ class PackQueue:
                 if run.history.stopped == INTERRUPTED:
                     run.history.stopped = self._halt.reason
         except Exception as error:
-            run.history.stopped = f"failed: {type(error).__name__}: {error}"
+            run.history.stopped = failed(error)
         finally:
             with self._lock:
                 self._halt.remove(halted)

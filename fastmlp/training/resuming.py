@@ -7,12 +7,12 @@ from typing import Any
 from fastmlp.common.rows import Rows
 from fastmlp.engine.runner import EpochResult
 from fastmlp.training import run_file
-from fastmlp.training.callbacks import INTERRUPTED, TIME_LIMIT
 from fastmlp.training.checkpoint import Checkpoint
 from fastmlp.training.halt import HaltedRun
 from fastmlp.training.loop import Loop
 from fastmlp.training.options import FitOptions
 from fastmlp.training.parts import InParts
+from fastmlp.training.reasons import INTERRUPTED, TIME_LIMIT
 from fastmlp.training.stopping import Monitor
 
 __all__ = ["follow"]

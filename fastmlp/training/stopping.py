@@ -13,6 +13,7 @@ from fastmlp.common.trainable import Trainable
 from fastmlp.common.validation import non_negative, positive_int
 from fastmlp.engine import threads
 from fastmlp.optimizers import Optimizer
+from fastmlp.training.reasons import EARLY_STOPPING
 
 __all__ = ["EarlyStopping", "Monitor", "Snapshot", "StoppingRule"]
 
@@ -217,4 +218,4 @@ class Monitor:
 
     def reason(self) -> str | None:
         """Return "early stopping" once patience has run out."""
-        return "early stopping" if self.waited >= self.patience else None
+        return EARLY_STOPPING if self.waited >= self.patience else None

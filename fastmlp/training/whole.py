@@ -18,6 +18,7 @@ from fastmlp.training.callbacks import TimeLimit
 from fastmlp.training.halt import HaltedRun
 from fastmlp.training.loop import Loop
 from fastmlp.training.progress import Progress
+from fastmlp.training.reasons import EARLY_STOPPING, TIME_LIMIT, diverged
 from fastmlp.training.stopping import Monitor
 
 __all__ = ["WholeRun", "nobody_looks"]
@@ -230,13 +231,13 @@ class WholeRun:
         if state == op.RUN_INTERRUPTED:
             raise KeyboardInterrupt
         if state == op.RUN_DIVERGED:
-            reason = f"diverged at step {self._epochs.optimizer.t}"
+            reason = diverged(f"at step {self._epochs.optimizer.t}")
             self._good.restore()
             loop.history.stopped = reason
         elif state == op.RUN_TIME_UP:
-            reason = "time limit"
+            reason = TIME_LIMIT
         elif state == op.RUN_PATIENCE_OUT:
-            reason = "early stopping"
+            reason = EARLY_STOPPING
         loop.reason = reason
         if reason is not None and len(loop.history) < loop.info.epochs:
             loop.history.stopped = reason
