@@ -9,7 +9,7 @@ from fastmlp import ops
 from fastmlp.common.validation import positive, positive_int
 from fastmlp.engine.plan import Core
 from fastmlp.layers.base import Layer
-from fastmlp.layers.settings import Fixed
+from fastmlp.layers.settings import Fixed, Parameter
 
 # What `fastmlp` and `fastmlp.layers` show.
 __all__ = ["Embedding", "PeriodicEmbedding", "PiecewiseLinearEmbedding"]
@@ -141,6 +141,7 @@ class PeriodicEmbedding(_Widening):
     n_numbers: Fixed[int] = Fixed(positive_int)
     n_waves: Fixed[int] = Fixed(positive_int)
     n_made: Fixed[int] = Fixed(positive_int)
+    weight: Parameter[np.ndarray] = Parameter("All parameters, a row for each number.")
 
     def __init__(
         self, n_features: int, n_numbers: int, n_waves: int = 16, n_made: int = 3,
@@ -152,15 +153,6 @@ class PeriodicEmbedding(_Widening):
         self.n_made = n_made
         self.sigma: float = positive("sigma", sigma)
         self._some_of(self.n_numbers, "n_numbers")
-
-    @property
-    def weight(self) -> np.ndarray:
-        """All parameters, a row for each number."""
-        return self.params["weight"]
-
-    @weight.setter
-    def weight(self, value: Any) -> None:
-        self.params["weight"] = value
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of the weight."""
@@ -243,6 +235,7 @@ class PiecewiseLinearEmbedding(_Widening):
     n_numbers: Fixed[int] = Fixed(positive_int)
     n_bins: Fixed[int] = Fixed(positive_int)
     width: Fixed[int] = Fixed(positive_int)
+    weight: Parameter[np.ndarray] = Parameter("All parameters, a row for each number.")
 
     def __init__(self, n_features: int, n_numbers: int, n_bins: int = 48, width: int = 16):
         self.n_features = n_features
@@ -250,15 +243,6 @@ class PiecewiseLinearEmbedding(_Widening):
         self.n_bins = n_bins
         self.width = width
         self._some_of(self.n_numbers, "n_numbers")
-
-    @property
-    def weight(self) -> np.ndarray:
-        """All parameters, a row for each number."""
-        return self.params["weight"]
-
-    @weight.setter
-    def weight(self, value: Any) -> None:
-        self.params["weight"] = value
 
     @property
     def edges(self) -> np.ndarray:

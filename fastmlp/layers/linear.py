@@ -8,7 +8,7 @@ from fastmlp import initializers, ops
 from fastmlp.common.validation import positive_int, seed_int
 from fastmlp.engine.plan import Core
 from fastmlp.layers.base import Layer
-from fastmlp.layers.settings import Fixed
+from fastmlp.layers.settings import Fixed, Parameter
 
 __all__ = ["Linear"]
 
@@ -45,6 +45,8 @@ class Linear(Layer):
     in_features: Fixed[int] = Fixed(positive_int)
     out_features: Fixed[int] = Fixed(positive_int)
     has_bias: Fixed[bool] = Fixed(lambda name, value: bool(value))
+    weight: Parameter[np.ndarray] = Parameter("The matrix W, shape (D, H).")
+    bias: Parameter[np.ndarray | None] = Parameter("The vector b, shape (H,), or None.")
 
     def __init__(
         self,
@@ -62,24 +64,6 @@ class Linear(Layer):
         self.init = str(init) if isinstance(init, str) else init  # numpy.str_ becomes str
         self.has_bias = bias
         self.seed: int = seed_int("seed", seed)
-
-    @property
-    def weight(self) -> np.ndarray:
-        """The matrix W, shape (D, H)."""
-        return self.params["weight"]
-
-    @weight.setter
-    def weight(self, value: Any) -> None:
-        self.params["weight"] = value
-
-    @property
-    def bias(self) -> np.ndarray | None:
-        """The vector b, shape (H,), or None without a bias."""
-        return self.params.get("bias")
-
-    @bias.setter
-    def bias(self, value: Any) -> None:
-        self.params["bias"] = value
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the weight, (D, H), and of the bias, (H,)."""

@@ -13,7 +13,7 @@ from fastmlp import ops
 from fastmlp.common.validation import positive_int
 from fastmlp.engine.plan import Core
 from fastmlp.layers.base import Layer
-from fastmlp.layers.settings import Fixed
+from fastmlp.layers.settings import Fixed, Parameter
 
 # What `fastmlp` and `fastmlp.layers` show.
 __all__ = ["MemberHeads", "Members", "SharedLinear"]
@@ -52,6 +52,7 @@ class Members(Layer):
 
     n_features: Fixed[int] = Fixed(positive_int)
     n_members: Fixed[int] = Fixed(positive_int)
+    weight: Parameter[np.ndarray] = Parameter("The factors, shape (k, D).")
 
     def __init__(self, n_features: int, n_members: int = 32):
         self.n_features = n_features
@@ -61,15 +62,6 @@ class Members(Layer):
     def width(self) -> int:
         """The number of columns of a member."""
         return -(-self.n_features // _GRAIN) * _GRAIN
-
-    @property
-    def weight(self) -> np.ndarray:
-        """The factors, shape (k, D)."""
-        return self.params["weight"]
-
-    @weight.setter
-    def weight(self, value: Any) -> None:
-        self.params["weight"] = value
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of the factors, (k, D)."""
@@ -117,29 +109,13 @@ class _OfMembers(Layer):
     in_features: Fixed[int]
     out_features: Fixed[int]
     n_members: Fixed[int] = Fixed(positive_int)
+    weight: Parameter[np.ndarray] = Parameter("The weight.")
+    bias: Parameter[np.ndarray] = Parameter("The bias.")
 
     def __init__(self, in_features: int, out_features: int, n_members: int = 32):
         self.in_features = in_features
         self.out_features = out_features
         self.n_members = n_members
-
-    @property
-    def weight(self) -> np.ndarray:
-        """The weight."""
-        return self.params["weight"]
-
-    @weight.setter
-    def weight(self, value: Any) -> None:
-        self.params["weight"] = value
-
-    @property
-    def bias(self) -> np.ndarray:
-        """The bias."""
-        return self.params["bias"]
-
-    @bias.setter
-    def bias(self, value: Any) -> None:
-        self.params["bias"] = value
 
     def draw(self, rng: "np.random.Generator") -> dict[str, np.ndarray]:
         """Return uniform numbers between +-1 / sqrt(D)."""

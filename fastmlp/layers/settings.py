@@ -1,9 +1,9 @@
-"""Descriptors for a layer's arguments: numbers that can change later, and sizes that cannot."""
+"""Descriptors for a layer's arguments, which can change later or cannot, and for its arrays."""
 
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
-__all__ = ["Fixed", "Setting"]
+__all__ = ["Fixed", "Parameter", "Setting"]
 
 T = TypeVar("T")
 
@@ -64,3 +64,36 @@ class Fixed(Setting[T]):
             raise AttributeError(
                 f"{self.name} of {layer!r} cannot be changed to {value!r}: make a new layer"
             )
+
+
+class Parameter(Generic[T]):
+    """An array of parameters as an attribute: ``layer.weight`` is ``layer.params["weight"]``.
+
+    It is None if the layer lacks such an array, as a `Linear` without bias does. A value that is
+    assigned is copied into the array.
+
+    Parameters
+    ----------
+    description : str
+        The attribute's docstring.
+
+    """
+
+    def __init__(self, description: str):
+        self.__doc__ = description
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember the attribute's name."""
+        self.name = name
+
+    @overload
+    def __get__(self, layer: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, layer: object, owner: type) -> T: ...
+    def __get__(self, layer: Any, owner: type | None = None) -> T | Self:
+        """Return the array, or this descriptor if it is read from the class."""
+        return self if layer is None else layer.params.get(self.name)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        """Copy the value into the array."""
+        layer.params[self.name] = value
