@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
-from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.attributes import Checked
 from fastmlp.common.errors import instead_of_object, unknown
 from fastmlp.common.labels import as_binary, as_labels
 from fastmlp.common.validation import (
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-class Loss:
+class Loss(Checked):
     """Base class of losses.
 
     Attributes
@@ -64,11 +64,6 @@ class Loss:
     takes_labels: bool = False
     has_accuracy: bool = False
     predicts: str = "numbers"
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set what there is to set, checked; another name would go unnoticed."""
-        require_known(self, name)
-        object.__setattr__(self, name, checked(self, name, value))
 
     def __call__(self, outputs: Any, targets: Any, sample_weight: Any = None) -> float:
         """Return the loss.
@@ -169,7 +164,7 @@ class CrossEntropy(Loss):
         self.label_smoothing: float = fraction("label_smoothing", label_smoothing)
 
     @property
-    def parameter(self) -> float:  # type: ignore[override]
+    def parameter(self) -> float:  # type: ignore[override] - is a setting
         """``label_smoothing``, under the name that the kernels use."""
         return self.label_smoothing
 
@@ -205,14 +200,14 @@ class MemberCrossEntropy(Loss):
         self.n_members: int = positive_int("n_members", n_members)
 
     @property
-    def parameter(self) -> float:  # type: ignore[override]
+    def parameter(self) -> float:  # type: ignore[override] - is a setting
         """``n_members``, under the name that the kernels use."""
         return float(self.n_members)
 
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Return labels from 0 to C - 1, after checking that the outputs can be divided."""
+        """Return labels from 0 to C - 1; raise ValueError if the outputs cannot be divided."""
         n_classes = n_outputs // self.n_members
         if n_outputs % self.n_members:
             raise ValueError(f"{self!r} needs k C outputs of k members, got {n_outputs}")
@@ -265,7 +260,7 @@ class Huber(Loss):
         self.delta: float = positive("delta", delta)
 
     @property
-    def parameter(self) -> float:  # type: ignore[override]
+    def parameter(self) -> float:  # type: ignore[override] - is a setting
         """``delta``, under the name that the kernels use."""
         return self.delta
 
@@ -295,7 +290,7 @@ class Quantile(Loss):
         self.q: float = fraction("q", positive("q", q))
 
     @property
-    def parameter(self) -> float:  # type: ignore[override]
+    def parameter(self) -> float:  # type: ignore[override] - is a setting
         """``q``, under the name that the kernels use."""
         return self.q
 
@@ -312,7 +307,7 @@ class Poisson(Loss):
     def as_targets(
         self, targets: Any, n_rows: int, n_outputs: int, dtype: np.dtype, name: str = "y"
     ) -> np.ndarray:
-        """Return targets, after checking that none is negative."""
+        """Return targets; raise ValueError if one is negative."""
         array = super().as_targets(targets, n_rows, n_outputs, dtype, name)
         if array.min() < 0:
             raise ValueError(

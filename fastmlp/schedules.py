@@ -1,11 +1,11 @@
 """Learning-rate schedules. A schedule returns the rates of many consecutive steps at once."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.attributes import Checked
 from fastmlp.common.validation import fraction, non_negative, positive, positive_int
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class Schedule:
+class Schedule(Checked):
     """Base class of schedules; subclasses define `at`."""
 
     is_constant: ClassVar[bool] = False  # whether every step has the same rate
@@ -49,11 +49,6 @@ class Schedule:
         """
         create: type[Any] = cls
         return create(lr)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set what there is to set, checked; another name would go unnoticed."""
-        require_known(self, name)
-        object.__setattr__(self, name, checked(self, name, value))
 
     def rates(
         self, first_step: int, n_steps: int, steps_per_epoch: int, total_steps: int
@@ -305,7 +300,7 @@ def as_schedule(lr: "float | Schedule", name: str = "lr") -> Schedule:
 
     """
     if hasattr(lr, "rates"):
-        return lr  # type: ignore[return-value]
+        return cast("Schedule", lr)
     return Constant(non_negative(name, lr))
 
 

@@ -4,9 +4,18 @@ import inspect
 from functools import cache
 from typing import Any
 
-__all__ = ["checked", "refuse_fixing", "require_known"]
+__all__ = ["Checked", "refuse_fixing", "require_known"]
 
 _FIXES = ("trainable", "requires_grad", "frozen")
+
+
+class Checked:
+    """Base of classes whose attributes are settings: they exist, and new values are checked."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a known attribute, checked; refuse others, since a misspelt name goes unnoticed."""
+        require_known(self, name)
+        object.__setattr__(self, name, _checked(self, name, value))
 
 
 def require_known(thing: Any, name: str) -> None:
@@ -34,7 +43,7 @@ def refuse_fixing(thing: Any, name: str) -> None:
         )
 
 
-def checked(thing: Any, name: str, value: Any) -> Any:
+def _checked(thing: Any, name: str, value: Any) -> Any:
     """Return a new value for a setting as the constructor would keep it, or raise what it raises.
 
     Built-in classes only: a user's own may be constructed in any way.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import ops
-from fastmlp.common.attributes import checked, require_known
+from fastmlp.common.attributes import Checked
 from fastmlp.common.exclusive import Exclusive
 from fastmlp.common.trainable import Trainable
 from fastmlp.common.validation import non_negative, positive
@@ -21,7 +21,7 @@ _IN_USE = (
 )
 
 
-class Optimizer:
+class Optimizer(Checked):
     """Base class of optimizers.
 
     An optimizer's state belongs to the model that it trains. Given a different model, it starts
@@ -65,11 +65,6 @@ class Optimizer:
         self.max_norm: float | None = _limit("max_norm", max_norm)
         self._in_use = Exclusive(_IN_USE)
         self.reset()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set a known attribute; refuse others, since a misspelt name would go unnoticed."""
-        require_known(self, name)
-        object.__setattr__(self, name, checked(self, name, value))
 
     def hyper(self) -> dict[str, float]:
         """Return the arguments for `fastmlp.ops.hyper` other than lr, weight_decay and t."""
@@ -137,6 +132,11 @@ class Optimizer:
             Learning rate of this step. Default: the optimizer's own, if that is a number.
         fade : float, default 1.0
             What multiplies the weight decay of this step.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has a schedule and no lr is given, or its state does not fit the model.
 
         """
         if lr is None:
