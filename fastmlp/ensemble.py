@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp import export, losses
 from fastmlp.common.validation import as_weights, positive_int
+from fastmlp.formulas.functions import logistic, softmax
 from fastmlp.layers.custom import Custom
 from fastmlp.model import Sequential
 from fastmlp.storage import model_file
@@ -96,6 +97,12 @@ class Ensemble(export.Exported):
         Returns
         -------
         Ensemble
+
+        Raises
+        ------
+        ValueError
+            If there are no models, they differ in their outputs, the rows do not fit them, or no
+            model has a finite loss.
 
         """
         size, everyone = positive_int("size", size), cls(models)
@@ -261,18 +268,6 @@ class _Form(NamedTuple):
 _LEAST = np.finfo(np.float64).tiny
 
 
-def _softmax(z: np.ndarray) -> np.ndarray:
-    """exp(z_c) / sum_k exp(z_k), without overflow."""
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    return p / p.sum(axis=1, keepdims=True)
-
-
-def _logistic(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)), without overflow."""
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1.0 + small)
-
-
 def _exp(z: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         return np.exp(z)
@@ -284,8 +279,8 @@ def _log(p: np.ndarray) -> np.ndarray:
 
 _FORMS = {
     "numbers": _Form("identity", lambda z: z, lambda mean: mean),
-    "class probabilities": _Form("softmax", _softmax, _log),
-    "probabilities": _Form("logistic", _logistic, lambda p: _log(p) - _log(1.0 - p)),
+    "class probabilities": _Form("softmax", softmax, _log),
+    "probabilities": _Form("logistic", logistic, lambda p: _log(p) - _log(1.0 - p)),
     "counts": _Form("exp", _exp, _log),
 }
 

@@ -1,12 +1,11 @@
 """What importing fastmlp costs; test_architecture.py says which way imports may go."""
 
 import ast
-import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fresh import run
 
 import fastmlp
 
@@ -19,14 +18,6 @@ HEAVY = (
     *("numba", "matplotlib", "sklearn", "scipy", "rich", "pandas", "joblib", "tqdm", "pooch"),
     *("numpy.random", "hashlib"),  # a third of what all of fastmlp would take
 )
-
-
-def run(code):
-    """Run Python code in a fresh interpreter and return what it printed, as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300
-    )
-    return json.loads(done.stdout)
 
 
 def modules():

@@ -13,7 +13,6 @@ import mmap
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -22,9 +21,10 @@ import fastmlp.kernels as kernels
 from fastmlp.common.addresses import address_of
 from fastmlp.kernels.plan import op
 from fastmlp.ops import columns, ensembles, norms
-from fastmlp.ops.columns import *  # noqa: F403
-from fastmlp.ops.ensembles import *  # noqa: F403
-from fastmlp.ops.norms import *  # noqa: F403
+from fastmlp.ops.arguments import row_of, whole
+from fastmlp.ops.columns import *
+from fastmlp.ops.ensembles import *
+from fastmlp.ops.norms import *
 
 __all__ = [
     "activation",
@@ -106,7 +106,7 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     y = np.empty((len(x), weight.shape[1]), x.dtype)
     kernels.products.affine.affine_forward(
         x, weight, _or_nothing(bias, x.dtype), bias is not None, y, x.shape[1], _scratch(x.dtype),
-        _whole(y),
+        whole(y),
     )  # fmt: skip
     return y
 
@@ -137,7 +137,7 @@ def affine_backward(
     if not need_dx:
         return None
     dx = np.empty_like(x)
-    kernels.products.affine.affine_backward(dy, weight, dx, h, scratch, _whole(dx))
+    kernels.products.affine.affine_backward(dy, weight, dx, h, scratch, whole(dx))
     return dx
 
 
@@ -145,7 +145,7 @@ def activation(kind: str, x: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     """Return f(x) for the activation named ``kind``, a key of ``kernels.activations.CODES``."""
     y = x.copy()
     if kind != "identity":
-        _row_of(kernels.activations, kind).forward(x.dtype.type(alpha), y, _whole(y))
+        row_of(kernels.activations, kind).forward(x.dtype.type(alpha), y, whole(y))
     return y
 
 
@@ -155,9 +155,9 @@ def activation_backward(
     """Return ``dy * f'(x)``, given the forward pass's input x and output y."""
     dx = dy.copy()
     if kind != "identity":
-        row = _row_of(kernels.activations, kind)
+        row = row_of(kernels.activations, kind)
         saved = x if row.derivative_from == kernels.activations.elementwise.INPUT else y
-        row.backward(x.dtype.type(alpha), x.dtype.type(1), dx, saved, _whole(dx))
+        row.backward(x.dtype.type(alpha), x.dtype.type(1), dx, saved, whole(dx))
     return dx
 
 
@@ -169,7 +169,7 @@ def dropout_key(seed: int, step: int, layer: int) -> int:
 def dropout(x: np.ndarray, p: float, key: int) -> np.ndarray:
     """Return x with each element zeroed with probability p, the others times 1 / (1 - p)."""
     y = x.copy()
-    kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), _whole(y))
+    kernels.dropout.drop(y, x.dtype.type(p), np.uint64(key), whole(y))
     return y
 
 
@@ -202,7 +202,7 @@ def loss(
         Overwritten with the gradient of the mean loss.
 
     """
-    real, (n, c), row = outputs.dtype.type, outputs.shape, _row_of(kernels.losses, kind)
+    real, (n, c), row = outputs.dtype.type, outputs.shape, row_of(kernels.losses, kind)
     weights = np.ones(n, outputs.dtype) if weights is None else weights
     gradient = np.empty_like(outputs) if doutputs is None else doutputs
     row_losses, row_hits = np.empty(n), np.empty(n, np.int64)
@@ -258,7 +258,7 @@ def update(
     only where ``is_weight``.
     """
     state1, state2 = (_or_nothing(state, theta.dtype) for state in (state1, state2))
-    rule = _row_of(kernels.optimizers, kind)
+    rule = row_of(kernels.optimizers, kind)
     rule.update(theta, grad, state1, state2, 0, 0, theta.size, hyper, is_weight)
 
 
@@ -273,16 +273,6 @@ def clip_by_norm(grad: np.ndarray, max_norm: float) -> float:
 def max_norm(weight: np.ndarray, limit: float) -> None:
     """Scale each column of weight (D, H) in place so that its norm is at most ``limit``."""
     kernels.optimizers.norms.limit_column_norms(weight, float(limit), 0, weight.shape[1])
-
-
-def _row_of(kind: Any, name: str) -> Any:
-    """Return the row of that name in the table of a kind of kernels."""
-    return kind.TABLE[kind.CODES[name]]
-
-
-def _whole(matrix: np.ndarray) -> Any:
-    """Return all of a matrix as a block."""
-    return kernels.machine.links.Block(0, matrix.shape[0], 0, matrix.shape[1])
 
 
 def _or_nothing(array: np.ndarray | None, dtype: np.dtype) -> np.ndarray:

@@ -4,11 +4,10 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingImports=false
 
-from typing import Any
-
 import numpy as np
 
 import fastmlp.kernels as kernels
+from fastmlp.ops.arguments import row_of, whole
 
 __all__ = [
     "embedding",
@@ -42,7 +41,7 @@ def scale_backward(
 def mix(kind: str, x: np.ndarray, mixing: np.ndarray, alpha: float = 0.0) -> np.ndarray:
     """Return x + a (f(x) - x), given the activation f and a (D,)."""
     y = np.empty_like(x)
-    _activation(kind).mix(x.dtype.type(alpha), x, mixing, y, _whole(x))
+    row_of(kernels.activations, kind).mix(x.dtype.type(alpha), x, mixing, y, whole(x))
     return y
 
 
@@ -56,9 +55,9 @@ def mix_backward(
 ) -> np.ndarray:
     """Return dx and overwrite dmixing."""
     slopes, dx, real = np.empty_like(x), np.empty_like(x), x.dtype.type
-    keep = _activation(kind).mix_and_keep
-    keep(real(alpha), x, mixing, np.empty_like(x), slopes, dx, real(0), np.uint64(0), _whole(x))
-    kernels.cores.parametric.unmix(dy, slopes, dx, dmixing, 0, _whole(x))
+    keep = row_of(kernels.activations, kind).mix_and_keep
+    keep(real(alpha), x, mixing, np.empty_like(x), slopes, dx, real(0), np.uint64(0), whole(x))
+    kernels.cores.parametric.unmix(dy, slopes, dx, dmixing, 0, whole(x))
     return dx
 
 
@@ -137,13 +136,3 @@ def piecewise_backward(
         dy, x, weight, edges, dx, d, n_numbers, n_bins, width, 0, n
     )
     return dx
-
-
-def _activation(kind: str) -> Any:
-    """Return the row of an activation, a key of ``kernels.activations.CODES``."""
-    return kernels.activations.TABLE[kernels.activations.CODES[kind]]
-
-
-def _whole(matrix: np.ndarray) -> Any:
-    """Return the block that is the whole of a matrix."""
-    return kernels.machine.links.Block(0, matrix.shape[0], 0, matrix.shape[1])
