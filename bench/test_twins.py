@@ -101,7 +101,9 @@ class Reference:
             steps.append(loss.item())
             return loss
 
-        in_order = lambda n, rows, device=None: torch.arange(rows).repeat(n, 1)  # noqa: E731
+        def in_order(n: int, rows: int, device: Any = None) -> Any:
+            return torch.arange(rows).repeat(n, 1)
+
         monkeypatch.setattr(data, "batch_randperm", in_order)
         monkeypatch.setattr(nn_creator.NNCreator, "create_model", created)
         monkeypatch.setattr(lightning_modules.TabNNModule, "training_step", stepped)

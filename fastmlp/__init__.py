@@ -12,7 +12,7 @@ A first example::
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastmlp.api import *  # noqa: F403
+    from fastmlp.api import *
 
 __version__ = "0.1.0"
 

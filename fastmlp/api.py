@@ -13,14 +13,14 @@ from fastmlp.layers import (
     members,
     normalization,
 )
-from fastmlp.layers.activations import *  # noqa: F403
-from fastmlp.layers.columns import *  # noqa: F403
-from fastmlp.layers.embeddings import *  # noqa: F403
-from fastmlp.layers.members import *  # noqa: F403
-from fastmlp.layers.normalization import *  # noqa: F403
+from fastmlp.layers.activations import *
+from fastmlp.layers.columns import *
+from fastmlp.layers.embeddings import *
+from fastmlp.layers.members import *
+from fastmlp.layers.normalization import *
 from fastmlp.model import Sequential
 from fastmlp.optimizers import SGD, adaptive
-from fastmlp.optimizers.adaptive import *  # noqa: F403
+from fastmlp.optimizers.adaptive import *
 from fastmlp.saving import load
 from fastmlp.sweep.halving import search
 from fastmlp.training.callbacks import Callback

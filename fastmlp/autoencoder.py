@@ -201,10 +201,11 @@ class _Tied(Layer):
         dy = self._enter_gradient(dy)
         gradient, of_encoder = self.grads["weight"], np.empty_like(self._transposed)
         dcode = ops.affine_backward(dy, self._code, self.params["weight"], gradient)
-        # without need_dx=False there is always an input gradient
-        dx = ops.affine_backward(dcode, self._x, self._transposed, of_encoder)  # type: ignore[arg-type]
+        assert dcode is not None, "only need_dx=False gives None"
+        dx = ops.affine_backward(dcode, self._x, self._transposed, of_encoder)
+        assert dx is not None, "only need_dx=False gives None"
         gradient += of_encoder.T
-        return self._leave(dx)  # type: ignore[arg-type]
+        return self._leave(dx)
 
     @property
     def input_width(self) -> int:

@@ -45,7 +45,7 @@ def test_a_dataset_cannot_be_changed():
     ours = datasets.digits()
 
     with pytest.raises(dataclasses.FrozenInstanceError):
-        ours.name = "other"  # pyright: ignore
+        ours.name = "other"  # pyright: ignore[reportAttributeAccessIssue] - it is refused
 
 
 def test_repr_of_a_dataset_shows_sizes_but_no_rows():

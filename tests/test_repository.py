@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -34,6 +35,20 @@ def test_the_workflow_runs_every_python_that_the_package_declares():
 
     assert set(re.findall(r'"(3\.\d+)"', matrix)) == set(declared)
     assert PROJECT["requires-python"] == f">={min(declared, key=lambda v: int(v[2:]))}"
+
+
+def test_what_a_checker_passes_over_has_a_reason():
+    """The reason stands behind the rule's name, or in a comment on the line above."""
+    bare = []
+    for folder in ("fastmlp", "kernels", "bench", "tests", ".ci"):
+        for path in sorted({*(CHECKOUT / folder).rglob("*.py")} - {Path(__file__)}):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            for above, line in pairwise(["", *lines]):
+                passed_over = re.search(r"# (type: ignore|pyright: ignore|noqa\b)", line)
+                has_reason = re.search(r"(ignore\[[\w-]+\]|noqa: \w+)(,| -| +#) \w", line)
+                if passed_over and not has_reason and not above.strip().startswith("#"):
+                    bare.append(f"{path.relative_to(CHECKOUT)}: {line.strip()}")
+    assert not bare
 
 
 def test_files_that_the_readme_links_to_exist():

@@ -86,7 +86,7 @@ def open_descriptors() -> None:
 def safe_output() -> Generator[Output]:
     """Wrap standard output and error in an `Output`; yield the one for standard output."""
     streams = sys.stdout, sys.stderr
-    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
     output = Output(streams[0] or nowhere, "standard output")
     errors = Output(streams[1] or nowhere)
     sys.stdout, sys.stderr = output, errors

@@ -41,8 +41,10 @@ class Arrays(dict[str, np.ndarray]):
         for name, value in values.items():
             self[name] = value
 
+    # dict.update and |= would replace the arrays and take more kinds of arguments.
     update = assign  # type: ignore[assignment]
 
+    # dict's may return any mapping.
     def __ior__(self, values: Mapping[str, Any]) -> "Arrays":  # type: ignore[override]
         """Copy each value into the array with its name."""
         self.assign(values)

@@ -1,16 +1,16 @@
 """Layers. Each has `forward` and `backward`, and dicts of arrays, `params` and `grads`."""
 
 from fastmlp.layers import activations, columns, embeddings, members, normalization
-from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.layers.activations import *
 from fastmlp.layers.activations import ACTIVATIONS, Activation
 from fastmlp.layers.base import Layer
-from fastmlp.layers.columns import *  # noqa: F403
+from fastmlp.layers.columns import *
 from fastmlp.layers.dropout import Dropout
-from fastmlp.layers.embeddings import *  # noqa: F403
+from fastmlp.layers.embeddings import *
 from fastmlp.layers.flatten import Flatten
 from fastmlp.layers.linear import Linear
-from fastmlp.layers.members import *  # noqa: F403
-from fastmlp.layers.normalization import *  # noqa: F403
+from fastmlp.layers.members import *
+from fastmlp.layers.normalization import *
 from fastmlp.layers.normalization import NORMALIZATIONS
 
 __all__ = [

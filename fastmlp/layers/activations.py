@@ -84,7 +84,7 @@ class LeakyReLU(Activation):
         self.negative_slope = negative_slope
 
     @property
-    def alpha(self) -> float:  # type: ignore[override]
+    def alpha(self) -> float:  # type: ignore[override] - is a setting
         """``negative_slope``, under the name that the kernels use."""
         return self.negative_slope
 

@@ -105,7 +105,7 @@ class Layer:
         """Parameters by name. Assign to them or edit them in place; the next call uses them."""
         if self._params is None:
             self.ensure_values(self.seed)
-        return self._params  # type: ignore[return-value]
+        return self._params  # type: ignore[return-value] - ensure_values has set it
 
     @params.setter
     def params(self, values: Mapping[str, Any]) -> None:
@@ -230,7 +230,8 @@ class Layer:
         """Return rows in the given shape (default: the input's) and in the input's dtype."""
         dtype = self._dtype if self._store is None else rows.dtype
         shape = self._shape if shape is None else shape
-        return rows.reshape(shape).astype(dtype, copy=False)  # type: ignore[arg-type]
+        assert shape is not None, "_enter has kept the shape of the input"
+        return rows.reshape(shape).astype(dtype, copy=False)
 
     def _working_dtype(self) -> np.dtype:
         """Return the dtype of this layer's arrays, after widening them to the input's if needed."""

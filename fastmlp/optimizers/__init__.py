@@ -14,7 +14,7 @@ from typing import Any
 
 from fastmlp.common.errors import instead_of_object, unknown
 from fastmlp.optimizers import adaptive
-from fastmlp.optimizers.adaptive import *  # noqa: F403
+from fastmlp.optimizers.adaptive import *
 from fastmlp.optimizers.adaptive import ADAPTIVE
 from fastmlp.optimizers.base import Optimizer
 from fastmlp.optimizers.sgd import SGD

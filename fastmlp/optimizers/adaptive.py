@@ -41,7 +41,7 @@ class RMSprop(Optimizer):
         self.eps_in_root: bool = bool(eps_in_root)
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:  # type: ignore[override] - depends on a setting
         """The update's name in `fastmlp.ops.update`, which depends on the place of eps."""
         return "rmsprop_in_root" if self.eps_in_root else "rmsprop"
 
@@ -108,8 +108,15 @@ class AdamW(Adam):
         clip_norm: float | None = None,
         max_norm: float | None = None,
     ):
-        limits = {"weight_decay": weight_decay, "clip_norm": clip_norm, "max_norm": max_norm}
-        super().__init__(lr, beta1, beta2, eps, **limits)  # type: ignore[arg-type]
+        super().__init__(
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            max_norm=max_norm,
+        )
 
 
 class Adagrad(Optimizer):

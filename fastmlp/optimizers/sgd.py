@@ -37,14 +37,14 @@ class SGD(Optimizer):
             raise ValueError("nesterov needs a momentum above 0, for example momentum=0.9")
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:  # type: ignore[override] - depends on a setting
         """The update's name in `fastmlp.ops.update`: sgd, momentum or nesterov."""
         if not self.momentum:
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"
 
     @property
-    def state_names(self) -> tuple[str, ...]:  # type: ignore[override]
+    def state_names(self) -> tuple[str, ...]:  # type: ignore[override] - depends on a setting
         """The velocity, if there is momentum."""
         return ("velocity",) if self.momentum else ()
 

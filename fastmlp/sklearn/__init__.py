@@ -15,7 +15,7 @@ What trains many networks trains them side by side, a whole network on each thre
 """
 
 try:
-    import sklearn  # noqa: F401
+    import sklearn  # noqa: F401 - to see whether it is there
 except ModuleNotFoundError as error:
     if error.name != "sklearn":
         raise

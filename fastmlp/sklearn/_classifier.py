@@ -135,6 +135,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
 
+        Raises
+        ------
+        ValueError
+            If the first call has no classes, a label is not one of them, or the loss diverges.
+
         """
         if classes is not None:
             check_objects(np.asarray(classes), "classes")

@@ -46,7 +46,7 @@ if os.name == "nt":
         return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
 
     def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined] - Windows
 
 else:
     import fcntl

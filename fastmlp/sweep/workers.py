@@ -87,7 +87,8 @@ class _Worker:
         try:
             process = self._at_work()
             _send(process.stdin, settings)
-            return pickle.load(process.stdout)  # type: ignore[arg-type]
+            assert process.stdout is not None, "it is a pipe"
+            return pickle.load(process.stdout)
         except Exception as error:  # the pipe broke, or the answer is cut off or unreadable
             return Failed(self._why_lost(process, error))
 

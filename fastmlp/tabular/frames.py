@@ -140,7 +140,8 @@ def raw_columns(X: Any, names: Sequence[str] | None = None) -> Iterator[RawColum
     array = None if frame is not None else _matrix(X)
     for name in wanted:
         if frame is None:
-            yield _of_array(name, array[:, places[name]])  # type: ignore[index]
+            assert array is not None, "what is no frame is a matrix"
+            yield _of_array(name, array[:, places[name]])
         else:
             yield _of_series(name, frame[:, places[name]])
 

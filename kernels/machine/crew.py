@@ -132,7 +132,7 @@ class _Other:
         self._thread.join()
         for stream in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # nobody read what was left in it
-                stream.close()  # type: ignore[union-attr]
+                stream.close()  # type: ignore[union-attr] - both are pipes
         self._process.wait()
 
 

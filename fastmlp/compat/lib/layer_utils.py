@@ -121,6 +121,7 @@ class _Gathered(dict[str, Any]):
         owner[name] = value
         super().__setitem__(name, value)
 
+    # dict's has overloads, for the same arguments.
     def update(self, values: Any = (), **named: Any) -> None:  # type: ignore[override]
         """Set each of the values."""
         for name, value in dict(values, **named).items():
