@@ -11,7 +11,10 @@ __all__ = ["check_model", "model_gradients", "numerical_gradient", "relative_err
 
 
 def relative_error(a: Any, b: Any) -> float:
-    """Return the largest |a - b| / max(1e-8, |a| + |b|) of any element; 0.0 for empty arrays."""
+    """Return the largest |a - b| / max(1e-8, |a| + |b|) of any element; 0.0 for empty arrays.
+
+    Raises ValueError if the arrays a and b, which may have any dtype, differ in shape.
+    """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"both arrays must have the same shape, got {a.shape} and {b.shape}")

@@ -73,12 +73,12 @@ DATA = (
         commands=("train", "sweep", "predict", "evaluate"),
     ),
     *(
-        Option(name, "table", text, names, "NAME,NAME", repeated=True)
-        for name, text in (
-            ("drop", "columns to leave out"),
-            ("categorical", "columns to read as categories"),
-            ("numeric", "columns to read as numbers"),
-            ("missing", "texts that stand for a missing value, in addition to NA, ? and the like"),
+        Option(name, "table", text, names, metavar, repeated=True)
+        for name, metavar, text in (
+            ("drop", "NAME,NAME", "columns to leave out"),
+            ("categorical", "NAME,NAME", "columns to read as categories"),
+            ("numeric", "NAME,NAME", "columns to read as numbers"),
+            ("missing", "TEXT,TEXT", "texts that stand for a missing value, besides NA and ?"),
         )
     ),
 )

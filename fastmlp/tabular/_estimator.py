@@ -275,6 +275,12 @@ class TableEstimator(Exported, BaseEstimator):
 
         It is how much worse the score on the validation rows becomes if the column is shuffled
         (mean of five times). Computed when first asked for.
+
+        Raises
+        ------
+        AttributeError
+            If there are no validation rows: before ``fit``, and for a loaded model.
+
         """
         if "_importances" not in vars(self):
             if self._held_out is None:
