@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.ranks import Ranks, ranked
 from bench.table_methods import METHODS, TWINS
-from bench.table_suite import TABLES
+from bench.table_suite import ALL_TABLES
 
 __all__ = ["Errors", "markdown", "ranks", "relative"]
 
@@ -64,7 +64,7 @@ def ranks(records: list[Record]) -> Ranks | None:
     """Rank the methods that have errors on every table with errors, by the splits of all."""
     good = [r for r in records if r.get("skipped") is None and "failed" not in r]
     errors = errors_of(good)
-    tables = [t for t in TABLES if any(table == t for table, _ in errors)]
+    tables = [t for t in ALL_TABLES if any(table == t for table, _ in errors)]
     complete = [m for m in METHODS if all(errors.get((t, m)) for t in tables)]
     rows = []
     for table in tables:
@@ -132,7 +132,7 @@ def _twins(errors: Errors, records: list[Record]) -> str:
     ]
     for method, twin in TWINS.items():
         ratios, speeds = [], []
-        for table in TABLES:
+        for table in ALL_TABLES:
             ours, theirs = errors.get((table, method), {}), errors.get((table, twin), {})
             common = sorted(ours.keys() & theirs.keys())
             if not common:
@@ -170,7 +170,7 @@ def _seconds(records: list[Record]) -> str:
         for step in ("fit", "predict"):
             form = ".1f" if step == "fit" else ".3f"
             lines = [f"| {step}: {what} | {' | '.join(methods)} |", f"|---|{'---|' * len(methods)}"]
-            for table in TABLES:
+            for table in ALL_TABLES:
                 found = [_median(own, table, m, f"{step}_{kind}", n) for m in methods]
                 if any(value is not None for value in found):
                     cells = ["" if value is None else format(value, form) for value in found]
@@ -230,5 +230,7 @@ def _left_out(records: list[Record]) -> str:
 
 def _tables(errors: Errors, kind: str) -> list[str]:
     return [
-        t for t, table in TABLES.items() if table.kind == kind and any(t == a for a, _ in errors)
+        t
+        for t, table in ALL_TABLES.items()
+        if table.kind == kind and any(t == a for a, _ in errors)
     ]

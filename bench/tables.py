@@ -20,7 +20,7 @@ from bench.children import CHECKOUT, SPINNING
 from bench.progress import status
 from bench.table_job import Job
 from bench.table_methods import METHODS
-from bench.table_suite import MOST_ROWS, TABLES
+from bench.table_suite import ALL_TABLES, MOST_ROWS, TABLES
 from fastmlp.cli.destinations import check_file
 from fastmlp.cli.parsing import Parser, number, whole_number
 from fastmlp.engine.threads import available
@@ -180,7 +180,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     except (ValueError, OSError) as problem:
         parser.error(str(problem))
     for what, chosen, known in (
-        ("table", options.tables, TABLES),
+        ("table", options.tables, ALL_TABLES),
         ("method", options.methods, METHODS),
     ):
         for name in chosen:

@@ -104,6 +104,24 @@ def test_rare_categories_share_a_code_with_unknown_ones():
     assert "all but the 2 most frequent share a code" in line(encoder)
 
 
+def test_of_many_categories_those_in_few_rows_share_a_code():
+    frequent = [f"town {number:03}" for number in range(120)]  # in five rows each
+    rare = [f"village {number}" for number in range(30)]  # in four
+
+    encoder, encoded = column(frequent * 5 + rare * 4)
+
+    assert encoder.categories["it"] == (*frequent, "(other)")
+    np.testing.assert_array_equal(encoded.codes[600:, 0], 121)
+
+
+def test_the_most_frequent_categories_have_a_code_even_if_they_are_rare():
+    streets = [f"street {number:03}" for number in range(110)]
+
+    encoder, _ = column([*streets, *streets, "street 108"])
+
+    assert encoder.categories["it"] == (*streets[:99], "street 108", "(other)")
+
+
 def test_truth_values_are_categories_however_they_are_spelled_later():
     encoder, encoded = column([True, False, None, True, True])
 

@@ -55,7 +55,7 @@ def test_the_summary_tells_how_each_column_was_read(classifier):
     assert lines[1:3] == ["span: number, 15 missing", "nest: category, 3 texts, 12 missing"]
     assert lines[3].startswith("seen: date as year, month, day, weekday, number")
     assert lines[4] == "adult: category, 2 texts"
-    assert lines[5].startswith("1 network realmlp-td: validation accuracy ")
+    assert lines[5].startswith("4 networks mixed: validation accuracy ")
 
 
 def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads():
@@ -68,6 +68,15 @@ def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads():
     ]
 
     np.testing.assert_array_equal(*probabilities)
+
+
+def test_the_default_is_two_networks_of_each_of_two_kinds(classifier):
+    networks = [row for row in classifier.leaderboard_ if row["model"] != "ensemble"]
+
+    kinds = sorted(row["settings"].split()[0] for row in networks)
+
+    assert kinds == ["RealMLP-TD", "RealMLP-TD", "plain", "plain"]
+    assert {row["weight"] for row in networks} == {0.25}
 
 
 def test_an_ensemble_averages_its_networks():
@@ -84,7 +93,7 @@ def test_an_ensemble_averages_its_networks():
 def test_folds_give_predictions_of_networks_that_did_not_see_a_row():
     frame, _, grams = birds(90)
 
-    regressor = TabularRegressor(n_cv=3, random_state=0).fit(frame, grams)
+    regressor = TabularRegressor("realmlp-td-s", n_cv=3, random_state=0).fit(frame, grams)
 
     held_out = regressor.out_of_fold_
     error = np.sqrt(np.mean((held_out - grams) ** 2))
@@ -93,7 +102,11 @@ def test_folds_give_predictions_of_networks_that_did_not_see_a_row():
     assert len(regressor.leaderboard_) == 4
 
 
-def test_rows_that_no_network_left_out_have_no_held_out_prediction(classifier):
+def test_rows_that_no_network_left_out_have_no_held_out_prediction():
+    frame, species, _ = birds()
+
+    classifier = TabularClassifier("realmlp-td-s", random_state=0).fit(frame, species)
+
     known = ~np.isnan(classifier.out_of_fold_).any(axis=1)
 
     assert known.sum() == pytest.approx(32, abs=2)
@@ -114,7 +127,8 @@ def test_given_validation_rows_decide():
     frame, species, _ = birds(80)
     val, val_species, _ = birds(40, seed=2)
 
-    fitted = TabularClassifier(random_state=0).fit(frame, species, val, val_species)
+    fitted = TabularClassifier(n_ensemble=1, random_state=0)
+    fitted.fit(frame, species, val, val_species)
 
     accuracy = np.mean(fitted.predict(val) == val_species)
     assert fitted.validation_score_ == pytest.approx(accuracy)
@@ -125,7 +139,7 @@ def test_given_validation_rows_decide():
 def test_another_metric_decides_which_epoch_is_the_best(metric):
     frame, species, _ = birds(80)
 
-    fitted = TabularClassifier(metric=metric, random_state=0).fit(frame, species)
+    fitted = TabularClassifier(metric=metric, n_ensemble=1, random_state=0).fit(frame, species)
 
     member = fitted._held_out[0].members[0]
     sign = -1 if metric == "log_loss" else 1
@@ -138,7 +152,7 @@ def test_another_metric_decides_which_epoch_is_the_best(metric):
 def test_the_accuracy_decides_among_epochs_only_if_it_is_asked_for(metric, column, best):
     frame, species, _ = birds(80)
 
-    fitted = TabularClassifier(metric=metric, random_state=0).fit(frame, species)
+    fitted = TabularClassifier(metric=metric, n_ensemble=1, random_state=0).fit(frame, species)
 
     history = fitted._held_out[0].members[0].history
     assert history.best_epoch == np.flatnonzero(history[column] == best(history[column]))[-1]
@@ -159,7 +173,10 @@ def test_class_weights_shift_the_decision():
     X, y = rng.normal(size=(300, 1)), rng.random(300) < 0.3
 
     plain, shifted = (
-        TabularClassifier(class_weight=weight, random_state=0).fit(X, y).predict(X).mean()
+        TabularClassifier(n_ensemble=1, class_weight=weight, random_state=0)
+        .fit(X, y)
+        .predict(X)
+        .mean()
         for weight in (None, {True: 20.0, False: 1.0})
     )
 
@@ -173,7 +190,9 @@ def test_rows_of_weight_zero_do_not_matter():
     weight = np.r_[np.ones(60), np.zeros(20)]
 
     first, second = (
-        TabularClassifier(random_state=0).fit(frame, y, sample_weight=weight).predict_proba(frame)
+        TabularClassifier(n_ensemble=1, random_state=0)
+        .fit(frame, y, sample_weight=weight)
+        .predict_proba(frame)
         for y in (species, wrong)
     )
 
@@ -257,7 +276,9 @@ def test_scikit_learns_cross_validation_takes_frames():
     frame, species, _ = birds(90)
     table = pandas.DataFrame(frame.to_dict(as_series=False))
 
-    scores = cross_val_score(TabularClassifier(random_state=0), table, species, cv=3)
+    scores = cross_val_score(
+        TabularClassifier("realmlp-td-s", random_state=0), table, species, cv=3
+    )
 
     assert scores.min() > 0.5
 

@@ -297,6 +297,28 @@ def test_networks_of_a_pack_differ_by_their_number():
     assert len({methods.described(number) for number in range(12)}) == 12
 
 
+@pytest.mark.parametrize(("n_rows", "patience"), [(90, 200), (700, 67), (3300, 16)])
+def test_plain_networks_wait_for_enough_steps(n_rows, patience):
+    rows, y = table(n_rows, 0)
+
+    recipe = methods.prepare("pack", rows, y, number=1)
+
+    assert recipe.patience == patience
+
+
+@pytest.mark.parametrize("n_classes", [0, 4])
+def test_mixed_networks_are_a_realmlp_and_a_plain_one_by_turns(n_classes):
+    rows, y = table(70, n_classes)
+
+    def model(method, number):
+        recipe = methods.prepare(method, rows, y, n_classes=n_classes, seed=2, number=number)
+        return recipe.model
+
+    for number in range(5):
+        np.testing.assert_array_equal(model("mixed", number).theta, model("pack", number % 2).theta)
+    np.testing.assert_array_equal(model("mixed", 0).theta, model("realmlp-td", 0).theta)
+
+
 @pytest.mark.parametrize("number", [1, 4, 9])
 def test_a_number_stands_for_the_same_settings_whatever_the_seed(number):
     rows, y = table(60, 3)

@@ -36,6 +36,20 @@ def test_networks_of_a_fold_have_the_same_rows_and_other_seeds():
     np.testing.assert_array_equal(found[1].val, found[4].val)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "turns"),
+    [
+        ({"n_networks": 7, "n_cv": None}, [0, 1, 2, 3, 4, 5, 6]),
+        ({"n_networks": 2, "n_cv": 3}, [0, 0, 0, 1, 1, 1]),
+        ({"n_networks": 6, "n_cv": None, "keep_folds": True}, [0, 0, 0, 0, 0, 1]),
+    ],
+)
+def test_turns_are_counted_in_each_fold_that_is_kept(arguments, turns):
+    found = parts(30, None, given=False, seed=4, **arguments)
+
+    assert [part.turn for part in found] == turns
+
+
 def test_given_validation_rows_leave_all_others_for_training():
     (part,) = parts(8, None, n_networks=1, n_cv=None, given=True, seed=0)
 

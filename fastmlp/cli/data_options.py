@@ -109,7 +109,8 @@ LEARNING = (
         "number of networks whose predictions are averaged; pack chooses the best of so many",
         whole_number(1),
         "N",
-        shown_default="1, or 30 with pack; with --time-limit, as many as there is time for",
+        shown_default="4 with mixed, 30 with pack, else 1; with --time-limit, as many as there is "
+        "time for",
         search=Search(),
         argument="n_ensemble",
     ),

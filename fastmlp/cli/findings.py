@@ -72,12 +72,16 @@ def of_table(
     member = built.learned.members[0]
     n = found["n_networks"]
     metric = built.model.metric
-    by_loss = metric.name == "accuracy" and monitored(member.recipe, metric) == "val_loss"
-    decides = "loss" if by_loss else metric.label
+    decides = {
+        "loss"
+        if metric.name == "accuracy" and monitored(each.recipe, metric) == "val_loss"
+        else metric.label: None
+        for each in built.learned.members
+    }
     settings = [
         ("method", found["method"]),
         ("networks", f"{n}, {found['n_parameters']:,} parameters in all"),
-        ("best epoch decided by", f"{decides} of the validation rows"),
+        ("best epoch decided by", f"{' or '.join(decides)} of the validation rows"),
         ("training", f"{counted(found['epochs'], 'epoch')} in {found['train_seconds']:.1f} s"),
         ("network" if n == 1 else "first network", repr(member.recipe.model)),
         ("trained by", _call(member.recipe.options)),

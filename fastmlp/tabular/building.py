@@ -7,7 +7,7 @@ import numpy as np
 
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.learning import Learned, Trained, learn
-from fastmlp.tabular.methods import described
+from fastmlp.tabular.methods import DIFFERING, described, settings_of
 from fastmlp.tabular.model import TableModel
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
@@ -113,6 +113,7 @@ def _row(number: int, network: Trained, plan: Plan) -> dict[str, Any]:
         "best_epoch": member.history.best_epoch,
         "seconds": round(member.seconds, 3),
     }
-    if plan.method == "pack":
-        row |= {"weight": round(network.weight, 4), "settings": described(network.part.turn)}
+    if plan.method in DIFFERING:
+        settings = described(settings_of(plan.method, network.part.turn))
+        row |= {"weight": round(network.weight, 4), "settings": settings}
     return row

@@ -9,10 +9,10 @@ import numpy as np
 from fastmlp.common.errors import counted, unknown
 from fastmlp.common.validation import positive_int
 from fastmlp.datasets.column import RowNumbers, Rules, listed
-from fastmlp.datasets.encode import MAX_CATEGORIES
 from fastmlp.tabular import fitting
 from fastmlp.tabular.columns import CategoryColumn, FittedColumn, MomentColumn, NumberColumn
 from fastmlp.tabular.description import from_config, to_config
+from fastmlp.tabular.fitting import MAX_CATEGORIES
 from fastmlp.tabular.frames import (
     RawColumn,
     column_names,
@@ -62,9 +62,10 @@ class TableEncoder:
       thousands separators, currencies or percent signs.
     - *Dates* become year, month, day, weekday, hour and the number of days since their median, as
       far as these differ between rows; times such as 12:30 become seconds.
-    - *Categories* (other texts, truth values, categorical types) become codes. If there are more
-      than ``max_categories``, the rarer ones share a code, also with those that are first seen
-      after `fit`. Otherwise unknown categories count as missing.
+    - *Categories* (other texts, truth values, categorical types) become codes. Of more than 100,
+      those in fewer than five rows share a code, except for the 100 most frequent ones; and no
+      more than ``max_categories`` have one of their own. Where a code is shared, categories that
+      are first seen after `fit` have it too; otherwise these count as missing.
     - Columns are *left out* if they have no value, the same value in every row, a different text
       in nearly every row, or just number the rows.
 
@@ -76,7 +77,7 @@ class TableEncoder:
         Columns to leave out.
     missing : sequence of str, optional
         Additional texts or numbers that mean a missing value, in any column.
-    max_categories : int, default 100
+    max_categories : int, default 256
         The largest number of categories of a column that have a code of their own.
 
     Attributes

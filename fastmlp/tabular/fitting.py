@@ -24,7 +24,18 @@ from fastmlp.tabular.columns import (
 from fastmlp.tabular.frames import RawColumn
 from fastmlp.tabular.reading import Notation, as_texts, numbers_of
 
-__all__ = ["dropped", "fit_columns"]
+__all__ = ["MAX_CATEGORIES", "dropped", "fit_columns"]
+
+MAX_CATEGORIES = 256
+"""The largest number of categories of a column with a code of their own, unless the user says."""
+
+_ALWAYS_KEPT = 100
+"""So many of the most frequent categories have a code of their own, however rare they are."""
+
+_ENOUGH_ROWS = 5
+"""A category in so many rows has a code of its own, such as a country in a table by country and
+year: if rare ones share theirs, the error is twice as large there. Of fewer rows little can be
+learned."""
 
 
 def fit_columns(
@@ -113,15 +124,17 @@ def _fitted(column: Column, kind: str, max_categories: int, *, fallback: bool) -
 
 
 def _category(column: Column, max_categories: int) -> CategoryColumn:
-    """Keep the most frequent categories; code 0 is for missing values."""
+    """Keep the categories that are frequent enough; code 0 is for missing values."""
     read_as = column.read_as
     names = list(column.categories or ())
     counts = np.bincount(column.values, minlength=len(names))
     has_missing = names[:1] == [""]
     known = np.arange(int(has_missing), len(names))
-    if len(known) <= max_categories:
+    n_frequent = int((counts[known] >= _ENOUGH_ROWS).sum())
+    n_kept = min(max(n_frequent, _ALWAYS_KEPT), max_categories)
+    if len(known) <= n_kept:
         return CategoryColumn(read_as.name, read_as.description, tuple(names[has_missing:]))
-    frequent = known[np.argsort(-counts[known], kind="stable")[:max_categories]]
+    frequent = known[np.argsort(-counts[known], kind="stable")[:n_kept]]
     categories = tuple(names[place] for place in np.sort(frequent))
-    how = f"{read_as.description}, all but the {max_categories} most frequent share a code"
+    how = f"{read_as.description}, all but the {n_kept} most frequent share a code"
     return CategoryColumn(read_as.name, how, categories, shared=True)

@@ -11,6 +11,7 @@ from fastmlp.engine.interrupt import Interrupt
 from fastmlp.tabular.affordable import affordable
 from fastmlp.tabular.choosing import chosen_weights
 from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.methods import N_KINDS
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import N_FOLDS, Part, parts
@@ -21,6 +22,10 @@ __all__ = ["HeldOut", "Learned", "Trained", "learn"]
 
 MOST_NETWORKS = 32
 """With a time limit and no number of networks, no more are trained: they must also predict."""
+
+MIXED_SIZE = 4
+"""Networks of the method "mixed", without a time limit or a number of networks: two of each kind,
+or with ``n_cv`` one of each kind for each fold. See docs/tables.md."""
 
 PACK_SIZE = 6
 """Networks of a pack for each fold, without a time limit or a number of networks."""
@@ -152,10 +157,14 @@ def _n_networks(plan: Plan) -> int:
     """Return how many networks to train, for each fold of ``n_cv`` if there are such."""
     if plan.n_networks is not None:
         return plan.n_networks
-    if plan.method != "pack":
-        return 1 if plan.deadline is None else MOST_NETWORKS
-    n_settings = PACK_SIZE if plan.deadline is None else MOST_NETWORKS
-    return n_settings if plan.n_cv else n_settings * N_FOLDS
+    if plan.method == "pack":
+        n_settings = PACK_SIZE if plan.deadline is None else MOST_NETWORKS
+        return n_settings if plan.n_cv else n_settings * N_FOLDS
+    if plan.deadline is not None:
+        return MOST_NETWORKS
+    if plan.method == "mixed":
+        return N_KINDS if plan.n_cv else MIXED_SIZE
+    return 1
 
 
 def _weighted(

@@ -25,7 +25,8 @@ class Part:
         Networks with the same number have the same rows.
     seed : int
     turn : int
-        How many networks each fold had before this one.
+        How many networks there are before this one, for each fold if folds are kept. It tells
+        which settings the network has, if its method has several.
 
     """
 
@@ -82,7 +83,8 @@ def parts(
             fold_of = folds(n_rows, labels, n_folds, seed + turn)
         number = fold if keep_folds else index
         val = np.flatnonzero(fold_of == fold)
-        found.append(Part(np.flatnonzero(fold_of != fold), val, number, seed + index, turn))
+        train, own_turn = np.flatnonzero(fold_of != fold), turn if keep_folds else index
+        found.append(Part(train, val, number, seed + index, own_turn))
     return found
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from fastmlp.engine import threads
 from fastmlp.engine.interrupt import Interrupt
+from fastmlp.tabular.methods import settings_of
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
@@ -37,7 +38,7 @@ class Trainer:
     ):
         self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
         self.interrupt, self.halt = interrupt, Halt()
-        self.turns: set[int] = set()  # of all networks that have begun
+        self.settings: set[int] = set()  # of all networks that have begun
         self.deadline, self.least = None, 0.0
         if plan.deadline is not None:
             limit = plan.deadline - time.monotonic()
@@ -106,7 +107,7 @@ class Trainer:
         halted: HaltedRun | None = None,
     ) -> Member:
         """Train a network; ``halted`` ends it if another thread than the main one trains it."""
-        self.turns.add(part.turn)
+        self.settings.add(settings_of(self.plan.method, part.turn))
         keeps = self.plan.checkpoint
         callbacks = [*self.plan.callbacks]
         callbacks += [] if halted is None else [halted]
@@ -137,7 +138,7 @@ class Trainer:
             m.around + share * (m.seconds - m.around - m.history.compile_seconds)
             for m in done.values()
         )
-        if self.plan.method == "pack" and part.turn not in self.turns:
+        if settings_of(self.plan.method, part.turn) not in self.settings:
             # other layers may need other kernels
             needs += max(member.history.compile_seconds for member in done.values())
         return time.monotonic() + needs <= self.deadline

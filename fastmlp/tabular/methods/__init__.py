@@ -22,7 +22,8 @@ the first values of some weights. A recipe has parts, all of which can be saved:
 
 With ``n_classes=0`` the target is a number.
 
-The networks of the method "pack" differ by their ``number``, for an ensemble of the best of them.
+The networks of "mixed" and "pack" differ by their ``number``: the former are those of a pack that
+have number 0 and 1, by turns.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ import numpy as np
 
 from fastmlp.common.errors import unknown
 from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
-from fastmlp.tabular.methods.pack import described, pack_network
+from fastmlp.tabular.methods.pack import N_KINDS, described, pack_network
 from fastmlp.tabular.methods.quantiles import QuantileInputs
 from fastmlp.tabular.methods.realmlp_td import realmlp_td
 from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
@@ -41,14 +42,17 @@ from fastmlp.tabular.methods.targets import Targets
 
 __all__ = [
     "DEFAULT_METHOD",
+    "DIFFERING",
     "INPUTS",
     "METHODS",
+    "N_KINDS",
     "EncodedRows",
     "Inputs",
     "Recipe",
     "Targets",
     "described",
     "prepare",
+    "settings_of",
 ]
 
 INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
@@ -56,16 +60,19 @@ INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
 }
 """The kinds of inputs by name, for files."""
 
-_METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
+_ALIKE: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
     "realmlp-td": realmlp_td,
     "tabm-mini": tabm_mini,
 }
 
-METHODS = (*_METHODS, "pack")
+DIFFERING = ("mixed", "pack")
+"""The names of the methods whose networks have different settings."""
+
+METHODS = (*_ALIKE, *DIFFERING)
 """The names of the methods."""
 
-DEFAULT_METHOD = "realmlp-td"
+DEFAULT_METHOD = "mixed"
 """The one of them that is used unless the user chooses."""
 
 
@@ -92,11 +99,18 @@ def prepare(
     seed : int, default 0
         Seed of the first weights, the row order and dropout.
     number : int, default 0
-        Which network of a pack; of other methods, all have the same settings.
+        Which network of "mixed" or a pack; of other methods, all have the same settings.
 
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    if method == "pack":
-        return pack_network(rows, y, n_classes, seed, number)
-    return _METHODS[method](rows, y, n_classes, seed)
+    if method in _ALIKE:
+        return _ALIKE[method](rows, y, n_classes, seed)
+    return pack_network(rows, y, n_classes, seed, settings_of(method, number))
+
+
+def settings_of(method: str, number: int) -> int:
+    """Return which of its method's settings a network has, by its number."""
+    if method == "mixed":
+        return number % N_KINDS
+    return number if method == "pack" else 0

@@ -5,6 +5,7 @@ better than the best network tuned at length. A pack here has networks of two fa
 and plain ones on piecewise-linear embeddings, because members of one family err alike.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,19 @@ from fastmlp.tabular.methods.realmlp_td_s import realmlp_td_s
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
 
-__all__ = ["described", "pack_network"]
+__all__ = ["N_KINDS", "described", "pack_network"]
+
+N_KINDS = 2
+"""Networks 0 and 1 are the usual ones of both families."""
 
 _WIDTH = 384
 _MOST_LAYERS = 3
 _BINS, _WIDTHS_OF_NUMBERS = (8, 16, 32, 48), (8, 12, 16, 24)
 _EPOCHS, _BATCH, _PATIENCE = 1000, 256, 16
+
+_PATIENT_STEPS = 200
+"""An epoch of a small table has few steps, so patience is at least as many epochs as have these.
+Sixteen epochs of three steps say nothing: they end training long before the error does."""
 
 
 def pack_network(
@@ -134,7 +142,8 @@ def _plain(rows: EncodedRows, y: np.ndarray, n_classes: int, seed: int, settings
         "batch_size": _BATCH,
         "seed": seed,
     }
-    return Recipe(inputs, targets, Sequential(*layers, seed=seed), options, _PATIENCE)
+    patience = max(_PATIENCE, math.ceil(_PATIENT_STEPS / math.ceil(len(x) / _BATCH)))
+    return Recipe(inputs, targets, Sequential(*layers, seed=seed), options, patience)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
