@@ -10,8 +10,8 @@ from fastmlp.common.errors import argument
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.tabular.affordable import affordable
 from fastmlp.tabular.choosing import chosen_weights
-from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.methods import N_KINDS
+from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import N_FOLDS, Part, parts

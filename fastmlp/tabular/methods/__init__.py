@@ -60,7 +60,7 @@ INPUTS: dict[str, type[Inputs] | type[QuantileInputs]] = {
 }
 """The kinds of inputs by name, for files."""
 
-_ALIKE: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
+_METHODS: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
     "realmlp-td-s": realmlp_td_s,
     "realmlp-td": realmlp_td,
     "tabm-mini": tabm_mini,
@@ -69,7 +69,7 @@ _ALIKE: dict[str, Callable[[EncodedRows, np.ndarray, int, int], Recipe]] = {
 DIFFERING = ("mixed", "pack")
 """The names of the methods whose networks have different settings."""
 
-METHODS = (*_ALIKE, *DIFFERING)
+METHODS = (*_METHODS, *DIFFERING)
 """The names of the methods."""
 
 DEFAULT_METHOD = "mixed"
@@ -104,8 +104,8 @@ def prepare(
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    if method in _ALIKE:
-        return _ALIKE[method](rows, y, n_classes, seed)
+    if method in _METHODS:
+        return _METHODS[method](rows, y, n_classes, seed)
     return pack_network(rows, y, n_classes, seed, settings_of(method, number))
 
 
