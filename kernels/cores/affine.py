@@ -141,7 +141,9 @@ def limit_norms(memory, zero, thread, o, max_norm):
 @inner
 def _even_columns(n_columns, grain):
     """Return the width of blocks of so many columns: as few as BLOCK_COLUMNS allows, and even."""
-    n_blocks = max(ONE, (n_columns + BLOCK_COLUMNS - 1) // BLOCK_COLUMNS)
+    if n_columns <= BLOCK_COLUMNS:
+        return max(ONE, n_columns)
+    n_blocks = (n_columns + BLOCK_COLUMNS - 1) // BLOCK_COLUMNS
     return max(ONE, ((n_columns + n_blocks - 1) // n_blocks + grain - 1) // grain * grain)
 
 

@@ -76,6 +76,8 @@ def share_of(n, grain, number, n_parts):
 def own_block(thread, header, operation, n_rows, n_columns):
     """Return this thread's block of an operation's output (n_rows, n_columns)."""
     split_columns = operation[op.SPLIT_COLUMNS]
+    if header[op.N_THREADS] == 1:  # divisions take long
+        return Block(NONE, n_rows, NONE, n_columns)
     split_rows = header[op.N_THREADS] // split_columns
     number = thread // split_columns
     if number >= split_rows:

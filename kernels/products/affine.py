@@ -90,7 +90,7 @@ def affine_forward(x, weight, bias, has_bias, y, n_in, scratch, block):
         n_rows = min(BLOCK_ROWS, row_end - r)
         in_place = n_rows <= FEW_ROWS or n_in * ldw <= FEW_ELEMENTS
         is_far = n_rows * n_in > 8 * FEW_ELEMENTS
-        deep = block_k * deep_blocks(n_rows, block_k, a_bytes() // 2, lanes)
+        deep = deep_blocks(n_rows, n_in, block_k, a_bytes() // 2, lanes)
         every = steps_between(ONE, ONE, n_rows)  # one call for each row of the next block
         for k0 in range(0, n_in, deep):
             k_end = min(n_in, k0 + deep)
@@ -158,7 +158,7 @@ def affine_backward(dz, weight, dx, n_out, scratch, block):
     _fill_start(scratch, lanes)
     for r in range(row, row_end, BLOCK_ROWS):
         n_rows = min(BLOCK_ROWS, row_end - r)
-        deep = block_k * deep_blocks(n_rows, block_k, a_bytes(), lanes)
+        deep = deep_blocks(n_rows, n_out, block_k, a_bytes(), lanes)
         every = steps_between(TILE_VECTORS * lanes, line, n_rows)
         for k0 in range(0, n_out, deep):
             k_end = min(n_out, k0 + deep)
@@ -211,8 +211,10 @@ def weight_gradient(
     deep = block_k * deep_micro_blocks(n_first, block_k) if micro else block_k
     step = lines_in(theta, LINES_AHEAD)
     due, due0, due_end, stage = theta, place, place, NONE
-    n_steps = min(n_rows, deep) * (n_out // width)
-    every = steps_between(3 * n_first * n_out // step, n_steps, n_first)
+    every = ONE
+    if place < theta.size:
+        n_steps = min(n_rows, deep) * (n_out // width)
+        every = steps_between(3 * n_first * n_out // step, n_steps, n_first)
     for k0 in range(0, n_rows, deep):
         k_end = min(n_rows, k0 + deep)
         if micro:
@@ -252,7 +254,8 @@ def weight_gradient(
                 )
                 n_last = n - padded + lanes
                 multiply_panel(a, a_gap, b, start, c, ahead, n_k, n_first, n_vectors, n_last)
-                due0 = min(due0 + n_first // TILE_ROWS * -(-n_k // every) * step, due_end)
+                if due0 < due_end:
+                    due0 = min(due0 + n_first // TILE_ROWS * -(-n_k // every) * step, due_end)
             j += n
             packed += padded * n_rows
 

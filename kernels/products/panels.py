@@ -127,7 +127,9 @@ def _make_panel(n_vectors):
 
     @inner
     def panel(a, a_gap, b, start, c, ahead, n_k, n_rows, n_last):
-        called = (n_k + ahead.every - 1) // ahead.every * ahead.step
+        called = NONE
+        if ahead.first < ahead.end:  # divisions take long
+            called = (n_k + ahead.every - 1) // ahead.every * ahead.step
         b0, size_b = b.first + ahead.next_b, NONE
         if ahead.next_b != 0:
             size_b = n_k * b.k * height // max(ONE, n_rows)
@@ -208,7 +210,9 @@ def multiply_and_pack(a, b, start, c, ahead, n_k, scratch):
         c.array, c.first, c.row, n_k, NONE, n_lanes(scratch), steps, ahead.array, ahead.first,
         ahead.step, ahead.own, scratch, PACKED_B,
     )  # fmt: skip
-    called = min(ahead.first + -(-n_k // ahead.every) * ahead.step, ahead.end)
+    called = ahead.end
+    if ahead.first < ahead.end:
+        called = min(ahead.first + -(-n_k // ahead.every) * ahead.step, ahead.end)
     ahead = Ahead(
         ahead.array, called, ahead.step, ahead.end, ahead.every, ahead.own, ahead.next_a, NONE
     )
@@ -263,14 +267,16 @@ def even_block(n_k):
 
 
 @inner
-def deep_blocks(n_rows, block_k, n_bytes, lanes):
-    """Return how many blocks of the summed index to go through for a panel before the next one.
+def deep_blocks(n_rows, n_k, block_k, n_bytes, lanes):
+    """Return how much of the summed index, in blocks, to go through for a panel before the next.
 
     C then is seldom read back, and what is read of A for each panel, at most ``n_bytes`` or one
     block, stays in the second cache.
     """
+    if n_k <= block_k:
+        return n_k
     n_elements = n_bytes * lanes // VECTOR_BYTES
-    return max(ONE, n_elements // (n_rows * block_k))
+    return block_k * max(ONE, n_elements // (n_rows * block_k))
 
 
 @inner
