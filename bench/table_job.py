@@ -71,8 +71,9 @@ def measured(job: Job) -> Job:
 
 
 def few_rows(split: Split) -> Split:
-    """Return some of the training rows, for training and again for validation."""
-    rows = np.tile(np.arange(min(WARM_UP_ROWS, len(split.y))), 2)
+    """Return some of the training rows, of every class, for training and again for validation."""
+    first = np.unique(split.y, return_index=True)[1] if split.kind == "class" else np.empty(0, int)
+    rows = np.tile(np.r_[first, np.arange(min(WARM_UP_ROWS, len(split.y)))], 2)
     _, y = np.unique(split.y[rows], return_inverse=True)
     val = np.arange(len(rows)) >= len(rows) // 2
     return Split(

@@ -1,8 +1,9 @@
 """Real tables: the errors and times of fastmlp's methods for tables and of their peers.
 
-``python -m bench tables`` fits each method to several splits of eleven tables. All methods have
-the same rows for training, validation and testing. Every job runs in a process of its own, and its
-results are saved at once. A run that was interrupted goes on where it stopped.
+``python -m bench tables`` fits each method to several splits of eleven tables, or with ``--tables
+more`` of 26 others. All methods have the same rows for training, validation and testing. Every job
+runs in a process of its own, and its results are saved at once. A run that was interrupted goes on
+where it stopped.
 """
 
 import argparse
@@ -153,8 +154,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     option("--results", type=Path, nargs="+", default=[Path("tables.json")], metavar="FILE",
            help="where results are kept and found again (default: tables.json); of several files "
            "the first is written, and all are reported")  # fmt: skip
-    option("--tables", type=listed, default=tuple(TABLES),
-           help=f"comma-separated: {', '.join(TABLES)} (default: all)")  # fmt: skip
+    option("--tables", type=listed_tables, default=tuple(TABLES),
+           help=f"comma-separated: {', '.join(ALL_TABLES)}; more for all but the first "
+           f"{len(TABLES)}, which are the default")  # fmt: skip
     option("--methods", type=listed, default=tuple(METHODS),
            help=f"comma-separated: {', '.join(METHODS)} (default: all)")  # fmt: skip
     option("--splits", type=whole_number(0), default=5,
@@ -187,6 +189,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
             if name not in known:
                 parser.error(f"unknown {what} {name!r}: choose from {', '.join(known)}")
     return options
+
+
+def listed_tables(text: str) -> tuple[str, ...]:
+    """Return the names of tables in `text`, with those that ``more`` stands for."""
+    names = {"more": tuple(name for name in ALL_TABLES if name not in TABLES)}
+    return tuple(table for name in listed(text) for table in names.get(name, (name,)))
 
 
 def listed(text: str) -> tuple[str, ...]:

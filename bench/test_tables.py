@@ -48,6 +48,23 @@ def test_holm_multiplies_the_smallest_probability_by_the_number_of_tests():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
 
 
+def test_the_few_rows_that_warm_a_method_up_have_every_class():
+    pd = pytest.importorskip("pandas")
+    y = np.r_[np.zeros(70, int), [2, 1], np.zeros(30, int)]
+    frame = pd.DataFrame({"x": np.arange(102.0)})
+
+    split = few_rows(table_suite.Split(frame, y, frame, y, np.zeros(102, bool), "class"))
+
+    assert set(split.y[split.val]) == set(split.y[~split.val]) == {0, 1, 2}
+
+
+def test_the_other_tables_have_one_name():
+    names = tables.listed_tables("wage,more")
+
+    assert names[0] == "wage"
+    assert set(names[1:]) == set(table_suite.ALL_TABLES) - set(table_suite.TABLES)
+
+
 def test_twins_are_compared_on_the_splits_that_both_have():
     errors = errors_of([
         record("realmlp-td", split=0, error=0.1),

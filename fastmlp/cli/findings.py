@@ -24,6 +24,7 @@ from fastmlp.datasets import Dataset
 from fastmlp.report import Findings, Importances
 from fastmlp.tabular.building import Built
 from fastmlp.tabular.importances import REPEATS, column_importances
+from fastmlp.tabular.methods import Recipe
 from fastmlp.tabular.metrics import CLASSIFICATION, REGRESSION, Metric, baseline, metric_of, scores
 from fastmlp.tabular.training import monitored
 
@@ -72,12 +73,7 @@ def of_table(
     member = built.learned.members[0]
     n = found["n_networks"]
     metric = built.model.metric
-    decides = {
-        "loss"
-        if metric.name == "accuracy" and monitored(each.recipe, metric) == "val_loss"
-        else metric.label: None
-        for each in built.learned.members
-    }
+    decides = dict.fromkeys(_decides(each.recipe, metric) for each in built.learned.members)
     settings = [
         ("method", found["method"]),
         ("networks", f"{n}, {found['n_parameters']:,} parameters in all"),
@@ -186,6 +182,12 @@ def _compared(
         metric.label: {head: score_text(name, of[name]) for head, of in columns.items()}
         for name, metric in known.items()
     }
+
+
+def _decides(recipe: Recipe, metric: Metric) -> str:
+    """Return what decides which epoch of a network is the best, in the report's words."""
+    by_loss = metric.name == "accuracy" and monitored(recipe, metric) == "val_loss"
+    return "loss" if by_loss else metric.label
 
 
 def _facts_of_table(task: TableTask, arguments: argparse.Namespace) -> list[tuple[str, str]]:
