@@ -41,6 +41,7 @@ def test_the_page_of_a_table_tells_of_data_and_importances(tmp_path, table):
         "Importance of the columns",
         "a different text in nearly every row",
         "of 2 networks",
+        "loss or accuracy of the validation rows",
         "--ensemble 2",
     ):
         assert told in text
