@@ -14,7 +14,7 @@ from fastmlp.engine.interrupt import Interrupt
 from fastmlp.tabular import affordable, methods
 from fastmlp.tabular.affordable import FEW
 from fastmlp.tabular.encoder import Encoded
-from fastmlp.tabular.metrics import metric_of
+from fastmlp.tabular.metrics import baseline, metric_of
 from fastmlp.tabular.pace import Pace
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
@@ -70,6 +70,30 @@ def test_some_of_the_rows_are_used_if_there_is_no_time_for_an_epoch(monkeypatch)
     assert len(member.history.steps) == math.floor(3000 * 0.9 / 2 / 256)
 
 
+@pytest.mark.parametrize("method", ["realmlp-td", "tabm-mini", "pack"])
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_without_time_the_model_is_at_least_the_baseline(monkeypatch, method, n_classes):
+    pace = Pace(HOUR, 0.0, 0.0, 0.0)
+    monkeypatch.setattr(Pace, "measured", lambda *given: pace)
+    rows, val = rows_of(600), rows_of(90, 1)
+    if n_classes:
+        rows, val = (replace(part, y=1 * (part.y > 0.5) + (part.y > 2)) for part in (rows, val))
+    metric = metric_of("log_loss" if n_classes else "rmse", classes=n_classes > 0)
+    frame = TimeFrame(time.monotonic(), time.monotonic(), least=0.0)
+
+    member = train_member(
+        method, rows, val,
+        n_classes=n_classes, metric=metric, seed=0, n_threads=1, time_frame=frame,
+    )  # fmt: skip
+
+    usual = baseline(rows.y, n_classes or None)
+    usual = np.broadcast_to(usual if n_classes else usual[0], member.predicted.shape)
+    assert len(member.history.steps) == 1
+    assert not metric.better(metric.score(val.y, usual, None), member.score)
+    predicted = member.recipe.predict(val.inputs)
+    np.testing.assert_allclose(predicted, member.predicted, rtol=1e-5, atol=1e-6)
+
+
 def test_no_time_is_enough_for_one_step(monkeypatch):
     member = trained(monkeypatch, 3000, epoch_hours=2.0, hours=-1.0)
 
@@ -110,20 +134,50 @@ def test_time_is_left_for_all_networks_that_are_needed(plan, needed):
     assert Plan(**{"method": "realmlp-td", "metric": RMSE} | plan).n_needed == needed
 
 
-@pytest.mark.parametrize(("left", "expected"), [(1000.0, 25_000), (60.0, FEW), (1e6, 30_000)])
+@pytest.mark.parametrize(
+    ("left", "expected"), [(1000.0, 25_000), (60.0, 1500), (1.0, 512), (1e6, 30_000)]
+)
 def test_as_many_validation_rows_are_kept_as_there_is_time_to_predict(monkeypatch, left, expected):
     monkeypatch.setattr(affordable, "_seconds_per_row", lambda *given: 0.002)
     rows = rows_of(40_000)
     part = Part(np.arange(30_000, 40_000), np.arange(30_000), 0, seed=0)
     plan = Plan("tabm-mini", RMSE, deadline=time.monotonic() + left, n_threads=1)
 
-    [kept], _ = affordable.affordable([part], rows, None, 0, plan)
-    _, given = affordable.affordable([replace(part, val=None)], rows, rows.take(part.val), 0, plan)
+    [kept], _, _ = affordable.affordable([part], rows, None, 0, plan)
+    _, given, _ = affordable.affordable(
+        [replace(part, val=None)], rows, rows.take(part.val), 0, plan
+    )
 
     assert len(kept.val) == pytest.approx(expected, rel=0.01)
     assert len(given) == pytest.approx(expected, rel=0.01)
     assert np.isin(kept.val, part.val).all()
     assert len(np.unique(kept.val)) == len(kept.val)
+
+
+@pytest.mark.parametrize(
+    ("left", "n_train", "hurried"), [(1.0, 512, True), (20.0, 2000, True), (1e4, 20_000, False)]
+)
+def test_in_a_hurry_one_network_learns_from_some_of_the_rows(monkeypatch, left, n_train, hurried):
+    monkeypatch.setattr(affordable, "_seconds_per_row", lambda *given: 0.002)
+    train, val = np.arange(20_000), np.arange(20_000, 21_000)
+    parts = [Part(train, val, 0, seed=seed) for seed in range(3)]
+    plan = Plan("realmlp-td", RMSE, deadline=time.monotonic() + left, n_threads=2)
+
+    fewer, _, alone = affordable.affordable(parts, rows_of(21_000), None, 0, plan)
+
+    assert [len(part.train) for part in fewer] == pytest.approx([n_train] * 3, rel=0.01)
+    assert alone == hurried
+
+
+def test_networks_that_are_asked_for_share_the_time(monkeypatch):
+    monkeypatch.setattr(affordable, "_seconds_per_row", lambda *given: 0.001)
+    parts = [Part(np.arange(20_000), np.arange(20_000, 21_000), i, seed=i) for i in range(8)]
+    plan = Plan("realmlp-td", RMSE, n_networks=8, deadline=time.monotonic() + 30, n_threads=2)
+
+    fewer, _, hurried = affordable.affordable(parts, rows_of(21_000), None, 0, plan)
+
+    assert len(fewer[0].train) == pytest.approx(1500, rel=0.01)
+    assert not hurried
 
 
 def test_the_pace_of_predicting_is_measured_for_many_validation_rows_only(monkeypatch):
@@ -137,7 +191,7 @@ def test_the_pace_of_predicting_is_measured_for_many_validation_rows_only(monkey
 
     for val, limit in ((few, deadline), (many, None), (many, deadline)):
         plan = Plan("realmlp-td-s", RMSE, deadline=limit, n_threads=1)
-        [part], _ = affordable.affordable([Part(few, val, 0, seed=0)], rows, None, 0, plan)
+        [part], _, _ = affordable.affordable([Part(few, val, 0, seed=0)], rows, None, 0, plan)
         assert len(part.val) == len(val)
 
     assert len(measured) == 1

@@ -65,7 +65,7 @@ def run(
         report = _report(built, task, predicted, start, arguments, seed, seconds)
         page = partial(findings.of_table, built, task, predicted, report, arguments)
         written += findings.write_page(arguments.report, page)
-        _print(report, built, task)
+        _print(report, built, task, arguments.time_limit)
         for path in written:
             print(f"wrote {path}")
         if arguments.json:
@@ -135,13 +135,15 @@ def _loss(found: dict[str, float]) -> float:
     return found["log_loss"] if "log_loss" in found else found["rmse"] ** 2
 
 
-def _print(report: dict[str, Any], built: Built, task: TableTask) -> None:
+def _print(report: dict[str, Any], built: Built, task: TableTask, time_limit: float | None) -> None:
     most = baseline_name(task.classes, task.train.y)
     for line in score_lines(report["test"], report["baseline"], ("test rows", "model", most)):
         print(line)
     metric = built.model.metric
     if not metric.better(report["test"][metric.name], report["baseline"][metric.name]):
-        print(f"the model is no better than predicting {most}: the columns may not tell the target")
+        why = "the columns may not tell the target"
+        why += "" if time_limit is None else ", or the time limit was too short"
+        print(wrapped(f"the model is no better than predicting {most}: {why}"))
     n, n_trained = report["n_networks"], report["n_trained"]
     networks = f"{n}{f' of {n_trained}' if n_trained > n else ''} network{'s' * (n_trained > 1)}"
     print(

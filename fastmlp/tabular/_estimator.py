@@ -26,14 +26,14 @@ from fastmlp.sklearn._docs import filled_in
 from fastmlp.sklearn._types import RandomState
 from fastmlp.tabular import storage
 from fastmlp.tabular._docs import SHARED
-from fastmlp.tabular.building import build
+from fastmlp.tabular.building import Built, build
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.exporting import network_of
 from fastmlp.tabular.frames import collected, is_frame
 from fastmlp.tabular.importances import importances
 from fastmlp.tabular.learning import HeldOut
 from fastmlp.tabular.methods import DEFAULT_METHOD, METHODS
-from fastmlp.tabular.metrics import metric_of
+from fastmlp.tabular.metrics import baseline, metric_of
 from fastmlp.tabular.model import TableModel
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
@@ -173,6 +173,7 @@ class TableEstimator(Exported, BaseEstimator):
             told=self._tell if self.verbose else None,
         )
         built = build(self.encoder_, rows, val, getattr(self, "classes_", None), plan)
+        self._warn_of_nothing(built, rows)
         self.adopt(built.model)
         self._held_out = built.learned.held_out
         self.out_of_fold_ = _spread(built.out_of_fold, weights)
@@ -254,6 +255,22 @@ class TableEstimator(Exported, BaseEstimator):
         if len(doubts) > MAX_WARNINGS:
             more = f"{len(doubts) - MAX_WARNINGS} more columns are doubtful: see summary()"
             warnings.warn(more, UserWarning, stacklevel=4)
+
+    def _warn_of_nothing(self, built: Built, rows: Rows) -> None:
+        """Warn if the time limit has left no time to learn anything."""
+        if self.time_limit is None:
+            return
+        metric, classes = built.model.metric, built.model.classes
+        start = baseline(rows.y, None if classes is None else len(classes), rows.weights)
+        usual = np.broadcast_to(start if self._has_classes else start[0], built.out_of_fold.shape)
+        if not metric.better(built.score, metric.score(rows.y, usual, rows.weights)):
+            what = "the most frequent class" if self._has_classes else "the mean"
+            warnings.warn(
+                f"in {self.time_limit:g} s the model became no better than predicting {what}: a "
+                "longer time_limit may help",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         metric = metric_of(self.metric, classes=self._has_classes)

@@ -121,10 +121,10 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
         seed=plan.seed,
         keep_folds=plan.method == "pack",
     )
-    todo, val = affordable(todo, rows, val, n_classes, plan)
-    _warn_of_undefined([_held_out(part, rows, val) for part in todo], n_classes, plan.metric)
+    todo, val, hurried = affordable(todo, rows, val, n_classes, plan)
+    _warn_of_undefined(todo[: plan.n_cv or N_FOLDS], rows, val, n_classes, plan.metric)
     with Interrupt() as interrupt:
-        found = Trainer(rows, val, n_classes, plan, interrupt).run(todo)
+        found = Trainer(rows, val, n_classes, plan, interrupt, hurried=hurried).run(todo)
         networks = _weighted(found, todo, rows, val, plan)
     if interrupt.pending and not any(len(network.member.history) for network in networks):
         raise KeyboardInterrupt
@@ -140,9 +140,16 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
     return Learned(networks, whole, len(todo), interrupt.pending)
 
 
-def _warn_of_undefined(held_out: Sequence[Rows], n_classes: int, metric: Metric) -> None:
+def _warn_of_undefined(
+    todo: Sequence[Part], rows: Rows, val: Rows | None, n_classes: int, metric: Metric
+) -> None:
     """Warn if validation rows have no score, so that the loss decides which epoch is the best."""
-    if not all(metric.is_defined(rows.y, n_classes, rows.weights) for rows in held_out):
+    judged = [(rows, part.val) for part in todo if part.val is not None]
+    judged += [] if val is None else [(val, np.arange(len(val)))]
+    if not all(
+        metric.is_defined(some.y[places], n_classes, _taken(some.weights, places))
+        for some, places in judged
+    ):
         what = "class" if n_classes else "number"
         warnings.warn(
             f"the {metric.label} is undefined for validation rows of a single {what}, so the loss "
@@ -151,6 +158,10 @@ def _warn_of_undefined(held_out: Sequence[Rows], n_classes: int, metric: Metric)
             UserWarning,
             stacklevel=2,
         )
+
+
+def _taken(weights: np.ndarray | None, places: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else weights[places]
 
 
 def _n_networks(plan: Plan) -> int:
@@ -176,7 +187,7 @@ def _weighted(
 ) -> list[Trained]:
     """Return the networks that are worth keeping, with their weights."""
     if plan.method != "pack":
-        asked = plan.n_needed if plan.n_networks or plan.n_cv else 0
+        asked = plan.n_needed if plan.is_asked else 0
         good = {i: member for i, member in found.items() if i < asked or not member.is_cut}
         kept = sorted((good or found).items())
         return [Trained(todo[index], member, 1 / len(kept)) for index, member in kept]

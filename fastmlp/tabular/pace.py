@@ -1,6 +1,7 @@
 """How long training takes, and what of it there is time for."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ __all__ = ["EndInTime", "Pace"]
 _CAUTION = 0.9
 """Share of the time left that is planned with: epochs do not all take the same time."""
 
-_TRIALS = ((1, 1), (8, 3))
-"""Steps and epochs of short trainings by which the pace is measured; the second if the first is
+_TRIALS = ((0.25, 1), (8, 3))
+"""Batches and epochs of short trainings by which the pace is measured; the second if the first is
 quick. The first epoch also has to warm up, and something else may delay any of them."""
 
 _QUICK = 0.05  # seconds
@@ -72,15 +73,17 @@ class Pace:
         """
         batch = min(recipe.options["batch_size"], len(rows))
         start, compile_seconds, found = Snapshot(recipe.model), 0.0, None
-        for n_steps, n_epochs in _TRIALS:
-            some = rows.take(np.arange(min(n_steps * batch, len(rows))))
-            looked = val.take(np.arange(min(n_steps * batch, len(val))))
+        for n_batches, n_epochs in _TRIALS:
+            n_rows = math.ceil(n_batches * batch)
+            some = rows.take(np.arange(min(n_rows, len(rows))))
+            looked = val.take(np.arange(min(n_rows, len(val))))
             began = time.monotonic()
             recipe.inputs(some.inputs)
             encoding = time.monotonic() - began
             own, watch = options(some, looked), _Watch()
             own |= {
                 "epochs": n_epochs,
+                "batch_size": min(batch, len(some)),
                 "optimizer": copy.deepcopy(recipe.options["optimizer"]),
                 "early_stopping": None,
                 "restore_best": False,

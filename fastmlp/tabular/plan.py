@@ -52,6 +52,11 @@ class Plan:
     checkpoint: Checkpoint | None = None
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the user says how many networks there must be."""
+        return self.n_networks is not None or self.n_cv is not None
+
+    @property
     def n_needed(self) -> int:
         """How many networks a time limit must leave time for, if need be by shorter trainings."""
         if self.n_networks is not None:

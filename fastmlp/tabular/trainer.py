@@ -31,13 +31,35 @@ _LEAST = 0.03
 
 
 class Trainer:
-    """Trains the networks of a list, as many at a time as there are threads."""
+    """Trains the networks of a list, as many at a time as there are threads.
+
+    Parameters
+    ----------
+    rows : Rows
+    val : Rows or None
+        Validation rows that the user gives.
+    n_classes : int
+        0 for numbers.
+    plan : Plan
+    interrupt : Interrupt
+    hurried : bool, default False
+        Whether there is hardly time for one network: it comes first and has all threads and all
+        the time.
+
+    """
 
     def __init__(
-        self, rows: Rows, val: Rows | None, n_classes: int, plan: Plan, interrupt: Interrupt
+        self,
+        rows: Rows,
+        val: Rows | None,
+        n_classes: int,
+        plan: Plan,
+        interrupt: Interrupt,
+        *,
+        hurried: bool = False,
     ):
         self.rows, self.val, self.n_classes, self.plan = rows, val, n_classes, plan
-        self.interrupt, self.halt = interrupt, Halt()
+        self.interrupt, self.halt, self.hurried = interrupt, Halt(), hurried
         self.settings: set[int] = set()  # of all networks that have begun
         self.deadline, self.least = None, 0.0
         if plan.deadline is not None:
@@ -49,9 +71,9 @@ class Trainer:
         n_threads = self.plan.n_threads or threads.available()
         if len(todo) == 1 or n_threads == 1:
             return self._one_by_one(todo, n_threads)
-        begun = 0
+        done = self._one_by_one(todo[:1], n_threads) if self.hurried else {}
+        begun = len(done)
         running: dict[Future[Member], int] = {}
-        done: dict[int, Member] = {}
         with ThreadPoolExecutor(n_threads) as pool:
             try:
                 while begun < len(todo) or running:
@@ -94,9 +116,11 @@ class Trainer:
         if self.deadline is None:
             return None
         now = time.monotonic()
-        rounds = max(1, math.ceil((min(self.plan.n_needed, n_networks) - index) / at_once))
+        n_needed = 1 if self.hurried else min(self.plan.n_needed, n_networks)
+        rounds = max(1, math.ceil((n_needed - index) / at_once))
         deadline = now + (self.deadline - now) / rounds
-        return TimeFrame(deadline, deadline if self._asked else self.deadline, self.least)
+        latest = deadline if self.plan.is_asked else self.deadline
+        return TimeFrame(deadline, latest, self.least)
 
     def _train(
         self,
@@ -133,7 +157,7 @@ class Trainer:
             return False
         if self.deadline is None or not done:
             return True
-        share = _LEAST_ASKED if self._asked and index < self.plan.n_needed else _SHORTEST
+        share = _LEAST_ASKED if self.plan.is_asked and index < self.plan.n_needed else _SHORTEST
         needs = max(
             m.around + share * (m.seconds - m.around - m.history.compile_seconds)
             for m in done.values()
@@ -142,11 +166,6 @@ class Trainer:
             # other layers may need other kernels
             needs += max(member.history.compile_seconds for member in done.values())
         return time.monotonic() + needs <= self.deadline
-
-    @property
-    def _asked(self) -> bool:
-        """Whether the user says how many networks there must be."""
-        return self.plan.n_networks is not None or self.plan.n_cv is not None
 
     def _tell(self, member: Member, number: int, total: int) -> None:
         if self.plan.told is not None:

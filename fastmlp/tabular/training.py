@@ -1,6 +1,7 @@
 """Training one network of an ensemble."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +13,15 @@ import numpy as np
 from fastmlp.engine import inference
 from fastmlp.tabular import methods
 from fastmlp.tabular.methods import Recipe
-from fastmlp.tabular.metrics import Metric
+from fastmlp.tabular.metrics import Metric, baseline
 from fastmlp.tabular.pace import EndInTime, Pace
 from fastmlp.tabular.rows import Rows
 from fastmlp.training.callbacks import Callback
 from fastmlp.training.history import History
 from fastmlp.training.reasons import INTERRUPTED, TIME_LIMIT
-from fastmlp.training.stopping import EarlyStopping
+from fastmlp.training.stopping import EarlyStopping, Snapshot
 
-__all__ = ["Member", "TimeFrame", "monitored", "train_member"]
+__all__ = ["Member", "TimeFrame", "enough_visits", "monitored", "train_member"]
 
 _BY_THE_ENGINE = ("accuracy", "rmse", "r2")
 """Metrics whose best epoch the training loop can find; its accuracy has no weights."""
@@ -131,12 +132,19 @@ def train_member(
     if time_frame is None:
         options = options_of(rows, val)
         options["callbacks"] += callbacks
-        history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
+        history, first = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options), None
     else:
-        history = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
+        history, first = _train_in_time(recipe, rows, val, options_of, callbacks, time_frame)
     trained = time.monotonic()
     predicted = recipe.predict(val.inputs, n_threads)
     score = metric.score(val.y, predicted, val.weights)
+    if first is not None:
+        usual = baseline(rows.y, n_classes or None, rows.weights)
+        usual = np.broadcast_to(usual if n_classes else usual[0], predicted.shape)
+        usual_score = metric.score(val.y, usual, val.weights)
+        if np.isnan(score) or metric.better(usual_score, score):
+            first.restore()
+            predicted, score = usual.copy(), usual_score
     done = replace(recipe, options=recipe.options | {"optimizer": optimizer})
     end = time.monotonic()
     return Member(done, predicted, score, history, end - start, prepared - start + end - trained)
@@ -182,17 +190,25 @@ def _train_in_time(
     options_of: Callable[[Rows, Rows | None], dict[str, Any]],
     callbacks: Sequence[Any],
     time_frame: TimeFrame,
-) -> History:
-    """Train for as many epochs as there is time for."""
+) -> tuple[History, Snapshot | None]:
+    """Train for as many epochs as there is time for.
+
+    A network without time for a useful number of steps starts from the mean or the shares of the
+    classes. It is returned as it was then, too, in case it becomes worse.
+    """
     pace = Pace.measured(recipe, rows, val, options_of)
     now = time.monotonic()
     aside = pace.encoding + pace.rest  # for the inputs of all rows, and the predictions in the end
     left = max(time_frame.deadline - now - aside, pace.seconds(_enough(recipe, rows)))
     left = max(min(left, time_frame.latest - now - aside), time_frame.least)
-    n_epochs = pace.epochs(left)
+    n_epochs, start = pace.epochs(left), None
+    if n_epochs < _enough(recipe, rows):
+        recipe.start_from_shares(rows.y)
+        start = Snapshot(recipe.model)
     if n_epochs < 2:  # too few for validation rows to choose among
-        rows = _some(rows, pace.share(left), recipe.options["batch_size"])
-        options = options_of(rows, None)
+        batch = recipe.options["batch_size"]
+        rows = _some(rows, pace.share(left), math.ceil(batch / 4))
+        options = options_of(rows, None) | {"batch_size": min(batch, len(rows))}
         options["callbacks"] += callbacks
         history = recipe.train(rows.inputs, rows.y, epochs=1, **options)
     else:
@@ -202,12 +218,17 @@ def _train_in_time(
             options["epochs"] = min(int(n_epochs), recipe.options["epochs"])
         history = recipe.train(rows.inputs, rows.y, val.inputs, val.y, **options)
     history.compile_seconds += pace.compile_seconds
-    return history
+    return history, start
 
 
 def _enough(recipe: Recipe, rows: Rows) -> float:
     """Return how many epochs make a useful network."""
-    return min(_ENOUGH_EPOCHS, max(2.0, _ENOUGH_STEPS * recipe.options["batch_size"] / len(rows)))
+    return enough_visits(len(rows), recipe.options["batch_size"]) / len(rows)
+
+
+def enough_visits(n_rows: int, batch_size: int) -> float:
+    """Return how many rows, each as often as it is visited, make a useful network."""
+    return min(_ENOUGH_EPOCHS * n_rows, max(2 * n_rows, _ENOUGH_STEPS * batch_size))
 
 
 def _some(rows: Rows, share: float, least: int) -> Rows:

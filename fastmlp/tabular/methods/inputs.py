@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,6 +31,17 @@ class EncodedRows(Protocol):
     def sizes(self) -> tuple[int, ...]:
         """The number of known categories k of each column of codes."""
         ...
+
+
+class _SomeRows(NamedTuple):
+    numbers: np.ndarray
+    codes: np.ndarray
+    sizes: tuple[int, ...]
+
+
+def some_rows(rows: EncodedRows, places: np.ndarray) -> EncodedRows:
+    """Return some of the rows."""
+    return _SomeRows(rows.numbers[places], rows.codes[places], rows.sizes)
 
 
 @dataclass(frozen=True)

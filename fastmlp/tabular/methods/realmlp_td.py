@@ -17,7 +17,7 @@ from fastmlp.layers import (
 from fastmlp.model import Sequential
 from fastmlp.optimizers import AdamW
 from fastmlp.schedules import CosLog4, FlatCos
-from fastmlp.tabular.methods.inputs import EncodedRows, Inputs
+from fastmlp.tabular.methods.inputs import EncodedRows, Inputs, some_rows
 from fastmlp.tabular.methods.ntk import ntk_linear
 from fastmlp.tabular.methods.recipe import Recipe
 from fastmlp.tabular.methods.targets import Targets
@@ -72,7 +72,7 @@ def realmlp_td(
     targets = Targets.fitted(y, n_classes, clamp=True)
     first = _columns(inputs, rows.numbers.shape[1], settings.sigma, rng)
     sample = rng.permutation(len(rows.numbers))[:_ROWS_FOR_START]
-    x = inputs(rows)[np.sort(sample)]
+    x = inputs(some_rows(rows, np.sort(sample)))
     for layer in first:
         x = layer.forward(x)
     layers: list[Any] = [*first]

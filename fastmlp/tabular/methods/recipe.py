@@ -80,6 +80,19 @@ class Recipe:
             } | options
         return self.model.fit(self.inputs(rows), self.targets.encode(y), **options)
 
+    def start_from_shares(self, y: np.ndarray) -> None:
+        """Let the new network predict the mean of the targets, or the classes' shares, at first.
+
+        The published first weights need some hundred steps to become better than that.
+        """
+        last = self.model.layers[-1]
+        for array in last.params.values():
+            array[...] = 0.0
+        n_classes = self.targets.n_classes
+        if n_classes:
+            counts = np.maximum(np.bincount(y, minlength=n_classes), 0.5)
+            last.params["bias"][...] = np.resize(np.log(counts / counts.sum()), last.bias.shape)
+
     def predict(self, rows: EncodedRows, n_threads: int | None = None) -> np.ndarray:
         """Return probabilities (N, C), or numbers (N,), for encoded rows."""
         X = self.inputs(rows)
