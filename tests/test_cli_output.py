@@ -11,7 +11,7 @@ import pytest
 import fastmlp
 from fastmlp.cli import main
 from fastmlp.cli.fitting import r2
-from fastmlp.cli.report import r2_text
+from fastmlp.cli.report import r2_text, wrapped
 
 COMMAND = f"{sys.executable} -m fastmlp"
 posix = pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX's")
@@ -110,3 +110,12 @@ def test_r2_far_below_zero_is_a_short_number():
 
     assert len(r2_text(r2(1e30, np.array([1.0, 1.0 + 1e-7])))) < 12
     assert r2_text(r2(0.25, np.array([0.0, 1.0]))) == "0.000"
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(200, 80), (80, 80), (40, 40)])
+def test_descriptions_fit_the_terminal(columns, widest, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    lines = wrapped("numbers, categories, " * 20).splitlines()
+
+    assert widest - 12 <= max(map(len, lines)) <= widest

@@ -1,6 +1,7 @@
 """Formatting results for printing, as text and as JSON."""
 
 import math
+import shutil
 import textwrap
 from typing import Any
 
@@ -21,9 +22,13 @@ def finite_only(value: Any) -> Any:
 
 
 def wrapped(line: str) -> str:
-    """Wrap a line between words, to lines of at most 80 characters."""
+    """Wrap a line between words, to lines of at most 80 characters or the terminal's width."""
     return textwrap.fill(
-        line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        line,
+        min(WIDTH, shutil.get_terminal_size().columns),
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -73,15 +73,19 @@ class Watch(Callback):
             if now < self._next:
                 return
             self._next, self._shown = now + _SECONDS, True
-            line = self._line(now)[: shutil.get_terminal_size().columns - 1]
+            line = self._line(now, shutil.get_terminal_size().columns)
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
-    def _line(self, now: float) -> str:
+    def _line(self, now: float, columns: int) -> str:
+        """Return what there is to tell at a time, on a terminal with so many columns."""
         running = sum(done / planned for done, planned in self._epochs.values() if done < planned)
         share = min(1.0, (self._done + running) / max(self.n_networks, self._done + 1))
         took = now - self._began
         left = took / share - took if share > _SHARE_TO_TELL_BY else math.inf
         if self.time_limit is not None:
             left = min(left, max(0.0, self.time_limit - took))
+        start, end = f"training: {share:.0%}", f", {duration(left)} left"
         networks = f", {self._done} of {self.n_networks} networks" if self.n_networks > 1 else ""
-        return f"training: {share:.0%}{networks}, {duration(left)} left"
+        if len(start + networks + end) >= columns:
+            networks = ""
+        return f"{start}{networks}{end}"[: columns - 1]
