@@ -114,40 +114,50 @@ def train(
         streams = isinstance(rows, Stream)
         is_whole = not streams and nobody_looks(rows, (options.schedule, options.fade), listeners)
         epochs = _MinibatchEpochs(model, rows, validation, options, is_whole)
-        callbacks = Callbacks(listeners)
-        compiles = isinstance(epochs.runner, compiled.CompiledRunner)
-        polled = callbacks.polled and not any(isinstance(c, HaltedRun) for c in listeners)
         model.loss = options.loss
-        loop = Loop(
-            TrainingInfo(
-                model=model,
-                epochs=options.epochs,
-                steps_per_epoch=epochs.batches.count,
-                n_samples=len(rows),
-                steps_done=lambda: epochs.runner.steps_done(),
-            ),
-            callbacks,
-            monitor,
-            best=Snapshot(model) if options.restore_best else None,
-            last_good=Snapshot(model, optimizer),
-            # some may fail mid-epoch; and where to go back to must not depend on a resumed run
-            copies_every_epoch=polled or not compiles or streams or checkpoint is not None,
-        )
+        loop = _loop(model, rows, epochs, options, monitor, listeners)
         if streams:
             epochs.runner = InParts(epochs.runner, optimizer, epochs.batches, rows)
         if checkpoint is not None:
             follow(checkpoint, loop, epochs, options, rows, epochs.validation)
-        history = loop.history
+        make_epochs: Callable[[], None] = partial(loop.make, epochs)
         if isinstance(epochs.runner, WholeRunner):
-            whole = WholeRun(loop, cast("Any", epochs), listeners)  # without a stream
-            history.compile_seconds = epochs.runner.compile_seconds
-            loop.run(whole.make)
-        else:
-            history.compile_seconds = epochs.runner.compile_seconds
-            loop.run(lambda: loop.make(epochs))
+            make_epochs = WholeRun(loop, cast("Any", epochs), listeners).make  # without a stream
+        loop.history.compile_seconds = epochs.runner.compile_seconds
+        loop.run(make_epochs)
         if loop.last_good is not None and checkpoint is None:
             loop.last_good.release()
-    return history
+    return loop.history
+
+
+def _loop(
+    model: Trainable,
+    rows: Rows | Stream,
+    epochs: "_MinibatchEpochs",
+    options: FitOptions,
+    monitor: Monitor | None,
+    listeners: Sequence[Any],
+) -> Loop:
+    """Return the loop over the epochs, with what it tells, keeps and goes back to."""
+    callbacks, checkpoint = Callbacks(listeners), checkpoint_of(options.callbacks)
+    polled = callbacks.polled and not any(isinstance(c, HaltedRun) for c in listeners)
+    compiles = isinstance(epochs.runner, compiled.CompiledRunner)
+    # Some may fail mid-epoch; and where to go back to must not depend on a resumed run.
+    every_epoch = polled or not compiles or isinstance(rows, Stream) or checkpoint is not None
+    return Loop(
+        TrainingInfo(
+            model=model,
+            epochs=options.epochs,
+            steps_per_epoch=epochs.batches.count,
+            n_samples=len(rows),
+            steps_done=lambda: epochs.runner.steps_done(),
+        ),
+        callbacks,
+        monitor,
+        best=Snapshot(model) if options.restore_best else None,
+        last_good=Snapshot(model, options.optimizer),
+        copies_every_epoch=every_epoch,
+    )
 
 
 def _require_memory(model: Trainable, options: FitOptions) -> None:
