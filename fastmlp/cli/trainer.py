@@ -68,22 +68,22 @@ class Trainer:
         done: Callable[[int, Any], None],
     ) -> None:
         runs: list[tuple[int, Any, dict[str, Any]]] = []
-        folders: list[Any] = []
         for place, own in todo:
             try:
                 runs.append((place, *self._prepared(own, seed, None)))
-                folders.append(own.get("checkpoint_folder"))
             except (TypeError, ValueError) as error:
                 done(place, error)
         if not runs:
             return
+        searched, places = dict(todo), [place for place, _, _ in runs]
         fits = [fit for _, _, fit in runs]
         common: dict[str, Any] = {name: [fit[name] for fit in fits] for name in fits[0]}
         common["optimizers"], common["seeds"] = common.pop("optimizer"), common.pop("seed")
         common["n_threads"] = n_threads
-        teller = _Teller(self, [place for place, _, _ in runs], done)
+        teller = _Teller(self, places, done)
         callbacks: list[Any] = [teller]
         if self.checkpoint_every is not None:
+            folders = [searched[place].get("checkpoint_folder") for place in places]
             callbacks.append(_Keeper(folders, self.checkpoint_every))
         X, y = self.task.X_train, self.task.to_learn(self.task.y_train)
         try:
@@ -91,13 +91,22 @@ class Trainer:
         except (TypeError, ValueError):  # one of them is wrong, which must not stop the others
             if teller.n_told:
                 raise
-            for place, _, _ in runs:
-                try:
-                    done(place, self(seed, n_threads, **dict(todo)[place]))
-                except (TypeError, ValueError) as error:
-                    done(place, error)
+            self._one_by_one({place: searched[place] for place in places}, seed, n_threads, done)
         if teller.interrupted:
             raise KeyboardInterrupt
+
+    def _one_by_one(
+        self,
+        searched: Mapping[int, Settings],
+        seed: int,
+        n_threads: int,
+        done: Callable[[int, Any], None],
+    ) -> None:
+        for place, own in searched.items():
+            try:
+                done(place, self(seed, n_threads, **own))
+            except (TypeError, ValueError) as error:
+                done(place, error)
 
     def _groups(self, searched: Sequence[Settings]) -> Iterator[list[int]]:
         """Yield the places of networks that are in memory together."""

@@ -75,7 +75,6 @@ class Learned:
 
     networks: list[Trained]
     held_out: list[HeldOut]
-    n_planned: int
     interrupted: bool
 
     @property
@@ -137,7 +136,7 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
             held_out[part.number].members.append(network.member)
             held_out[part.number].weights.append(network.weight)
     whole = [part for part in held_out.values() if part.members]
-    return Learned(networks, whole, len(todo), interrupt.pending)
+    return Learned(networks, whole, interrupt.pending)
 
 
 def _warn_of_undefined(
