@@ -1,6 +1,6 @@
 """Predicted classes: which were taken for which, and whether probabilities can be believed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -42,35 +42,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Markup:
     below = (14 + 6.8 * longest if upright else 22.0) + 24
     side = min((WIDTH - left - 8) / len(names), 64.0)
     size = side * len(names)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    parts = []
-    for (row, column), n in np.ndenumerate(counts):
-        x, y = left + column * side, 8 + row * side
-        told = (
-            f"true {shortened(names[row], 40)}, predicted {shortened(names[column], 40)}: "
-            f"{counted(int(n), 'row')}, {share[row, column]:.1%} of the class"
-        )
-        opacity = f"{share[row, column]:.3f}"
-        parts.append(
-            tag(
-                "g",
-                tag("title", told),
-                tag("rect", x=x, y=y, width=side, height=side, class_="cell"),
-                tag("rect", x=x, y=y, width=side, height=side, class_="heat", fill_opacity=opacity),
-                _number(n, x + side / 2, y + side / 2 + 4, share[row, column])
-                if n and len(names) <= _MOST_COUNTS
-                else None,
-            )
-        )
-    for place, label in enumerate(labels):
-        middle = 8 + (place + 0.5) * side
-        parts.append(tag("text", label, x=left - 7, y=middle + 4, class_="tick end"))
-        x, y = left + (place + 0.5) * side, 8 + size + 16
-        turn = f"rotate(-90 {x + 4:.1f} {y - 6:.1f})" if upright else None
-        where = {"x": x + 4, "y": y - 6} if upright else {"x": x, "y": y}
-        class_ = "tick end" if upright else "tick mid"
-        parts.append(tag("text", label, **where, class_=class_, transform=turn))
     height = 8 + size + below
+    parts = [*_cells(counts, names, left, side), *_class_labels(labels, left, side, upright)]
     parts.append(
         tag("text", "predicted class", x=left + size / 2, y=height - 6, class_="label mid")
     )
@@ -78,6 +51,42 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Markup:
     turned = f"rotate(-90 12 {middle:.1f})"
     parts.append(tag("text", "true class", x=12.0, y=middle, class_="label mid", transform=turned))
     return svg("confusion matrix", *parts, height=height)
+
+
+def _cells(counts: np.ndarray, names: Sequence[str], left: float, side: float) -> Iterator[Markup]:
+    """Yield the squares of the matrix, with their counts if there is room."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    for (row, column), n in np.ndenumerate(counts):
+        x, y = left + column * side, 8 + row * side
+        told = (
+            f"true {shortened(names[row], 40)}, predicted {shortened(names[column], 40)}: "
+            f"{counted(int(n), 'row')}, {share[row, column]:.1%} of the class"
+        )
+        opacity = f"{share[row, column]:.3f}"
+        yield tag(
+            "g",
+            tag("title", told),
+            tag("rect", x=x, y=y, width=side, height=side, class_="cell"),
+            tag("rect", x=x, y=y, width=side, height=side, class_="heat", fill_opacity=opacity),
+            _number(n, x + side / 2, y + side / 2 + 4, share[row, column])
+            if n and len(names) <= _MOST_COUNTS
+            else None,
+        )
+
+
+def _class_labels(
+    labels: Sequence[str], left: float, side: float, upright: bool
+) -> Iterator[Markup]:
+    """Yield the names of the classes beside the rows and below the columns."""
+    size = side * len(labels)
+    for place, label in enumerate(labels):
+        middle = 8 + (place + 0.5) * side
+        yield tag("text", label, x=left - 7, y=middle + 4, class_="tick end")
+        x, y = left + (place + 0.5) * side, 8 + size + 16
+        turn = f"rotate(-90 {x + 4:.1f} {y - 6:.1f})" if upright else None
+        where = {"x": x + 4, "y": y - 6} if upright else {"x": x, "y": y}
+        class_ = "tick end" if upright else "tick mid"
+        yield tag("text", label, **where, class_=class_, transform=turn)
 
 
 def _number(n: int, x: float, y: float, share: float) -> Markup:
