@@ -55,7 +55,9 @@ class Products:
         theta[:] = weight.reshape(-1)
         for first in range(0, D, 64):
             last = min(D, first + 64)
-            bf16.pack_weight_bf16(theta, 0, D, H, self.parts, memory, 0, place, first, last)
+            bf16.pack_weight_bf16(
+                theta, 0, D, H, self.parts, memory, 0, place, self.tiles(32, H), first, last
+            )
         return memory, place
 
     def scratch(self, width):
@@ -93,10 +95,10 @@ class Products:
         """Compute x.T @ dz, a few rows at a time."""
         (N, D), H = x.shape, dz.shape[1]
         factor, turned = self.factor(x)
-        memory = self.empty(factor.size + self.tiles(N, H).size)
+        memory = self.empty(factor.size + 2 * self.tiles(N, H).size)
         memory[: factor.size] = factor
-        packed = factor.size
-        bf16.prepare_gradient(dz, memory, -1, packed, N, H, self.parts, Block(0, N, 0, H))
+        rounded, packed = factor.size, factor.size + self.tiles(N, H).size
+        bf16.prepare_gradient(dz, memory, rounded, packed, N, H, self.parts, Block(0, N, 0, H))
         out = self.empty(D * H + 7)
         for first in range(0, D, n_rows_a_piece):
             last = min(D, first + n_rows_a_piece)

@@ -108,16 +108,16 @@ def take_gradient(memory, zero, o, block):
 
 
 @kernel
-def follow_update(memory, zero, u):
-    """Round a piece of the weight. Reads theta. Writes packed."""
+def follow_update(memory, zero, thread, u):
+    """Round a piece of the weight. Reads theta. Writes packed. May destroy scratch."""
     unit, header = unit_at(memory, u), array_at(memory, op.HEADER, INT)
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     if unit[op.UNIT_FIRST] != op.UNIT_VECTORS:
         pack_weight_bf16(
             array_at(memory, op.THETA, zero), operation[op.WEIGHT], operation[op.N_IN],
             operation[op.N_OUT], header[op.PARTS], array_at(memory, op.PACKED, zero),
-            operation[op.PACKED_FORWARD], operation[op.PACKED_BACKWARD], unit[op.UNIT_FIRST],
-            unit[op.UNIT_LAST],
+            operation[op.PACKED_FORWARD], operation[op.PACKED_BACKWARD],
+            scratch_of(thread, memory, zero), unit[op.UNIT_FIRST], unit[op.UNIT_LAST],
         )  # fmt: skip
 
 
@@ -127,11 +127,11 @@ def _places(shape: Shape, workspace: Memory, packed: Memory, is_first: bool) -> 
     places = {
         op.X_ROUNDED: tiles(workspace, n_rows, n_in, shape.parts),
         op.X_TURNED: tiles(workspace, n_in, n_rows, shape.parts),
+        op.DZ_ROUNDED: tiles(workspace, n_rows, n_out, shape.parts),
         op.DZ_PACKED: tiles(workspace, n_rows, n_out, shape.parts),
         op.PACKED_FORWARD: tiles(packed, n_in, n_out, shape.parts),
     }
     if not is_first:
-        places[op.DZ_ROUNDED] = tiles(workspace, n_rows, n_out, shape.parts)
         places[op.PACKED_BACKWARD] = tiles(packed, n_out, n_in, shape.parts)
     return places
 
@@ -147,7 +147,8 @@ def whole_blocks(n: int) -> int:
 
 
 def _scratch(shape: Shape) -> int:
-    return max(int(SCRATCH), int(START) + whole_blocks(max(shape.n_in, shape.n_out)))
+    rounded = int(BLOCK) * whole_blocks(shape.n_out)  # a block of rows of the weight
+    return max(int(SCRATCH), int(START) + whole_blocks(max(shape.n_in, shape.n_out)), rounded)
 
 
 AFFINE_BF16 = Core(

@@ -16,7 +16,7 @@ and, if the core has them:
 
     take_input(memory, zero, o, block)       a block of its input is ready
     take_gradient(memory, zero, o, block)    a block of its dz is ready
-    follow_update(memory, zero, u)           piece u of its parameters has changed
+    follow_update(memory, zero, thread, u)   piece u of its parameters has changed
     limit_norms(memory, zero, thread, o, max_norm)
                                              scale each unit's incoming weights down to max_norm
 """

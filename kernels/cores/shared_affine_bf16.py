@@ -41,19 +41,21 @@ def forward(memory, zero, thread, o, step, n_rows, x):
     workspace, n_members = array_at(memory, op.WORKSPACE, zero), operation[op.SIZE1]
     (n_in, n_out), bias = widths(operation), operation[op.BIAS]
     parts, rounded = header[op.PARTS], _rounded_at(n_in, n_out)
-    inputs = view(workspace, operation[op.X], n_rows * n_members, n_in)
     biases = part(theta, max(NONE, bias), n_out)
     mine = own_block(thread, header, operation, n_rows, operation[op.N_OUT])
     at_once = _rows_at_once(n_members)
     for row in range(mine.row, mine.row_end, at_once):
         row_end = min(mine.row_end, row + at_once)
         first, n = row * n_members, (row_end - row) * n_members
+        x_now, block = (
+            view(workspace, operation[op.X] + first * n_in, n, n_in),
+            Block(NONE, n, NONE, n_in),
+        )
+        round_rows(x_now, scratch, rounded, n, n_in, parts, block)
         turn_rows(
-            inputs, workspace, operation[op.X_TURNED], header[op.BATCH_SIZE] * n_members, n_in,
-            parts, Block(first, first + n, NONE, n_in),
+            scratch, rounded, n, workspace, operation[op.X_TURNED],
+            header[op.BATCH_SIZE] * n_members, first, n_in, parts, block,
         )  # fmt: skip
-        x_now = view(workspace, operation[op.X] + first * n_in, n, n_in)
-        round_rows(x_now, scratch, rounded, n, n_in, parts, Block(NONE, n, NONE, n_in))
         affine_forward_bf16(
             scratch, rounded, n, parts, array_at(memory, op.PACKED, zero),
             operation[op.PACKED_FORWARD], biases, bias >= 0,
@@ -75,20 +77,22 @@ def backward(memory, zero, thread, o, step, n_rows):
     workspace, scratch = array_at(memory, op.WORKSPACE, zero), scratch_of(thread, memory, zero)
     n_members, parts, (n_in, n_out) = operation[op.SIZE1], header[op.PARTS], widths(operation)
     rounded, below = _rounded_at(n_in, n_out), operation_at(memory, max(NONE, o - 1))
-    dz = view(workspace, operation[op.DZ], n_rows * n_members, n_out)
     mine = own_block(thread, header, operation, n_rows, operation[op.N_IN])
     at_once = _rows_at_once(n_members)
     for row in range(mine.row, mine.row_end, at_once):
         row_end = min(mine.row_end, row + at_once)
         first, n = row * n_members, (row_end - row) * n_members
+        dz_now, block = (
+            view(workspace, operation[op.DZ] + first * n_out, n, n_out),
+            Block(NONE, n, NONE, n_out),
+        )
+        round_rows(dz_now, scratch, rounded, n, n_out, parts, block)
         pair_rows(
-            dz, workspace, operation[op.DZ_PACKED], header[op.BATCH_SIZE] * n_members, n_out,
-            parts, Block(first, first + n, NONE, n_out),
+            scratch, rounded, n, workspace, operation[op.DZ_PACKED],
+            header[op.BATCH_SIZE] * n_members, first, n_out, parts, block,
         )  # fmt: skip
         if o == 0:
             continue
-        dz_now = view(workspace, operation[op.DZ] + first * n_out, n, n_out)
-        round_rows(dz_now, scratch, rounded, n, n_out, parts, Block(NONE, n, NONE, n_out))
         affine_backward_bf16(
             scratch, rounded, n, parts, array_at(memory, op.PACKED, zero),
             operation[op.PACKED_BACKWARD],
@@ -121,8 +125,8 @@ def gradient(memory, zero, thread, u, n_rows, out, out0):
 
 
 @kernel
-def follow_update(memory, zero, u):
-    """Round a piece of the weight. Reads theta. Writes packed."""
+def follow_update(memory, zero, thread, u):
+    """Round a piece of the weight. Reads theta. Writes packed. May destroy scratch."""
     unit, header = unit_at(memory, u), array_at(memory, op.HEADER, INT)
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     if unit[op.UNIT_FIRST] != op.UNIT_VECTORS:
@@ -130,7 +134,8 @@ def follow_update(memory, zero, u):
         pack_weight_bf16(
             array_at(memory, op.THETA, zero), operation[op.WEIGHT], n_in, n_out, header[op.PARTS],
             array_at(memory, op.PACKED, zero), operation[op.PACKED_FORWARD],
-            operation[op.PACKED_BACKWARD], unit[op.UNIT_FIRST], unit[op.UNIT_LAST],
+            operation[op.PACKED_BACKWARD], scratch_of(thread, memory, zero), unit[op.UNIT_FIRST],
+            unit[op.UNIT_LAST],
         )  # fmt: skip
 
 
@@ -177,7 +182,7 @@ def _scratch(shape: Shape) -> int:
     n_members, one = shape.sizes[0], _of_members(shape)
     widest = whole_blocks(max(one.n_in, one.n_out))
     rows = whole_blocks(max(BLOCK_ROWS, int(BLOCK) * n_members))
-    return max(int(SCRATCH), int(START) + widest + one.parts * rows * widest // 2)
+    return max(int(SCRATCH), int(START) + widest + rows * widest)
 
 
 SHARED_AFFINE_BF16 = Core(

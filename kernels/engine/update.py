@@ -56,7 +56,7 @@ def update_parameters(thread, step, n_rows, memory, zero):
             core = operation_at(memory, unit[op.UNIT_OPERATION])[op.CORE]
             calls.gradient(memory, core, memory, zero, thread, u, n_rows, out, out0)
             if header[op.STORE_GRADIENT] == 0:
-                _update(u, unit, out, out0, hyper, memory, zero)
+                _update(thread, u, unit, out, out0, hyper, memory, zero)
                 continue
             if hyper[op.L2] > 0.0 and is_weight:
                 add_scaled(gradient, theta, hyper[op.L2], start, size)
@@ -83,7 +83,7 @@ def clipped_update(thread, memory, zero, clip_norm):
         unit = unit_at(memory, u)
         if factor != 1.0:
             scale(gradient, factor, unit[op.UNIT_START], unit[op.UNIT_SIZE])
-        _update(u, unit, gradient, unit[op.UNIT_START], hyper, memory, zero)
+        _update(thread, u, unit, gradient, unit[op.UNIT_START], hyper, memory, zero)
     hyper[op.L2] = l2
 
 
@@ -92,7 +92,7 @@ def follow_updates(thread, memory, zero):
     """Notify the cores of this thread's pieces that all parameters have changed."""
     shares = array_at(memory, op.UNIT_SHARES, INT)
     for u in range(shares[thread], shares[thread + 1]):
-        _follow_update(u, unit_at(memory, u), memory, zero)
+        _follow_update(thread, u, unit_at(memory, u), memory, zero)
 
 
 @inner
@@ -105,7 +105,7 @@ def limit_norms(thread, memory, zero, max_norm):
 
 
 @inner
-def _update(u, unit, gradient, gradient_start, hyper, memory, zero):
+def _update(thread, u, unit, gradient, gradient_start, hyper, memory, zero):
     """Update piece ``u`` of the parameters with its array's own rate, epsilon and decay."""
     factors, is_weight = factors_of(memory, unit), unit[op.UNIT_FIRST] >= 0
     rate, epsilon = hyper[op.LEARNING_RATE], hyper[op.EPSILON]
@@ -122,12 +122,12 @@ def _update(u, unit, gradient, gradient_start, hyper, memory, zero):
     )  # fmt: skip
     hyper[op.LEARNING_RATE], hyper[op.EPSILON] = rate, epsilon
     hyper[op.WEIGHT_DECAY], hyper[op.L2] = decay, l2
-    _follow_update(u, unit, memory, zero)
+    _follow_update(thread, u, unit, memory, zero)
 
 
 @inner
-def _follow_update(u, unit, memory, zero):
+def _follow_update(thread, u, unit, memory, zero):
     """Notify a core that a piece of its parameters has changed, if it has that hook."""
     operation = operation_at(memory, unit[op.UNIT_OPERATION])
     if operation[op.HOOKS] & op.FOLLOWS_UPDATES:
-        calls.follow_update(memory, operation[op.CORE], memory, zero, u)
+        calls.follow_update(memory, operation[op.CORE], memory, zero, thread, u)

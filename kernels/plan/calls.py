@@ -55,7 +55,7 @@ BACKWARD = Family("cores", "backward", _PASS[:-1])
 GRADIENT = Family("cores", "gradient", (MEMORY, REAL, INT, INT, INT, REALS, INT))
 TAKE_INPUT = Family("cores", "take_input", (MEMORY, REAL, INT, BLOCK))
 TAKE_GRADIENT = Family("cores", "take_gradient", (MEMORY, REAL, INT, BLOCK))
-FOLLOW_UPDATE = Family("cores", "follow_update", (MEMORY, REAL, INT))
+FOLLOW_UPDATE = Family("cores", "follow_update", (MEMORY, REAL, INT, INT))
 LIMIT_NORMS = Family("cores", "limit_norms", (MEMORY, REAL, INT, INT, DOUBLE))
 
 OPTIONAL = (GRADIENT, TAKE_INPUT, TAKE_GRADIENT, FOLLOW_UPDATE, LIMIT_NORMS)

@@ -12,9 +12,10 @@ of two. With two ``parts``, the low parts lie behind the high ones in the same w
 import numpy as np
 
 from ..machine.jit import inner, kernel
+from ..machine.links import Block
 from ..machine.maths import zero
-from ..machine.simd import flat, part
-from .packing import TILE, pack_columns_tile, pack_pairs_tile, pack_rows_tile, round_row
+from ..machine.simd import flat, part, view
+from .packing import TILE, pair_tiles, round_row, transpose_tile, turn_tiles
 from .tiles import begin_tiles, end_tiles, multiply_tiles
 
 __all__ = [
@@ -47,82 +48,56 @@ def prepare_factor(x, workspace, rounded, turned, size, n_columns, parts, block)
 
     x (N, >= n_columns) goes to workspace[rounded:] as the forward product reads it, and to
     workspace[turned:] as the gradient of the weight does. ``size`` is the most rows there are.
-    The block must begin at multiples of 32 and its last row be one too, or the last of x.
+    The block must begin at multiples of 32, and its ends be such too or the last of x.
     Reads x. Writes workspace, with zeros where tiles reach beyond the block.
     """
     round_rows(x, workspace, rounded, size, n_columns, parts, block)
-    turn_rows(x, workspace, turned, size, n_columns, parts, block)
-
-
-@inner
-def turn_rows(x, workspace, turned, size, n_columns, parts, block):
-    """The second half of ``prepare_factor``: what the gradient of the weight reads."""
-    row, row_end, column, column_end = block
-    x_flat, ldx = flat(x), x.shape[1]
-    depth, plane = tiles_deep(size), matrix_size(n_columns, size)
-    for t in range(row // DEPTH, tiles_deep(row_end)):
-        for i in range(column // ROWS, tiles_across(column_end)):
-            pack_columns_tile(
-                x_flat, t * DEPTH * ldx + i * ROWS, ldx, row_end - t * DEPTH,
-                column_end - i * ROWS, workspace, turned + (i * depth + t) * TILE, plane, parts,
-            )  # fmt: skip
+    turn_rows(workspace, rounded, size, workspace, turned, size, NONE, n_columns, parts, block)
 
 
 @kernel
 def prepare_gradient(dz, workspace, rounded, packed, size, n_columns, parts, block):
     """Round a block of the gradient at a product, as ``prepare_factor`` does for its input.
 
-    dz (N, >= n_columns) goes to workspace[rounded:] as the backward product reads it (-1: there is
-    none), and to workspace[packed:] as the gradient of the weight does.
+    dz (N, >= n_columns) goes to workspace[rounded:] as the backward product reads it, and to
+    workspace[packed:] as the gradient of the weight does.
     Reads dz. Writes workspace, with zeros where tiles reach beyond the block.
     """
-    if rounded >= 0:
-        round_rows(dz, workspace, rounded, size, n_columns, parts, block)
-    pair_rows(dz, workspace, packed, size, n_columns, parts, block)
-
-
-@inner
-def pair_rows(dz, workspace, packed, size, n_columns, parts, block):
-    """The second half of ``prepare_gradient``: what the gradient of the weight reads."""
-    row, row_end, column, column_end = block
-    dz_flat, ldz = flat(dz), dz.shape[1]
-    depth, plane = tiles_deep(size), matrix_size(n_columns, size)
-    for t in range(row // DEPTH, tiles_deep(row_end)):
-        for j in range(column // ROWS, tiles_across(column_end)):
-            pack_rows_tile(
-                dz_flat, t * DEPTH * ldz + j * ROWS, ldz, row_end - t * DEPTH,
-                column_end - j * ROWS, workspace, packed + (j * depth + t) * TILE, plane, parts,
-            )  # fmt: skip
+    round_rows(dz, workspace, rounded, size, n_columns, parts, block)
+    pair_rows(workspace, rounded, size, workspace, packed, size, NONE, n_columns, parts, block)
 
 
 @kernel
 def pack_weight_bf16(
-    theta, start, n_in, n_out, parts, packed, forward, backward, first, last,
-):  # fmt: skip
+    theta, start, n_in, n_out, parts, packed, forward, backward, scratch, first, last
+):
     """Round and pack rows [first, last) of a weight for both products that read it.
 
     The weight (D, H) lies in theta from ``start`` on. Its tiles for the forward product go to
     packed[forward:], those for the backward product to packed[backward:] (-1: there is none), all
     tiles in k of 16 columns after each other. ``first`` must be a multiple of 32, and so must
-    ``last`` unless it is D.
-    Reads theta. Writes packed.
+    ``last`` unless it is D. scratch has room for 32 rounded rows.
+    Reads theta. Writes packed. May destroy scratch.
     """
-    depth, n_tiles_j, plane = tiles_deep(n_in), tiles_across(n_out), matrix_size(n_in, n_out)
-    for t in range(first // DEPTH, tiles_deep(last)):
-        for j in range(n_tiles_j):
-            pack_rows_tile(
-                theta, start + t * DEPTH * n_out + j * ROWS, n_out, n_in - t * DEPTH,
-                n_out - j * ROWS, packed, forward + (j * depth + t) * TILE, plane, parts,
-            )  # fmt: skip
-    if backward < 0:
-        return
-    depth, plane = tiles_deep(n_out), matrix_size(n_out, n_in)
-    for j in range(first // ROWS, tiles_across(last)):
-        for t in range(depth):
-            pack_pairs_tile(
-                theta, start + j * ROWS * n_out + t * DEPTH, n_out, n_in - j * ROWS,
-                n_out - t * DEPTH, packed, backward + (j * depth + t) * TILE, plane, parts,
-            )  # fmt: skip
+    size = (n_in + DEPTH - 1) // DEPTH * DEPTH
+    deep, plane = tiles_deep(n_out), matrix_size(n_out, n_in)
+    for row in range(first, last, DEPTH):
+        n = min(DEPTH, last - row)
+        weight = view(theta, start + row * n_out, n, n_out)
+        block = Block(NONE, n, NONE, n_out)
+        round_rows(weight, scratch, NONE, DEPTH, n_out, parts, block)
+        pair_rows(scratch, NONE, DEPTH, packed, forward, size, row, n_out, parts, block)
+        if backward < 0:
+            continue
+        for number in range(parts):
+            source = number * matrix_size(DEPTH, n_out)
+            target = backward + number * plane
+            for i in range(2):
+                for t in range(deep):
+                    transpose_tile(
+                        scratch, source + (i * deep + t) * TILE, packed,
+                        target + ((row // ROWS + i) * deep + t) * TILE,
+                    )  # fmt: skip
 
 
 @kernel
@@ -194,28 +169,60 @@ def weight_gradient_bf16(
 
 
 @inner
-def round_rows(x, workspace, place, size, n_columns, parts, block):
-    """Round a block of x (size, n_columns) to the tiles of A at workspace[place:]."""
+def round_rows(x, target, place, size, n_columns, parts, block):
+    """Round a block of x (size, n_columns) to the tiles of A at target[place:].
+
+    Where its last rows do not make whole blocks of 32, rows of zeros follow.
+    """
     row, row_end, column, column_end = block
     x_flat, depth, plane = flat(x), tiles_deep(n_columns), matrix_size(size, n_columns)
-    for i in range(row, row_end):
+    for i in range(row, tiles_deep(row_end) * DEPTH):
         tile = i // ROWS * depth + column // DEPTH
+        n = column_end - column if i < row_end else NONE
+        start = i * x.shape[1] + column if i < row_end else NONE
         round_row(
-            x_flat, i * x.shape[1] + column, column_end - column, workspace,
+            x_flat, start, n, tiles_deep(column_end - column), target,
             place + tile * TILE + i % ROWS * ROWS, plane, parts,
         )  # fmt: skip
+
+
+@inner
+def turn_rows(source, rounded, n_rows, target, turned, size, first, n_columns, parts, block):
+    """Write a rounded block, of a matrix with n_rows rows, as the gradient's left factor.
+
+    The matrix is rows [first, first + n_rows) of one with ``size`` rows.
+    """
+    deep, depth, t0 = tiles_deep(n_columns), tiles_deep(size), first // DEPTH
+    a_plane, b_plane = matrix_size(n_rows, n_columns), matrix_size(n_columns, size)
+    for number in range(parts):
+        a, b = rounded + number * a_plane, turned + number * b_plane
+        for t in range(block.row // DEPTH, tiles_deep(block.row_end)):
+            for c in range(block.column // DEPTH, tiles_deep(block.column_end)):
+                turn_tiles(
+                    source, a + (2 * t * deep + c) * TILE, deep * TILE, target,
+                    b + (2 * c * depth + t0 + t) * TILE, depth * TILE,
+                )  # fmt: skip
+
+
+@inner
+def pair_rows(source, rounded, n_rows, target, packed, size, first, n_columns, parts, block):
+    """Write a rounded block as the right factor of a product, like `turn_rows`."""
+    deep, depth, t0 = tiles_deep(n_columns), tiles_deep(size), first // DEPTH
+    a_plane, b_plane = matrix_size(n_rows, n_columns), matrix_size(n_columns, size)
+    for number in range(parts):
+        a, b = rounded + number * a_plane, packed + number * b_plane
+        for t in range(block.row // DEPTH, tiles_deep(block.row_end)):
+            for c in range(block.column // DEPTH, tiles_deep(block.column_end)):
+                pair_tiles(
+                    source, a + (2 * t * deep + c) * TILE, deep * TILE, target,
+                    b + (2 * c * depth + t0 + t) * TILE, depth * TILE,
+                )  # fmt: skip
 
 
 @inner
 def tiles_deep(n):
     """How many tiles n numbers of the summed index take."""
     return (n + DEPTH - 1) // DEPTH
-
-
-@inner
-def tiles_across(n):
-    """How many tiles n rows or columns take, in whole blocks."""
-    return 2 * ((n + BLOCK - 1) // BLOCK)
 
 
 @inner

@@ -15,6 +15,8 @@ Everything is emitted as LLVM vector code by ``@intrinsic``, and arrays are floa
 flat memory, in which a tile takes up TILE elements.
 """
 
+from itertools import product
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -24,103 +26,98 @@ from ..machine.simd import broadcast, data_pointer, full_vector, masked_load, tr
 
 __all__ = [
     "TILE",
-    "pack_columns_tile",
-    "pack_pairs_tile",
-    "pack_rows_tile",
+    "pair_tiles",
     "pointers",
     "round_row",
+    "transpose_tile",
+    "turn_tiles",
 ]
 
 TILE = np.int64(256)  # float32 elements, 1 KB
 LANES = 16
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
-_INT = types.int64
+_INT, _INDEX = types.int64, ir.IntType(64)
 # The bits of some float32 numbers; _LARGEST is also a bfloat16.
 _ONE, _LARGEST, _INFINITY = 0x3F800000, 0x7F7F0000, 0x7F800000
 
 
 @intrinsic
-def round_row(typingctx, source, source0, size, target, target0, plane, parts):
-    """Write ``size`` numbers as a row of A tiles, one after the other; zeros up to a whole tile.
+def round_row(typingctx, source, source0, size, n_tiles, target, target0, plane, parts):
+    """Write ``size`` numbers as a row of n_tiles A tiles, one after the other; zeros to their end.
 
     The low parts, where ``parts`` is 2, go ``plane`` elements further on.
     """
 
     def emit(context, builder, signature, arguments):
-        source, target = pointers(context, builder, signature, arguments, (0, 3))
-        size, plane, parts = arguments[2], arguments[5], arguments[6]
-        width = size.type(2 * LANES)
-        n_widths = builder.sdiv(builder.add(size, size.type(2 * LANES - 1)), width)
-        with cgutils.for_range(builder, n_widths, intp=size.type) as loop:
-            start = builder.mul(loop.index, width)
+        source, target = pointers(context, builder, signature, arguments, (0, 4))
+        size, n_tiles, plane, parts = (arguments[i] for i in (2, 3, 6, 7))
+        with cgutils.for_range(builder, n_tiles, intp=size.type) as loop:
+            start = builder.mul(loop.index, size.type(2 * LANES))
             neighbours = _load_width(
                 builder, builder.gep(source, [start]), builder.sub(size, start)
             )
             place = builder.gep(target, [builder.mul(loop.index, size.type(int(TILE)))])
-            _store_parts(builder, _Neighbours(builder, *neighbours), place, plane, parts)
+            _store_parts(builder, neighbours, place, plane, parts)
         return context.get_dummy_value()
 
-    return types.void(source, _INT, _INT, target, _INT, _INT, _INT), emit
+    return types.void(source, _INT, _INT, _INT, target, _INT, _INT, _INT), emit
 
 
 @intrinsic
-def pack_rows_tile(typingctx, source, source0, source_row, n_k, n_j, target, target0, plane, parts):
-    """Pack a B tile from rows of k: target[p, j] = (source[2 p, j], source[2 p + 1, j]).
+def pair_tiles(typingctx, source, source0, source_gap, target, target0, target_gap):
+    """Write a block of 32 rounded rows and columns as two B tiles with pairs of rows.
 
-    n_k rows and n_j columns are there, at most 32 and 16; the rest is zeros.
+    The rows are those of two A tiles, ``source_gap`` apart; the tiles of its first and its last 16
+    columns are ``target_gap`` apart. One part at a time.
     """
 
     def emit(context, builder, signature, arguments):
-        source, target = pointers(context, builder, signature, arguments, (0, 5))
-        source_row, n_k, n_j, plane, parts = (arguments[i] for i in (2, 3, 4, 7, 8))
-        with cgutils.for_range(builder, n_k.type(LANES), intp=n_k.type) as loop:
-            pair = _load_pair(builder, source, source_row, loop.index, n_k, n_j)
-            place = builder.gep(target, [builder.mul(loop.index, n_k.type(LANES))])
-            _store_parts(builder, _Rows(builder, *pair), place, plane, parts)
+        source, target = pointers(context, builder, signature, arguments, (0, 3))
+        for half, p in product((0, 1), range(LANES // 2)):
+            start = builder.gep(source, [arguments[2]]) if half else source
+            rows = _load_rows(builder, start, (2 * p, 2 * p + 1))
+            for g, pairs in enumerate(_pairs(builder, *rows)):
+                begin = builder.gep(target, [arguments[5]]) if g else target
+                line = _INDEX(LANES * (LANES // 2 * half + p))
+                _store(builder, pairs, builder.gep(begin, [line]))
         return context.get_dummy_value()
 
-    return types.void(source, *(_INT,) * 4, target, *(_INT,) * 3), emit
+    return types.void(source, _INT, _INT, target, _INT, _INT), emit
 
 
 @intrinsic
-def pack_columns_tile(
-    typingctx, source, source0, source_row, n_k, n_i, target, target0, plane, parts
-):
-    """Pack an A tile from rows of k: target[i, p] = (source[2 p, i], source[2 p + 1, i])."""
+def turn_tiles(typingctx, source, source0, source_gap, target, target0, target_gap):
+    """Write a block of 32 rounded rows and columns as two A tiles of the transposed matrix.
+
+    As `pair_tiles`; the first tile has the first 16 columns as rows.
+    """
 
     def emit(context, builder, signature, arguments):
-        source, target = pointers(context, builder, signature, arguments, (0, 5))
-        source_row, n_k, n_i, plane, parts = (arguments[i] for i in (2, 3, 4, 7, 8))
-        pairs = [
-            _Rows(builder, *_load_pair(builder, source, source_row, n_k.type(p), n_k, n_i))
-            for p in range(LANES)
-        ]
-        _store_transposed(builder, pairs, target, plane, parts)
+        source, target = pointers(context, builder, signature, arguments, (0, 3))
+        lower = builder.gep(source, [arguments[2]])
+        for g in (0, 1):
+            pairs = []
+            for start, p in product((source, lower), range(LANES // 2)):
+                rows = _load_rows(builder, start, (2 * p, 2 * p + 1))
+                pairs.append(list(_pairs(builder, *rows))[g])
+            begin = builder.gep(target, [arguments[5]]) if g else target
+            _store_rows(builder, transposed(builder, pairs), begin)
         return context.get_dummy_value()
 
-    return types.void(source, *(_INT,) * 4, target, *(_INT,) * 3), emit
+    return types.void(source, _INT, _INT, target, _INT, _INT), emit
 
 
 @intrinsic
-def pack_pairs_tile(
-    typingctx, source, source0, source_row, n_j, n_k, target, target0, plane, parts
-):
-    """Pack a B tile from rows of j: target[p, j] = (source[j, 2 p], source[j, 2 p + 1])."""
+def transpose_tile(typingctx, source, source0, target, target0):
+    """Write an A tile as the B tile of the transposed matrix."""
 
     def emit(context, builder, signature, arguments):
-        source, target = pointers(context, builder, signature, arguments, (0, 5))
-        source_row, n_j, n_k, plane, parts = (arguments[i] for i in (2, 3, 4, 7, 8))
-        pairs = []
-        for j in range(LANES):
-            row = builder.gep(source, [builder.mul(source_row, source_row.type(j))])
-            there = builder.icmp_signed("<", n_k.type(j), n_j)
-            left = builder.select(there, n_k, n_k.type(0))
-            pairs.append(_Neighbours(builder, *_load_width(builder, row, left)))
-        _store_transposed(builder, pairs, target, plane, parts)
+        source, target = pointers(context, builder, signature, arguments, (0, 2))
+        _store_rows(builder, transposed(builder, _load_rows(builder, source, range(LANES))), target)
         return context.get_dummy_value()
 
-    return types.void(source, *(_INT,) * 4, target, *(_INT,) * 3), emit
+    return types.void(source, _INT, target, _INT), emit
 
 
 class _BFloat(ir.types._BaseFloatType):
@@ -136,65 +133,34 @@ class _BFloat(ir.types._BaseFloatType):
 _BFloat._create_instance()
 
 
-class _Neighbours:
-    """32 numbers next to each other in k, as two vectors: the rounded ones are pairs already."""
-
-    def __init__(self, builder, first, second):
-        self.builder, self.numbers = builder, (first, second)
-
-    def rounded(self, numbers):
-        """Return pairs of bfloat16 of two vectors of numbers."""
-        return self.builder.bitcast(_round(self.builder, *numbers), _INTS)
-
-    def widened(self, pairs):
-        """Return the two vectors of float32 that pairs stand for."""
-        builder = self.builder
-        halves = builder.bitcast(pairs, ir.VectorType(ir.IntType(16), 2 * LANES))
-        for i in range(2):
-            lanes = full_vector(LANES, range(LANES * i, LANES * (i + 1)))
-            half = builder.zext(builder.shuffle_vector(halves, halves, lanes), _INTS)
-            yield builder.bitcast(builder.shl(half, _splat(16)), _FLOATS)
+def _pairs(builder, first, second):
+    """Return pairs of the numbers of two rounded rows: of the first 16 columns, and the others."""
+    words = ir.VectorType(ir.IntType(16), 2 * LANES)
+    first, second = builder.bitcast(first, words), builder.bitcast(second, words)
+    for g in range(2):
+        lanes = [LANES * g + i // 2 + 2 * LANES * (i % 2) for i in range(2 * LANES)]
+        mixed = builder.shuffle_vector(first, second, full_vector(2 * LANES, lanes))
+        yield builder.bitcast(mixed, _INTS)
 
 
-class _Rows(_Neighbours):
-    """Two rows that are neighbours in k: rounded, their numbers alternate."""
+def _usual(builder, numbers):
+    """Return the high parts of numbers none of which is extreme, as float32.
 
-    def rounded(self, numbers):
-        """Return pairs of bfloat16, one of each vector."""
-        halves = _round(self.builder, *numbers)
-        lanes = [i // 2 + LANES * (i % 2) for i in range(2 * LANES)]
-        mixed = self.builder.shuffle_vector(halves, halves, full_vector(2 * LANES, lanes))
-        return self.builder.bitcast(mixed, _INTS)
-
-    def widened(self, pairs):
-        """Return the two vectors of float32 that pairs stand for."""
-        builder = self.builder
-        for bits in (builder.shl(pairs, _splat(16)), builder.and_(pairs, _splat(0xFFFF0000))):
-            yield builder.bitcast(bits, _FLOATS)
+    To nearest, and away from 0 in the middle: half of what the low bits can be is added to them.
+    """
+    for x in numbers:
+        bits = builder.add(builder.bitcast(x, _INTS), _splat(0x8000))
+        yield builder.bitcast(builder.and_(bits, _splat(0xFFFF0000)), _FLOATS)
 
 
-def _split(pair, limited):
-    """Return high and low parts as pairs of bfloat16: x = high + low; ``limited`` numbers."""
-    high = pair.rounded([first for first, _ in limited])
-    rests = [
-        pair.builder.fsub(x, wide) for (_, x), wide in zip(limited, pair.widened(high), strict=True)
-    ]
-    return high, pair.rounded(rests)
-
-
-def _as_they_are(builder, numbers):
-    """Return what to round to high parts, and what to split, where no number is extreme."""
-    return [(x, x) for x in numbers]
-
-
-def _limited(builder, numbers):
-    """Return what to round to high parts, and what to split, for any numbers.
+def _any(builder, numbers):
+    """Return the high parts of any numbers, as float32.
 
     Infinity is split as 1 + infinity: products of high parts then stay finite, and those of a low
     part with a high one give what infinity times the number is. A number that would round to
     infinity gets the largest bfloat16 as its high part.
     """
-    found = []
+    limited = []
     for x in numbers:
         size = builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF))
         sign = builder.and_(builder.bitcast(x, _INTS), _splat(0x80000000))
@@ -205,29 +171,20 @@ def _limited(builder, numbers):
         )
         size = builder.select(infinite, _splat(_ONE), size)
         size = builder.select(large, _splat(_LARGEST), size)
-        found.append((builder.bitcast(builder.or_(sign, size), _FLOATS), x))
-    return found
+        limited.append(builder.bitcast(builder.or_(sign, size), _FLOATS))
+    halves = _round(builder, *limited)
+    for i in range(2):
+        lanes = full_vector(LANES, range(LANES * i, LANES * (i + 1)))
+        half = builder.zext(builder.shuffle_vector(halves, halves, lanes), _INTS)
+        yield builder.bitcast(builder.shl(half, _splat(16)), _FLOATS)
 
 
-def _has_extreme(builder, pairs):
-    """Tell whether a number of these pairs would round to infinity, or is not finite."""
-    largest = _splat(0)
-    for pair in pairs:
-        for x in pair.numbers:
-            size = builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF))
-            larger = builder.icmp_unsigned(">", size, largest)
-            largest = builder.select(larger, size, largest)
-    lanes = builder.icmp_unsigned(">", largest, _splat(_LARGEST))
+def _has_extreme(builder, numbers):
+    """Tell whether one of the numbers would round to infinity, or is not finite."""
+    sizes = [builder.and_(builder.bitcast(x, _INTS), _splat(0x7FFFFFFF)) for x in numbers]
+    larger = builder.icmp_unsigned(">", *sizes)
+    lanes = builder.icmp_unsigned(">", builder.select(larger, *sizes), _splat(_LARGEST))
     return builder.icmp_unsigned("!=", builder.bitcast(lanes, ir.IntType(16)), ir.IntType(16)(0))
-
-
-def _emit_split(builder, pairs, store):
-    """Call ``store(highs, lows)`` with the parts of pairs, in a branch for what they need."""
-    with builder.if_else(_has_extreme(builder, pairs), likely=False) as (extreme, usual):
-        for branch, limit in ((extreme, _limited), (usual, _as_they_are)):
-            with branch:
-                parts = [_split(pair, limit(builder, pair.numbers)) for pair in pairs]
-                store(*zip(*parts, strict=True))
 
 
 def _round(builder, first, second):
@@ -241,33 +198,21 @@ def _round(builder, first, second):
     return builder.bitcast(halves, ir.VectorType(ir.IntType(16), 2 * LANES))
 
 
-def _store_parts(builder, pair, place, plane, parts):
-    """Store the rounded numbers, or with two parts the high and the low ones."""
+def _store_parts(builder, numbers, place, plane, parts):
+    """Store two vectors of rounded numbers, or with two parts the high and the low ones."""
     with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
         with two:
-
-            def store(highs, lows):
-                _store(builder, highs[0], place)
-                _store(builder, lows[0], builder.gep(place, [plane]))
-
-            _emit_split(builder, [pair], store)
+            low = builder.gep(place, [plane])
+            extreme = _has_extreme(builder, numbers)
+            with builder.if_else(extreme, likely=False) as branches:
+                for branch, split in zip(branches, (_any, _usual), strict=True):
+                    with branch:
+                        highs = list(split(builder, numbers))
+                        rests = map(builder.fsub, numbers, highs)
+                        _store(builder, _round(builder, *highs), place)
+                        _store(builder, _round(builder, *rests), low)
         with one:
-            _store(builder, pair.rounded(pair.numbers), place)
-
-
-def _store_transposed(builder, pairs, target, plane, parts):
-    """Store the transpose of 16 vectors of pairs, rounded, or high parts and low parts."""
-    with builder.if_else(builder.icmp_signed("==", parts, parts.type(2))) as (two, one):
-        with two:
-
-            def store(highs, lows):
-                _store_rows(builder, transposed(builder, highs), target)
-                _store_rows(builder, transposed(builder, lows), builder.gep(target, [plane]))
-
-            _emit_split(builder, pairs, store)
-        with one:
-            rows = [pair.rounded(pair.numbers) for pair in pairs]
-            _store_rows(builder, transposed(builder, rows), target)
+            _store(builder, _round(builder, *numbers), place)
 
 
 def _store_rows(builder, rows, target):
@@ -279,15 +224,14 @@ def _store(builder, value, place):
     builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4)
 
 
-def _load_pair(builder, source, source_row, p, n_k, n_columns):
-    """Rows 2p and 2p + 1, zeros where there are none."""
-    pair = []
-    for odd in (0, 1):
-        k = builder.add(builder.mul(p, p.type(2)), p.type(odd))
-        there = builder.icmp_signed("<", k, n_k)
-        left = builder.select(there, n_columns, n_columns.type(0))
-        pair.append(_load_some(builder, builder.gep(source, [builder.mul(k, source_row)]), left))
-    return tuple(pair)
+def _load_rows(builder, tile, numbers):
+    """Load rows of a tile, as pairs."""
+    return [
+        builder.load(
+            builder.bitcast(builder.gep(tile, [_INDEX(LANES * i)]), _INTS.as_pointer()), align=4
+        )
+        for i in numbers
+    ]
 
 
 def _load_width(builder, pointer, count):
