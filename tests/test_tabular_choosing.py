@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.tabular.choosing import chosen_weights
+from fastmlp.tabular.choosing import chosen_weights, weights_of_kinds
 from fastmlp.tabular.encoder import Encoded
 from fastmlp.tabular.metrics import metric_of
 from fastmlp.tabular.rows import Rows
@@ -30,6 +30,46 @@ def weights_of(turns, errors, y=Y, metric="rmse", classes=False):
     found = [y[FOLDS[part.number]] + errors[part.turn][FOLDS[part.number]] for part in own]
     held_out = {number: rows_of(y[rows]) for number, rows in FOLDS.items()}
     return chosen_weights(own, found, held_out, metric_of(metric, classes=classes))
+
+
+def test_kinds_have_weights_in_inverse_ratio_to_their_squared_errors():
+    predicted = [Y + 1.0, Y + 2.0, Y - 3.0, Y + 2.0]  # errors 5 and 4
+
+    weights = weights_of_kinds([0, 1, 0, 1], predicted, [rows_of(Y)] * 4)
+
+    np.testing.assert_allclose(weights, [2 / 9, 2.5 / 9, 2 / 9, 2.5 / 9])
+
+
+def test_one_more_label_of_each_kind_counts_as_wrong():
+    y = np.array([0, 1, 1, 0, 1])
+    right = np.eye(2)[y]
+    wrong = np.eye(2)[[0, 0, 0, 1, 1]]  # three of five
+
+    weights = weights_of_kinds([0, 1], [right, wrong], [rows_of(y)] * 2)
+
+    np.testing.assert_allclose(weights, [0.8, 0.2])
+
+
+def test_rows_count_by_their_weight_when_kinds_are_compared():
+    weighted = rows_of(Y, np.array([1.0, 0, 0, 0, 0, 3.0]))
+    errors = np.array([[2.0, 9, 9, 9, 9, 0], [0, 9, 9, 9, 9, 2.0]])  # 4 of weight 1, and of 3
+
+    weights = weights_of_kinds([0, 1], Y + errors, [weighted] * 2)
+
+    np.testing.assert_allclose(weights, [0.75, 0.25])
+
+
+def test_a_kind_that_diverged_has_no_weight():
+    weights = weights_of_kinds([0, 1], [Y + np.nan, Y + 1.0], [rows_of(Y)] * 2)
+
+    assert weights.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("predicted", [Y, Y * np.nan])
+def test_kinds_that_cannot_be_compared_have_the_same_weight(predicted):
+    weights = weights_of_kinds([1, 0, 1], [predicted] * 3, [rows_of(Y)] * 3)
+
+    np.testing.assert_allclose(weights, 1 / 3)
 
 
 def test_the_only_good_networks_are_chosen():

@@ -9,12 +9,13 @@ SHARED = {
         method : {{{", ".join(f'"{name}"' for name in METHODS)}}}, default "{DEFAULT_METHOD}"
             How networks are built and trained. "mixed" trains networks of two kinds by turns:
             "realmlp-td", which embeds numbers by smooth waves, and a plain one, which embeds them
-            by pieces between quantiles and so learns steps too. They err differently, and their
-            mean is better than either. "realmlp-td-s" has no embeddings: it takes a tenth to a
-            half less time than "realmlp-td", and its errors are larger, on ten tables by 4 % for
-            numbers and 12 % for classes. "tabm-mini" is an ensemble of 32 in one network, in
-            several times the time. "pack" trains networks with different settings and chooses the
-            best mean of them: the most accurate if there is time, such as ``time_limit=60``.
+            by pieces between quantiles and so learns steps too. They err differently. In
+            their mean, the kind that errs less on the validation rows counts more. "realmlp-td-s"
+            has no embeddings: it takes a tenth to a half less time than "realmlp-td", and its
+            errors are larger, on ten tables by 4 % for numbers and 12 % for classes. "tabm-mini"
+            is an ensemble of 32 in one network, in several times the time. "pack" trains networks
+            with different settings and chooses the best mean of them: the most accurate if there
+            is time, such as ``time_limit=60``.
         n_ensemble : int, optional
             Number of networks whose predictions are averaged. Each is validated with other rows.
             Default: one, or four with "mixed"; with ``time_limit``, as many as there is time for,

@@ -1,4 +1,4 @@
-"""Choosing an ensemble greedily among networks, by their predictions for held-out rows."""
+"""The weights of networks in an ensemble, by their predictions for held-out rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,65 @@ from fastmlp.tabular.metrics import CLASSIFICATION, Metric
 from fastmlp.tabular.rows import Rows
 from fastmlp.tabular.splits import Part
 
-__all__ = ["chosen_weights"]
+__all__ = ["chosen_weights", "weights_of_kinds"]
 
 _MOST = 32  # choices, counting repetitions
 _MOST_NUMBERS = 100_000  # predicted by one network; of more rows, a sample judges
 
+_SMALLEST = 1e-3
+"""Errors count as at least this share of the largest."""
+
 _STEPWISE = ("accuracy", "balanced_accuracy")
 """Metrics that are blind to small changes, so that the log loss chooses in their place."""
+
+
+def weights_of_kinds(
+    kinds: Sequence[int], predicted: Sequence[np.ndarray], held_out: Sequence[Rows]
+) -> np.ndarray:
+    """Return the weight of each network in a mean of several kinds of networks; they sum to 1.
+
+    Networks of a kind have one weight, in inverse ratio to their mean squared error or their share
+    of wrong labels, so that a kind which is bad at a table has little influence there. Errors of
+    few rows are chance: hence one for all networks of a kind, with one more wrong label.
+
+    Parameters
+    ----------
+    kinds : sequence of int
+        Of each network.
+    predicted : sequence of ndarray of shape (M, C) or (M,)
+        What each network predicts for the rows that it was validated with.
+    held_out : sequence of Rows
+        These rows.
+
+    """
+    alike = np.full(len(kinds), 1.0 / len(kinds))
+    if len(set(kinds)) == 1:
+        return alike
+    errors = np.empty(len(kinds))
+    for kind in set(kinds):
+        own = np.flatnonzero(np.equal(kinds, kind))
+        wrong = np.concatenate([_losses(predicted[i], held_out[i].y) for i in own])
+        weights = np.concatenate([_weights_of(held_out[i]) for i in own])
+        extra = weights.mean() if predicted[0].ndim == 2 else 0.0
+        errors[own] = (wrong @ weights + extra) / weights.sum()
+    known = np.isfinite(errors)  # those of networks that diverged are not
+    largest = errors[known].max(initial=0.0)
+    if not largest:
+        return alike
+    shares = np.zeros(len(kinds))
+    shares[known] = 1.0 / np.maximum(errors[known], _SMALLEST * largest)
+    return shares / shares.sum()
+
+
+def _losses(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return which labels are wrong, as 0 and 1, or the squared errors."""
+    if predicted.ndim == 2:
+        return (predicted.argmax(axis=1) != y).astype(np.float64)
+    return (predicted - y) ** 2
+
+
+def _weights_of(rows: Rows) -> np.ndarray:
+    return np.ones(len(rows)) if rows.weights is None else rows.weights
 
 
 def chosen_weights(

@@ -9,8 +9,8 @@ import numpy as np
 from fastmlp.common.errors import argument
 from fastmlp.engine.interrupt import Interrupt
 from fastmlp.tabular.affordable import affordable
-from fastmlp.tabular.choosing import chosen_weights
-from fastmlp.tabular.methods import N_KINDS
+from fastmlp.tabular.choosing import chosen_weights, weights_of_kinds
+from fastmlp.tabular.methods import N_KINDS, settings_of
 from fastmlp.tabular.metrics import Metric
 from fastmlp.tabular.plan import Plan
 from fastmlp.tabular.rows import Rows
@@ -185,20 +185,21 @@ def _weighted(
     plan: Plan,
 ) -> list[Trained]:
     """Return the networks that are worth keeping, with their weights."""
-    if plan.method != "pack":
+    if plan.method == "pack":
+        good = {index: member for index, member in found.items() if len(member.history)}
+    else:
         asked = plan.n_needed if plan.is_asked else 0
         good = {i: member for i, member in found.items() if i < asked or not member.is_cut}
-        kept = sorted((good or found).items())
-        return [Trained(todo[index], member, 1 / len(kept)) for index, member in kept]
-    begun = {index: member for index, member in found.items() if len(member.history)}
-    kept = sorted((begun or found).items())
+    kept = sorted((good or found).items())
     own = [todo[index] for index, _ in kept]
-    weights = chosen_weights(
-        own,
-        [member.predicted for _, member in kept],
-        {part.number: _held_out(part, rows, val) for part in own},
-        plan.metric,
-    )
+    predicted = [member.predicted for _, member in kept]
+    if plan.method == "pack":
+        folds = {part.number: _held_out(part, rows, val) for part in own}
+        weights = chosen_weights(own, predicted, folds, plan.metric)
+    else:
+        kinds = [settings_of(plan.method, part.turn) for part in own]
+        judges = [_held_out(part, rows, val) for part in own]
+        weights = weights_of_kinds(kinds, predicted, judges)
     return [Trained(p, m, float(w)) for p, (_, m), w in zip(own, kept, weights, strict=True)]
 
 
