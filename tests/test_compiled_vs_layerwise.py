@@ -9,7 +9,17 @@ from strategies import LOSSES, dtypes, filled, seeds
 from tolerance import assert_close
 
 import fastmlp
-from fastmlp.layers import BatchNorm, Linear, Normalize, ReLU, Tanh
+from fastmlp.layers import (
+    BatchNorm,
+    Dropout,
+    LeakyReLU,
+    Linear,
+    Mish,
+    Normalize,
+    ParametricActivation,
+    ReLU,
+    Tanh,
+)
 
 BATCH = 16
 
@@ -104,6 +114,39 @@ def test_every_optimizer_agrees(optimizer, dtype):
     layerwise.fit(X, y, optimizer=slow, **options)
 
     assert_agree(held(compiled, fast), held(layerwise, slow), dtype, K=6 * 6 * 40 * BATCH, size=1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "activations",
+    [
+        [ReLU],
+        [LeakyReLU],
+        [Mish],
+        [lambda: ParametricActivation(11, "mish")],
+        [lambda: ParametricActivation(11, "selu"), Tanh],  # dropout comes after both
+    ],
+    ids=["sign", "sign and slope", "slope", "mixed", "mixed and another"],
+)
+def test_the_mask_of_dropout_reaches_the_gradient(activations, dtype):
+    """However it gets there: drawn again, by the sign of the output, or in what was kept."""
+
+    def build():
+        made = [make() for make in activations]
+        mixed = ParametricActivation(6, "silu")
+        return [mixed, Dropout(0.3), Linear(6, 11), *made, Dropout(0.4), Linear(11, 3)]
+
+    compiled, layerwise = both_ways(build, dtype, 1)
+    X, y = filled((40, 6), "normal", 0).astype(dtype), targets("mse", 40, 3)
+    options = {"loss": "mse", "epochs": 2, "batch_size": BATCH, "seed": 3, "verbose": False}
+    rules = fastmlp.SGD(lr=0.1), fastmlp.SGD(lr=0.1)
+
+    for model, rule in zip((compiled, layerwise), rules, strict=True):
+        model.fit(X, y, optimizer=rule, **options)
+
+    assert compiled.has_plan
+    ours, other = (held(m, r) for m, r in zip((compiled, layerwise), rules, strict=True))
+    assert_agree(ours, other, dtype, K=6 * 6 * 40 * BATCH, size=1.0)
 
 
 @settings(max_examples=60)

@@ -29,6 +29,7 @@ CORES = {
     "piecewise": lambda n: layers.PiecewiseLinearEmbedding(n, n - 1, n_bins=3, width=2),
     "members": lambda n: layers.Members(n, 2),
     "shared_affine": lambda n: layers.SharedLinear(16, 16, n_members=2),
+    "shared_affine_bf16": lambda n: layers.SharedLinear(16, 16, n_members=2),
     "heads": lambda n: layers.MemberHeads(n // 2, 3, n_members=2),
 } | {norm(1).lowered(1).name: norm for norm in layers.NORMALIZATIONS.values()}
 
@@ -135,7 +136,8 @@ def test_every_core_trains_and_predicts_wherever_it_stands(name, place):
 
 
 def test_every_table_is_complete():
-    left_out = () if isa.current().bf16_tiles else ("affine_bf16",)
+    lower = {row.at_lower_precision for row in kernels.cores.TABLE}
+    left_out = () if isa.current().bf16_tiles else lower
     needed = calls.everything(left_out)
     table = calls.addresses(needed, np.dtype(np.float32))
 
