@@ -237,7 +237,7 @@ def test_a_share_out_of_range_is_refused(table, fraction):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "at least two columns, got 0"),
+        ([], "is empty"),
         (["y", "1"], "at least two columns, got 1: .* separated by ','"),
         (["x,y"], "has a header but no rows"),
         (["x,x,y", "1,2,3"], "two columns of .* are named 'x'"),

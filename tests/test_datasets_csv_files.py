@@ -121,7 +121,7 @@ def test_a_lone_carriage_return_is_text_where_lines_end_otherwise(tmp_path, quot
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (b"", "at least two columns, got 0"),
+        (b"", "is empty"),
         (b"x,y\n1,\x81\n", "line 2 of .* is neither UTF-8 nor Windows-1252: set encoding"),
         (b"x,y\n" + b"1,a\n" * 3_000_000 + b"1,\x8d\n", "line 3000002 of .* is neither UTF-8"),
         ("x,y\n1,ä\n2,ö\n".encode() + b"3,\xff\n", "line 4 of .* is not UTF-8, although other"),

@@ -97,7 +97,7 @@ _REST = (
 """What may follow a date."""
 
 _SPAN = (
-    r"^(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d(?:\.\d+)?)"
+    r"^(?:(?P<days>\d{1,5}) days?,? )?(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d(?:\.\d+)?)"
     r"(?::(?P<seconds>[0-5]\d(?:\.\d+)?))?" + _HALF + r"?$"
 )
 _DAY_US = 86_400_000_000
@@ -183,11 +183,12 @@ def _are_seasons(texts: "pl.Series") -> bool:
 
 
 def _spans(texts: "pl.Series") -> "pl.Series":
-    """Return times of day and longer time spans in seconds: 38:31:00 is 138,660."""
+    """Return times of day and longer time spans in seconds: 38:31:00 and 1 days 14:31:00."""
     import polars as pl
 
     parts = texts.str.extract_groups(_SPAN).struct.unnest()
     hours = _hours(pl.col("hours").cast(pl.Float64))
+    hours += 24 * pl.col("days").cast(pl.Float64).fill_null(0)
     seconds = 3600 * hours + 60 * pl.col("minutes").cast(pl.Float64)
     return parts.select(seconds + pl.col("seconds").cast(pl.Float64).fill_null(0)).to_series()
 

@@ -10,6 +10,7 @@ and the rare files that polars would misread are rewritten by Python's csv modul
 import csv
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastmlp.common.errors import argument, counted
+from fastmlp.datasets.wording import short
 
 __all__ = [
     "Layout",
@@ -34,7 +36,14 @@ __all__ = [
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 200
+_AT_END = b"\r\n\x1a"
+"""What may follow the last record: line ends, and what old programs end a file with."""
+
+_FRACTION = re.compile(r"[+-]?\d*[.,]\d+(?:[eE][+-]?\d+)?")
+"""No name of a column; a year may be one."""
+
 CHUNK = 1 << 22
+_SEARCHED, _MOST_ABOVE = 1 << 14, 20  # bytes and lines in which the names of columns may be found
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 
@@ -146,11 +155,14 @@ def read_layout(data: bytes, path: Path, delimiter: str | None, target: str) -> 
     names = [name.strip() for name in names]
     header = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
     if len(header) < 2:
-        others = f"',', ';', a tab or '|', or set {argument('delimiter')}"
-        tried = repr(found) if delimiter else others
-        raise ValueError(
-            f"the first line of '{path}' must name at least two columns, got {len(header)}: "
-            f"check that the columns are separated by {tried}"
+        raise _no_header(data, path, header, found if delimiter else "")
+    fraction = next((name for name in header if _FRACTION.fullmatch(name)), None)
+    if fraction is not None:
+        warnings.warn(
+            f"the first line of '{path}' is read as the names of the columns, but looks like data, "
+            f"such as {fraction!r}: write a line with names above it",
+            UserWarning,
+            stacklevel=2,
         )
     seen: set[str] = set()
     for name in header:
@@ -158,6 +170,26 @@ def read_layout(data: bytes, path: Path, delimiter: str | None, target: str) -> 
             raise ValueError(f"two columns of '{path}' are named '{name}': rename one")
         seen.add(name)
     return Layout(header, found, old_lines)
+
+
+def _no_header(data: bytes, path: Path, header: tuple[str, ...], delimiter: str) -> ValueError:
+    """Return the error for a first line that does not name two columns."""
+    if not data.strip():
+        return ValueError(f"'{path}' is empty")
+    separators = delimiter or "".join(DELIMITERS)
+    lines = data[:_SEARCHED].decode(errors="replace").splitlines()[1:_MOST_ABOVE]
+    wide = [any(mark in line for mark in separators) for line in lines]
+    if all(wide[-2:]) and len(wide) > 2 and header:  # of a table that begins further below
+        return ValueError(
+            f"the first line of '{path}' must name the columns, got {short(header[0])}: delete the "
+            f"lines above the names, which may be in line {wide.index(True) + 2}"
+        )
+    others = f"',', ';', a tab or '|', or set {argument('delimiter')}"
+    tried = repr(delimiter) if delimiter else others
+    return ValueError(
+        f"the first line of '{path}' must name at least two columns, got {len(header)}: "
+        f"check that the columns are separated by {tried}"
+    )
 
 
 def _has_old_lines(data: bytes) -> bool:
@@ -187,7 +219,7 @@ def records_of(
         If a record has more or fewer cells than the header, or a quote is not closed.
 
     """
-    data = data.rstrip(b"\r\n") + b"\n"
+    data = data.rstrip(_AT_END) + b"\n"
     separator, n_cells = layout.delimiter, len(layout.header)
     odd, inside = inspect_quotes(data, layout)
     n_records = None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp.common.errors import argument
-from fastmlp.datasets.cells import Numbers, parse_numbers
+from fastmlp.datasets.cells import Numbers
 from fastmlp.datasets.column import ReadAs, Rules
-from fastmlp.datasets.columns import FEW, MOSTLY, looked_up
+from fastmlp.datasets.columns import FEW, MOSTLY, looked_up, read_numbers
 from fastmlp.datasets.encode import narrowest
 from fastmlp.datasets.moments import parse_moments
 from fastmlp.datasets.texts import Texts, texts_of
@@ -79,7 +79,7 @@ def read_target(name: str, cells: "pl.DataFrame", task: str, rules: Rules) -> Ta
     candidates = np.flatnonzero(~texts.markers)
     different = texts.different.gather(candidates)
     if len(candidates) and name not in rules.categorical:
-        numbers = parse_numbers(different, european=rules.european)
+        numbers = read_numbers(different, rules.european)
         n_odd = numbers.values.null_count()
         mostly = n_odd <= (1 - MOSTLY) * len(candidates) or name in rules.numeric
         if mostly and not (n_odd and task == "classification"):

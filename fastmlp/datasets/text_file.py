@@ -40,6 +40,9 @@ _NO_TEXT = {
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF file",
     b"SQLite": "a database",
+    b"<html": "a web page",
+    b"<!doctyp": "a web page",
+    b"<?xml": "XML",
 }
 
 
@@ -74,7 +77,7 @@ def text_pieces(path: Path, encoding: str | None = None) -> Iterator[bytes]:
         start = file.read(8)
         file.seek(0)
         for magic, kind in _NO_TEXT.items():
-            if start.startswith(magic):
+            if start.startswith(magic) or start.lower().startswith(magic):
                 raise ValueError(f"'{path}' is {kind}: save it as CSV")
         yield from _checked(as_utf8(_pieces(file, path, start), path, encoding), path)
 

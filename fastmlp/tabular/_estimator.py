@@ -29,7 +29,7 @@ from fastmlp.tabular._docs import SHARED
 from fastmlp.tabular.building import Built, build
 from fastmlp.tabular.encoder import TableEncoder
 from fastmlp.tabular.exporting import network_of
-from fastmlp.tabular.frames import collected, is_frame
+from fastmlp.tabular.frames import collected, is_frame, unmasked
 from fastmlp.tabular.importances import importances
 from fastmlp.tabular.learning import HeldOut
 from fastmlp.tabular.methods import DEFAULT_METHOD, METHODS
@@ -229,8 +229,15 @@ class TableEstimator(Exported, BaseEstimator):
         if is_frame(X):
             X = collected(X)
         else:
+            is_records = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], dict)
+            if is_records or isinstance(X, dict):
+                what = "a list of dicts" if is_records else "a dict"
+                raise TypeError(
+                    f"X must be a data frame or an array of rows and columns, got {what}: make a "
+                    "frame of it, such as polars.DataFrame(X)"
+                )
             rules: Any = {"dtype": None, "ensure_all_finite": "allow-nan"}
-            X = check_array(X, **rules)
+            X = check_array(unmasked(X), **rules)
         validate_data(self, X, skip_check_array=True, reset=reset)
         return X
 

@@ -27,6 +27,7 @@ __all__ = [
     "raw_columns",
     "spelled_number",
     "texts",
+    "unmasked",
 ]
 
 Kind = Literal["number", "moment", "span", "text", "category"]
@@ -83,7 +84,17 @@ def collected(X: Any) -> Any:
     """Return a frame of the same library with its rows in memory."""
     import narwhals as nw
 
-    return nw.to_native(_as_frame(X)) if isinstance(nw.from_native(X), nw.LazyFrame) else X
+    frame = nw.from_native(X, pass_through=True)
+    return X if isinstance(frame, nw.DataFrame) else nw.to_native(_as_frame(X))
+
+
+def unmasked(X: Any) -> Any:
+    """Return the values of a masked array with NaN or None where they are masked; others as is."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if X.dtype.kind in "fiub":
+        return X.astype(np.result_type(X.dtype, np.float16)).filled(np.nan)
+    return X.astype(object).filled(None)
 
 
 def column_names(X: Any) -> list[str]:
@@ -159,10 +170,14 @@ def _as_frame(X: Any) -> Any:
                 'pip install "fastmlp[tables]"'
             ) from None
         return None
+    if type(X).__name__ == "RecordBatch" and type(X).__module__.startswith("pyarrow"):
+        import pyarrow
+
+        X = pyarrow.Table.from_batches([X])  # narwhals reads tables
     try:
         frame = nw.from_native(X, pass_through=True)
     except nw.exceptions.DuplicateError:
-        _require_unique(X.columns)
+        _require_unique(getattr(X, "column_names", X.columns))  # of pyarrow, columns are values
         raise
     if isinstance(frame, nw.LazyFrame):
         return frame.collect()
@@ -180,7 +195,7 @@ def _require_unique(names: Iterable[Any]) -> list[str]:
 
 
 def _matrix(X: Any) -> np.ndarray:
-    array = np.asarray(X)
+    array = np.asarray(unmasked(X))
     if array.ndim != 2:
         raise ValueError(
             f"X must be a data frame or an array of rows and columns, got shape {array.shape}"
