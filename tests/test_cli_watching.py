@@ -15,16 +15,16 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(monkeypatch, epochs_done, *, n_networks, finished=0, columns=80):
+def shown(monkeypatch, epochs_done, *, n_networks, finished=0, columns=80, time_limit=None):
     """Return the line for a network with some of its 50 epochs done, after 10 seconds."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", str(columns))
     began = time.monotonic()
-    watch = Watch(None)
-    watch.n_networks = n_networks
+    watch = Watch(time_limit)
     monkeypatch.setattr(time, "monotonic", lambda: began)
     with watch:
+        watch.begin(n_networks)
         for number in range(1, finished + 1):
             watch.finish(None, number, n_networks)
         info = TrainingInfo(
@@ -55,3 +55,9 @@ def test_networks_that_have_not_begun_count(monkeypatch, epochs_done, n_networks
 )
 def test_the_line_fits_the_terminal(monkeypatch, columns, line):
     assert shown(monkeypatch, 25, n_networks=10, columns=columns) == line
+
+
+def test_a_time_limit_decides_on_the_number_of_networks(monkeypatch):
+    line = shown(monkeypatch, 25, n_networks=100, finished=3, time_limit=40)
+
+    assert line == "training: 25%, 3 networks, 0:30 left"

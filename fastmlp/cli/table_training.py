@@ -49,10 +49,10 @@ def run(
             n_threads=arguments.threads,
             seed=seed,
             callbacks=[watch],
+            begun=watch.begin,
             told=watch.finish,
             checkpoint=checkpoint,
         )
-        watch.n_networks = plan.n_needed
         patience.hold()
         classes = None if task.classes is None else np.array(task.classes, object)
         with watch:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from fastmlp.common.errors import counted
 from fastmlp.training.callbacks import Callback, TrainingInfo
 from fastmlp.training.progress import duration
 
@@ -25,21 +26,15 @@ class Watch(Callback):
     time_limit : float or None
         Seconds.
 
-    Attributes
-    ----------
-    n_networks : int
-        How many networks will be trained, as far as is known.
-
     """
 
     def __init__(self, time_limit: float | None):
         self.time_limit = time_limit
-        self.n_networks = 1
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._next = 0.0
         self._epochs: dict[int, tuple[int, int]] = {}  # thread -> epochs done and planned
-        self._done = 0
+        self._done, self._total = 0, 1
         self._shown = False
 
     def __enter__(self) -> "Watch":
@@ -52,10 +47,15 @@ class Watch(Callback):
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
+    def begin(self, total: int) -> None:
+        """Note how many networks the ensemble will have; with a time limit, at most."""
+        with self._lock:
+            self._total = total
+
     def finish(self, member: Any, number: int, total: int) -> None:
         """Note that a network of the ensemble is complete."""
         with self._lock:
-            self._done, self.n_networks = number, total
+            self._done = number
 
     def on_train_begin(self, info: TrainingInfo) -> None:
         """Note how many epochs a network will have."""
@@ -79,13 +79,15 @@ class Watch(Callback):
     def _line(self, now: float, columns: int) -> str:
         """Return what there is to tell at a time, on a terminal with so many columns."""
         running = sum(done / planned for done, planned in self._epochs.values() if done < planned)
-        share = min(1.0, (self._done + running) / max(self.n_networks, self._done + 1))
+        share = min(1.0, (self._done + running) / max(self._total, self._done + 1))
         took = now - self._began
         left = took / share - took if share > _SHARE_TO_TELL_BY else math.inf
-        if self.time_limit is not None:
+        networks = f", {self._done} of {self._total} networks" if self._total > 1 else ""
+        if self.time_limit is not None:  # there will be as many networks as it leaves time for
+            share = max(share, min(1.0, took / self.time_limit))
             left = min(left, max(0.0, self.time_limit - took))
+            networks = f", {counted(self._done, 'network')}" if self._total > 1 else ""
         start, end = f"training: {share:.0%}", f", {duration(left)} left"
-        networks = f", {self._done} of {self.n_networks} networks" if self.n_networks > 1 else ""
         if len(start + networks + end) >= columns:
             networks = ""
         return f"{start}{networks}{end}"[: columns - 1]

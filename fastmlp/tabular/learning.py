@@ -122,6 +122,8 @@ def learn(rows: Rows, val: Rows | None, n_classes: int, plan: Plan) -> Learned:
     )
     todo, val, hurried = affordable(todo, rows, val, n_classes, plan)
     _warn_of_undefined(todo[: plan.n_cv or N_FOLDS], rows, val, n_classes, plan.metric)
+    if plan.begun is not None:
+        plan.begun(len(todo))
     with Interrupt() as interrupt:
         found = Trainer(rows, val, n_classes, plan, interrupt, hurried=hurried).run(todo)
         networks = _weighted(found, todo, rows, val, plan)

@@ -1,6 +1,6 @@
 """What to train for a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ class Plan:
     seed : int
     callbacks : sequence
         As of ``Sequential.fit``; several networks call them from several threads.
+    begun : callable, optional
+        ``begun(total)`` is called before the first network.
     told : callable, optional
         ``told(member, number, total)`` is called after each network.
     checkpoint : Checkpoint, optional
@@ -48,6 +50,7 @@ class Plan:
     n_threads: int | None = None
     seed: int = 0
     callbacks: Sequence[Any] = ()
+    begun: Callable[[int], None] | None = None
     told: Any = None
     checkpoint: Checkpoint | None = None
 
