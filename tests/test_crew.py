@@ -149,6 +149,19 @@ def test_where_no_process_can_be_started_this_one_does_everything(root, monkeypa
     assert are_kept(todo) == [True] * 3
 
 
+def test_where_no_thread_can_be_started_this_one_does_everything(root, started, monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(crew.threading.Thread, "start", start)
+    todo = tasks(*SMALL)
+
+    crew.compile_missing(todo)
+
+    assert are_kept(todo) == [True] * 3
+    assert [process.poll() is None for process in started] == [False]
+
+
 def test_an_interrupt_ends_the_processes(root, started, monkeypatch):
     todo = tasks(*SMALL)
 

@@ -98,7 +98,10 @@ class _Other:
         except OSError:  # too many processes, or no memory
             return
         self._thread = threading.Thread(target=self._serve, args=(hello,), daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # too many threads
+            self._end_process()
 
     def _serve(self, hello: bytes) -> None:
         assert self._process is not None
@@ -130,10 +133,16 @@ class _Other:
             return
         self._process.kill()
         self._thread.join()
+        self._end_process()
+
+    def _end_process(self) -> None:
+        assert self._process is not None
+        self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # nobody read what was left in it
                 stream.close()  # type: ignore[union-attr] - both are pipes
         self._process.wait()
+        self._process = None
 
 
 def _start() -> "subprocess.Popen[bytes]":
