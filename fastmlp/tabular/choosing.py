@@ -44,7 +44,7 @@ def weights_of_kinds(
         return alike
     errors = np.empty(len(kinds))
     for kind in set(kinds):
-        own = np.flatnonzero(np.equal(kinds, kind))
+        own = [place for place, other in enumerate(kinds) if other == kind]
         wrong = np.concatenate([_losses(predicted[i], held_out[i].y) for i in own])
         weights = np.concatenate([_weights_of(held_out[i]) for i in own])
         extra = weights.mean() if predicted[0].ndim == 2 else 0.0
