@@ -93,8 +93,8 @@ def unmasked(X: Any) -> Any:
     if not isinstance(X, np.ma.MaskedArray):
         return X
     if X.dtype.kind in "fiub":
-        return X.astype(np.result_type(X.dtype, np.float16)).filled(np.nan)
-    return X.astype(object).filled(None)
+        return np.ma.filled(X.astype(np.result_type(X.dtype, np.float16)), np.nan)
+    return np.ma.filled(X.astype(object), None)
 
 
 def column_names(X: Any) -> list[str]:
