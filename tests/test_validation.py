@@ -117,7 +117,7 @@ BAD_THINGS = {
     "norm width": (lambda: fastmlp.Sequential(Linear(4, 5), layers.BatchNorm(4)), ["5", "4"]),
     "not a layer": (lambda: fastmlp.Sequential(Linear(4, 5), 3), ["forward"]),
     "a class": (lambda: fastmlp.Sequential(Linear(4, 5), ReLU), ["ReLU"]),
-    "a list": (lambda: fastmlp.Sequential([Linear(4, 5)]), ["forward"]),
+    "a list": (lambda: fastmlp.Sequential([Linear(4, 5)]), ["Sequential(*layers)"]),
     "model dtype": (lambda: fastmlp.Sequential(Linear(4, 5), dtype="float16"), ["float16"]),
     "model seed": (lambda: fastmlp.Sequential(Linear(4, 5), seed=-1), ["seed"]),
     "SGD lr": (lambda: optimizers.SGD(lr=-0.1), ["lr"]),

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -230,7 +231,8 @@ class TableEstimator(Exported, BaseEstimator):
             X = collected(X)
         else:
             is_records = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], dict)
-            if is_records or isinstance(X, dict):
+            is_dict = isinstance(X, dict) and not issparse(X)  # a sparse one is told as such
+            if is_records or is_dict:
                 what = "a list of dicts" if is_records else "a dict"
                 raise TypeError(
                     f"X must be a data frame or an array of rows and columns, got {what}: make a "
