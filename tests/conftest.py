@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,9 @@ def _private_cache():
 os.environ.setdefault("FASTMLP_CACHE_DIR", _private_cache())
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("FASTMLP_PREDICT", "compiled")  # as after a first training run
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start jobs with "&" like this
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "fastmlp",
