@@ -83,7 +83,7 @@ class Trainer:
         teller = _Teller(self, places, done)
         callbacks: list[Any] = [teller]
         if self.checkpoint_every is not None:
-            folders = [searched[place].get("checkpoint_folder") for place in places]
+            folders = [searched[place]["checkpoint_folder"] for place in places]
             callbacks.append(_Keeper(folders, self.checkpoint_every))
         X, y = self.task.X_train, self.task.to_learn(self.task.y_train)
         try:
